@@ -1,0 +1,206 @@
+//! Identifiers, each checked once, when it enters.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a string is not the identifier that it was read as. The string itself is not kept: it may be hostile or secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {expected}")]
+pub struct InvalidId {
+    /// What was expected, in words for a person: "account SID (AC and 32 hexadecimal digits)".
+    pub expected: &'static str,
+}
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks and takes the string.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when the string does not have the form that the type documents.
+            pub fn new(value: impl Into<String>) -> Result<Self, InvalidId> {
+                let value = value.into();
+                let check: fn(&str) -> bool = $check;
+                if check(&value) { Ok(Self(value)) } else { Err(InvalidId { expected: $expected }) }
+            }
+
+            /// The identifier as it is written on the wire.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(value: String) -> Result<Self, InvalidId> {
+                Self::new(value)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(value: &str) -> Result<Self, InvalidId> {
+                Self::new(value)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+/// True for a Twilio SID: the two-letter prefix and 32 hexadecimal digits.
+#[must_use]
+pub fn is_sid(value: &str, prefix: &str) -> bool {
+    value.strip_prefix(prefix).is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+identifier! {
+    /// A Twilio account: `AC` and 32 hexadecimal digits.
+    AccountSid, "account SID (AC and 32 hexadecimal digits)", |v| is_sid(v, "AC")
+}
+
+identifier! {
+    /// One leg of a call: `CA` and 32 hexadecimal digits.
+    CallSid, "call SID (CA and 32 hexadecimal digits)", |v| is_sid(v, "CA")
+}
+
+identifier! {
+    /// A Voice client identity: letters, digits and underscores, 1 to 121 of them.
+    ///
+    /// Source: Twilio's Client documentation, "alphanumeric and underscore characters only"; the length limit of 121
+    /// is Twilio's documented maximum for client names.
+    Identity, "client identity (letters, digits and underscores)", |v| {
+        (1..=121).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    }
+}
+
+impl Identity {
+    /// The worker attribute that sends a reservation's call to this client: `client:` and the identity.
+    #[must_use]
+    pub fn contact_uri(&self) -> String {
+        format!("client:{self}")
+    }
+}
+
+identifier! {
+    /// What sets an extension's identity apart from the agent's own Flex client: `ext_` by default.
+    ///
+    /// 1 to 16 lower-case letters and digits, ended by an underscore. The prefix is the token service's decision; one
+    /// that a page sends is compared, never used (it is how the replaced extension allowed impersonation).
+    IdentityPrefix, "identity prefix (lower-case letters and digits, then _)", |v| {
+        v.strip_suffix('_').is_some_and(|p| {
+            (1..=16).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        })
+    }
+}
+
+identifier! {
+    /// DTMF digits as the Voice SDK takes them: `0-9`, `*`, `#` and `w` (a pause of 500 ms), 1 to 32 of them.
+    DtmfDigits, "DTMF digits (0-9, *, #, w)", |v| {
+        (1..=32).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'w'))
+    }
+}
+
+identifier! {
+    /// Where Flex tokens are exchanged for Voice tokens: an `https` URL without user, query or fragment.
+    ///
+    /// `https` only, because a Flex token travels to it.
+    TokenUrl, "token service URL (https://host/path, without query)", |v| {
+        v.strip_prefix("https://").is_some_and(|rest| {
+            let host = rest.split('/').next().unwrap_or("");
+            v.len() <= 2048
+                && !host.is_empty()
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'))
+                && rest.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'@' | b'\\' | b'"' | b'<' | b'>'))
+        })
+    }
+}
+
+impl TokenUrl {
+    /// Scheme, host and port: what may appear in a log or on a screen.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        let rest = self.0.get("https://".len()..).unwrap_or("");
+        let host = rest.split('/').next().unwrap_or("");
+        self.0.get(.."https://".len() + host.len()).unwrap_or("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_sid_is_ac_and_32_hex_digits() {
+        assert!(AccountSid::new(format!("AC{}", "f".repeat(32))).is_ok());
+        for bad in ["", "AC", "AC12", &format!("CA{}", "f".repeat(32)), &format!("AC{}", "g".repeat(32))] {
+            assert!(AccountSid::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_identity_has_no_client_prefix_and_no_markup() {
+        assert_eq!(Identity::new("ext_agent_40example_2Ecom").unwrap().contact_uri(), "client:ext_agent_40example_2Ecom");
+        for bad in ["", "client:ext_a", "a b", "<b>", "ä", &"a".repeat(122)] {
+            assert!(Identity::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_ends_in_an_underscore_so_it_cannot_be_the_start_of_a_colleagues_name() {
+        assert!(IdentityPrefix::new("ext_").is_ok());
+        for bad in ["", "_", "ja", "Ext_", "ext__x", "ext_ext_"] {
+            assert!(IdentityPrefix::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_url_is_https_and_carries_nothing_but_a_path() {
+        let url = TokenUrl::new("https://tokens.acme.test:8443/v1/voice/token").unwrap();
+        assert_eq!(url.origin(), "https://tokens.acme.test:8443");
+        for bad in [
+            "http://tokens.acme.test/",
+            "https://",
+            "https:///x",
+            "https://user@host/",
+            "https://host/?Token=1",
+            "https://host/#x",
+            "javascript:alert(1)",
+            "https://ho st/",
+            "https://host\\@evil/",
+        ] {
+            assert!(TokenUrl::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn digits_are_what_a_keypad_has() {
+        assert!(DtmfDigits::new("12*#0w").is_ok());
+        for bad in ["", "a", "1 2", &"1".repeat(33)] {
+            assert!(DtmfDigits::new(bad).is_err(), "{bad}");
+        }
+    }
+}

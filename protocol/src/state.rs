@@ -1,0 +1,191 @@
+//! What the worker knows and everybody else shows: status, the live call, and what is wrong.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountSid, CallSid, Identity, Timestamp};
+
+/// Where the voice client stands. One word for a state, used by popup, page, log and tests alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    /// Nothing is configured: no Flex page has said hello since the browser started.
+    #[default]
+    WaitingForFlex,
+    /// Configured; the page has not yet sent a Flex token, or the last one has expired.
+    WaitingForToken,
+    /// The token service has been asked for a Voice token.
+    FetchingToken,
+    /// The Voice SDK is registering with the gateway.
+    Registering,
+    /// The gateway has confirmed the registration: calls arrive.
+    Registered,
+    /// Was registered, is not now, and is trying again.
+    Reconnecting,
+    /// Something is wrong; [`Problem`] says what. The machine goes on trying where trying can help.
+    Failed,
+}
+
+impl Status {
+    /// True when the gateway would deliver a call now.
+    #[must_use]
+    pub const fn is_available(self) -> bool {
+        matches!(self, Self::Registered)
+    }
+}
+
+/// The phases of the one call that the extension carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CallPhase {
+    /// The gateway offered it; the offscreen document is accepting it.
+    Connecting,
+    /// Accepted: audio flows.
+    Open,
+    /// The signalling or the media is being repaired; the audio may still flow.
+    Reconnecting,
+}
+
+/// The live call, as popup and page see it. Holds nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallView {
+    /// The agent leg's call SID, the same before and after a page reload.
+    pub sid: CallSid,
+    /// The phase.
+    pub state: CallPhase,
+    /// When the extension was offered the call.
+    pub since: Timestamp,
+    /// When the call was first open: what a timer counts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<Timestamp>,
+    /// True while the microphone is muted.
+    pub muted: bool,
+    /// The caller, as the gateway names it (`+15550100`, `client:…`). For display only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+/// What is wrong: a closed set, for code that reacts. [`Problem::message`] is for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// The page's message had a known type and a payload that is not what the contract says.
+    MalformedMessage,
+    /// The page's message had a type in our namespace that this build does not know.
+    UnknownType,
+    /// The page belongs to another Twilio account than the one that this browser is pinned to.
+    WrongAccount,
+    /// The page names another token service than the one that this browser is pinned to.
+    WrongTokenUrl,
+    /// The page names another identity prefix than the one that policy pins.
+    WrongPrefix,
+    /// A command came from a page that has not been accepted by CONFIGURE.
+    NotConfigured,
+    /// A command that needs a call came while there is none.
+    NoCall,
+    /// The Flex token was refused by the token service, or has expired.
+    InvalidFlexToken,
+    /// The token service could not be reached, timed out, or is overloaded; it is asked again.
+    TokenServiceUnavailable,
+    /// The token service answered something that is not its contract: check its URL and version.
+    TokenServiceMisconfigured,
+    /// The gateway refused the Voice token.
+    VoiceTokenRefused,
+    /// The gateway cannot be reached or dropped the registration; it is being tried again.
+    GatewayUnavailable,
+    /// The microphone is not available to the extension.
+    MicrophoneUnavailable,
+    /// The call could not be connected, or broke.
+    CallFailed,
+    /// Something that should not happen; the log says more.
+    Internal,
+}
+
+/// Something wrong, in words that say what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// For code.
+    pub code: ProblemCode,
+    /// For people: what happened and what to do. Never holds a token or page-supplied text.
+    pub message: String,
+    /// True while the extension goes on trying by itself.
+    pub retrying: bool,
+}
+
+/// The page's view of the voice client, in every HEARTBEAT and STATE message (extension of the contract).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientState {
+    /// [`crate::PROTOCOL_VERSION`] of the extension.
+    #[serde(default)]
+    pub protocol_version: u32,
+    /// Where the voice client stands.
+    #[serde(default)]
+    pub status: Status,
+    /// True while the gateway confirms the registration.
+    #[serde(default)]
+    pub registered: bool,
+    /// The live call, if any.
+    #[serde(default)]
+    pub call: Option<CallView>,
+    /// What is wrong, if anything.
+    #[serde(default)]
+    pub problem: Option<Problem>,
+    /// When the Flex token that the extension holds expires: the page may send a newer one.
+    #[serde(default)]
+    pub flex_token_expires_at: Option<Timestamp>,
+}
+
+/// Everything that popup, options and welcome pages show. Holds nothing secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UiState {
+    /// The same view as the page's.
+    #[serde(flatten)]
+    pub client: ClientState,
+    /// The account this browser is pinned to.
+    pub account_sid: Option<AccountSid>,
+    /// The identity that the token service decided.
+    pub identity: Option<Identity>,
+    /// Scheme and host of the token service.
+    pub token_service: Option<String>,
+    /// True when account or token service come from the administrator's policy.
+    pub managed: bool,
+    /// Open pages that match the content script.
+    pub pages_open: u32,
+    /// Of these, the ones whose plugin was accepted.
+    pub pages_connected: u32,
+    /// When the Voice token expires.
+    pub voice_token_expires_at: Option<Timestamp>,
+    /// When this worker process started: changes when Chrome restarts the worker.
+    pub worker_started_at: Timestamp,
+    /// The version of the extension.
+    pub version: String,
+    /// What happened lately, oldest first, for support. Holds nothing secret.
+    pub log: Vec<LogEntry>,
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogLevel {
+    /// Part of normal work.
+    Info,
+    /// Noticed and handled.
+    Warning,
+    /// Something did not work.
+    Error,
+}
+
+/// One line of the flight recorder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogEntry {
+    /// When.
+    pub at: Timestamp,
+    /// How much it matters.
+    pub level: LogLevel,
+    /// What happened. Never holds a token or page-supplied text.
+    pub message: String,
+}
