@@ -74,7 +74,9 @@ macro_rules! identifier {
 /// True for a Twilio SID: the two-letter prefix and 32 hexadecimal digits.
 #[must_use]
 pub fn is_sid(value: &str, prefix: &str) -> bool {
-    value.strip_prefix(prefix).is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    value
+        .strip_prefix(prefix)
+        .is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 identifier! {
@@ -163,7 +165,10 @@ mod tests {
 
     #[test]
     fn an_identity_has_no_client_prefix_and_no_markup() {
-        assert_eq!(Identity::new("ext_agent_40example_2Ecom").unwrap().contact_uri(), "client:ext_agent_40example_2Ecom");
+        assert_eq!(
+            Identity::new("ext_agent_40example_2Ecom").unwrap().contact_uri(),
+            "client:ext_agent_40example_2Ecom"
+        );
         for bad in ["", "client:ext_a", "a b", "<b>", "ä", &"a".repeat(122)] {
             assert!(Identity::new(bad).is_err(), "{bad}");
         }

@@ -9,7 +9,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountSid, CallSid, DtmfDigits, IdentityPrefix, Problem, ProblemCode, Secret, Timestamp, state::ClientState};
+use crate::{
+    AccountSid, CallSid, DtmfDigits, IdentityPrefix, Problem, ProblemCode, Secret, Timestamp,
+    state::ClientState,
+};
 
 /// Every type in the contract starts with this.
 pub const TYPE_PREFIX: &str = "VOICE_CLIENT_EXTENSION_";
@@ -260,7 +263,10 @@ mod tests {
         assert_eq!(payload.account_sid.as_str(), AC);
 
         let hang_up = json!({"type": "VOICE_CLIENT_EXTENSION_HANGUP_CALL"});
-        assert_eq!(serde_json::from_value::<ToExtension>(hang_up).unwrap(), ToExtension::HangUp { payload: None });
+        assert_eq!(
+            serde_json::from_value::<ToExtension>(hang_up).unwrap(),
+            ToExtension::HangUp { payload: None }
+        );
 
         let digits = json!({"type": "VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS", "payload": {"digits": "1*#"}});
         assert!(matches!(serde_json::from_value(digits).unwrap(), ToExtension::SendDigits { .. }));

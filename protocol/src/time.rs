@@ -16,7 +16,11 @@ impl Timestamp {
 
     /// From `Date.now()` or `Date.parse()`: `None` for NaN, infinities and times before 1970.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked on the line before")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "range checked on the line before"
+    )]
     pub fn from_js(millis: f64) -> Option<Self> {
         (millis.is_finite() && (0.0..9.0e15).contains(&millis)).then_some(Self(millis as u64))
     }

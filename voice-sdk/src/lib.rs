@@ -1,1 +1,364 @@
-//! voice-sdk
+//! Typed bindings to the parts of `@twilio/voice-sdk` 2.18 that Holdfast uses.
+//!
+//! The SDK's UMD build, loaded before our WASM, leaves `globalThis.Twilio`. Facts in the documentation here were read
+//! in the SDK's source or seen when running it (`docs/fidelity.md`).
+//!
+//! Listeners stay for the life of their object: a `Device` or `Call` that is dropped by the SDK takes them along,
+//! except for the small closure, of which there are a handful per call.
+
+use js_sys::{Function, Object, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = Twilio, js_name = Device)]
+    type RawDevice;
+    #[wasm_bindgen(constructor, catch, js_namespace = Twilio, js_class = "Device")]
+    fn new(token: &str, options: &Object) -> Result<RawDevice, JsValue>;
+    #[wasm_bindgen(thread_local_v2, js_namespace = ["Twilio", "Device"], js_name = version)]
+    static VERSION: JsValue;
+    #[wasm_bindgen(method, js_name = on)]
+    fn device_on(this: &RawDevice, event: &str, listener: &Function);
+    #[wasm_bindgen(method, catch, js_name = register)]
+    fn register(this: &RawDevice) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = updateToken)]
+    fn update_token(this: &RawDevice, token: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = destroy)]
+    fn destroy(this: &RawDevice) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = connect)]
+    fn connect(this: &RawDevice, options: &Object) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, getter, js_name = edge)]
+    fn edge(this: &RawDevice) -> JsValue;
+    #[wasm_bindgen(method, getter, js_name = state)]
+    fn state(this: &RawDevice) -> String;
+
+    #[wasm_bindgen(js_namespace = Twilio, js_name = Call)]
+    type RawCall;
+    #[wasm_bindgen(method, js_name = on)]
+    fn call_on(this: &RawCall, event: &str, listener: &Function);
+    #[wasm_bindgen(method, getter, js_name = connectToken)]
+    fn connect_token(this: &RawCall) -> Option<String>;
+    #[wasm_bindgen(method, getter, js_name = parameters)]
+    fn parameters(this: &RawCall) -> JsValue;
+    #[wasm_bindgen(method, catch, js_name = reject)]
+    fn reject(this: &RawCall) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = ignore)]
+    fn ignore(this: &RawCall) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = disconnect)]
+    fn disconnect(this: &RawCall) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = mute)]
+    fn mute(this: &RawCall, muted: bool) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, js_name = isMuted)]
+    fn is_muted(this: &RawCall) -> bool;
+    #[wasm_bindgen(method, catch, js_name = sendDigits)]
+    fn send_digits(this: &RawCall, digits: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, js_name = status)]
+    fn status(this: &RawCall) -> String;
+}
+
+/// An error of the SDK: `TwilioError` and the like.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code:?} {message}")]
+pub struct SdkError {
+    /// Twilio's error code (`20101`, `31005`, `53000`, …), when the error has one.
+    pub code: Option<u32>,
+    /// The SDK's words. They name no token.
+    pub message: String,
+}
+
+impl SdkError {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "Twilio's codes are five-digit integers"
+    )]
+    fn from_js(value: &JsValue) -> Self {
+        let get = |key: &str| Reflect::get(value, &key.into()).ok();
+        Self {
+            code: get("code").and_then(|code| code.as_f64()).map(|code| code as u32),
+            message: get("message")
+                .and_then(|message| message.as_string())
+                .unwrap_or_else(|| "unknown error".into()),
+        }
+    }
+}
+
+impl From<JsValue> for SdkError {
+    fn from(value: JsValue) -> Self {
+        Self::from_js(&value)
+    }
+}
+
+/// The SDK's version, for instance `2.18.5`.
+#[must_use]
+pub fn version() -> String {
+    VERSION.with(|version| version.as_string().unwrap_or_default())
+}
+
+/// The options that Holdfast sets; all else is the SDK's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceOptions {
+    /// The edge to connect to, when it must be the one that another `Device` is on.
+    pub edge: Option<String>,
+    /// How long a call outlives its signalling socket, in milliseconds; the SDK caps it at 30 000.
+    pub max_call_signaling_timeout_ms: u32,
+    /// How long before its end a token is announced as expiring, in milliseconds; the SDK's default is 10 000.
+    pub token_refresh_ms: Option<u32>,
+    /// The application's name and version, which Twilio's Insights shows.
+    pub app: Option<(String, String)>,
+}
+
+impl DeviceOptions {
+    fn to_js(&self) -> Object {
+        let options = Object::new();
+        let set = |key: &str, value: JsValue| {
+            // Setting a property of a fresh plain object cannot fail.
+            let _was_set = Reflect::set(&options, &key.into(), &value);
+        };
+        if let Some(edge) = &self.edge {
+            set("edge", edge.into());
+        }
+        if self.max_call_signaling_timeout_ms > 0 {
+            set("maxCallSignalingTimeoutMs", self.max_call_signaling_timeout_ms.into());
+        }
+        if let Some(millis) = self.token_refresh_ms {
+            set("tokenRefreshMs", millis.into());
+        }
+        if let Some((name, version)) = &self.app {
+            set("appName", name.into());
+            set("appVersion", version.into());
+        }
+        // Tells 31202, 31404, 31486 and the like apart instead of folding them into 53000.
+        set("enableImprovedSignalingErrorPrecision", true.into());
+        options
+    }
+}
+
+/// `Twilio.Device`. Attach the `on_*` listeners before anything else: without an error listener the SDK throws.
+pub struct Device {
+    raw: RawDevice,
+}
+
+impl Device {
+    /// Builds a `Device`; no network traffic in a worker, 15 sound files in a document.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the token is not a JWT-like string.
+    pub fn new(token: &str, options: &DeviceOptions) -> Result<Self, SdkError> {
+        Ok(Self { raw: RawDevice::new(token, &options.to_js())? })
+    }
+
+    /// The gateway has confirmed the registration; again after each re-registration.
+    pub fn on_registered(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.device_on("registered", &keep(move |_| callback()));
+    }
+
+    /// The registration is gone.
+    pub fn on_unregistered(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.device_on("unregistered", &keep(move |_| callback()));
+    }
+
+    /// A registration attempt has started.
+    pub fn on_registering(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.device_on("registering", &keep(move |_| callback()));
+    }
+
+    /// Any error. It does not change the `Device`'s state by itself.
+    pub fn on_error(&self, mut callback: impl FnMut(SdkError) + 'static) {
+        self.raw.device_on("error", &keep(move |error| callback(SdkError::from_js(&error))));
+    }
+
+    /// The token will expire within `token_refresh_ms`. May come more than once for one token.
+    pub fn on_token_will_expire(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.device_on("tokenWillExpire", &keep(move |_| callback()));
+    }
+
+    /// A call is offered. In a worker it cannot be accepted: pass its connect token on.
+    pub fn on_incoming(&self, mut callback: impl FnMut(Call) + 'static) {
+        self.raw.device_on("incoming", &keep(move |call| callback(Call { raw: call.unchecked_into() })));
+    }
+
+    /// Registers. Settles late or never when the token is refused, so listen to `error` and `registered` instead of
+    /// waiting for it.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the `Device` is not in a state to register.
+    pub async fn register(&self) -> Result<(), SdkError> {
+        JsFuture::from(self.raw.register()?).await?;
+        Ok(())
+    }
+
+    /// The promise of [`Device::register`], for a shell that must not hold a borrow while it waits.
+    ///
+    /// # Errors
+    /// As [`Device::register`].
+    pub fn start_register(&self) -> Result<Promise, SdkError> {
+        Ok(self.raw.register()?)
+    }
+
+    /// Gives a new token; takes effect on the open socket.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the `Device` is destroyed or the token is not a string it takes.
+    pub fn update_token(&self, token: &str) -> Result<(), SdkError> {
+        Ok(self.raw.update_token(token)?)
+    }
+
+    /// Ends everything, also a call: **rejects** a call that is offered and not yet handed over.
+    pub fn destroy(&self) {
+        // A destroyed Device throws on a second destroy: then there is nothing left to do.
+        if let Err(error) = self.raw.destroy() {
+            drop(error);
+        }
+    }
+
+    /// Accepts a call that another `Device` of the same identity was offered. Resolves about when the offer is sent:
+    /// attach the call's listeners right after.
+    ///
+    /// # Errors
+    /// [`SdkError`] for a connect token that cannot be read, or when a call is active already.
+    pub fn start_connect(&self, connect_token: &str) -> Result<Promise, SdkError> {
+        let options = Object::new();
+        let _was_set = Reflect::set(&options, &"connectToken".into(), &connect_token.into());
+        Ok(self.raw.connect(&options)?)
+    }
+
+    /// The edge that the `Device` is connected to, once it is.
+    #[must_use]
+    pub fn edge(&self) -> Option<String> {
+        self.raw.edge().as_string()
+    }
+
+    /// `unregistered`, `registering`, `registered` or `destroyed`.
+    #[must_use]
+    pub fn state(&self) -> String {
+        self.raw.state()
+    }
+}
+
+/// `Twilio.Call`.
+pub struct Call {
+    raw: RawCall,
+}
+
+impl Call {
+    /// The result of [`Device::start_connect`]'s promise.
+    #[must_use]
+    pub fn from_js(value: JsValue) -> Self {
+        Self { raw: value.unchecked_into() }
+    }
+
+    /// What another `Device` needs to accept this call; `None` when the gateway gave no reconnect token.
+    #[must_use]
+    pub fn connect_token(&self) -> Option<String> {
+        self.raw.connect_token()
+    }
+
+    /// A parameter of the call: `CallSid`, `From`, `To`, `AccountSid`.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        Reflect::get(&self.raw.parameters(), &name.into()).ok()?.as_string()
+    }
+
+    /// The SDP exchange is done. Says nothing about media.
+    pub fn on_accept(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.call_on("accept", &keep(move |_| callback()));
+    }
+
+    /// The call is over.
+    pub fn on_disconnect(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.call_on("disconnect", &keep(move |_| callback()));
+    }
+
+    /// The offer is gone: given up by the caller, or handed over to another `Device`.
+    pub fn on_cancel(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.call_on("cancel", &keep(move |_| callback()));
+    }
+
+    /// The call was rejected on this side.
+    pub fn on_reject(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.call_on("reject", &keep(move |_| callback()));
+    }
+
+    /// An error of the call; it may or may not end it.
+    pub fn on_error(&self, mut callback: impl FnMut(SdkError) + 'static) {
+        self.raw.call_on("error", &keep(move |error| callback(SdkError::from_js(&error))));
+    }
+
+    /// Signalling or media is lost and being repaired.
+    pub fn on_reconnecting(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.call_on("reconnecting", &keep(move |_| callback()));
+    }
+
+    /// Signalling and media are back.
+    pub fn on_reconnected(&self, mut callback: impl FnMut() + 'static) {
+        self.raw.call_on("reconnected", &keep(move |_| callback()));
+    }
+
+    /// The mute state changed.
+    pub fn on_mute(&self, mut callback: impl FnMut(bool) + 'static) {
+        self.raw.call_on("mute", &keep(move |muted| callback(muted.is_truthy())));
+    }
+
+    /// The SDK's quality monitor warns (`high-rtt`, `low-mos`, …).
+    pub fn on_warning(&self, mut callback: impl FnMut(String) + 'static) {
+        self.raw.call_on("warning", &keep(move |name| callback(name.as_string().unwrap_or_default())));
+    }
+
+    /// Refuses the offer.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the SDK throws.
+    pub fn reject(&self) -> Result<(), SdkError> {
+        Ok(self.raw.reject()?)
+    }
+
+    /// Drops the offer on this side only: nothing is sent.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the SDK throws.
+    pub fn ignore(&self) -> Result<(), SdkError> {
+        Ok(self.raw.ignore()?)
+    }
+
+    /// Hangs up.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the SDK throws.
+    pub fn disconnect(&self) -> Result<(), SdkError> {
+        Ok(self.raw.disconnect()?)
+    }
+
+    /// Mutes or unmutes: silence is sent, packets go on.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the SDK throws.
+    pub fn mute(&self, muted: bool) -> Result<(), SdkError> {
+        Ok(self.raw.mute(muted)?)
+    }
+
+    /// True while muted.
+    #[must_use]
+    pub fn is_muted(&self) -> bool {
+        self.raw.is_muted()
+    }
+
+    /// Sends DTMF: `0-9*#`, and `w` for a pause of 500 ms.
+    ///
+    /// # Errors
+    /// [`SdkError`] for any other character.
+    pub fn send_digits(&self, digits: &str) -> Result<(), SdkError> {
+        Ok(self.raw.send_digits(digits)?)
+    }
+
+    /// `connecting`, `ringing`, `pending`, `open`, `reconnecting` or `closed`.
+    #[must_use]
+    pub fn status(&self) -> String {
+        self.raw.status()
+    }
+}
+
+fn keep(callback: impl FnMut(JsValue) + 'static) -> Function {
+    Closure::<dyn FnMut(JsValue)>::new(callback).into_js_value().unchecked_into()
+}

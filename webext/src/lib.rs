@@ -1,1 +1,317 @@
-//! webext
+//! Typed bindings to the `chrome.*` calls that Holdfast uses, and nothing more.
+//!
+//! No decisions live here. Every call that Chrome answers with a promise is an `async fn` that fails with [`Error`];
+//! every listener is registered synchronously and stays for the life of the context, because a service worker must
+//! have registered all of them when its first turn ends.
+
+mod ffi;
+mod port;
+
+use std::fmt;
+
+pub use port::{Port, Sender, connect, on_connect};
+use serde::{Serialize, de::DeserializeOwned};
+use wasm_bindgen::prelude::*;
+
+/// What a `chrome.*` call, or the conversion of its answer, failed with. Text only, for a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(String);
+
+impl Error {
+    /// An error of our own words.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<JsValue> for Error {
+    fn from(value: JsValue) -> Self {
+        let text = value
+            .dyn_ref::<js_sys::Error>()
+            .map(|error| String::from(error.message()))
+            .or_else(|| value.as_string())
+            .unwrap_or_else(|| "unknown JavaScript error".into());
+        Self(text)
+    }
+}
+
+impl From<serde_wasm_bindgen::Error> for Error {
+    fn from(error: serde_wasm_bindgen::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A serde value as the plain JavaScript object that `JSON.parse` would give: what ports and storage accept.
+///
+/// # Errors
+/// [`Error`] when the value cannot be represented.
+pub fn to_js<T: Serialize + ?Sized>(value: &T) -> Result<JsValue, Error> {
+    Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
+}
+
+/// A JavaScript value as a serde type.
+///
+/// # Errors
+/// [`Error`] when the value does not have the type's shape.
+pub fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, Error> {
+    Ok(serde_wasm_bindgen::from_value(value)?)
+}
+
+/// Milliseconds since the Unix epoch: the one place where a shell reads the clock.
+#[must_use]
+pub fn now_ms() -> f64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one clock of the browser side; shells pass it on as a Timestamp"
+    )]
+    js_sys::Date::now()
+}
+
+/// Writes a line to the context's console, which is where support looks first. Never pass it a secret.
+pub fn console_info(line: &str) {
+    web_sys::console::info_1(&line.into());
+}
+
+/// As [`console_info`], for things that went wrong.
+pub fn console_warn(line: &str) {
+    web_sys::console::warn_1(&line.into());
+}
+
+/// `chrome.runtime`.
+pub mod runtime {
+    use super::{Error, ffi, keep};
+    use wasm_bindgen::prelude::*;
+
+    /// False once the extension was updated, disabled or removed under a content script: then every `chrome.*` call
+    /// of this context throws, for good.
+    #[must_use]
+    pub fn is_alive() -> bool {
+        ffi::runtime_id().is_some()
+    }
+
+    /// The extension's id.
+    #[must_use]
+    pub fn id() -> String {
+        ffi::runtime_id().unwrap_or_default()
+    }
+
+    /// `chrome-extension://<id>/<path>`.
+    #[must_use]
+    pub fn url(path: &str) -> String {
+        ffi::get_url(path)
+    }
+
+    /// The manifest's `version`.
+    #[must_use]
+    pub fn version() -> String {
+        js_sys::Reflect::get(&ffi::get_manifest(), &"version".into())
+            .ok()
+            .and_then(|version| version.as_string())
+            .unwrap_or_default()
+    }
+
+    /// Calls back with the reason (`install`, `update`, `chrome_update`) when the extension was installed or updated.
+    pub fn on_installed(mut callback: impl FnMut(String) + 'static) {
+        ffi::on_installed(&keep(move |details: JsValue| {
+            let reason = js_sys::Reflect::get(&details, &"reason".into()).ok().and_then(|r| r.as_string());
+            callback(reason.unwrap_or_default());
+        }));
+    }
+
+    /// Calls back when the browser profile starts.
+    pub fn on_startup(mut callback: impl FnMut() + 'static) {
+        ffi::on_startup(&keep(move |_: JsValue| callback()));
+    }
+
+    /// True when the offscreen document is open.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words.
+    pub async fn has_offscreen_document() -> Result<bool, Error> {
+        let filter = js_sys::Object::new();
+        let kinds = js_sys::Array::of1(&"OFFSCREEN_DOCUMENT".into());
+        js_sys::Reflect::set(&filter, &"contextTypes".into(), &kinds)?;
+        let contexts: js_sys::Array = ffi::get_contexts(&filter).await?.unchecked_into();
+        Ok(contexts.length() > 0)
+    }
+}
+
+/// `chrome.storage`.
+pub mod storage {
+    use serde::{Serialize, de::DeserializeOwned};
+    use wasm_bindgen::prelude::*;
+
+    use super::{Error, ffi, from_js, keep, to_js};
+
+    /// Reads one key of `chrome.storage.session` (memory; survives the worker, not the browser). `None` when it is
+    /// not there or does not have the type's shape (another version wrote it).
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words.
+    pub async fn session_get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
+        let items = ffi::session_get(&key.into()).await?;
+        let value = js_sys::Reflect::get(&items, &key.into())?;
+        Ok(if value.is_undefined() { None } else { from_js(value).ok() })
+    }
+
+    /// Writes one key of `chrome.storage.session`.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words.
+    pub async fn session_set<T: Serialize>(key: &str, value: &T) -> Result<(), Error> {
+        let items = js_sys::Object::new();
+        js_sys::Reflect::set(&items, &key.into(), &to_js(value)?)?;
+        ffi::session_set(&items).await?;
+        Ok(())
+    }
+
+    /// Reads the administrator's policy, `chrome.storage.managed`: only the keys that the administrator set. Empty
+    /// for some seconds after a forced install, so listen to [`on_managed_changed`] too.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words, also when there is no policy support.
+    pub async fn managed<T: DeserializeOwned>() -> Result<T, Error> {
+        from_js(ffi::managed_get(&JsValue::NULL).await?)
+    }
+
+    /// Calls back when the administrator's policy changed.
+    pub fn on_managed_changed(mut callback: impl FnMut() + 'static) {
+        ffi::on_managed_changed(&keep(move |_: JsValue| callback()));
+    }
+}
+
+/// `chrome.offscreen`.
+pub mod offscreen {
+    use super::{Error, ffi};
+
+    /// Opens the offscreen document. That it is open already counts as success.
+    ///
+    /// All three reasons are given because a document with AUDIO_PLAYBACK alone is closed after 30 s of silence.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words.
+    pub async fn ensure(path: &str, justification: &str) -> Result<(), Error> {
+        let options = js_sys::Object::new();
+        let reasons = js_sys::Array::of3(&"USER_MEDIA".into(), &"WEB_RTC".into(), &"AUDIO_PLAYBACK".into());
+        js_sys::Reflect::set(&options, &"url".into(), &path.into())?;
+        js_sys::Reflect::set(&options, &"reasons".into(), &reasons)?;
+        js_sys::Reflect::set(&options, &"justification".into(), &justification.into())?;
+        match ffi::create_document(&options).await.map_err(Error::from) {
+            Err(error) if !error.0.contains("Only a single offscreen document") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the offscreen document. That there is none counts as success.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words.
+    pub async fn close() -> Result<(), Error> {
+        match ffi::close_document().await.map_err(Error::from) {
+            Err(error) if !error.0.contains("No current offscreen document") => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `chrome.action`: the button in the toolbar.
+pub mod action {
+    use super::{ffi, to_js};
+    use serde::Serialize;
+
+    #[derive(Serialize)]
+    struct Text<'a> {
+        text: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Color<'a> {
+        color: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Title<'a> {
+        title: &'a str,
+    }
+
+    /// Sets the badge: at most 4 characters are seen; the colour is CSS.
+    pub fn set_badge(text: &str, color: &str) {
+        if let (Ok(text), Ok(color)) = (to_js(&Text { text }), to_js(&Color { color })) {
+            ffi::set_badge_background_color(&color);
+            ffi::set_badge_text(&text);
+        }
+    }
+
+    /// Sets the tooltip, which is also what a screen reader says.
+    pub fn set_title(title: &str) {
+        if let Ok(title) = to_js(&Title { title }) {
+            ffi::set_title(&title);
+        }
+    }
+}
+
+/// `chrome.alarms`: the second net under a killed worker.
+pub mod alarms {
+    use super::{ffi, keep, to_js};
+    use serde::Serialize;
+    use wasm_bindgen::JsValue;
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Period {
+        period_in_minutes: f64,
+    }
+
+    /// Starts (or restarts) a repeating alarm. Chrome's floor is 0.5 minutes.
+    pub fn every(name: &str, minutes: f64) {
+        if let Ok(period) = to_js(&Period { period_in_minutes: minutes }) {
+            ffi::create_alarm(name, &period);
+        }
+    }
+
+    /// Calls back with the alarm's name.
+    pub fn on_alarm(mut callback: impl FnMut(String) + 'static) {
+        ffi::on_alarm(&keep(move |alarm: JsValue| {
+            let name = js_sys::Reflect::get(&alarm, &"name".into()).ok().and_then(|name| name.as_string());
+            callback(name.unwrap_or_default());
+        }));
+    }
+}
+
+/// Opens a page of the extension in a new tab.
+pub fn open_tab(path: &str) {
+    #[derive(Serialize)]
+    struct Create {
+        url: String,
+    }
+    if let Ok(options) = to_js(&Create { url: runtime::url(path) }) {
+        ffi::create_tab(&options);
+    }
+}
+
+/// Text from `_locales`, or the key itself when it is missing, so that a gap is seen and nothing breaks.
+#[must_use]
+pub fn message(key: &str) -> String {
+    let text = ffi::get_message(key);
+    if text.is_empty() { key.to_owned() } else { text }
+}
+
+/// As [`message`], with `$1`, `$2`, … replaced.
+#[must_use]
+pub fn message_with(key: &str, substitutions: &[&str]) -> String {
+    let list: js_sys::Array = substitutions.iter().map(|text| JsValue::from_str(text)).collect();
+    let text = ffi::get_message_with(key, &list);
+    if text.is_empty() { key.to_owned() } else { text }
+}
+
+/// A listener for the life of the context: the closure is handed to JavaScript for good.
+fn keep(callback: impl FnMut(JsValue) + 'static) -> js_sys::Function {
+    Closure::<dyn FnMut(JsValue)>::new(callback).into_js_value().unchecked_into()
+}
