@@ -1,0 +1,84 @@
+// Measures answer_ms (gateway's `invite` to the first RTP packet from the agent) over N calls.
+//
+//   node e2e/bench-answer.mjs --stack FILE --runs N [--vs DIR] [--vs-id ID] --json
+//
+// With --vs another unpacked extension is measured in turn, call by call, each in its own Chromium, so that a drift of
+// the machine's speed meets both alike. The last line is one JSON object.
+import { parseArgs } from 'node:util';
+import { launch } from './lib/browser.mjs';
+import { FlexPage } from './lib/flex.mjs';
+import { Switchboard, readStack, sleep, until } from './lib/stack.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    stack: { type: 'string' },
+    runs: { type: 'string', default: '10' },
+    vs: { type: 'string' },
+    'vs-id': { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const stack = readStack(options.stack);
+const switchboard = new Switchboard(stack);
+const runs = Number(options.runs);
+const say = text => console.error(text);
+
+/** A Flex tab with a registered extension, which answers one call at a time. */
+class Contender {
+  constructor(name, extension, extensionId) {
+    Object.assign(this, { name, extension, extensionId, samples: [] });
+  }
+
+  async start() {
+    this.browser = await launch(stack, { extension: this.extension, extensionId: this.extensionId });
+    this.flex = await FlexPage.open(this.browser.context);
+    this.identity = (await this.flex.heartbeat()).voiceClientIdentity;
+  }
+
+  async measure() {
+    const { call_sid: sid } = await switchboard.call(`client:${this.identity}`);
+    const answered = await until(`${this.name} to answer`, async () => {
+      const now = await switchboard.getCall(sid);
+      return now.answer_ms != null && now;
+    }, { timeout: 20_000 });
+    this.samples.push(answered.answer_ms);
+    await sleep(400);
+    await switchboard.hangUp(sid);
+    await until(`${this.name} to be idle again`, async () => (await this.flex.heartbeat()).call == null, { timeout: 10_000 });
+    await sleep(600);
+  }
+
+  async stop() {
+    await this.browser?.close();
+  }
+
+  summary() {
+    const sorted = [...this.samples].sort((a, b) => a - b);
+    const at = share => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+    return { median_ms: at(0.5), p90_ms: at(0.9), runs: sorted.length };
+  }
+}
+
+// Both register the same identity; the gateway rings the newest registration. So each contender has its turn alone:
+// it is started, measured for one block, and stopped, in alternation.
+const ours = new Contender('holdfast', stack.extension_dir, stack.extension_id);
+const other = options.vs ? new Contender('other', options.vs, options['vs-id']) : null;
+const contenders = other ? [ours, other] : [ours];
+const block = other ? Math.max(1, Math.ceil(runs / 4)) : runs;
+while (contenders.some(one => one.samples.length < runs)) {
+  for (const one of contenders) {
+    await one.start();
+    try {
+      for (let i = 0; i < block && one.samples.length < runs; i++) {
+        await one.measure();
+        say(`${one.name} ${one.samples.length}/${runs}: ${one.samples.at(-1)} ms`);
+      }
+    } finally {
+      await one.stop();
+    }
+  }
+}
+const result = { ours: ours.summary(), other: other?.summary() ?? null };
+result.ratio = result.other ? Number((result.ours.median_ms / result.other.median_ms).toFixed(3)) : null;
+if (!options.json) say(`median ${result.ours.median_ms} ms, p90 ${result.ours.p90_ms} ms over ${result.ours.runs} calls`);
+console.log(JSON.stringify(result));

@@ -1,0 +1,130 @@
+// The agent's desktop: the real Flex UI, driven by the buttons that an agent has.
+import { until } from './stack.mjs';
+
+export const DESKTOP = 'https://flex.twilio.com/agent-desktop';
+
+const ACCEPT = '.Twilio-TaskButton-Accept';
+const MUTE = '.Twilio-CallCanvas-MuteButton';
+const HANG_UP = '[data-testid="hangup-footer"]';
+const DIALPAD = '[data-testid="dialpad"]';
+
+/** Runs in the page before anything else: notes every message between plugin and extension, and when. No secrets. */
+function observe() {
+  const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, types: {} });
+  addEventListener('message', event => {
+    const type = event.source === window && typeof event.data?.type === 'string' ? event.data.type : '';
+    if (!type.startsWith('VOICE_CLIENT_EXTENSION_')) return;
+    seen.types[type] = (seen.types[type] ?? 0) + 1;
+    if (type.endsWith('_CONFIGURE')) seen.configureAt ??= performance.now();
+    if (type.endsWith('_HEARTBEAT')) {
+      seen.last = event.data.payload;
+      // A replaced extension's heartbeat has no `registered`: there a heartbeat without an error must do.
+      if (event.data.payload.registered ?? event.data.payload.error !== true) seen.registeredAt ??= performance.now();
+    }
+  });
+}
+
+/** One Flex tab. */
+export class FlexPage {
+  static async open(context, { url = DESKTOP, waitReady = true } = {}) {
+    const page = await context.newPage();
+    const flex = new FlexPage(page);
+    await page.addInitScript(observe);
+    await page.goto(url, { waitUntil: 'commit' });
+    if (waitReady) await flex.ready();
+    return flex;
+  }
+
+  constructor(page) {
+    this.page = page;
+    this.errors = [];
+    page.on('pageerror', error => this.errors.push(String(error.message).slice(0, 300)));
+  }
+
+  /** Flex has booted and the extension's voice client is registered for this page. */
+  async ready(timeout = 60_000) {
+    await until('Flex and the voice client to be ready', () => this.page.evaluate(() => {
+      const flex = globalThis.Twilio?.Flex?.Manager?.getInstance?.()?.store?.getState()?.flex;
+      return Boolean(flex?.worker?.activity?.name) && window.__seen?.registeredAt != null;
+    }), { timeout, every: 100 });
+  }
+
+  /** From the plugin's first CONFIGURE to the first heartbeat that says "registered", in ms. */
+  registeredMs = () => this.page.evaluate(() => Math.round(window.__seen.registeredAt - window.__seen.configureAt));
+
+  /** What the extension last told this page. */
+  heartbeat = () => this.page.evaluate(() => window.__seen?.last ?? null);
+
+  /** How many messages of each type crossed the page. */
+  messageTypes = () => this.page.evaluate(() => window.__seen?.types ?? {});
+
+  /** Flex's own view: activity, the active call in its store, tasks. */
+  store = () => this.page.evaluate(() => {
+    const flex = Twilio.Flex.Manager.getInstance().store.getState().flex;
+    const call = flex.phone.activeCall;
+    return {
+      activity: flex.worker.activity.name,
+      contactUri: flex.worker.attributes.contact_uri,
+      callSid: call?.parameters?.CallSid ?? null,
+      muted: call ? call.isMuted() : null,
+      tasks: [...flex.worker.tasks.values()].map(task => ({ sid: task.sid, taskSid: task.taskSid, status: task.status })),
+    };
+  });
+
+  version = () => this.page.evaluate(() => Twilio.Flex.VERSION ?? null);
+
+  async accept(timeout = 15_000) {
+    await this.page.locator(ACCEPT).first().click({ timeout });
+  }
+
+  /** True when Flex shows the live call with Flex's own mute and hang-up buttons, enabled, acting on our call. */
+  liveControls = () => this.page.evaluate(([mute, hangUp]) => {
+    const usable = selector => {
+      const button = document.querySelector(selector);
+      return Boolean(button) && !button.disabled && button.getAttribute('aria-disabled') !== 'true' && button.offsetParent !== null;
+    };
+    const flex = globalThis.Twilio?.Flex?.Manager?.getInstance?.()?.store?.getState()?.flex;
+    return Boolean(flex?.phone?.activeCall) && usable(mute) && usable(hangUp);
+  }, [MUTE, HANG_UP]);
+
+  async waitLive(timeout = 60_000) {
+    await until('Flex to show the live call with working controls', this.liveControls, { timeout });
+  }
+
+  /** F5. Gives back how long until the call is shown again with working controls: from the start of the navigation,
+   *  and from the page's load event. */
+  async reload() {
+    await this.page.reload({ waitUntil: 'commit' });
+    await this.waitLive();
+    return this.page.evaluate(() => {
+      const [entry] = performance.getEntriesByType('navigation');
+      return {
+        sinceNavigationMs: Math.round(performance.now()),
+        sinceLoadMs: Math.round(performance.now() - entry.loadEventEnd),
+      };
+    });
+  }
+
+  async toggleMute() {
+    await this.page.locator(MUTE).click();
+  }
+
+  /** Presses the digits on Flex's own dialpad. */
+  async dial(digits) {
+    await this.page.locator(DIALPAD).click();
+    for (const digit of digits) {
+      await this.page.locator('button').filter({ hasText: new RegExp(`^\\s*${digit === '*' ? '\\*' : digit}`) }).locator('visible=true').first().click();
+    }
+    await this.page.locator(DIALPAD).click();
+  }
+
+  async hangUp() {
+    await this.page.locator(HANG_UP).click();
+  }
+
+  /** After the call: Complete, and no task is left. */
+  async complete() {
+    await this.page.locator('.Twilio-TaskButton-Complete, [data-testid="complete"], button:has-text("Complete")').first().click({ timeout: 15_000 });
+    await until('the task to be gone from Flex', async () => (await this.store()).tasks.length === 0);
+  }
+}

@@ -1,0 +1,109 @@
+// A small page at Flex's origin that plays the plugin's part by hand: for everything that needs no Flex UI.
+import { sleep, until } from './stack.mjs';
+
+export const ORIGIN = 'https://flex.twilio.com';
+
+/** Notes what the extension says; strict on purpose, to show that the content script needs nothing of the page. */
+export const PROBE_HTML = `<!doctype html><meta charset="utf-8"><title>probe</title><script nonce="probe">
+  window.__in = [];
+  addEventListener('message', event => {
+    if (event.source === window && String(event.data?.type).startsWith('VOICE_CLIENT_EXTENSION_')) __in.push(event.data);
+  });
+</script>`;
+
+/** A policy under which WebAssembly does not compile and nothing is fetched. */
+export const STRICT_CSP = { 'content-security-policy': "default-src 'none'; script-src 'nonce-probe'" };
+
+/** The plugin's side of the contract, over a Playwright page or a bare one: both have `evaluate`. */
+export class Probe {
+  constructor(page, stack, switchboard) {
+    Object.assign(this, { page, stack, switchboard });
+  }
+
+  /** Opens a probe in a Playwright context. */
+  static async open(context, stack, switchboard, { headers = {}, path = '/probe' } = {}) {
+    const page = await context.newPage();
+    await page.route(`${ORIGIN}/**`, route => route.request().resourceType() === 'document'
+      ? route.fulfill({ contentType: 'text/html; charset=utf-8', headers, body: PROBE_HTML })
+      : route.continue());
+    await page.goto(ORIGIN + path);
+    return new Probe(page, stack, switchboard);
+  }
+
+  /** Opens a probe in a bare Chromium (lib/cdp.mjs). */
+  static async openBare(chromium, stack, switchboard) {
+    const page = await chromium.page();
+    await page.serve(ORIGIN, PROBE_HTML);
+    await page.goto(`${ORIGIN}/probe`);
+    return new Probe(page, stack, switchboard);
+  }
+
+  /** Posts anything at all, as a script in the page would. */
+  post = message => this.page.evaluate(data => window.postMessage(data, location.origin), message);
+
+  send = (name, payload) => this.post({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload === undefined ? {} : { payload }) });
+
+  configure = (overrides = {}) => this.send('CONFIGURE', {
+    voiceClientTokenGeneratorUrl: this.stack.token_url,
+    accountSid: this.stack.account.account_sid,
+    extensionVoiceClientPrefix: 'ext_',
+    ...overrides,
+  });
+
+  async sendFlexToken(overrides = {}, { ttl_seconds } = {}) {
+    const { token, expiration, account_sid } = await this.switchboard.request('POST', '/api/flex-token', { ttl_seconds });
+    await this.send('FLEX_TOKEN', { token, expiration, accountSid: account_sid, ...overrides });
+  }
+
+  /** Everything received of one type (without the prefix), oldest first. */
+  received = name => this.page.evaluate(type => window.__in.filter(message => message.type === type), `VOICE_CLIENT_EXTENSION_${name}`);
+
+  count = async name => (await this.received(name)).length;
+
+  /** The newest message of a type that satisfies the test, waiting for it. */
+  wait = (name, test = () => true, options = {}) => until(`${name} from the extension`,
+    async () => (await this.received(name)).findLast(message => test(message.payload ?? {})), options);
+
+  /** The newest view of the client, from whichever message brought it. */
+  state = () => this.page.evaluate(() => window.__in.findLast(message => message.payload?.status)?.payload ?? null);
+
+  waitState = (what, test, options = {}) => until(what, async () => {
+    const state = await this.state();
+    return state && test(state) && state;
+  }, options);
+
+  /** The whole handshake, as the plugin does it: answers every CONFIGURED with a Flex token. */
+  async register(options = {}) {
+    await this.configure();
+    await this.wait('CONFIGURED');
+    await this.sendFlexToken({}, options);
+    return (await this.wait('HEARTBEAT', beat => beat.registered, { timeout: 20_000 })).payload;
+  }
+
+  /** After a reload: hello again. */
+  async hello() {
+    await this.configure();
+    return (await this.wait('CONFIGURED')).payload;
+  }
+
+  /** Calls this client without Flex and waits until audio flows from the agent. */
+  async takeCall(identity) {
+    const { call_sid: sid } = await this.switchboard.call(`client:${identity}`);
+    await until('the extension to answer', async () => (await this.switchboard.getCall(sid)).answer_ms != null, { timeout: 20_000 });
+    return sid;
+  }
+}
+
+/** Says that audio has gone on in both directions without a lost packet over the last `ms`. */
+export async function audioGoesOn(switchboard, sid, ms = 2000) {
+  const before = await switchboard.getCall(sid);
+  await sleep(ms);
+  const after = await switchboard.getCall(sid);
+  const rose = direction => after[direction].packets - before[direction].packets;
+  const expected = (ms / 20) * 0.8;
+  if (after.state !== 'answered') throw new Error(`the call is ${after.state}`);
+  if (rose('agent_to_customer') < expected || rose('customer_to_agent') < expected) {
+    throw new Error(`audio stands: ${rose('agent_to_customer')} and ${rose('customer_to_agent')} packets in ${ms} ms`);
+  }
+  return after;
+}

@@ -1,0 +1,66 @@
+// The running stack (sandbox, token service, built extension), as `cargo xtask` describes it in a JSON file.
+import fs from 'node:fs';
+
+/** Reads the stack file: --stack FILE, or HOLDFAST_STACK. */
+export function readStack(file = process.env.HOLDFAST_STACK) {
+  if (!file) throw new Error('no stack: run this through `cargo xtask demo|test|bench`, which starts it');
+  return JSON.parse(fs.readFileSync(file, 'utf8'));
+}
+
+export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+/** Polls until `probe` gives something truthy; fails with `what` and the last thing seen. */
+export async function until(what, probe, { timeout = 15_000, every = 50 } = {}) {
+  const end = performance.now() + timeout;
+  let last;
+  for (;;) {
+    try {
+      last = await probe();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > end) {
+      const seen = last instanceof Error ? last.message : JSON.stringify(last);
+      throw new Error(`waited ${timeout} ms for ${what}; last seen: ${seen}`);
+    }
+    await sleep(every);
+  }
+}
+
+/** The sandbox's switchboard, by its REST interface. */
+export class Switchboard {
+  constructor(stack) {
+    this.base = `http://127.0.0.1:${stack.http}`;
+  }
+
+  async request(method, path, body) {
+    const response = await fetch(this.base + path, {
+      method,
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
+    return text ? JSON.parse(text) : null;
+  }
+
+  state = () => this.request('GET', '/api/state');
+  events = (since = 0) => this.request('GET', `/api/events?since=${since}`);
+  agent = () => this.request('GET', '/api/agent');
+  /** A customer calls in: a task and a reservation for the agent, through Flex. */
+  task = (from = '+15550100') => this.request('POST', '/api/tasks', { from, task_channel: 'voice' });
+  /** Calls a client directly, without Flex. */
+  call = (to, from = '+15550111', params = {}) => this.request('POST', '/api/calls', { to, from, params });
+  getCall = sid => this.request('GET', `/api/calls/${sid}`);
+  calls = async () => (await this.state()).calls ?? [];
+  hangUp = sid => this.request('POST', `/api/calls/${sid}/hangup`, {});
+  dtmf = (sid, digits) => this.request('POST', `/api/calls/${sid}/dtmf`, { digits });
+  mark = (sid, name, end = false) => this.request('POST', `/api/calls/${sid}/mark`, end ? { name, end } : { name });
+  windows = sid => this.request('GET', `/api/calls/${sid}/windows`);
+  fault = fault => this.request('POST', '/api/faults', fault);
+  clearFaults = () => this.request('DELETE', '/api/faults');
+  reset = () => this.request('POST', '/api/reset', {});
+  setActivity = name => this.request('PUT', '/api/agent/activity', { name });
+}

@@ -1,0 +1,44 @@
+// What every spec needs: the running stack, a clean sandbox, and a Chromium that is closed again.
+import { expect, test as base } from '@playwright/test';
+import * as bare from './cdp.mjs';
+import { launch } from './browser.mjs';
+import { Probe } from './probe.mjs';
+import { Switchboard, readStack } from './stack.mjs';
+
+export { expect };
+
+export const test = base.extend({
+  stack: [async ({}, use) => use(readStack()), { scope: 'worker' }],
+  switchboard: async ({ stack }, use) => {
+    const switchboard = new Switchboard(stack);
+    await switchboard.reset();
+    await use(switchboard);
+    await switchboard.reset();
+  },
+  /** Chromium with the extension, microphone granted. Playwright keeps its worker alive. */
+  browser: async ({ stack, switchboard: _clean }, use) => {
+    const browser = await launch(stack);
+    await use(browser);
+    await browser.close();
+  },
+  /** Chromium with the extension to whose worker nothing is attached. */
+  chromium: async ({ stack, switchboard: _clean }, use) => {
+    const chromium = await bare.start(stack);
+    await use(chromium);
+    await chromium.close();
+  },
+  /** A page at Flex's origin that plays the plugin. */
+  probe: async ({ browser, stack, switchboard }, use) => use(await Probe.open(browser.context, stack, switchboard)),
+});
+
+/** The worker's state as the popup shows it, read from an extension page over the same port. */
+export const uiState = page => page.evaluate(() => new Promise((resolve, reject) => {
+  const port = chrome.runtime.connect({ name: 'popup' });
+  const timer = setTimeout(() => reject(new Error('the worker did not answer within 5 s')), 5000);
+  port.onMessage.addListener(message => {
+    if (message.type !== 'state') return;
+    clearTimeout(timer);
+    port.disconnect();
+    resolve(message.state);
+  });
+}));

@@ -1,0 +1,68 @@
+// The worker dies and comes back. Nothing may be attached to it here, so this is all bare DevTools (lib/cdp.mjs).
+import { Probe, audioGoesOn } from '../lib/probe.mjs';
+import { sleep, until } from '../lib/stack.mjs';
+import { expect, test, uiState } from '../lib/test.mjs';
+
+/** Longer than the 30 s after which Chromium stops an idle worker. */
+const IDLE_MS = 40_000;
+
+const extensionPage = async (chromium, stack) => {
+  const page = await chromium.page();
+  await page.goto(`chrome-extension://${stack.extension_id}/options.html`);
+  return page;
+};
+
+test('after a kill the next message is answered by a new worker with the same state', async ({ chromium, stack, switchboard }) => {
+  const probe = await Probe.openBare(chromium, stack, switchboard);
+  const { voiceClientIdentity: identity } = await probe.register();
+  const page = await extensionPage(chromium, stack);
+  const before = await uiState(page);
+  for (let kill = 1; kill <= 3; kill++) {
+    await chromium.killWorker(page);
+    const after = await uiState(page);
+    expect(after.workerStartedAt, `kill ${kill}`).toBeGreaterThan(before.workerStartedAt);
+    expect([after.accountSid, after.identity, after.tokenService]).toEqual([before.accountSid, identity, before.tokenService]);
+    await until('the registration to be back', async () => (await uiState(page)).registered);
+  }
+  const sid = await probe.takeCall(identity);
+  await switchboard.hangUp(sid);
+});
+
+test('a kill in the middle of a call costs no packet, and page and popup have the call back', async ({ chromium, stack, switchboard }) => {
+  const probe = await Probe.openBare(chromium, stack, switchboard);
+  const { voiceClientIdentity: identity } = await probe.register();
+  const sid = await probe.takeCall(identity);
+  const page = await extensionPage(chromium, stack);
+  await probe.send('SET_MUTE', { muted: true });
+  await probe.waitState('the call to be muted', ({ call }) => call?.muted);
+  await audioGoesOn(switchboard, sid);
+  await chromium.killWorker(page);
+  await audioGoesOn(switchboard, sid, 3000);
+  const state = await until('the popup to have the call back', async () => {
+    const now = await uiState(page);
+    return now.call?.sid === sid && now;
+  });
+  expect([state.call.state, state.call.muted]).toEqual(['open', true]);
+  await probe.page.reload();
+  expect((await probe.hello()).call).toMatchObject({ sid, muted: true });
+  const { agent_to_customer: up, customer_to_agent: down } = await switchboard.getCall(sid);
+  expect([up.lost, down.lost]).toEqual([0, 0]);
+  await probe.send('HANGUP_CALL');
+  await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+});
+
+test('a page that says hello long after the worker fell asleep is answered', async ({ chromium, stack, switchboard }) => {
+  const probe = await Probe.openBare(chromium, stack, switchboard);
+  await until('the idle worker to be stopped', async () => (await chromium.workers()).length === 0, { timeout: IDLE_MS + 20_000, every: 1000 });
+  expect((await probe.register()).voiceClientIdentity).toBe(stack.account.voice_identity);
+});
+
+test('with the Flex tab closed the registration stays, and a call is answered', async ({ chromium, stack, switchboard }) => {
+  const probe = await Probe.openBare(chromium, stack, switchboard);
+  const { voiceClientIdentity: identity } = await probe.register();
+  await probe.page.close();
+  await sleep(IDLE_MS);
+  const sid = await probe.takeCall(identity);
+  await audioGoesOn(switchboard, sid);
+  await switchboard.hangUp(sid);
+});
