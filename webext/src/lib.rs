@@ -287,11 +287,16 @@ pub mod alarms {
 
 /// Opens a page of the extension in a new tab.
 pub fn open_tab(path: &str) {
+    open_url(&runtime::url(path));
+}
+
+/// Opens any URL in a new tab, also `chrome://` ones.
+pub fn open_url(url: &str) {
     #[derive(Serialize)]
-    struct Create {
-        url: String,
+    struct Create<'a> {
+        url: &'a str,
     }
-    if let Ok(options) = to_js(&Create { url: runtime::url(path) }) {
+    if let Ok(options) = to_js(&Create { url }) {
         ffi::create_tab(&options);
     }
 }

@@ -1,0 +1,540 @@
+//! What the pages know, and what happens when something happens. No browser, no clock: see [`crate::shell`].
+
+use protocol::{
+    CallPhase, CallSid, DtmfDigits, Timestamp,
+    popup::{FromPopup, ToPopup},
+    state::UiState,
+};
+use serde::Deserialize;
+
+use crate::text::{Key, Text, plain};
+
+/// Where agents log in.
+pub const FLEX_URL: &str = "https://flex.twilio.com/";
+
+/// A page that is still without news after this many milliseconds says so; a shorter wait would only flicker.
+pub const PATIENCE_MS: u64 = 300;
+/// A connection that lasted this long was a good one: the next reconnect is immediate again.
+const GOOD_CONNECTION_MS: u64 = 1_000;
+/// The longest pause between two attempts to connect.
+const MAX_RETRY_MS: u64 = 5_000;
+/// A hang-up that the worker has not confirmed by then may be pressed again.
+const HANG_UP_MS: u64 = 4_000;
+/// How long a short note stays.
+const NOTICE_MS: u64 = 6_000;
+/// As many digits as the keypad's display has room for.
+const DIGITS_SHOWN: usize = 18;
+
+/// What the browser says about the microphone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permission {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// Chrome will ask the person.
+    Prompt,
+    /// Allowed.
+    Granted,
+    /// Blocked, by the person or by policy: Chrome no longer asks.
+    Denied,
+}
+
+/// Why `getUserMedia` gave no microphone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MicFailure {
+    /// `NotAllowedError`: the question was answered with no, or closed.
+    NotAllowed,
+    /// `NotFoundError`: there is none.
+    NotFound,
+    /// `NotReadableError`: another program holds it, or the system refuses.
+    Busy,
+    /// Anything else.
+    Other,
+}
+
+impl MicFailure {
+    /// From the name of the `DOMException`.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "NotAllowedError" | "SecurityError" => Self::NotAllowed,
+            "NotFoundError" | "OverconstrainedError" => Self::NotFound,
+            "NotReadableError" | "AbortError" => Self::Busy,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The administrator's policy as `chrome.storage.managed` holds it, unchecked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Policy {
+    /// `accountSid`.
+    pub account_sid: Option<String>,
+    /// `tokenServiceUrl`.
+    pub token_service_url: Option<String>,
+    /// `identityPrefix`.
+    pub identity_prefix: Option<String>,
+}
+
+/// A button, by the name in the HTML's `data-action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Mute or unmute.
+    Mute,
+    /// Show or hide the keypad.
+    Keypad,
+    /// A key of the keypad.
+    Digit(char),
+    /// End the call.
+    HangUp,
+    /// Ask whether to restart.
+    Restart,
+    /// Yes, restart.
+    RestartYes,
+    /// No, do not restart.
+    RestartNo,
+    /// Copy the log.
+    CopyLog,
+    /// Open the page that helps with the microphone.
+    FixMicrophone,
+    /// Ask for the microphone, here.
+    AllowMicrophone,
+    /// Open Chrome's settings for this extension's microphone.
+    MicrophoneSettings,
+    /// Open Flex.
+    OpenFlex,
+    /// Open the options page.
+    Settings,
+}
+
+impl Action {
+    /// From `data-action`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "mute" => Self::Mute,
+            "keypad" => Self::Keypad,
+            "hang-up" => Self::HangUp,
+            "restart" => Self::Restart,
+            "restart-yes" => Self::RestartYes,
+            "restart-no" => Self::RestartNo,
+            "copy-log" => Self::CopyLog,
+            "fix-microphone" => Self::FixMicrophone,
+            "allow-microphone" => Self::AllowMicrophone,
+            "microphone-settings" => Self::MicrophoneSettings,
+            "open-flex" => Self::OpenFlex,
+            "settings" => Self::Settings,
+            _ => {
+                let mut digit = name.strip_prefix("digit-")?.chars();
+                return digit.next().filter(|&c| is_dtmf(c) && digit.next().is_none()).map(Self::Digit);
+            }
+        })
+    }
+
+    /// The name in `data-action`, for the buttons whose action changes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mute => "mute",
+            Self::Keypad => "keypad",
+            Self::Digit(_) => "digit",
+            Self::HangUp => "hang-up",
+            Self::Restart => "restart",
+            Self::RestartYes => "restart-yes",
+            Self::RestartNo => "restart-no",
+            Self::CopyLog => "copy-log",
+            Self::FixMicrophone => "fix-microphone",
+            Self::AllowMicrophone => "allow-microphone",
+            Self::MicrophoneSettings => "microphone-settings",
+            Self::OpenFlex => "open-flex",
+            Self::Settings => "settings",
+        }
+    }
+}
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The page is loaded.
+    Started {
+        /// The manifest's version, for while the worker has not answered.
+        version: String,
+    },
+    /// The worker's end of the port is gone.
+    Disconnected,
+    /// Connecting failed: this page belongs to a version of the extension that was replaced.
+    Replaced,
+    /// The worker said something.
+    Message(Box<ToPopup>),
+    /// The page came to the front, or went behind another tab.
+    Visible(bool),
+    /// The browser's word on the microphone, at first and after every change.
+    Permission(Permission),
+    /// `getUserMedia` ended.
+    MicrophoneAnswer(Result<(), MicFailure>),
+    /// The administrator's policy, at first and after every change.
+    Policy(Policy),
+    /// A button was pressed.
+    Pressed(Action),
+    /// A key was typed that no button took.
+    Typed(char),
+    /// Copying the log ended.
+    Copied(bool),
+    /// The time that [`Machine::wake_at`] named has come.
+    Tick,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Open a port to the worker.
+    Connect,
+    /// Post to the worker.
+    Send(FromPopup),
+    /// Call `getUserMedia` for audio, stop its tracks at once, and tell how it went.
+    AskMicrophone,
+    /// Open a page of the extension.
+    OpenPage(&'static str),
+    /// Open Chrome's page of this extension's permissions.
+    OpenPermissions,
+    /// Open a web page.
+    OpenUrl(&'static str),
+    /// Put the log into the clipboard.
+    CopyLog,
+    /// Move the keyboard's focus to the button with this action.
+    Focus(Action),
+}
+
+/// The connection to the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// No port; to be opened at `retry_at`. Without news since `stale_since`.
+    Down { stale_since: Timestamp, retry_at: Timestamp },
+    /// A port, and no news yet.
+    Waking { stale_since: Timestamp },
+    /// News came over this port, first at `since`.
+    Up { since: Timestamp },
+    /// Never again: the extension was replaced under this page.
+    Replaced,
+}
+
+/// What the pages know. [`crate::view::view`] reads it.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    link: Link,
+    visible: bool,
+    failures: u32,
+    /// What was asked while no worker could hear it, with the call that it was meant for.
+    unsent: Vec<(Option<CallSid>, FromPopup)>,
+    hanging_up: Option<(CallSid, Timestamp)>,
+    notice: Option<(Text, Timestamp)>,
+    /// The last news from the worker.
+    pub state: Option<UiState>,
+    /// The browser's word on the microphone.
+    pub permission: Permission,
+    /// True while Chrome's question about the microphone is open.
+    pub asking: bool,
+    /// How the last question ended, if it ended badly.
+    pub mic_failure: Option<MicFailure>,
+    /// The administrator's policy.
+    pub policy: Policy,
+    /// True while the keypad is shown.
+    pub keypad_open: bool,
+    /// What was pressed on the keypad in this call, its end.
+    pub digits: String,
+    /// True while the restart question is shown.
+    pub confirming: bool,
+    /// The manifest's version.
+    pub version: String,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            link: Link::Waking { stale_since: Timestamp::default() },
+            visible: true,
+            failures: 0,
+            unsent: Vec::new(),
+            hanging_up: None,
+            notice: None,
+            state: None,
+            permission: Permission::default(),
+            asking: false,
+            mic_failure: None,
+            policy: Policy::default(),
+            keypad_open: false,
+            digits: String::new(),
+            confirming: false,
+            version: String::new(),
+        }
+    }
+}
+
+impl Machine {
+    /// Takes an event in and says what to do about it.
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+        match event {
+            Event::Started { version } => {
+                self.version = version;
+                self.link = Link::Waking { stale_since: now };
+                vec![Command::Connect]
+            }
+            Event::Disconnected => self.disconnected(now),
+            Event::Replaced => {
+                self.link = Link::Replaced;
+                vec![]
+            }
+            Event::Message(message) => match *message {
+                ToPopup::State { state } => self.news(state, now),
+                ToPopup::Refused { message } => {
+                    self.hanging_up = None;
+                    self.note(Text::With(Key::Refused, vec![plain(&message)]), now);
+                    vec![]
+                }
+            },
+            Event::Visible(visible) => {
+                self.visible = visible;
+                if visible { self.reconnect() } else { vec![] }
+            }
+            Event::Permission(permission) => self.permission_is(permission),
+            Event::MicrophoneAnswer(answer) => {
+                self.asking = false;
+                self.mic_failure = answer.err();
+                self.tell(FromPopup::MicrophoneChanged)
+            }
+            Event::Policy(policy) => {
+                self.policy = policy;
+                vec![]
+            }
+            Event::Pressed(action) => self.pressed(action, now),
+            Event::Typed(c) if self.keypad_open && is_dtmf(c) => self.digit(c),
+            Event::Typed(_) => vec![],
+            Event::Copied(done) => {
+                self.note(if done { Key::LogCopied } else { Key::LogNotCopied }.into(), now);
+                vec![]
+            }
+            Event::Tick => self.tick(now),
+        }
+    }
+
+    /// When something changes by itself: a retry, a wait that became long, a note's end, the call's timer.
+    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let link = match self.link {
+            Link::Down { stale_since, retry_at } => [
+                self.may_reconnect().then_some(retry_at),
+                Some(stale_since.plus(PATIENCE_MS)).filter(|&at| at > now),
+            ],
+            Link::Waking { stale_since } => [None, Some(stale_since.plus(PATIENCE_MS)).filter(|&at| at > now)],
+            Link::Up { .. } | Link::Replaced => [None, None],
+        };
+        let timer = self
+            .state
+            .as_ref()
+            .and_then(|state| state.client.call.as_ref())
+            .and_then(|call| call.answered_at)
+            .map(|start| now.plus(1_000 - now.since(start) % 1_000));
+        let own = [self.notice.as_ref().map(|(_, end)| *end), self.hanging_up.as_ref().map(|(_, end)| *end)];
+        link.into_iter().chain(own).chain([timer]).flatten().min()
+    }
+
+    /// True when the page has been without news for long enough to say so.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        match self.link {
+            Link::Down { stale_since, .. } | Link::Waking { stale_since } => {
+                now.since(stale_since) >= PATIENCE_MS
+            }
+            Link::Up { .. } | Link::Replaced => false,
+        }
+    }
+
+    /// True when the extension was replaced under this page.
+    pub fn is_replaced(&self) -> bool {
+        self.link == Link::Replaced
+    }
+
+    /// The short note to show.
+    pub fn notice(&self) -> Option<&Text> {
+        self.notice.as_ref().map(|(text, _)| text)
+    }
+
+    /// True while a pressed hang-up waits for the worker.
+    pub fn is_hanging_up(&self) -> bool {
+        self.hanging_up.is_some()
+    }
+
+    fn note(&mut self, text: Text, now: Timestamp) {
+        self.notice = Some((text, now.plus(NOTICE_MS)));
+    }
+
+    fn live_call(&self) -> Option<(&CallSid, CallPhase, bool)> {
+        let call = self.state.as_ref()?.client.call.as_ref()?;
+        Some((&call.sid, call.state, call.muted))
+    }
+
+    fn news(&mut self, state: UiState, now: Timestamp) -> Vec<Command> {
+        let before = self.live_call().map(|(sid, ..)| sid.clone());
+        let call = state.client.call.as_ref().map(|call| call.sid.clone());
+        if before != call {
+            self.keypad_open = false;
+            self.digits.clear();
+        }
+        if self.hanging_up.as_ref().is_some_and(|(sid, _)| Some(sid) != call.as_ref()) {
+            self.hanging_up = None;
+        }
+        if call.is_some() {
+            self.confirming = false;
+        }
+        if !matches!(self.link, Link::Up { .. }) {
+            self.link = Link::Up { since: now };
+        }
+        self.state = Some(state);
+        self.unsent
+            .drain(..)
+            .filter(|(meant, _)| meant.is_none() || *meant == call)
+            .map(|(_, message)| Command::Send(message))
+            .collect()
+    }
+
+    fn disconnected(&mut self, now: Timestamp) -> Vec<Command> {
+        let stale_since = match self.link {
+            Link::Up { since } => {
+                if now.since(since) >= GOOD_CONNECTION_MS {
+                    self.failures = 0;
+                }
+                now
+            }
+            Link::Waking { stale_since } | Link::Down { stale_since, .. } => stale_since,
+            Link::Replaced => return vec![],
+        };
+        let pause = match self.failures {
+            0 => 0,
+            n => (50_u64 << n.min(8)).min(MAX_RETRY_MS),
+        };
+        self.failures += 1;
+        self.link = Link::Down { stale_since, retry_at: now.plus(pause) };
+        if pause == 0 && self.may_reconnect() { self.reconnect() } else { vec![] }
+    }
+
+    /// A page that nobody sees lets the worker sleep, unless it has something to say.
+    fn may_reconnect(&self) -> bool {
+        self.visible || !self.unsent.is_empty()
+    }
+
+    fn reconnect(&mut self) -> Vec<Command> {
+        match self.link {
+            Link::Down { stale_since, .. } => {
+                self.link = Link::Waking { stale_since };
+                vec![Command::Connect]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Vec<Command> {
+        if self.notice.as_ref().is_some_and(|(_, end)| *end <= now) {
+            self.notice = None;
+        }
+        if self.hanging_up.as_ref().is_some_and(|(_, end)| *end <= now) {
+            self.hanging_up = None;
+        }
+        match self.link {
+            Link::Down { retry_at, .. } if retry_at <= now && self.may_reconnect() => self.reconnect(),
+            _ => vec![],
+        }
+    }
+
+    fn permission_is(&mut self, permission: Permission) -> Vec<Command> {
+        let before = std::mem::replace(&mut self.permission, permission);
+        if permission == before {
+            return vec![];
+        }
+        if permission == Permission::Granted && self.mic_failure == Some(MicFailure::NotAllowed) {
+            self.mic_failure = None;
+        }
+        if before == Permission::Unknown { vec![] } else { self.tell(FromPopup::MicrophoneChanged) }
+    }
+
+    /// Posts now, or as soon as a worker hears.
+    fn tell(&mut self, message: FromPopup) -> Vec<Command> {
+        if matches!(self.link, Link::Up { .. }) {
+            return vec![Command::Send(message)];
+        }
+        let meant = match message {
+            FromPopup::Restart | FromPopup::MicrophoneChanged => None,
+            FromPopup::HangUp | FromPopup::SetMute { .. } | FromPopup::SendDigits { .. } => {
+                self.live_call().map(|(sid, ..)| sid.clone())
+            }
+        };
+        self.unsent.push((meant, message));
+        self.reconnect()
+    }
+
+    fn pressed(&mut self, action: Action, now: Timestamp) -> Vec<Command> {
+        match action {
+            Action::Mute => match self.live_call() {
+                Some((_, CallPhase::Open | CallPhase::Reconnecting, muted)) => {
+                    self.tell(FromPopup::SetMute { muted: !muted })
+                }
+                _ => vec![],
+            },
+            Action::Keypad => {
+                let has_media = self.live_call().is_some_and(|(_, phase, _)| phase != CallPhase::Connecting);
+                self.keypad_open = has_media && !self.keypad_open;
+                vec![]
+            }
+            Action::Digit(c) => self.digit(c),
+            Action::HangUp => match self.live_call() {
+                Some((sid, ..)) if self.hanging_up.is_none() => {
+                    self.hanging_up = Some((sid.clone(), now.plus(HANG_UP_MS)));
+                    self.tell(FromPopup::HangUp)
+                }
+                _ => vec![],
+            },
+            Action::Restart if self.state.is_some() && self.live_call().is_none() => {
+                self.confirming = true;
+                vec![Command::Focus(Action::RestartNo)]
+            }
+            Action::Restart => vec![],
+            Action::RestartYes if self.confirming => {
+                self.confirming = false;
+                self.note(Key::Restarting.into(), now);
+                let mut commands = self.tell(FromPopup::Restart);
+                commands.push(Command::Focus(Action::Restart));
+                commands
+            }
+            Action::RestartYes => vec![],
+            Action::RestartNo => {
+                self.confirming = false;
+                vec![Command::Focus(Action::Restart)]
+            }
+            Action::CopyLog if self.state.is_some() => vec![Command::CopyLog],
+            Action::CopyLog => vec![],
+            Action::AllowMicrophone if !self.asking => {
+                self.asking = true;
+                self.mic_failure = None;
+                vec![Command::AskMicrophone]
+            }
+            Action::AllowMicrophone => vec![],
+            Action::FixMicrophone => vec![Command::OpenPage("welcome.html")],
+            Action::Settings => vec![Command::OpenPage("options.html")],
+            Action::MicrophoneSettings => vec![Command::OpenPermissions],
+            Action::OpenFlex => vec![Command::OpenUrl(FLEX_URL)],
+        }
+    }
+
+    fn digit(&mut self, c: char) -> Vec<Command> {
+        let has_media = self.live_call().is_some_and(|(_, phase, _)| phase != CallPhase::Connecting);
+        match DtmfDigits::new(c.to_string()) {
+            Ok(digits) if has_media => {
+                self.digits.push(c);
+                let surplus = self.digits.len().saturating_sub(DIGITS_SHOWN);
+                self.digits.drain(..surplus);
+                self.tell(FromPopup::SendDigits { digits })
+            }
+            _ => vec![],
+        }
+    }
+}
+
+/// A key of a telephone. The Voice SDK also takes `w`, a pause, which has no key.
+const fn is_dtmf(c: char) -> bool {
+    matches!(c, '0'..='9' | '*' | '#')
+}

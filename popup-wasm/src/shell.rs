@@ -1,0 +1,235 @@
+//! Turns what happens in the page into events, and carries out commands. No decisions.
+
+use std::{cell::RefCell, rc::Rc};
+
+use gloo_timers::callback::Timeout;
+use protocol::{Timestamp, port, popup::ToPopup};
+use wasm_bindgen::{JsCast, prelude::*};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    DomException, Element, KeyboardEvent, MediaStream, MediaStreamConstraints, MediaStreamTrack, MouseEvent,
+    PermissionState, PermissionStatus, Window,
+};
+use webext::Port;
+
+use crate::{
+    dom::{self, Dom},
+    machine::{Action, Command, Event, Machine, MicFailure, Permission},
+    view,
+};
+
+/// Starts the page, for good.
+pub fn start(page: &str) {
+    let Some(window) = web_sys::window() else { return };
+    let Some(document) = window.document() else {
+        webext::console_warn(&format!("the {page} page has no document"));
+        return;
+    };
+    let shell = Shell(Rc::new(Inner {
+        dom: Dom::new(document),
+        window,
+        machine: RefCell::default(),
+        port: RefCell::default(),
+        timer: RefCell::default(),
+    }));
+    shell.listen();
+    shell.watch_permission();
+    shell.watch_policy();
+    shell.handle(Event::Started { version: webext::runtime::version() });
+}
+
+struct Inner {
+    window: Window,
+    dom: Dom,
+    machine: RefCell<Machine>,
+    port: RefCell<Option<Port>>,
+    timer: RefCell<Option<Timeout>>,
+}
+
+#[derive(Clone)]
+struct Shell(Rc<Inner>);
+
+fn now() -> Timestamp {
+    Timestamp::from_js(webext::now_ms()).unwrap_or_default()
+}
+
+impl Shell {
+    fn handle(&self, event: Event) {
+        let commands = self.0.machine.borrow_mut().handle(event, now());
+        self.draw();
+        for command in commands {
+            self.carry_out(command);
+        }
+    }
+
+    fn draw(&self) {
+        let now = now();
+        let machine = self.0.machine.borrow();
+        self.0.dom.render(&view::view(&machine, now));
+        let timer = machine.wake_at(now).map(|at| {
+            let shell = self.clone();
+            let millis = u32::try_from(now.until(at)).unwrap_or(u32::MAX);
+            Timeout::new(millis, move || shell.handle(Event::Tick))
+        });
+        self.0.timer.replace(timer);
+    }
+
+    fn carry_out(&self, command: Command) {
+        match command {
+            Command::Connect => self.connect(),
+            Command::Send(message) => {
+                // A port that closed under us is reported by its own event.
+                if let Some(port) = &*self.0.port.borrow()
+                    && let Err(error) = port.post(&message)
+                {
+                    webext::console_warn(&format!("not sent to the worker: {error}"));
+                }
+            }
+            Command::AskMicrophone => {
+                let shell = self.clone();
+                spawn_local(async move {
+                    let answer = shell.ask_microphone().await;
+                    shell.handle(Event::MicrophoneAnswer(answer));
+                });
+            }
+            Command::OpenPage(path) => webext::open_tab(path),
+            Command::OpenPermissions => {
+                let site = format!("chrome-extension%3A%2F%2F{}", webext::runtime::id());
+                webext::open_url(&format!("chrome://settings/content/siteDetails?site={site}"));
+            }
+            Command::OpenUrl(url) => webext::open_url(url),
+            Command::CopyLog => self.copy_log(),
+            Command::Focus(action) => self.0.dom.focus(action),
+        }
+    }
+
+    fn connect(&self) {
+        let Ok(port) = webext::connect(port::POPUP) else {
+            return self.handle(Event::Replaced);
+        };
+        let shell = self.clone();
+        port.on_message(move |message| match message {
+            Ok(message) => shell.handle(Event::Message(Box::<ToPopup>::new(message))),
+            Err(error) => webext::console_warn(&format!("the worker's message is not understood: {error}")),
+        });
+        let shell = self.clone();
+        port.on_disconnect(move || {
+            shell.0.port.replace(None);
+            shell.handle(Event::Disconnected);
+        });
+        self.0.port.replace(Some(port));
+    }
+
+    fn listen(&self) {
+        let shell = self.clone();
+        self.on("click", move |event: MouseEvent| {
+            let action = event
+                .target()
+                .and_then(|target| target.dyn_into::<Element>().ok())
+                .and_then(|element| element.closest("[data-action]").ok().flatten())
+                .and_then(|button| Action::from_name(&button.get_attribute("data-action")?));
+            if let Some(action) = action {
+                shell.handle(Event::Pressed(action));
+            }
+        });
+        let shell = self.clone();
+        self.on("keydown", move |event: KeyboardEvent| {
+            let key = event.key();
+            let mut characters = key.chars();
+            if let (Some(c), None) = (characters.next(), characters.next())
+                && !(event.ctrl_key() || event.alt_key() || event.meta_key() || event.repeat())
+            {
+                shell.handle(Event::Typed(c));
+            }
+        });
+        let shell = self.clone();
+        self.on("visibilitychange", move |_: web_sys::Event| {
+            let hidden = shell.0.window.document().is_some_and(|document| document.hidden());
+            shell.handle(Event::Visible(!hidden));
+        });
+    }
+
+    /// A listener on the document, for the life of the page.
+    fn on<E: wasm_bindgen::convert::FromWasmAbi + 'static>(&self, event: &str, callback: impl FnMut(E) + 'static) {
+        let callback = Closure::<dyn FnMut(E)>::new(callback).into_js_value();
+        if let Some(document) = self.0.window.document() {
+            // Fails only for a callback that is no function.
+            drop(document.add_event_listener_with_callback(event, callback.unchecked_ref()));
+        }
+    }
+
+    fn watch_permission(&self) {
+        let shell = self.clone();
+        spawn_local(async move {
+            let Some(status) = shell.permission_status().await else { return };
+            shell.handle(Event::Permission(permission(&status)));
+            let (same, page) = (status.clone(), shell.clone());
+            let changed = Closure::<dyn FnMut()>::new(move || page.handle(Event::Permission(permission(&same))));
+            status.set_onchange(Some(changed.into_js_value().unchecked_ref()));
+            // The browser may drop a status that nobody holds, and its listener with it.
+            std::mem::forget(status);
+        });
+    }
+
+    async fn permission_status(&self) -> Option<PermissionStatus> {
+        let descriptor = js_sys::Object::new();
+        js_sys::Reflect::set(&descriptor, &"name".into(), &"microphone".into()).ok()?;
+        let status = self.0.window.navigator().permissions().ok()?.query(&descriptor).ok()?;
+        JsFuture::from(status).await.ok()?.dyn_into().ok()
+    }
+
+    fn watch_policy(&self) {
+        let shell = self.clone();
+        let read = move || {
+            let shell = shell.clone();
+            spawn_local(async move {
+                // Fails where the browser has no policies: then there are none.
+                if let Ok(policy) = webext::storage::managed().await {
+                    shell.handle(Event::Policy(policy));
+                }
+            });
+        };
+        read();
+        webext::storage::on_managed_changed(read);
+    }
+
+    async fn ask_microphone(&self) -> Result<(), MicFailure> {
+        let devices = self.0.window.navigator().media_devices().map_err(|error| mic_failure(&error))?;
+        let constraints = MediaStreamConstraints::new();
+        constraints.set_audio(&JsValue::TRUE);
+        let promise = devices
+            .get_user_media_with_constraints(&constraints)
+            .map_err(|error| mic_failure(&error))?;
+        let stream: MediaStream =
+            JsFuture::from(promise).await.map_err(|error| mic_failure(&error))?.unchecked_into();
+        for track in stream.get_tracks() {
+            track.unchecked_into::<MediaStreamTrack>().stop();
+        }
+        Ok(())
+    }
+
+    fn copy_log(&self) {
+        let navigator = self.0.window.navigator();
+        let browser = navigator.user_agent().unwrap_or_default();
+        let text = view::log_text(&self.0.machine.borrow(), &browser, dom::iso);
+        let written = navigator.clipboard().write_text(&text);
+        let shell = self.clone();
+        spawn_local(async move {
+            let done = JsFuture::from(written).await.is_ok();
+            shell.handle(Event::Copied(done));
+        });
+    }
+}
+
+fn permission(status: &PermissionStatus) -> Permission {
+    match status.state() {
+        PermissionState::Granted => Permission::Granted,
+        PermissionState::Denied => Permission::Denied,
+        PermissionState::Prompt => Permission::Prompt,
+        _ => Permission::Unknown,
+    }
+}
+
+fn mic_failure(error: &JsValue) -> MicFailure {
+    error.dyn_ref::<DomException>().map_or(MicFailure::Other, |error| MicFailure::from_name(&error.name()))
+}

@@ -1,0 +1,306 @@
+//! Every word that the pages say, by its key in `extension/_locales`.
+
+/// Text to show. What comes from outside is [`Text::Plain`] and only ever becomes a text node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// A message of the locale.
+    Key(Key),
+    /// A message of the locale with `$1`, `$2`, … replaced.
+    With(Key, Vec<String>),
+    /// Shown as it is: identifiers, caller numbers, the worker's own words.
+    Plain(String),
+}
+
+impl From<Key> for Text {
+    fn from(key: Key) -> Self {
+        Self::Key(key)
+    }
+}
+
+/// Text from outside, made fit to be seen: nothing that looks like a token, no control characters (a right-to-left
+/// override can make a number look like another one), and no more than 400 characters.
+pub fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("eyJ") {
+        let (before, candidate) = rest.split_at(start);
+        let end = candidate
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | '+' | '/')))
+            .unwrap_or(candidate.len());
+        let (token, after) = candidate.split_at(end);
+        shown.push_str(before);
+        shown.push_str(if token.len() > 16 { "[removed]" } else { token });
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown.chars().filter(|&c| !c.is_control() && !is_invisible_format(c)).take(400).collect()
+}
+
+/// Zero-width and bidirectional controls of Unicode.
+const fn is_invisible_format(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+macro_rules! keys {
+    ($($variant:ident => $name:literal,)*) => {
+        /// A message that the code itself uses; the HTML names others in `data-i18n`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Key { $(#[doc = concat!("`", $name, "`")] $variant),* }
+
+        impl Key {
+            /// The name in `messages.json`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$variant),*];
+        }
+    };
+}
+
+keys! {
+    Connecting => "connecting",
+    ConnectingHelp => "connecting_help",
+    Replaced => "replaced",
+    ReplacedHelp => "replaced_help",
+
+    WaitingForFlex => "status_waiting_for_flex",
+    WaitingForFlexHelp => "status_waiting_for_flex_help",
+    WaitingForFlexPageHelp => "status_waiting_for_flex_page_help",
+    WaitingForToken => "status_waiting_for_token",
+    WaitingForTokenHelp => "status_waiting_for_token_help",
+    FetchingToken => "status_fetching_token",
+    FetchingTokenHelp => "status_fetching_token_help",
+    Registering => "status_registering",
+    RegisteringHelp => "status_registering_help",
+    Registered => "status_registered",
+    RegisteredHelp => "status_registered_help",
+    RegisteredNoPageHelp => "status_registered_no_page_help",
+    Reconnecting => "status_reconnecting",
+    ReconnectingHelp => "status_reconnecting_help",
+    Failed => "status_failed",
+    FailedHelp => "status_failed_help",
+
+    CallConnecting => "call_connecting",
+    CallOpen => "call_open",
+    CallMuted => "call_muted",
+    CallReconnecting => "call_reconnecting",
+    CallerUnknown => "caller_unknown",
+
+    Mute => "mute",
+    Unmute => "unmute",
+    HangUp => "hang_up",
+    HangingUp => "hanging_up",
+    OpenFlex => "open_flex",
+    FixMicrophone => "fix_microphone",
+    AllowMicrophone => "allow_microphone",
+    MicrophoneSettings => "microphone_settings",
+    TryAgain => "try_again",
+    RestartHint => "restart_hint",
+    RestartHintCall => "restart_hint_call",
+    Restarting => "restarting",
+    LogCopied => "log_copied",
+    LogNotCopied => "log_not_copied",
+    Refused => "refused",
+    Retrying => "retrying",
+
+    MicChecking => "mic_checking",
+    MicGranted => "mic_granted",
+    MicGrantedHelp => "mic_granted_help",
+    MicPrompt => "mic_prompt",
+    MicPromptHelp => "mic_prompt_help",
+    MicPromptPopupHelp => "mic_prompt_popup_help",
+    MicAsking => "mic_asking",
+    MicAskingHelp => "mic_asking_help",
+    MicDismissed => "mic_dismissed",
+    MicDismissedHelp => "mic_dismissed_help",
+    MicBlocked => "mic_blocked",
+    MicBlockedHelp => "mic_blocked_help",
+    MicBlockedPopupHelp => "mic_blocked_popup_help",
+    MicNone => "mic_none",
+    MicNoneHelp => "mic_none_help",
+    MicBusy => "mic_busy",
+    MicBusyHelp => "mic_busy_help",
+    MicFailed => "mic_failed",
+    MicFailedHelp => "mic_failed_help",
+
+    ProblemMalformedMessage => "problem_malformed_message",
+    ProblemMalformedMessageHelp => "problem_malformed_message_help",
+    ProblemUnknownType => "problem_unknown_type",
+    ProblemUnknownTypeHelp => "problem_unknown_type_help",
+    ProblemWrongAccount => "problem_wrong_account",
+    ProblemWrongAccountHelp => "problem_wrong_account_help",
+    ProblemWrongTokenUrl => "problem_wrong_token_url",
+    ProblemWrongTokenUrlHelp => "problem_wrong_token_url_help",
+    ProblemWrongPrefix => "problem_wrong_prefix",
+    ProblemWrongPrefixHelp => "problem_wrong_prefix_help",
+    ProblemNotConfigured => "problem_not_configured",
+    ProblemNotConfiguredHelp => "problem_not_configured_help",
+    ProblemNoCall => "problem_no_call",
+    ProblemNoCallHelp => "problem_no_call_help",
+    ProblemInvalidFlexToken => "problem_invalid_flex_token",
+    ProblemInvalidFlexTokenHelp => "problem_invalid_flex_token_help",
+    ProblemTokenServiceUnavailable => "problem_token_service_unavailable",
+    ProblemTokenServiceUnavailableHelp => "problem_token_service_unavailable_help",
+    ProblemTokenServiceMisconfigured => "problem_token_service_misconfigured",
+    ProblemTokenServiceMisconfiguredHelp => "problem_token_service_misconfigured_help",
+    ProblemVoiceTokenRefused => "problem_voice_token_refused",
+    ProblemVoiceTokenRefusedHelp => "problem_voice_token_refused_help",
+    ProblemGatewayUnavailable => "problem_gateway_unavailable",
+    ProblemGatewayUnavailableHelp => "problem_gateway_unavailable_help",
+    ProblemMicrophoneUnavailable => "problem_microphone_unavailable",
+    ProblemMicrophoneUnavailableHelp => "problem_microphone_unavailable_help",
+    ProblemCallFailed => "problem_call_failed",
+    ProblemCallFailedHelp => "problem_call_failed_help",
+    ProblemInternal => "problem_internal",
+    ProblemInternalHelp => "problem_internal_help",
+
+    DetailStatus => "detail_status",
+    DetailProblem => "detail_problem",
+    DetailAccount => "detail_account",
+    DetailIdentity => "detail_identity",
+    DetailTokenService => "detail_token_service",
+    DetailPages => "detail_pages",
+    DetailPagesValue => "detail_pages_value",
+    DetailMicrophone => "detail_microphone",
+    DetailVersion => "detail_version",
+    DetailProtocol => "detail_protocol",
+    NotKnownYet => "not_known_yet",
+
+    PolicyAccount => "policy_account",
+    PolicyTokenService => "policy_token_service",
+    PolicyPrefix => "policy_prefix",
+    PolicyNotSet => "policy_not_set",
+    PolicyInvalid => "policy_invalid",
+    PolicySome => "policy_some",
+    PolicyNone => "policy_none",
+
+    FlexStep => "flex_step",
+    FlexStepHelp => "flex_step_help",
+    FlexStepDone => "flex_step_done",
+    FlexStepDoneHelp => "flex_step_done_help",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::machine::Action;
+
+    const PAGES: [&str; 3] = ["popup.html", "welcome.html", "options.html"];
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    }
+
+    fn extension(path: &str) -> String {
+        fs::read_to_string(root().join("extension").join(path)).unwrap()
+    }
+
+    fn messages(locale: &str) -> serde_json::Map<String, Value> {
+        let text = extension(&format!("_locales/{locale}/messages.json"));
+        serde_json::from_str::<Value>(&text).unwrap().as_object().unwrap().clone()
+    }
+
+    /// What stands between `before` and the next `after`, at every place in the text.
+    fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
+        text.split(before).skip(1).filter_map(|rest| rest.split(after).next()).collect()
+    }
+
+    fn keys_in_html() -> BTreeSet<String> {
+        let mut keys = BTreeSet::new();
+        for page in PAGES {
+            let html = extension(page);
+            for attribute in ["data-i18n=\"", "data-i18n-label=\""] {
+                keys.extend(between(&html, attribute, "\"").into_iter().map(str::to_owned));
+            }
+        }
+        keys
+    }
+
+    /// Keys that the manifest and the worker name.
+    fn keys_elsewhere() -> BTreeSet<String> {
+        let manifest = fs::read_to_string(root().join("manifest.json")).unwrap();
+        let mut keys: BTreeSet<String> =
+            between(&manifest, "__MSG_", "__").into_iter().map(str::to_owned).collect();
+        let mut folders = vec![root().join("worker-wasm/src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let source = fs::read_to_string(path).unwrap();
+                    for call in ["webext::message(\"", "webext::message_with(\""] {
+                        keys.extend(between(&source, call, "\"").into_iter().map(str::to_owned));
+                    }
+                }
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn every_key_that_is_used_has_words_in_every_locale_and_every_word_is_used() {
+        let mut used: BTreeSet<String> = Key::ALL.iter().map(|key| key.name().to_owned()).collect();
+        used.extend(keys_in_html());
+        used.extend(keys_elsewhere());
+        for locale in ["en", "es"] {
+            let there: BTreeSet<String> = messages(locale).keys().cloned().collect();
+            let missing: Vec<_> = used.difference(&there).collect();
+            let unused: Vec<_> = there.difference(&used).collect();
+            assert!(missing.is_empty() && unused.is_empty(), "{locale}: missing {missing:?}, unused {unused:?}");
+        }
+    }
+
+    #[test]
+    fn both_locales_say_something_everywhere_and_take_the_same_substitutions() {
+        let (en, es) = (messages("en"), messages("es"));
+        for (key, value) in &en {
+            let texts = [value, &es[key]].map(|entry| entry["message"].as_str().unwrap().trim().to_owned());
+            for text in &texts {
+                assert!(!text.is_empty(), "{key} is empty");
+            }
+            for number in ["$1", "$2"] {
+                let counts = texts.each_ref().map(|text| text.matches(number).count());
+                assert_eq!(counts[0], counts[1], "{key} {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_button_in_the_html_does_something() {
+        for page in PAGES {
+            let html = extension(page);
+            for name in between(&html, "data-action=\"", "\"") {
+                assert!(Action::from_name(name).is_some(), "{page}: {name}");
+            }
+            assert!(!html.contains(" onclick") && !html.contains("<script>"), "{page} has inline script");
+        }
+    }
+
+    #[test]
+    fn markup_stays_text_and_a_right_to_left_override_is_dropped() {
+        assert_eq!(plain("<img src=x onerror=alert(1)>"), "<img src=x onerror=alert(1)>");
+        assert_eq!(plain("+1555\u{202E}9999\n"), "+15559999");
+        assert_eq!(plain("eyJ is how a token starts"), "eyJ is how a token starts");
+        assert_eq!(plain(&"a".repeat(1000)).len(), 400);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_surrounds_a_token_it_is_not_shown(
+            before in ".{0,20}",
+            token in "eyJ[A-Za-z0-9_-]{14,80}\\.[A-Za-z0-9_-]{10,80}\\.[A-Za-z0-9_-]{10,80}",
+            after in "([ \"',;)].{0,20})?",
+        ) {
+            let shown = plain(&format!("{before}{token}{after}"));
+            prop_assert!(!shown.contains(&token[3..]), "{}", shown);
+        }
+    }
+}
