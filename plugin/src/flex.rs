@@ -1,0 +1,256 @@
+//! Bindings to the few things of Flex UI 2.x that the plugin uses, typed, and reading Flex's store into a [`FlexView`].
+//!
+//! What is public API of Flex is bound as methods. Flex's store is read by path, because every step of a path may be
+//! missing while Flex starts or runs degraded.
+
+use js_sys::{Array, Function, Map, Object, Promise, Reflect};
+use protocol::page::FlexToken;
+use protocol::{AccountSid, Secret};
+use wasm_bindgen::prelude::*;
+
+use crate::machine::{ActiveCall, Activity, FlexView, Settings, VoiceTask};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The first argument of a plugin's `init`: Flex's public exports.
+    #[derive(Clone)]
+    pub type Flex;
+    #[wasm_bindgen(method, getter, js_name = Actions)]
+    pub fn actions(this: &Flex) -> Actions;
+    #[wasm_bindgen(method, getter, js_name = Notifications)]
+    pub fn notifications(this: &Flex) -> Notifications;
+    #[wasm_bindgen(method, getter, js_name = MainHeader)]
+    pub fn main_header(this: &Flex) -> DynamicComponent;
+    #[wasm_bindgen(method, getter, js_name = TaskHelper)]
+    pub fn task_helper(this: &Flex) -> TaskHelper;
+
+    /// Flex's actions framework.
+    pub type Actions;
+    #[wasm_bindgen(method, catch, js_name = addListener)]
+    pub fn add_listener(this: &Actions, event: &str, listener: &Function) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = replaceAction)]
+    pub fn replace_action(this: &Actions, action: &str, replacement: &Function) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = invokeAction)]
+    pub fn invoke_action(this: &Actions, action: &str, payload: &Object) -> Result<Promise, JsValue>;
+
+    /// Flex's notifications.
+    pub type Notifications;
+    #[wasm_bindgen(method, catch, js_name = registerNotification)]
+    pub fn register(this: &Notifications, notification: &Object) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = showNotification)]
+    pub fn show(this: &Notifications, id: &str, context: &Object) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = dismissNotificationById)]
+    pub fn dismiss(this: &Notifications, id: &str) -> Result<(), JsValue>;
+
+    /// A component of Flex that plugins may add to.
+    pub type DynamicComponent;
+    #[wasm_bindgen(method, getter, js_name = Content)]
+    pub fn content(this: &DynamicComponent) -> ContentStore;
+    /// Its content.
+    pub type ContentStore;
+    #[wasm_bindgen(method, catch)]
+    pub fn add(this: &ContentStore, element: &JsValue, options: &Object) -> Result<(), JsValue>;
+
+    /// Flex's judgement of tasks.
+    pub type TaskHelper;
+    #[wasm_bindgen(method, catch, js_name = isCallTask)]
+    pub fn is_call_task(this: &TaskHelper, task: &JsValue) -> Result<bool, JsValue>;
+
+    /// The second argument of a plugin's `init`.
+    #[derive(Clone)]
+    pub type Manager;
+    #[wasm_bindgen(method, getter)]
+    pub fn store(this: &Manager) -> Store;
+    #[wasm_bindgen(method, getter)]
+    pub fn events(this: &Manager) -> Option<Events>;
+    #[wasm_bindgen(method, getter, js_name = workerClient)]
+    pub fn worker_client(this: &Manager) -> Option<WorkerClient>;
+
+    /// Flex's Redux store.
+    pub type Store;
+    #[wasm_bindgen(method, catch, js_name = getState)]
+    pub fn get_state(this: &Store) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub fn dispatch(this: &Store, action: &Object) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub fn subscribe(this: &Store, listener: &Function) -> Result<JsValue, JsValue>;
+
+    /// `manager.events`.
+    pub type Events;
+    #[wasm_bindgen(method, catch, js_name = addListener)]
+    pub fn add_listener(this: &Events, event: &str, listener: &Function) -> Result<JsValue, JsValue>;
+
+    /// TaskRouter's worker, as Flex holds it.
+    pub type WorkerClient;
+    #[wasm_bindgen(method, catch, js_name = setAttributes)]
+    pub fn set_attributes(this: &WorkerClient, attributes: &Object) -> Result<Promise, JsValue>;
+
+    /// The page's React, which Flex has put on the window before it loads plugins.
+    #[wasm_bindgen(catch, js_namespace = React, js_name = createElement)]
+    pub fn create_element(kind: &JsValue, props: &Object, child: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_namespace = React, js_name = createElement)]
+    pub fn create_element2(
+        kind: &JsValue,
+        props: &Object,
+        a: &JsValue,
+        b: &JsValue,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_namespace = React, js_name = useState)]
+    pub fn use_state(initial: &JsValue) -> Result<Array, JsValue>;
+    #[wasm_bindgen(catch, js_namespace = React, js_name = useEffect)]
+    pub fn use_effect(effect: &Function, dependencies: &Array) -> Result<(), JsValue>;
+}
+
+/// What is at the end of a path of properties; `undefined` when a step is missing.
+pub fn at(root: &JsValue, path: &[&str]) -> JsValue {
+    let mut value = root.clone();
+    for key in path {
+        if !value.is_object() && !value.is_function() {
+            return JsValue::UNDEFINED;
+        }
+        value = Reflect::get(&value, &JsValue::from_str(key)).unwrap_or(JsValue::UNDEFINED);
+    }
+    value
+}
+
+fn text(root: &JsValue, path: &[&str]) -> Option<String> {
+    at(root, path).as_string()
+}
+
+fn is_true(root: &JsValue, path: &[&str]) -> bool {
+    at(root, path).as_bool() == Some(true)
+}
+
+/// An object of these properties.
+pub fn object(properties: &[(&str, JsValue)]) -> Object {
+    let object = Object::new();
+    for (key, value) in properties {
+        set(&object, key, value);
+    }
+    object
+}
+
+/// Sets a property of an object that we made.
+pub fn set(object: &Object, key: &str, value: &JsValue) {
+    let taken = Reflect::set(object, &JsValue::from_str(key), value);
+    debug_assert!(taken.is_ok(), "a plain object takes every property");
+}
+
+impl Manager {
+    /// Flex's part of the store. `undefined` while there is none.
+    pub fn state(&self) -> JsValue {
+        self.store().get_state().map_or(JsValue::UNDEFINED, |state| at(&state, &["flex"]))
+    }
+
+    /// The account that this Flex belongs to.
+    pub fn account_sid(&self) -> Option<String> {
+        text(self.as_ref(), &["serviceConfiguration", "account_sid"])
+            .or_else(|| text(&self.state(), &["config", "sso", "accountSid"]))
+    }
+
+    /// `ui_attributes.holdfast` of the Flex configuration; the default when it is missing or not an object.
+    pub fn settings(&self) -> Settings {
+        let settings = at(self.as_ref(), &["serviceConfiguration", "ui_attributes", "holdfast"]);
+        if settings.is_object() {
+            serde_wasm_bindgen::from_value(settings).unwrap_or_default()
+        } else {
+            Settings::default()
+        }
+    }
+
+    /// A worker attribute, as the store has it, or before that TaskRouter's client.
+    pub fn worker_attribute(&self, name: &str) -> JsValue {
+        let stored = at(&self.state(), &["worker", "attributes", name]);
+        if stored.is_undefined() { at(self.as_ref(), &["workerClient", "attributes", name]) } else { stored }
+    }
+
+    /// The Flex token that the store holds now.
+    pub fn token(&self, account_sid: AccountSid) -> Option<FlexToken> {
+        let payload = at(&self.state(), &["session", "ssoTokenPayload"]);
+        // A string when it comes from the token service, a Date when Flex has parsed it.
+        let expiration = at(&payload, &["expiration"]);
+        let expiration = expiration.as_string().or_else(|| {
+            expiration.dyn_ref::<js_sys::Date>().and_then(|date| date.to_iso_string().as_string())
+        })?;
+        Some(FlexToken { token: Secret::new(text(&payload, &["token"])?), account_sid, expiration })
+    }
+
+    /// Sets one worker attribute and keeps the others: TaskRouter replaces all by what it is given.
+    ///
+    /// The live object is copied, never changed: a failed request would leave it wrong for everybody.
+    ///
+    /// # Errors
+    /// When TaskRouter's client has no attributes yet (writing would wipe them), or refuses at once.
+    pub fn set_worker_attribute(&self, name: &str, value: &JsValue) -> Result<Promise, JsValue> {
+        let client = self.worker_client().ok_or_else(|| JsValue::from_str("no worker client"))?;
+        let attributes = at(client.as_ref(), &["attributes"]);
+        let live = attributes.dyn_ref::<Object>().filter(|live| Object::keys(live).length() > 0);
+        let copy =
+            Object::assign(&Object::new(), live.ok_or_else(|| JsValue::from_str("no worker attributes"))?);
+        set(&copy, name, value);
+        client.set_attributes(&copy)
+    }
+
+    /// What `flex.phone.activeCall` is now.
+    pub fn active_call(&self) -> JsValue {
+        at(&self.state(), &["phone", "activeCall"])
+    }
+}
+
+/// Reads Flex's store. `ours` is the call that we put there.
+pub fn view(flex: &Flex, manager: &Manager, ours: Option<&Object>) -> FlexView {
+    let state = manager.state();
+    let worker = at(&state, &["worker"]);
+    let mut view = FlexView {
+        activity: activity(&at(&worker, &["activity"])),
+        contact_uri: text(&worker, &["attributes", "contact_uri"]),
+        active_call: match at(&state, &["phone", "activeCall"]) {
+            call if call.is_undefined() || call.is_null() => ActiveCall::None,
+            call if ours.is_some_and(|ours| Object::is(ours, &call)) => ActiveCall::Ours,
+            _ => ActiveCall::Foreign,
+        },
+        ..FlexView::default()
+    };
+    if let Some(activities) = at(&worker, &["activities"]).dyn_ref::<Map>() {
+        activities.for_each(&mut |value, _| view.activities.extend(activity(&value)));
+    }
+    if let Some(tasks) = at(&worker, &["tasks"]).dyn_ref::<Map>() {
+        let me = text(&worker, &["worker", "sid"]);
+        tasks.for_each(&mut |task, _| match text(&task, &["status"]).as_deref() {
+            Some("pending") => view.reservation_pending = true,
+            Some("accepted") if view.voice_task.is_none() && is_call(flex, &task) => {
+                view.voice_task = Some(voice_task(&task, me.as_deref()));
+            }
+            _ => {}
+        });
+    }
+    view
+}
+
+/// Whether a task is a call, by Flex's own judgement.
+pub fn is_call(flex: &Flex, task: &JsValue) -> bool {
+    task.is_object() && flex.task_helper().is_call_task(task).unwrap_or(false)
+}
+
+fn activity(value: &JsValue) -> Option<Activity> {
+    Some(Activity {
+        sid: text(value, &["sid"])?,
+        name: text(value, &["name"])?,
+        available: is_true(value, &["available"]),
+    })
+}
+
+fn voice_task(task: &JsValue, me: Option<&str>) -> VoiceTask {
+    // Flex learns the conference's participants from Sync; TaskRouter writes the same into the task's attributes.
+    let live = at(task, &["conference", "liveWorkers"]);
+    let mine = Array::from_iter(live.dyn_ref::<Array>().into_iter().flat_map(Array::iter))
+        .iter()
+        .filter(|participant| me.is_some() && text(participant, &["workerSid"]).as_deref() == me)
+        .find_map(|participant| text(&participant, &["callSid"]));
+    VoiceTask {
+        worker_call_sid: mine
+            .or_else(|| text(task, &["attributes", "conference", "participants", "worker"]))
+            .filter(|sid| !sid.is_empty()),
+        from: text(task, &["attributes", "from"]).or_else(|| text(task, &["attributes", "name"])),
+    }
+}

@@ -1,0 +1,178 @@
+//! The agent's activity: out of the routing while calls cannot be taken, and back.
+//!
+//! Flex's `SetActivity` resolves also when TaskRouter refused, so the only proof of a move is the store. The agent is
+//! never fought: only an *available* activity is left, only the activity that we put the agent in is left again, once.
+
+use protocol::Timestamp;
+
+use super::voice::Voice;
+use super::{Activity, Command, FlexView, Severity, words};
+
+/// How long Flex's store may take to show a move before it counts as failed, in milliseconds.
+pub const SHOW_MS: u64 = 5_000;
+
+/// After a failed move, before the next, doubled each time up to five minutes.
+pub const RETRY_MS: u64 = 10_000;
+
+/// Failed attempts to go back before the choice is left to the agent.
+pub const RETURN_ATTEMPTS: u32 = 4;
+
+/// What the rest of the machine says.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// Calls arrive, and Twilio sends them here.
+    pub ready: bool,
+    /// Calls cannot be taken, and that is not a passing matter.
+    pub unavailable: bool,
+    /// A call is live, here or in Flex: the activity is left alone.
+    pub live_call: bool,
+    /// The name of the activity for an agent without voice.
+    pub offline_name: &'a str,
+    /// Why, for the notification.
+    pub reason: &'a Voice,
+}
+
+#[derive(Clone, Debug)]
+struct Move {
+    to: String,
+    back: bool,
+    deadline: Timestamp,
+}
+
+/// Keeps the agent's activity honest.
+#[derive(Clone, Debug, Default)]
+pub struct ActivityKeeper {
+    /// The activity to go back to.
+    remembered: Option<String>,
+    moving: Option<Move>,
+    failed: u32,
+    not_before: Option<Timestamp>,
+    told_missing: bool,
+    told_choose: bool,
+}
+
+impl ActivityKeeper {
+    /// With what this tab remembers from before a reload.
+    #[must_use]
+    pub fn new(remembered: Option<String>) -> Self {
+        Self { remembered, ..Self::default() }
+    }
+
+    /// Orders a move where one is due. True when the agent was told why.
+    pub fn step(
+        &mut self,
+        now_is: &Situation<'_>,
+        flex: &FlexView,
+        now: Timestamp,
+        out: &mut Vec<Command>,
+    ) -> bool {
+        let Some(current) = &flex.activity else { return false };
+        let offline = flex.activities.iter().find(|a| a.name == now_is.offline_name);
+
+        if self.still_moving(current, now, out) {
+            return false;
+        }
+        let in_offline = offline.is_some_and(|o| o.sid == current.sid);
+        if !in_offline {
+            self.told_choose = false;
+            // The agent chose another activity, or our move failed: there is nothing to go back from.
+            self.remember(None, out);
+        }
+        if now_is.live_call || self.not_before.is_some_and(|until| now < until) {
+            return false;
+        }
+        if now_is.unavailable && current.available {
+            return self.leave(now_is, current, offline, flex, now, out);
+        }
+        if now_is.ready && in_offline {
+            return self.go_back(flex, now, out);
+        }
+        if now_is.ready {
+            self.told_missing = false;
+        }
+        false
+    }
+
+    /// Looks whether a move arrived. True while it may still arrive.
+    fn still_moving(&mut self, current: &Activity, now: Timestamp, out: &mut Vec<Command>) -> bool {
+        let Some(moving) = &self.moving else { return false };
+        if moving.to == current.sid {
+            if moving.back {
+                self.remember(None, out);
+            }
+            (self.moving, self.failed, self.not_before) = (None, 0, None);
+            return false;
+        }
+        if now < moving.deadline {
+            return true;
+        }
+        self.moving = None;
+        self.not_before = Some(now.plus((RETRY_MS << self.failed.min(5)).min(300_000)));
+        self.failed = self.failed.saturating_add(1);
+        false
+    }
+
+    fn leave(
+        &mut self,
+        now_is: &Situation<'_>,
+        current: &Activity,
+        offline: Option<&Activity>,
+        flex: &FlexView,
+        now: Timestamp,
+        out: &mut Vec<Command>,
+    ) -> bool {
+        let Some(offline) = offline.filter(|o| !o.available) else {
+            if !self.told_missing {
+                self.told_missing = true;
+                out.push(Command::Notify(
+                    Severity::Warning,
+                    words::missing_activity(now_is.offline_name, now_is.reason),
+                ));
+                return true;
+            }
+            return false;
+        };
+        if flex.reservation_pending {
+            // TaskRouter would refuse, and Flex would show its error. The reservation ends within its own time limit.
+            return false;
+        }
+        self.remember(Some(current.sid.clone()), out);
+        self.go(&offline.sid, false, now, out);
+        if self.failed == 0 {
+            out.push(Command::Notify(Severity::Warning, words::moved_offline(&offline.name, now_is.reason)));
+        }
+        true
+    }
+
+    fn go_back(&mut self, flex: &FlexView, now: Timestamp, out: &mut Vec<Command>) -> bool {
+        if self.failed >= RETURN_ATTEMPTS {
+            self.failed = 0;
+            self.remember(None, out);
+        }
+        let target = self.remembered.as_ref().and_then(|sid| flex.activities.iter().find(|a| a.sid == *sid));
+        match target {
+            Some(back) => {
+                let sid = back.sid.clone();
+                self.go(&sid, true, now, out);
+            }
+            None if !self.told_choose => {
+                self.told_choose = true;
+                out.push(Command::Notify(Severity::Info, words::CHOOSE_ACTIVITY.to_owned()));
+            }
+            None => {}
+        }
+        false
+    }
+
+    fn go(&mut self, sid: &str, back: bool, now: Timestamp, out: &mut Vec<Command>) {
+        self.moving = Some(Move { to: sid.to_owned(), back, deadline: now.plus(SHOW_MS) });
+        out.push(Command::SetActivity(sid.to_owned()));
+    }
+
+    fn remember(&mut self, sid: Option<String>, out: &mut Vec<Command>) {
+        if self.remembered != sid {
+            self.remembered.clone_from(&sid);
+            out.push(Command::Remember(sid));
+        }
+    }
+}

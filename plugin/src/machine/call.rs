@@ -1,0 +1,129 @@
+//! The stand-in for the extension's call in Flex's store.
+//!
+//! Flex's own mute, hang-up and keypad all act on `flex.phone.activeCall`. An object there whose methods speak to the
+//! extension makes them work, and keeps *Join Call*, which would dial the agent a second time, from showing.
+
+use protocol::{CallPhase, Timestamp};
+
+use super::{ActiveCall, Command, StandIn};
+
+/// After the agent's mute, how long an older report of the extension may still say the opposite, in milliseconds.
+pub const MUTE_HOLD_MS: u64 = 1_500;
+
+/// Where the stand-in is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Ordered; the store has not been looked at yet.
+    Ordered,
+    /// In Flex's store.
+    Store,
+    /// Flex's store does not take it: its internal action type has changed.
+    Nowhere,
+}
+
+#[derive(Clone, Debug)]
+struct Live {
+    call: StandIn,
+    place: Place,
+    /// Until then, reports that contradict the agent's own mute are passed over.
+    mute_held_until: Option<Timestamp>,
+}
+
+/// Keeps the stand-in as the extension's call is.
+#[derive(Clone, Debug, Default)]
+pub struct CallKeeper {
+    live: Option<Live>,
+    actions_taken: bool,
+}
+
+impl CallKeeper {
+    /// A call of the extension is live and Flex's buttons are ours.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// The mute state that Flex shows.
+    #[must_use]
+    pub fn is_muted(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.call.muted)
+    }
+
+    /// The live call's SID.
+    #[must_use]
+    pub fn sid(&self) -> Option<&str> {
+        self.live.as_ref().map(|live| live.call.sid.as_str())
+    }
+
+    /// The phase and mute state that Flex shows.
+    #[must_use]
+    pub fn shown(&self) -> Option<(CallPhase, bool)> {
+        self.live.as_ref().map(|live| (live.call.phase, live.call.muted))
+    }
+
+    /// The stand-in was dispatched; did the store take it?
+    pub fn installed(&mut self, took: bool, out: &mut Vec<Command>) {
+        let Some(live) = &mut self.live else { return };
+        live.place = if took { Place::Store } else { Place::Nowhere };
+        if !took && !self.actions_taken {
+            self.actions_taken = true;
+            out.push(Command::TakeOverActions);
+        }
+    }
+
+    /// The agent muted in Flex: shown at once, and held against reports that were already on their way.
+    pub fn asked_to_mute(&mut self, muted: bool, now: Timestamp, out: &mut Vec<Command>) {
+        if let Some(live) = &mut self.live {
+            live.mute_held_until = Some(now.plus(MUTE_HOLD_MS));
+            show_mute(live, muted, out);
+        }
+    }
+
+    /// Makes the stand-in what `wanted` is. `heartbeat`: also look whether somebody took it out of the store.
+    pub fn step(
+        &mut self,
+        wanted: Option<StandIn>,
+        in_store: ActiveCall,
+        heartbeat: bool,
+        now: Timestamp,
+        out: &mut Vec<Command>,
+    ) {
+        if let Some(live) = &self.live
+            && wanted.as_ref().is_none_or(|call| call.sid != live.call.sid)
+        {
+            self.live = None;
+            out.push(Command::RemoveCall);
+        }
+        let Some(wanted) = wanted else { return };
+        match &mut self.live {
+            None if in_store == ActiveCall::Foreign => {} // Flex's own call: hands off.
+            None => {
+                self.live = Some(Live { call: wanted.clone(), place: Place::Ordered, mute_held_until: None });
+                out.push(Command::InstallCall(wanted));
+            }
+            Some(live) => {
+                if live.call.phase != wanted.phase {
+                    live.call.phase = wanted.phase;
+                    out.push(Command::ShowPhase(wanted.phase));
+                }
+                if live.call.muted == wanted.muted {
+                    live.mute_held_until = None;
+                } else if live.mute_held_until.is_none_or(|until| now >= until) {
+                    live.mute_held_until = None;
+                    show_mute(live, wanted.muted, out);
+                }
+                if heartbeat && live.place == Place::Store && in_store == ActiveCall::None {
+                    live.place = Place::Ordered;
+                    out.push(Command::InstallCall(live.call.clone()));
+                }
+            }
+        }
+    }
+}
+
+fn show_mute(live: &mut Live, muted: bool, out: &mut Vec<Command>) {
+    if live.call.muted != muted {
+        live.call.muted = muted;
+        out.push(Command::ShowMute(muted));
+    }
+}
