@@ -64,6 +64,14 @@ impl Port {
         Ok(self.raw.post_message(&to_js(message)?)?)
     }
 
+    /// Sends a message that is a JavaScript value already.
+    ///
+    /// # Errors
+    /// As [`Port::post`].
+    pub fn post_value(&self, message: &JsValue) -> Result<(), Error> {
+        Ok(self.raw.post_message(message)?)
+    }
+
     /// Closes the connection. Only the other end is told.
     pub fn disconnect(&self) {
         self.raw.disconnect();
@@ -73,6 +81,11 @@ impl Port {
     /// Register in the same turn in which the port appears, or messages are lost in silence.
     pub fn on_message<T: DeserializeOwned>(&self, mut callback: impl FnMut(Result<T, Error>) + 'static) {
         self.raw.on_message().add_listener(&keep(move |message: JsValue| callback(from_js(message))));
+    }
+
+    /// As [`Port::on_message`], with the message as it came: for whoever passes it on.
+    pub fn on_value(&self, callback: impl FnMut(JsValue) + 'static) {
+        self.raw.on_message().add_listener(&keep(callback));
     }
 
     /// Calls back when the other end is gone: closed, killed, or its extension replaced.

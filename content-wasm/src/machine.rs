@@ -1,0 +1,646 @@
+//! What the proxy decides.
+//!
+//! The page is hostile, the worker is mortal, and the extension may be replaced under a living page. So: a page's
+//! message is judged by its type, parsed, and built anew; the last CONFIGURE is kept and said again to a restarted
+//! worker, because the replaced extension's plugin never repeats it; and DISCONNECTED, which that plugin takes for
+//! good, is said only once the extension really is gone.
+
+use std::collections::VecDeque;
+
+use protocol::{
+    ProblemCode, Timestamp,
+    page::{Configure, ErrorReply, Kind, TO_PAGE_TYPES, ToExtension, ToPage, kind_of},
+};
+use serde::Deserialize;
+
+use crate::tree::Tree;
+
+/// The longest message that is read, in characters of JSON. A Flex token is about 2 KiB.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The deepest message that is read, in levels of objects and arrays. The contract needs two.
+pub const MAX_DEPTH: usize = 16;
+
+/// How many messages wait for a worker that is away. More than a person can click in the meantime.
+const MAX_WAITING: usize = 32;
+
+/// How long a message may wait, in milliseconds. What is older must not be carried out: a hang-up that comes late
+/// would end another call than the one it was meant for.
+const MAX_WAIT_MS: u64 = 5_000;
+
+/// Pauses before connecting again, in milliseconds; the last one repeats. The replaced plugin gives up on the voice
+/// client after 5 s without a heartbeat.
+const BACKOFF_MS: [u32; 4] = [0, 250, 1_000, 2_000];
+
+/// A connection that stood this long, in milliseconds, was a good one: the next one is tried without a pause.
+const GOOD_MS: u64 = 5_000;
+
+/// What a page's message turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// Another script's message, or one of ours heard back.
+    NotForUs,
+    /// Understood, and built anew from what was understood.
+    Understood(ToExtension),
+    /// Has the named type of the contract, and not its form.
+    Malformed(&'static str),
+    /// In our namespace, and unknown.
+    Unknown,
+}
+
+/// Reads a page's message. `body` gives all of it, `None` where it cannot be told (a `BigInt`, a getter that throws,
+/// too long, too deep), and is called only for the types of the contract: a page's other messages cost one comparison.
+pub fn read(message_type: Option<&str>, body: impl FnOnce() -> Option<Tree>) -> Reading {
+    match kind_of(message_type) {
+        Kind::Foreign | Kind::Echo => Reading::NotForUs,
+        Kind::Unknown => Reading::Unknown,
+        Kind::Known(name) => body()
+            .and_then(|tree| ToExtension::deserialize(tree).ok())
+            .map_or(Reading::Malformed(name), Reading::Understood),
+    }
+}
+
+/// What matters here of the worker's messages; all else of them is the page's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerSays {
+    /// CONFIG_REJECTED: the kept CONFIGURE is of no use.
+    Rejected,
+    /// Any other message of the contract.
+    Other,
+}
+
+impl WorkerSays {
+    /// Judges a message of the worker's by its `type`; `None` when it is none for the page.
+    #[must_use]
+    pub fn of(message_type: &str) -> Option<Self> {
+        if message_type == "VOICE_CLIENT_EXTENSION_CONFIG_REJECTED" {
+            return Some(Self::Rejected);
+        }
+        TO_PAGE_TYPES.contains(&message_type).then_some(Self::Other)
+    }
+}
+
+/// Numbers the connections of this page, so that news of an old one is not taken for news of the present one.
+pub type PortId = u32;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The page posted a message.
+    Page(Reading),
+    /// The worker sent a message over this connection.
+    Worker(PortId, WorkerSays),
+    /// The connection could not be made, or is gone.
+    Closed {
+        /// Which.
+        port: PortId,
+        /// False when the extension itself is gone from this page for good.
+        alive: bool,
+    },
+    /// A message could not be sent over this connection. News of its end follows or came before.
+    NotSent {
+        /// Which connection.
+        port: PortId,
+        /// The message.
+        message: ToExtension,
+    },
+    /// The pause of [`Command::Pause`] is over.
+    PauseOver,
+    /// `pagehide`: the page is left. It may come back out of the back/forward cache.
+    Hidden,
+    /// `pageshow`: also at the first showing.
+    Shown,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Connect to the worker. Failure is reported as [`Event::Closed`].
+    Connect(PortId),
+    /// Close the connection.
+    Close(PortId),
+    /// Send to the worker.
+    Send(PortId, ToExtension),
+    /// Hand the worker's message of this event on to the page as it came.
+    Relay,
+    /// Post to the page.
+    Post(ToPage),
+    /// Report [`Event::PauseOver`] after that many milliseconds; replaces a pause that runs.
+    Pause(u32),
+    /// Forget the pause.
+    EndPause,
+    /// Stop listening, for good.
+    Retire,
+}
+
+#[derive(Debug)]
+struct Open {
+    id: PortId,
+    since: Timestamp,
+    heard: bool,
+}
+
+/// The proxy of one page.
+#[derive(Debug, Default)]
+pub struct Machine {
+    configure: Option<Configure>,
+    port: Option<Open>,
+    ports: PortId,
+    failures: usize,
+    pausing: bool,
+    waiting: VecDeque<(Timestamp, ToExtension)>,
+    hidden: bool,
+    retired: bool,
+}
+
+impl Machine {
+    /// Decides.
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+        let mut out = Vec::new();
+        if self.retired {
+            return out;
+        }
+        match event {
+            Event::Page(Reading::NotForUs) => {}
+            Event::Page(Reading::Understood(message)) => self.pass_on(message, now, &mut out),
+            Event::Page(Reading::Malformed(name)) => {
+                let words = "The message does not have the form that the contract gives this type.";
+                out.push(error(ErrorReply::new(Some(name), ProblemCode::MalformedMessage, words)));
+            }
+            Event::Page(Reading::Unknown) => {
+                let words = "The voice client does not know this type of message.";
+                out.push(error(ErrorReply::new(None, ProblemCode::UnknownType, words)));
+            }
+            Event::Worker(id, says) => self.hear(id, says, &mut out),
+            Event::Closed { port, alive } => self.closed(port, alive, now, &mut out),
+            Event::NotSent { port, message } => self.not_sent(port, message, now, &mut out),
+            Event::PauseOver => {
+                self.pausing = false;
+                self.connect_if_wanted(now, &mut out);
+            }
+            Event::Hidden => {
+                self.hidden = true;
+                if self.pausing {
+                    self.pausing = false;
+                    out.push(Command::EndPause);
+                }
+                if let Some(open) = self.port.take() {
+                    out.push(Command::Close(open.id));
+                }
+            }
+            Event::Shown => {
+                self.hidden = false;
+                self.failures = 0;
+                self.connect_if_wanted(now, &mut out);
+            }
+        }
+        out
+    }
+
+    fn pass_on(&mut self, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
+        if let ToExtension::Configure { payload } = &message {
+            self.configure = Some(payload.clone());
+        }
+        match &self.port {
+            Some(open) => out.push(Command::Send(open.id, message)),
+            None => {
+                self.keep(message, now);
+                self.connect_if_wanted(now, out);
+            }
+        }
+    }
+
+    fn not_sent(&mut self, id: PortId, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
+        match &self.port {
+            // A newer connection has been made meanwhile; it began with the CONFIGURE.
+            Some(open) if open.id != id => {
+                if !matches!(message, ToExtension::Configure { .. }) {
+                    out.push(Command::Send(open.id, message));
+                }
+            }
+            _ => {
+                self.keep(message, now);
+                self.connect_if_wanted(now, out);
+            }
+        }
+    }
+
+    /// Keeps a message for the next connection. CONFIGURE is kept apart and goes first.
+    fn keep(&mut self, message: ToExtension, now: Timestamp) {
+        if !matches!(message, ToExtension::Configure { .. }) && self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back((now, message));
+        }
+    }
+
+    fn connect_if_wanted(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        self.waiting.retain(|(since, _)| now.since(*since) <= MAX_WAIT_MS);
+        let wanted = self.configure.is_some() || !self.waiting.is_empty();
+        if !wanted || self.hidden || self.pausing || self.port.is_some() {
+            return;
+        }
+        self.ports += 1;
+        let id = self.ports;
+        self.port = Some(Open { id, since: now, heard: false });
+        out.push(Command::Connect(id));
+        if let Some(payload) = self.configure.clone() {
+            out.push(Command::Send(id, ToExtension::Configure { payload }));
+        }
+        out.extend(self.waiting.drain(..).map(|(_, message)| Command::Send(id, message)));
+    }
+
+    fn hear(&mut self, id: PortId, says: WorkerSays, out: &mut Vec<Command>) {
+        let Some(open) = self.port.as_mut().filter(|open| open.id == id) else { return };
+        open.heard = true;
+        if says == WorkerSays::Rejected {
+            // The page may be told again why if it asks again, but a dead worker need not be woken for it.
+            self.configure = None;
+        }
+        out.push(Command::Relay);
+    }
+
+    fn closed(&mut self, id: PortId, alive: bool, now: Timestamp, out: &mut Vec<Command>) {
+        if !alive {
+            self.retired = true;
+            self.waiting.clear();
+            self.configure = None;
+            if self.pausing {
+                out.push(Command::EndPause);
+            }
+            out.extend([Command::Post(ToPage::Disconnected), Command::Retire]);
+            return;
+        }
+        let Some(open) = self.port.take_if(|open| open.id == id) else { return };
+        if open.heard || now.since(open.since) >= GOOD_MS {
+            self.failures = 0;
+        }
+        let pause = BACKOFF_MS[self.failures.min(BACKOFF_MS.len() - 1)];
+        self.failures += 1;
+        if pause > 0 {
+            self.pausing = true;
+            out.push(Command::Pause(pause));
+        } else {
+            // Without a timer, which a hidden tab would delay by up to a second.
+            self.connect_if_wanted(now, out);
+        }
+    }
+}
+
+fn error(payload: ErrorReply) -> Command {
+    Command::Post(ToPage::Error { payload })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tree::tests::tree;
+
+    const CONFIGURE: &str = r#"{"type":"VOICE_CLIENT_EXTENSION_CONFIGURE","payload":{
+        "voiceClientTokenGeneratorUrl":"https://tokens.example.com/v1/voice/token",
+        "accountSid":"AC11111111111111111111111111111111","extensionVoiceClientPrefix":"ext_"}}"#;
+    const HANG_UP: &str = r#"{"type":"VOICE_CLIENT_EXTENSION_HANGUP_CALL"}"#;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn reading(json: &str) -> Reading {
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        read(value["type"].as_str(), || Some(tree(&value)))
+    }
+
+    fn page(json: &str) -> Event {
+        Event::Page(reading(json))
+    }
+
+    fn message(json: &str) -> ToExtension {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn lost(port: PortId) -> Event {
+        Event::Closed { port, alive: true }
+    }
+
+    /// A page that has been accepted over connection 1.
+    fn accepted() -> Machine {
+        let mut machine = Machine::default();
+        machine.handle(page(CONFIGURE), at(0));
+        machine.handle(Event::Worker(1, WorkerSays::Other), at(1));
+        machine
+    }
+
+    #[test]
+    fn nothing_is_connected_before_the_page_says_something_of_ours() {
+        let mut machine = Machine::default();
+        assert!(machine.handle(Event::Shown, at(0)).is_empty());
+        for foreign in
+            [r#"{"type":"webpackHotUpdate"}"#, r#"{"type":"VOICE_CLIENT_EXTENSION_HEARTBEAT"}"#, "{}", "null"]
+        {
+            assert!(machine.handle(page(foreign), at(0)).is_empty(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_first_message_connects_and_goes_through() {
+        let mut machine = Machine::default();
+        let out = machine.handle(page(CONFIGURE), at(0));
+        assert_eq!(out, [Command::Connect(1), Command::Send(1, message(CONFIGURE))]);
+        assert_eq!(machine.handle(page(HANG_UP), at(1)), [Command::Send(1, message(HANG_UP))]);
+    }
+
+    #[test]
+    fn a_message_is_built_anew_so_that_nothing_else_the_page_put_into_it_goes_on() {
+        let Reading::Understood(message) = reading(
+            r#"{"type":"VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS","__proto__":{"a":1},"extra":"<b>",
+                "payload":{"digits":"12#","constructor":{"prototype":{}}}}"#,
+        ) else {
+            panic!("not understood")
+        };
+        let sent = serde_json::to_string(&message).unwrap();
+        assert_eq!(sent, r#"{"type":"VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS","payload":{"digits":"12#"}}"#);
+    }
+
+    #[test]
+    fn a_foreign_message_is_never_even_looked_into() {
+        let looked = || -> Option<Tree> { panic!("looked into a foreign message") };
+        for foreign in
+            [None, Some("x"), Some("VOICE_CLIENT_EXTENSION_STATE"), Some("VOICE_CLIENT_EXTENSION_NEW")]
+        {
+            read(foreign, looked);
+        }
+    }
+
+    #[test]
+    fn an_unknown_type_of_our_namespace_is_answered_and_not_passed_on() {
+        let mut machine = Machine::default();
+        let out = machine.handle(page(r#"{"type":"VOICE_CLIENT_EXTENSION_<img>"}"#), at(0));
+        let [Command::Post(ToPage::Error { payload })] = &out[..] else { panic!("{out:?}") };
+        assert_eq!((payload.problem.code, &payload.in_reply_to), (ProblemCode::UnknownType, &None));
+        assert!(!format!("{payload:?}").contains("img"));
+    }
+
+    #[test]
+    fn a_malformed_message_is_answered_with_its_type_and_none_of_its_text() {
+        for (name, payload) in [
+            ("CONFIGURE", "null"),
+            ("CONFIGURE", r#"{"accountSid":"canary"}"#),
+            ("CONFIGURE", r#"["canary"]"#),
+            ("FLEX_TOKEN", r#"{"token":["canary"],"accountSid":"AC11111111111111111111111111111111"}"#),
+            ("SEND_DTMF_DIGITS", r#"{"digits":"canary"}"#),
+            ("SEND_DTMF_DIGITS", r#"{"digits":1e300}"#),
+            ("SET_MUTE", r#"{"muted":"canary"}"#),
+            ("HANGUP_CALL", r#"{"callSid":"canary"}"#),
+        ] {
+            let name = format!("{}{name}", protocol::page::TYPE_PREFIX);
+            let event = page(&format!(r#"{{"type":"{name}","payload":{payload}}}"#));
+            let out = Machine::default().handle(event, at(0));
+            let [Command::Post(ToPage::Error { payload })] = &out[..] else { panic!("{name}: {out:?}") };
+            assert_eq!(payload.problem.code, ProblemCode::MalformedMessage);
+            assert_eq!(payload.in_reply_to.as_deref(), Some(&*name));
+            assert!(!format!("{payload:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_told_is_malformed() {
+        let name = "VOICE_CLIENT_EXTENSION_HANGUP_CALL";
+        assert_eq!(read(Some(name), || None), Reading::Malformed(name));
+    }
+
+    #[test]
+    fn a_killed_worker_is_reached_again_at_once_and_told_the_configuration() {
+        let mut machine = accepted();
+        let out = machine.handle(lost(1), at(30_000));
+        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+    }
+
+    #[test]
+    fn a_worker_that_dies_over_and_over_is_tried_at_growing_intervals_up_to_two_seconds() {
+        let mut machine = accepted();
+        let mut now = 10;
+        let mut pauses = Vec::new();
+        for port in 1..=6 {
+            let out = machine.handle(lost(port), at(now));
+            let pause = out.iter().find_map(|c| if let Command::Pause(ms) = c { Some(*ms) } else { None });
+            pauses.push(pause.unwrap_or(0));
+            now += u64::from(pause.unwrap_or(0));
+            if pause.is_some() {
+                assert_eq!(machine.handle(Event::PauseOver, at(now))[0], Command::Connect(port + 1));
+            }
+        }
+        assert_eq!(pauses, [0, 250, 1_000, 2_000, 2_000, 2_000]);
+        machine.handle(Event::Worker(7, WorkerSays::Other), at(now));
+        assert!(
+            machine.handle(lost(7), at(now + 1)).contains(&Command::Connect(8)),
+            "an answer ends the series"
+        );
+    }
+
+    #[test]
+    fn what_the_page_says_while_the_worker_is_away_follows_the_configuration() {
+        let mut machine = accepted();
+        machine.handle(lost(1), at(0));
+        assert_eq!(machine.handle(lost(2), at(0)), [Command::Pause(250)]);
+        assert!(machine.handle(page(HANG_UP), at(10)).is_empty());
+        let sent =
+            [Command::Connect(3), Command::Send(3, message(CONFIGURE)), Command::Send(3, message(HANG_UP))];
+        assert_eq!(machine.handle(Event::PauseOver, at(250)), sent);
+    }
+
+    #[test]
+    fn a_command_that_waited_too_long_is_not_carried_out() {
+        let mut machine = accepted();
+        machine.handle(Event::Hidden, at(0));
+        machine.handle(page(HANG_UP), at(0));
+        let out = machine.handle(Event::Shown, at(MAX_WAIT_MS + 1));
+        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+    }
+
+    #[test]
+    fn a_message_that_met_a_closing_connection_is_sent_over_the_next_one() {
+        let failed = Event::NotSent { port: 1, message: message(HANG_UP) };
+        let mut machine = accepted();
+        assert!(machine.handle(failed.clone(), at(5)).is_empty());
+        assert!(machine.handle(lost(1), at(5)).contains(&Command::Send(2, message(HANG_UP))));
+
+        let mut machine = accepted();
+        machine.handle(lost(1), at(5));
+        assert_eq!(machine.handle(failed, at(6)), [Command::Send(2, message(HANG_UP))]);
+    }
+
+    #[test]
+    fn a_refused_page_does_not_wake_the_worker_again_until_it_asks_again() {
+        let mut machine = accepted();
+        assert_eq!(machine.handle(Event::Worker(1, WorkerSays::Rejected), at(2)), [Command::Relay]);
+        assert!(machine.handle(lost(1), at(30_000)).is_empty());
+        let out = machine.handle(page(CONFIGURE), at(40_000));
+        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+    }
+
+    #[test]
+    fn the_newest_configuration_is_the_one_that_is_said_again() {
+        let mut machine = accepted();
+        let newer = CONFIGURE.replace("AC1111", "AC2222");
+        assert_eq!(machine.handle(page(&newer), at(2)), [Command::Send(1, message(&newer))]);
+        assert_eq!(machine.handle(lost(1), at(3)), [Command::Connect(2), Command::Send(2, message(&newer))]);
+    }
+
+    #[test]
+    fn a_replaced_extension_is_announced_once_and_then_there_is_silence() {
+        let mut machine = accepted();
+        let gone = Event::Closed { port: 1, alive: false };
+        assert_eq!(
+            machine.handle(gone.clone(), at(5)),
+            [Command::Post(ToPage::Disconnected), Command::Retire]
+        );
+        for event in [gone, page(CONFIGURE), page(HANG_UP), Event::PauseOver, Event::Shown, lost(1)] {
+            assert!(machine.handle(event, at(6)).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_page_out_of_the_back_forward_cache_connects_anew() {
+        let mut machine = accepted();
+        assert_eq!(machine.handle(Event::Hidden, at(10)), [Command::Close(1)]);
+        assert!(machine.handle(lost(1), at(11)).is_empty(), "a frozen page stays away");
+        let out = machine.handle(Event::Shown, at(99_000));
+        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+    }
+
+    #[test]
+    fn news_of_an_old_connection_is_not_taken_for_news_of_the_present_one() {
+        let mut machine = accepted();
+        machine.handle(lost(1), at(10));
+        assert!(machine.handle(lost(1), at(11)).is_empty());
+        assert!(machine.handle(Event::Worker(1, WorkerSays::Rejected), at(11)).is_empty());
+        assert_eq!(machine.handle(page(HANG_UP), at(12)), [Command::Send(2, message(HANG_UP))]);
+    }
+
+    #[test]
+    fn only_messages_of_the_contract_are_relayed() {
+        assert_eq!(WorkerSays::of("VOICE_CLIENT_EXTENSION_CONFIG_REJECTED"), Some(WorkerSays::Rejected));
+        assert_eq!(WorkerSays::of("VOICE_CLIENT_EXTENSION_HEARTBEAT"), Some(WorkerSays::Other));
+        assert_eq!(WorkerSays::of("VOICE_CLIENT_EXTENSION_CONFIGURE"), None);
+        assert_eq!(WorkerSays::of(""), None);
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        let port = 0..6_u32;
+        prop_oneof![
+            3 => Just(page(CONFIGURE)),
+            3 => Just(page(HANG_UP)),
+            1 => Just(Event::Page(Reading::NotForUs)),
+            1 => Just(Event::Page(Reading::Unknown)),
+            1 => Just(Event::Page(Reading::Malformed("VOICE_CLIENT_EXTENSION_CONFIGURE"))),
+            2 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Other)),
+            1 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Rejected)),
+            4 => (port.clone(), prop::bool::weighted(0.95)).prop_map(|(port, alive)| Event::Closed { port, alive }),
+            2 => port.prop_map(|port| Event::NotSent { port, message: message(HANG_UP) }),
+            3 => Just(Event::PauseOver),
+            1 => Just(Event::Hidden),
+            1 => Just(Event::Shown),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn in_any_order_of_events_there_is_one_connection_and_it_begins_with_the_configuration(
+            events in prop::collection::vec((any_event(), 0..3_000_u64), 0..80)
+        ) {
+            let mut machine = Machine::default();
+            let (mut now, mut open, mut said, mut gone, mut pausing) = (0, None, 0_u32, false, false);
+            let mut configured: Option<Configure> = None;
+            for (event, later) in events {
+                now += later;
+                match &event {
+                    Event::Page(Reading::Understood(ToExtension::Configure { payload })) if !gone => {
+                        configured = Some(payload.clone());
+                    }
+                    Event::Worker(id, WorkerSays::Rejected) if Some(*id) == open => configured = None,
+                    Event::Closed { port, .. } if Some(*port) == open => open = None,
+                    Event::PauseOver => pausing = false,
+                    _ => {}
+                }
+                let commands = machine.handle(event, at(now));
+                prop_assert!(!gone || commands.is_empty());
+                let mut first = false;
+                for command in commands {
+                    match command {
+                        Command::Connect(id) => {
+                            prop_assert_eq!(open.replace(id), None);
+                            prop_assert!(!pausing);
+                            first = configured.is_some();
+                        }
+                        Command::Send(id, message) => {
+                            prop_assert_eq!(open, Some(id));
+                            if std::mem::take(&mut first) {
+                                let is_configure = matches!(message, ToExtension::Configure { .. });
+                                prop_assert!(is_configure);
+                            }
+                        }
+                        Command::Close(id) => prop_assert_eq!(open.take(), Some(id)),
+                        Command::Pause(ms) => { pausing = true; prop_assert!(ms <= 2_000); }
+                        Command::EndPause => pausing = false,
+                        Command::Post(ToPage::Disconnected) => said += 1,
+                        Command::Post(_) | Command::Relay => {}
+                        Command::Retire => gone = true,
+                    }
+                }
+                prop_assert!(said <= 1 && machine.waiting.len() <= MAX_WAITING);
+                if configured.is_some() && !machine.hidden && !gone {
+                    prop_assert!(open.is_some() || pausing, "a configured page never stays unconnected");
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_read_is_what_serde_json_reads(message in any_json()) {
+            for name in protocol::page::TO_EXTENSION_TYPES {
+                let mut message = message.clone();
+                message["type"] = name.into();
+                let expected = serde_json::from_value(message.clone())
+                    .map_or(Reading::Malformed(name), Reading::Understood);
+                prop_assert_eq!(read(Some(name), || Some(tree(&message))), expected);
+            }
+        }
+    }
+
+    /// Messages that are right, nearly right, and anything.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<u32>().prop_map(Into::into),
+            prop_oneof![
+                Just("AC11111111111111111111111111111111"),
+                Just("CA22222222222222222222222222222222"),
+                Just("ext_"),
+                Just("1*#"),
+                Just("<b>"),
+            ]
+            .prop_map(Into::into),
+        ];
+        let key = prop_oneof![
+            Just("payload"),
+            Just("accountSid"),
+            Just("callSid"),
+            Just("digits"),
+            Just("muted"),
+            Just("token"),
+            Just("expiration"),
+            Just("protocolVersion"),
+            Just("voiceClientTokenGeneratorUrl"),
+            Just("extensionVoiceClientPrefix"),
+            Just("x"),
+        ];
+        let value = leaf.prop_recursive(3, 24, 8, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Into::into),
+                prop::collection::hash_map(key.clone().prop_map(str::to_owned), inner, 0..8)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        });
+        value.prop_map(|payload| serde_json::json!({ "payload": payload }))
+    }
+}

@@ -1,0 +1,241 @@
+//! Carries out what [`crate::machine`] decides.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+};
+
+use gloo_timers::callback::Timeout;
+use js_sys::{Array, JSON, Object, Reflect};
+use protocol::{
+    Timestamp,
+    page::{ToExtension, ToPage},
+};
+use wasm_bindgen::prelude::*;
+use web_sys::{MessageEvent, Window};
+use webext::{Port, runtime};
+
+use crate::{
+    machine::{Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, WorkerSays, read},
+    tree::Tree,
+};
+
+/// In the isolated world, where the page cannot see it: asks the instance that runs here whether it still serves.
+const SENTINEL: &str = "holdfastServes";
+
+type Listener = Closure<dyn FnMut(JsValue)>;
+
+struct Shell {
+    window: Window,
+    origin: String,
+    machine: RefCell<Machine>,
+    /// Events that came while one was being handled, each with the worker's message that it is about.
+    inbox: RefCell<VecDeque<(Event, JsValue)>>,
+    busy: Cell<bool>,
+    port: RefCell<Option<(PortId, Port)>>,
+    pause: RefCell<Option<Timeout>>,
+    listeners: RefCell<Vec<(&'static str, Listener)>>,
+    retired: Cell<bool>,
+}
+
+/// Starts the proxy, unless one serves this page already.
+pub fn start() {
+    let Some(window) = web_sys::window() else { return };
+    let Ok(origin) = window.location().origin() else { return };
+    if another_serves() {
+        return;
+    }
+    let shell = Rc::new(Shell {
+        window,
+        origin,
+        machine: RefCell::default(),
+        inbox: RefCell::default(),
+        busy: Cell::new(false),
+        port: RefCell::default(),
+        pause: RefCell::default(),
+        listeners: RefCell::default(),
+        retired: Cell::new(false),
+    });
+
+    let here = Rc::clone(&shell);
+    let serves = Closure::<dyn Fn() -> bool>::new(move || !here.retired.get() && runtime::is_alive());
+    // A fresh property of the isolated world's global object can always be set.
+    let _was_set = Reflect::set(&js_sys::global(), &SENTINEL.into(), &serves.into_js_value());
+
+    shell.listen("message", |shell, event| shell.page_posted(&event));
+    shell.listen("pagehide", |shell, _| shell.report(Event::Hidden));
+    shell.listen("pageshow", |shell, _| shell.report(Event::Shown));
+}
+
+/// An instance of a replaced extension may still be here: that one does not count.
+fn another_serves() -> bool {
+    Reflect::get(&js_sys::global(), &SENTINEL.into())
+        .ok()
+        .and_then(|serves| serves.dyn_into::<js_sys::Function>().ok())
+        .and_then(|serves| serves.call0(&JsValue::UNDEFINED).ok())
+        .is_some_and(|answer| answer.is_truthy())
+}
+
+impl Shell {
+    fn listen(self: &Rc<Self>, name: &'static str, on: fn(&Rc<Self>, JsValue)) {
+        let shell = Rc::clone(self);
+        let closure = Listener::new(move |event| on(&shell, event));
+        if self.window.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref()).is_ok() {
+            self.listeners.borrow_mut().push((name, closure));
+        }
+    }
+
+    /// A `message` event, from anybody. Only what this very page posted in its top frame is looked at.
+    fn page_posted(self: &Rc<Self>, event: &JsValue) {
+        let event: &MessageEvent = event.unchecked_ref();
+        let from_this_window = event.source().is_some_and(|source| source == *self.window.as_ref());
+        if !from_this_window || !event.is_trusted() || event.origin() != self.origin {
+            return;
+        }
+        let data = event.data();
+        let message_type = if data.is_object() {
+            Reflect::get(&data, &"type".into()).ok().and_then(|name| name.as_string())
+        } else {
+            None
+        };
+        let reading = read(message_type.as_deref(), || tell(&data));
+        self.report(Event::Page(reading));
+    }
+
+    fn report(self: &Rc<Self>, event: Event) {
+        self.report_with(event, JsValue::UNDEFINED);
+    }
+
+    /// Handles an event, or queues it when one is being handled: a command may cause the next event at once.
+    fn report_with(self: &Rc<Self>, event: Event, said: JsValue) {
+        self.inbox.borrow_mut().push_back((event, said));
+        if self.busy.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.inbox.borrow_mut().pop_front();
+            let Some((event, said)) = next else { break };
+            let now = Timestamp::from_js(webext::now_ms()).unwrap_or_default();
+            let commands = self.machine.borrow_mut().handle(event, now);
+            for command in commands {
+                self.carry_out(command, &said);
+            }
+        }
+        self.busy.set(false);
+    }
+
+    fn carry_out(self: &Rc<Self>, command: Command, said: &JsValue) {
+        match command {
+            Command::Connect(id) => self.connect(id),
+            Command::Close(id) => {
+                if let Some((_, port)) = self.port.borrow_mut().take_if(|(open, _)| *open == id) {
+                    port.disconnect();
+                }
+            }
+            Command::Send(id, message) => self.send(id, message),
+            Command::Relay => self.post(said),
+            Command::Post(message) => self.post_typed(&message),
+            Command::Pause(millis) => {
+                let shell = Rc::clone(self);
+                let pause = Timeout::new(millis, move || shell.report(Event::PauseOver));
+                *self.pause.borrow_mut() = Some(pause);
+            }
+            Command::EndPause => *self.pause.borrow_mut() = None,
+            Command::Retire => self.retire(),
+        }
+    }
+
+    fn connect(self: &Rc<Self>, id: PortId) {
+        let Ok(port) = webext::connect(protocol::port::PAGE) else {
+            return self.report(Event::Closed { port: id, alive: runtime::is_alive() });
+        };
+        let shell = Rc::clone(self);
+        port.on_value(move |said| {
+            let name = Reflect::get(&said, &"type".into()).ok().and_then(|name| name.as_string());
+            if let Some(says) = name.and_then(|name| WorkerSays::of(&name)) {
+                shell.report_with(Event::Worker(id, says), said);
+            }
+        });
+        let shell = Rc::clone(self);
+        port.on_disconnect(move || {
+            shell.report(Event::Closed { port: id, alive: runtime::is_alive() });
+        });
+        *self.port.borrow_mut() = Some((id, port));
+    }
+
+    fn send(self: &Rc<Self>, id: PortId, message: ToExtension) {
+        let value = serde_json::to_string(&message).ok().and_then(|json| JSON::parse(&json).ok());
+        let Some(value) = value else { return };
+        let sent = match &*self.port.borrow() {
+            Some((open, port)) if *open == id => port.post_value(&value).is_ok(),
+            _ => false,
+        };
+        if !sent {
+            self.report(Event::NotSent { port: id, message });
+        }
+    }
+
+    fn post_typed(&self, message: &ToPage) {
+        if let Some(value) = serde_json::to_string(message).ok().and_then(|json| JSON::parse(&json).ok()) {
+            self.post(&value);
+        }
+    }
+
+    fn post(&self, value: &JsValue) {
+        // Fails only for a value that cannot be cloned, and what came over a port was a clone.
+        let _posted = self.window.post_message(value, &self.origin);
+    }
+
+    fn retire(&self) {
+        self.retired.set(true);
+        *self.port.borrow_mut() = None;
+        for (name, closure) in self.listeners.take() {
+            // Removing a listener that was added cannot fail.
+            let callback = closure.as_ref().unchecked_ref();
+            let _removed = self.window.remove_event_listener_with_callback(name, callback);
+            // This may run inside this very closure, so it must not be dropped.
+            closure.forget();
+        }
+    }
+}
+
+/// All of a page's value; `None` when JSON cannot tell it, or it is longer or deeper than is read.
+fn tell(value: &JsValue) -> Option<Tree> {
+    // By way of JSON, so that what is walked through is plain: no getter, no prototype, no circle.
+    let json = JSON::stringify(value).ok()?;
+    let is_text = JsValue::is_string(&json);
+    if !is_text || usize::try_from(json.length()).map_or(true, |length| length > MAX_BODY) {
+        return None;
+    }
+    walk(&js_sys::JSON::parse(&String::from(json)).ok()?, MAX_DEPTH)
+}
+
+fn walk(value: &JsValue, depth: usize) -> Option<Tree> {
+    let depth = depth.checked_sub(1)?;
+    if let Some(text) = value.as_string() {
+        return Some(Tree::Text(text));
+    }
+    if let Some(number) = value.as_f64() {
+        return Some(Tree::Number(number));
+    }
+    if let Some(truth) = value.as_bool() {
+        return Some(Tree::Bool(truth));
+    }
+    if Array::is_array(value) {
+        return Array::from(value)
+            .iter()
+            .map(|item| walk(&item, depth))
+            .collect::<Option<_>>()
+            .map(Tree::List);
+    }
+    if !value.is_object() {
+        return Some(Tree::Null);
+    }
+    let entries = Object::entries(value.unchecked_ref());
+    let entries = entries.iter().map(|entry| {
+        let entry: Array = entry.unchecked_into();
+        Some((entry.get(0).as_string()?, walk(&entry.get(1), depth)?))
+    });
+    entries.collect::<Option<_>>().map(Tree::Map)
+}
