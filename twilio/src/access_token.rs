@@ -1,0 +1,342 @@
+//! Access tokens: the JWT by which a Voice client says who it is.
+//!
+//! Minting writes the JWT by hand, in the order in which Twilio's own libraries write it, so that a token can be
+//! compared with theirs byte by byte (`tests/golden.rs`). Verifying is done by the `jsonwebtoken` crate, so the two
+//! directions check each other.
+//!
+//! Format: <https://www.twilio.com/docs/iam/access-tokens>; claim order as in twilio-node 3.84, 5.8 and 6.2.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use protocol::{AccountSid, Identity, Secret, Timestamp};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
+
+use crate::{ApiKey, ApiKeySid, ApplicationSid};
+
+/// The longest life of a token, in seconds: a day less one second.
+///
+/// Twilio documents "at most 24 hours"; its page on error 31207 (expiration too long) advises to stay one second
+/// below. <https://www.twilio.com/docs/api/errors/31207>
+pub const MAX_TTL_SECONDS: u64 = 86_399;
+
+/// The life of a token when none is said, in seconds; the same as in Twilio's libraries.
+pub const DEFAULT_TTL_SECONDS: u64 = 3_600;
+
+/// The content type that marks a JWT as a Twilio access token.
+const CONTENT_TYPE: &str = "twilio-fpa;v=1";
+
+/// What the token's holder may do with Voice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VoiceGrant {
+    /// May register and be called.
+    pub incoming: bool,
+    /// May place calls through this TwiML application.
+    pub outgoing: Option<OutgoingGrant>,
+}
+
+/// The right to place calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutgoingGrant {
+    /// The application that decides what becomes of the call.
+    pub application_sid: ApplicationSid,
+}
+
+impl VoiceGrant {
+    /// May be called, may not call: what a second voice client of an agent needs, and no more.
+    #[must_use]
+    pub const fn incoming_only() -> Self {
+        Self { incoming: true, outgoing: None }
+    }
+}
+
+#[derive(Deserialize)]
+struct VoiceGrantJson {
+    incoming: Option<Allow>,
+    outgoing: Option<OutgoingGrant>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Allow {
+    allow: bool,
+}
+
+impl Serialize for VoiceGrant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.incoming {
+            map.serialize_entry("incoming", &Allow { allow: true })?;
+        }
+        if let Some(outgoing) = &self.outgoing {
+            map.serialize_entry("outgoing", outgoing)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for VoiceGrant {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = VoiceGrantJson::deserialize(deserializer)?;
+        Ok(Self { incoming: json.incoming.is_some_and(|i| i.allow), outgoing: json.outgoing })
+    }
+}
+
+/// Who the token is for and what it permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grants {
+    /// The client identity that the holder speaks as.
+    pub identity: Identity,
+    /// The Voice grant; `None` when the token is of no use to a Voice client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice: Option<VoiceGrant>,
+}
+
+/// The claims of a token. Times are in whole seconds since the Unix epoch, as JWT has them.
+///
+/// The order of the fields is the order on the wire; see the module's documentation before changing it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The token's own name. Unique per token only if whoever mints makes it so ([`AccessToken::unique`]).
+    pub jti: String,
+    /// Who the token is for and what it permits.
+    pub grants: Grants,
+    /// Not valid before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<u64>,
+    /// When it was issued, by the issuer's clock.
+    pub iat: u64,
+    /// Not valid from this second on.
+    pub exp: u64,
+    /// The API key whose secret signed the token.
+    pub iss: ApiKeySid,
+    /// The account that the token is for.
+    pub sub: AccountSid,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'static str,
+    typ: &'static str,
+    cty: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twr: Option<&'a str>,
+}
+
+/// An access token in the making.
+///
+/// ```
+/// # use protocol::{AccountSid, Identity, Secret, Timestamp};
+/// # use twilio::{ApiKey, ApiKeySid, access_token::{AccessToken, VoiceGrant}};
+/// # fn main() -> Result<(), protocol::InvalidId> {
+/// let account = AccountSid::new("AC11111111111111111111111111111111")?;
+/// let key = ApiKey::new(ApiKeySid::new("SK22222222222222222222222222222222")?, Secret::new("secret"));
+/// let now = Timestamp::from_millis(1_700_000_000_000);
+/// let jwt = AccessToken::new(account, &key, Identity::new("ext_alice")?, now)
+///     .voice(VoiceGrant::incoming_only())
+///     .ttl_seconds(600)
+///     .to_jwt();
+/// # let _ = jwt;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct AccessToken<'k> {
+    key: &'k ApiKey,
+    region: Option<String>,
+    claims: Claims,
+}
+
+impl<'k> AccessToken<'k> {
+    /// A token for `identity`, issued `now`, without grants, named `<key>-<second>` as Twilio's libraries name it.
+    #[must_use]
+    pub fn new(account_sid: AccountSid, key: &'k ApiKey, identity: Identity, now: Timestamp) -> Self {
+        let iat = now.as_millis() / 1000;
+        let claims = Claims {
+            jti: format!("{}-{iat}", key.sid()),
+            grants: Grants { identity, voice: None },
+            nbf: None,
+            iat,
+            exp: iat.saturating_add(DEFAULT_TTL_SECONDS),
+            iss: key.sid().clone(),
+            sub: account_sid,
+        };
+        Self { key, region: None, claims }
+    }
+
+    /// Grants Voice.
+    #[must_use]
+    pub fn voice(mut self, grant: VoiceGrant) -> Self {
+        self.claims.grants.voice = Some(grant);
+        self
+    }
+
+    /// Lets the token live for so many seconds, cut to [`MAX_TTL_SECONDS`].
+    #[must_use]
+    pub fn ttl_seconds(mut self, ttl: u64) -> Self {
+        self.claims.exp = self.claims.iat.saturating_add(ttl.min(MAX_TTL_SECONDS));
+        self
+    }
+
+    /// Makes the token valid only from this second on.
+    #[must_use]
+    pub const fn not_before(mut self, second: u64) -> Self {
+        self.claims.nbf = Some(second);
+        self
+    }
+
+    /// The region that the token is for, as `au1`. The signing key must be of that region.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Names the token uniquely: `<key>-<second>-<24 hexadecimal digits>`.
+    ///
+    /// Twilio lets the application choose `jti`. The name that its libraries give is the same for every token of one
+    /// second, so two tokens of one identity would be the same text and could not be told apart in an audit.
+    #[must_use]
+    pub fn unique(mut self, random: [u8; 12]) -> Self {
+        use fmt::Write as _;
+        self.claims.jti = format!("{}-{}-", self.key.sid(), self.claims.iat);
+        for byte in random {
+            // Writing to a String cannot fail.
+            write!(self.claims.jti, "{byte:02x}").unwrap_or_default();
+        }
+        self
+    }
+
+    /// The claims as they will be signed.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Signs the token (HMAC-SHA256 with the API key's secret).
+    #[must_use]
+    pub fn to_jwt(&self) -> Secret {
+        let header = Header { alg: "HS256", typ: "JWT", cty: CONTENT_TYPE, twr: self.region.as_deref() };
+        // Neither has a map with non-string keys nor a failing Serialize: JSON cannot fail. Were it ever to, the
+        // token would be unusable, not wrong.
+        let mut jwt = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).unwrap_or_default());
+        jwt.push('.');
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&self.claims).unwrap_or_default(), &mut jwt);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.key.secret().expose().as_bytes());
+        let signature = hmac::sign(&key, jwt.as_bytes());
+        jwt.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
+        Secret::new(jwt)
+    }
+}
+
+impl fmt::Debug for AccessToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("region", &self.region)
+            .field("claims", &self.claims)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a token is refused. The token itself is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// Not a JWT, or not one of the claims that an access token has.
+    #[error("not an access token")]
+    Malformed,
+    /// Another algorithm than HS256, or another content type.
+    #[error("the token's header is not that of an access token")]
+    Header,
+    /// The signature is not of this API key.
+    #[error("the token's signature does not match")]
+    Signature,
+    /// Signed with the right secret, but names another API key or account.
+    #[error("the token is of another API key or account")]
+    IssuerOrSubject,
+    /// Its time is over.
+    #[error("the token has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// It lives longer than [`MAX_TTL_SECONDS`] and Twilio's one second of grace.
+    #[error("the token lives too long")]
+    LivesTooLong,
+}
+
+impl VerifyError {
+    /// The error code that Twilio documents for the cause.
+    /// Source: <https://www.twilio.com/docs/api/errors>, 20101 to 20107 and 20157.
+    #[must_use]
+    pub const fn twilio_code(self) -> u32 {
+        match self {
+            Self::Malformed => 20101,
+            Self::Header => 20102,
+            Self::IssuerOrSubject => 20103,
+            Self::Expired => 20104,
+            Self::NotYetValid => 20105,
+            Self::Signature => 20107,
+            Self::LivesTooLong => 20157,
+        }
+    }
+}
+
+/// A token that has been found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What it says.
+    pub claims: Claims,
+    /// The region of its header.
+    pub region: Option<String>,
+}
+
+/// Checks a token against the one key and account that it may be of.
+///
+/// Checked, in this order: header (HS256 only, so never `none`; content type), signature, form of the claims, issuer
+/// and subject, length of life, `nbf`, `exp`. No leeway: the clock is the caller's.
+///
+/// # Errors
+/// [`VerifyError`], the first check that fails.
+pub fn verify(
+    jwt: &str,
+    key: &ApiKey,
+    account_sid: &AccountSid,
+    now: Timestamp,
+) -> Result<Verified, VerifyError> {
+    let header = jsonwebtoken::decode_header(jwt).map_err(|error| match error.kind() {
+        // An algorithm that the crate does not know, "none" first of all, fails to parse as JSON.
+        ErrorKind::Json(_) => VerifyError::Header,
+        _ => VerifyError::Malformed,
+    })?;
+    if header.alg != Algorithm::HS256 || header.cty.as_deref() != Some(CONTENT_TYPE) {
+        return Err(VerifyError::Header);
+    }
+    // The crate reads the system's clock for exp and nbf; ours is a parameter, so those two are checked below.
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.required_spec_claims.clear();
+    let secret = DecodingKey::from_secret(key.secret().expose().as_bytes());
+    let claims = jsonwebtoken::decode::<Claims>(jwt, &secret, &validation)
+        .map_err(|error| match error.kind() {
+            ErrorKind::InvalidSignature => VerifyError::Signature,
+            _ => VerifyError::Malformed,
+        })?
+        .claims;
+
+    let second = now.as_millis() / 1000;
+    if claims.iss != *key.sid() || claims.sub != *account_sid {
+        Err(VerifyError::IssuerOrSubject)
+    } else if claims.exp.saturating_sub(claims.iat) > MAX_TTL_SECONDS + 1 {
+        Err(VerifyError::LivesTooLong)
+    } else if claims.nbf.is_some_and(|nbf| second < nbf) {
+        Err(VerifyError::NotYetValid)
+    } else if second >= claims.exp {
+        Err(VerifyError::Expired)
+    } else {
+        let region = header.extras.get("twr").map_err(|_not_text| VerifyError::Header)?;
+        Ok(Verified { claims, region })
+    }
+}

@@ -1,0 +1,279 @@
+//! Whose Flex token is this? Asks Twilio, who alone can tell: to us the token is opaque.
+//!
+//! `POST {base}/v1/Accounts/{AC}/Tokens/validate` with `{"token": "…"}` and Basic authentication. The endpoint is not
+//! in Twilio's OpenAPI description; it is what Twilio's own `twilio-flex-token-validator` (1.5.8, 1.6.0) calls, and the
+//! shapes below are those of its documentation. That library has no timeout, no size limit and ignores the status;
+//! here an answer counts as "valid" only when all of it says so, and everything that is not understood is
+//! [`FlexTokenError::Unavailable`].
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use protocol::{AccountSid, Identity, Secret, Timestamp};
+use reqwest::{StatusCode, Url, header};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{ApiKey, WorkerSid};
+
+/// Where Twilio validates tokens. Regional accounts use `https://iam.{realm}.twilio.com`.
+pub const DEFAULT_BASE_URL: &str = "https://iam.twilio.com";
+
+/// How long a connection may take to come about. Set by [`http_client`].
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long the whole question may take: both attempts, and the last byte of the answer.
+pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The longest answer that is read. A real one has less than 1 KiB.
+pub const MAX_ANSWER_BYTES: usize = 16 * 1024;
+
+/// What we authenticate with to Twilio.
+#[derive(Clone)]
+pub struct Credentials {
+    user: String,
+    password: Secret,
+}
+
+impl Credentials {
+    /// The account's own auth token.
+    #[must_use]
+    pub fn auth_token(account_sid: &AccountSid, auth_token: Secret) -> Self {
+        Self { user: account_sid.to_string(), password: auth_token }
+    }
+
+    /// An API key of the account. Twilio's validator does this since 1.6.0 when it has no auth token.
+    #[must_use]
+    pub fn api_key(key: &ApiKey) -> Self {
+        Self { user: key.sid().to_string(), password: key.secret().clone() }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// Whom a Flex token belongs to, as Twilio says. What is malformed is left out: it can only mean fewer rights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlexUser {
+    /// The user's own client identity, as `agent_40example_2Ecom`. `None` when absent or none that Voice allows.
+    pub identity: Option<Identity>,
+    /// The user's roles, as `agent`, `supervisor`, `admin`.
+    pub roles: BTreeSet<String>,
+    /// The user's TaskRouter worker. `None` for a user who is none.
+    pub worker_sid: Option<WorkerSid>,
+    /// When the Flex token ends, by Twilio's clock.
+    pub expires_at: Timestamp,
+}
+
+/// Why there is no [`FlexUser`]. Never holds a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FlexTokenError {
+    /// The token is not valid, or not any more. Final: a new token is needed.
+    #[error("the Flex token is not valid (code {code:?}: {message})")]
+    Invalid {
+        /// Twilio's code, 20101 as a rule.
+        code: Option<i64>,
+        /// Twilio's words, cut to 200 characters.
+        message: String,
+    },
+    /// Twilio knows no such token of this account: it belongs to another, or the account SID is wrong.
+    #[error("the Flex token is not of this account")]
+    WrongAccount,
+    /// Twilio refuses *our* credentials. Final until the configuration is put right.
+    #[error("Twilio refuses our own credentials (HTTP {status})")]
+    CredentialsRefused {
+        /// 401 or 403.
+        status: u16,
+    },
+    /// Twilio could not be asked, or its answer not be understood. Asking again later can help.
+    #[error("Flex tokens cannot be validated now: {0}")]
+    Unavailable(Unavailable),
+}
+
+/// What kept Twilio's answer from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// No connection, twice.
+    #[error("no connection")]
+    Connect,
+    /// The connection broke.
+    #[error("connection lost")]
+    Transport,
+    /// No complete answer within [`TOTAL_TIMEOUT`].
+    #[error("no answer in time")]
+    Timeout,
+    /// A status that says nothing about the token.
+    #[error("HTTP {0}")]
+    Status(u16),
+    /// More than [`MAX_ANSWER_BYTES`].
+    #[error("answer too large")]
+    TooLarge,
+    /// Not the JSON that was expected.
+    #[error("answer not understood")]
+    NotUnderstood,
+}
+
+/// The base URL of [`Validator`] is no `https` URL, nor an `http` one to a loopback address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid base URL (https://host[/path]; http only to a loopback address)")]
+pub struct InvalidBaseUrl;
+
+/// An HTTP client with the timeouts that [`Validator`] counts on; redirects are not followed, since the credentials
+/// must go nowhere else. The usual proxy variables of the environment apply.
+///
+/// # Errors
+/// When the system's trusted certificates cannot be read.
+pub fn http_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
+/// Asks Twilio about Flex tokens of one account.
+#[derive(Clone, Debug)]
+pub struct Validator {
+    http: reqwest::Client,
+    endpoint: Url,
+    credentials: Credentials,
+}
+
+impl Validator {
+    /// For the tokens of one account. `http` should come from [`http_client`].
+    ///
+    /// # Errors
+    /// [`InvalidBaseUrl`]: the credentials travel to it, so it must be `https`, or stay on this machine.
+    pub fn new(
+        http: reqwest::Client,
+        base_url: &str,
+        account_sid: &AccountSid,
+        credentials: Credentials,
+    ) -> Result<Self, InvalidBaseUrl> {
+        let endpoint =
+            format!("{}/v1/Accounts/{account_sid}/Tokens/validate", base_url.trim_end_matches('/'));
+        let endpoint = Url::parse(&endpoint).map_err(|_cause| InvalidBaseUrl)?;
+        let loopback = endpoint.host_str().is_some_and(|host| {
+            host == "localhost"
+                || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        });
+        let safe = endpoint.scheme() == "https" || (endpoint.scheme() == "http" && loopback);
+        let plain = endpoint.username().is_empty()
+            && endpoint.password().is_none()
+            && endpoint.query().is_none()
+            && endpoint.fragment().is_none();
+        if safe && plain { Ok(Self { http, endpoint, credentials }) } else { Err(InvalidBaseUrl) }
+    }
+
+    /// Asks. Takes at most [`TOTAL_TIMEOUT`]; tries again once if, and only if, no connection came about, since then
+    /// nothing was sent.
+    ///
+    /// # Errors
+    /// [`FlexTokenError`].
+    pub async fn validate(&self, token: &Secret) -> Result<FlexUser, FlexTokenError> {
+        tokio::time::timeout(TOTAL_TIMEOUT, async {
+            match self.ask(token).await {
+                Err(FlexTokenError::Unavailable(Unavailable::Connect)) => self.ask(token).await,
+                other => other,
+            }
+        })
+        .await
+        .unwrap_or(Err(FlexTokenError::Unavailable(Unavailable::Timeout)))
+    }
+
+    async fn ask(&self, token: &Secret) -> Result<FlexUser, FlexTokenError> {
+        let unavailable = |error: reqwest::Error| {
+            FlexTokenError::Unavailable(if error.is_connect() {
+                Unavailable::Connect
+            } else if error.is_timeout() {
+                Unavailable::Timeout
+            } else {
+                Unavailable::Transport
+            })
+        };
+        let mut response = self
+            .http
+            .post(self.endpoint.clone())
+            .basic_auth(&self.credentials.user, Some(self.credentials.password.expose()))
+            .header(header::CACHE_CONTROL, "no-cache")
+            .json(&serde_json::json!({ "token": token.expose() }))
+            .send()
+            .await
+            .map_err(unavailable)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(FlexTokenError::Unavailable(Unavailable::TooLarge));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        read_answer(response.status(), &body, token)
+    }
+}
+
+/// The fields that matter; each of any JSON type, because one odd field must not hide what the others say.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    valid: Option<bool>,
+    code: Value,
+    message: Value,
+    expiration: Value,
+    identity: Value,
+    roles: Value,
+    worker_sid: Value,
+}
+
+fn read_answer(status: StatusCode, body: &[u8], token: &Secret) -> Result<FlexUser, FlexTokenError> {
+    let answer = serde_json::from_slice::<Answer>(body).ok();
+    // Inferred: Twilio's validator looks at `valid` and never at the status, so a refusal may come with any 4xx.
+    if let Some(answer) = &answer
+        && answer.valid == Some(false)
+        && (status.is_success() || status.is_client_error())
+    {
+        let code = answer.code.as_i64();
+        return Err(FlexTokenError::Invalid { code, message: words(&answer.message, token) });
+    }
+    match status {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            return Err(FlexTokenError::CredentialsRefused { status: status.as_u16() });
+        }
+        StatusCode::NOT_FOUND => return Err(FlexTokenError::WrongAccount),
+        other => return Err(FlexTokenError::Unavailable(Unavailable::Status(other.as_u16()))),
+    }
+    let not_understood = FlexTokenError::Unavailable(Unavailable::NotUnderstood);
+    let Some(answer) = answer.filter(|answer| answer.valid == Some(true)) else { return Err(not_understood) };
+    // Without an end, a token minted from it could outlive it.
+    let Some(expires_at) = answer.expiration.as_str().and_then(instant) else { return Err(not_understood) };
+    Ok(FlexUser {
+        identity: answer.identity.as_str().and_then(|text| Identity::new(text).ok()),
+        roles: answer
+            .roles
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|role| role.as_str().map(ToOwned::to_owned))
+            .collect(),
+        worker_sid: answer.worker_sid.as_str().and_then(|text| WorkerSid::new(text).ok()),
+        expires_at,
+    })
+}
+
+fn instant(iso_8601: &str) -> Option<Timestamp> {
+    let instant: jiff::Timestamp = iso_8601.parse().ok()?;
+    u64::try_from(instant.as_millisecond()).ok().map(Timestamp::from_millis)
+}
+
+/// Twilio's message, fit to be shown: bounded, printable, and never with the token in it.
+fn words(message: &Value, token: &Secret) -> String {
+    const DEFAULT: &str = "Invalid Access Token";
+    match message.as_str() {
+        Some(text) if !text.is_empty() && (token.is_empty() || !text.contains(token.expose())) => {
+            text.chars().filter(|c| !c.is_control()).take(200).collect()
+        }
+        _ => DEFAULT.to_owned(),
+    }
+}
