@@ -47,7 +47,7 @@ impl Dom {
             set_attribute(&element, "title", &label);
         }
         if let Some(html) = dom.document.document_element() {
-            set_attribute(&html, "lang", &webext::message("locale"));
+            set_attribute(&html, "lang", &webext::message(Key::Locale.name()));
         }
         dom
     }
@@ -156,7 +156,7 @@ impl Dom {
         for line in lines {
             let Some(item) = self.append(&list, "li", "") else { return };
             set_attribute(&item, "data-level", level_name(line.level));
-            let time = date(line.at).to_locale_time_string(&webext::message("locale"));
+            let time = date(line.at).to_locale_time_string(&webext::message(Key::Locale.name()));
             self.append(&item, "time", &String::from(time));
             self.append(&item, "span", &line.message);
         }

@@ -60,6 +60,7 @@ macro_rules! keys {
 }
 
 keys! {
+    Locale => "locale",
     Connecting => "connecting",
     ConnectingHelp => "connecting_help",
     Replaced => "replaced",
