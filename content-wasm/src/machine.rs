@@ -32,6 +32,10 @@ const MAX_WAIT_MS: u64 = 5_000;
 /// client after 5 s without a heartbeat.
 const BACKOFF_MS: [u32; 4] = [0, 250, 1_000, 2_000];
 
+/// How often to look whether the extension still is there, in milliseconds. When it is replaced, Chrome first reports
+/// the connection's end, lets the page connect again, and then cuts it off without a word.
+const WATCH_MS: u32 = 2_000;
+
 /// A connection that stood this long, in milliseconds, was a good one: the next one is tried without a pause.
 const GOOD_MS: u64 = 5_000;
 
@@ -97,12 +101,19 @@ pub enum Event {
         /// False when the extension itself is gone from this page for good.
         alive: bool,
     },
-    /// A message could not be sent over this connection. News of its end follows or came before.
+    /// A message could not be sent over this connection, so it is gone.
     NotSent {
         /// Which connection.
         port: PortId,
         /// The message.
         message: ToExtension,
+        /// As in [`Event::Closed`].
+        alive: bool,
+    },
+    /// Time to look, as [`Command::Watch`] asked for.
+    Watch {
+        /// As in [`Event::Closed`].
+        alive: bool,
     },
     /// The pause of [`Command::Pause`] is over.
     PauseOver,
@@ -129,7 +140,9 @@ pub enum Command {
     Pause(u32),
     /// Forget the pause.
     EndPause,
-    /// Stop listening, for good.
+    /// Report [`Event::Watch`] every so many milliseconds, from now on.
+    Watch(u32),
+    /// Stop listening and watching, for good.
     Retire,
 }
 
@@ -150,6 +163,7 @@ pub struct Machine {
     pausing: bool,
     waiting: VecDeque<(Timestamp, ToExtension)>,
     hidden: bool,
+    watching: bool,
     retired: bool,
 }
 
@@ -172,8 +186,14 @@ impl Machine {
                 out.push(error(ErrorReply::new(None, ProblemCode::UnknownType, words)));
             }
             Event::Worker(id, says) => self.hear(id, says, &mut out),
-            Event::Closed { port, alive } => self.closed(port, alive, now, &mut out),
-            Event::NotSent { port, message } => self.not_sent(port, message, now, &mut out),
+            Event::Closed { alive: false, .. }
+            | Event::NotSent { alive: false, .. }
+            | Event::Watch { alive: false } => {
+                self.retire(&mut out);
+            }
+            Event::Watch { alive: true } => {}
+            Event::Closed { port, .. } => self.closed(port, now, &mut out),
+            Event::NotSent { port, message, .. } => self.not_sent(port, message, now, &mut out),
             Event::PauseOver => {
                 self.pausing = false;
                 self.connect_if_wanted(now, &mut out);
@@ -220,7 +240,7 @@ impl Machine {
             }
             _ => {
                 self.keep(message, now);
-                self.connect_if_wanted(now, out);
+                self.closed(id, now, out);
             }
         }
     }
@@ -242,6 +262,9 @@ impl Machine {
         let id = self.ports;
         self.port = Some(Open { id, since: now, heard: false });
         out.push(Command::Connect(id));
+        if !std::mem::replace(&mut self.watching, true) {
+            out.push(Command::Watch(WATCH_MS));
+        }
         if let Some(payload) = self.configure.clone() {
             out.push(Command::Send(id, ToExtension::Configure { payload }));
         }
@@ -258,17 +281,12 @@ impl Machine {
         out.push(Command::Relay);
     }
 
-    fn closed(&mut self, id: PortId, alive: bool, now: Timestamp, out: &mut Vec<Command>) {
-        if !alive {
-            self.retired = true;
-            self.waiting.clear();
-            self.configure = None;
-            if self.pausing {
-                out.push(Command::EndPause);
-            }
-            out.extend([Command::Post(ToPage::Disconnected), Command::Retire]);
-            return;
-        }
+    fn retire(&mut self, out: &mut Vec<Command>) {
+        *self = Self { retired: true, ..Self::default() };
+        out.extend([Command::Post(ToPage::Disconnected), Command::Retire]);
+    }
+
+    fn closed(&mut self, id: PortId, now: Timestamp, out: &mut Vec<Command>) {
         let Some(open) = self.port.take_if(|open| open.id == id) else { return };
         if open.heard || now.since(open.since) >= GOOD_MS {
             self.failures = 0;
@@ -345,7 +363,7 @@ mod tests {
     fn the_first_message_connects_and_goes_through() {
         let mut machine = Machine::default();
         let out = machine.handle(page(CONFIGURE), at(0));
-        assert_eq!(out, [Command::Connect(1), Command::Send(1, message(CONFIGURE))]);
+        assert_eq!(out, [Command::Connect(1), Command::Watch(2_000), Command::Send(1, message(CONFIGURE))]);
         assert_eq!(machine.handle(page(HANG_UP), at(1)), [Command::Send(1, message(HANG_UP))]);
     }
 
@@ -459,10 +477,13 @@ mod tests {
 
     #[test]
     fn a_message_that_met_a_closing_connection_is_sent_over_the_next_one() {
-        let failed = Event::NotSent { port: 1, message: message(HANG_UP) };
+        let failed = Event::NotSent { port: 1, message: message(HANG_UP), alive: true };
         let mut machine = accepted();
-        assert!(machine.handle(failed.clone(), at(5)).is_empty());
-        assert!(machine.handle(lost(1), at(5)).contains(&Command::Send(2, message(HANG_UP))));
+        let out = machine.handle(failed.clone(), at(5));
+        let again =
+            [Command::Connect(2), Command::Send(2, message(CONFIGURE)), Command::Send(2, message(HANG_UP))];
+        assert_eq!(out, again);
+        assert!(machine.handle(lost(1), at(5)).is_empty());
 
         let mut machine = accepted();
         machine.handle(lost(1), at(5));
@@ -488,14 +509,20 @@ mod tests {
 
     #[test]
     fn a_replaced_extension_is_announced_once_and_then_there_is_silence() {
-        let mut machine = accepted();
-        let gone = Event::Closed { port: 1, alive: false };
-        assert_eq!(
-            machine.handle(gone.clone(), at(5)),
-            [Command::Post(ToPage::Disconnected), Command::Retire]
-        );
-        for event in [gone, page(CONFIGURE), page(HANG_UP), Event::PauseOver, Event::Shown, lost(1)] {
-            assert!(machine.handle(event, at(6)).is_empty());
+        let said = [Command::Post(ToPage::Disconnected), Command::Retire];
+        let signs = [
+            Event::Closed { port: 1, alive: false },
+            Event::NotSent { port: 1, message: message(HANG_UP), alive: false },
+            Event::Watch { alive: false },
+        ];
+        for sign in &signs {
+            let mut machine = accepted();
+            assert!(machine.handle(Event::Watch { alive: true }, at(4)).is_empty());
+            assert_eq!(machine.handle(sign.clone(), at(5)), said, "{sign:?}");
+            let after = [page(CONFIGURE), page(HANG_UP), Event::PauseOver, Event::Shown, lost(1)];
+            for event in signs.iter().cloned().chain(after) {
+                assert!(machine.handle(event, at(6)).is_empty());
+            }
         }
     }
 
@@ -536,7 +563,8 @@ mod tests {
             2 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Other)),
             1 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Rejected)),
             4 => (port.clone(), prop::bool::weighted(0.95)).prop_map(|(port, alive)| Event::Closed { port, alive }),
-            2 => port.prop_map(|port| Event::NotSent { port, message: message(HANG_UP) }),
+            2 => port.prop_map(|port| Event::NotSent { port, message: message(HANG_UP), alive: true }),
+            1 => prop::bool::weighted(0.95).prop_map(|alive| Event::Watch { alive }),
             3 => Just(Event::PauseOver),
             1 => Just(Event::Hidden),
             1 => Just(Event::Shown),
@@ -558,7 +586,7 @@ mod tests {
                         configured = Some(payload.clone());
                     }
                     Event::Worker(id, WorkerSays::Rejected) if Some(*id) == open => configured = None,
-                    Event::Closed { port, .. } if Some(*port) == open => open = None,
+                    Event::Closed { port, .. } | Event::NotSent { port, .. } if Some(*port) == open => open = None,
                     Event::PauseOver => pausing = false,
                     _ => {}
                 }
@@ -583,7 +611,7 @@ mod tests {
                         Command::Pause(ms) => { pausing = true; prop_assert!(ms <= 2_000); }
                         Command::EndPause => pausing = false,
                         Command::Post(ToPage::Disconnected) => said += 1,
-                        Command::Post(_) | Command::Relay => {}
+                        Command::Post(_) | Command::Relay | Command::Watch(_) => {}
                         Command::Retire => gone = true,
                     }
                 }

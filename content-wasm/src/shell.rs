@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use gloo_timers::callback::Timeout;
+use gloo_timers::callback::{Interval, Timeout};
 use js_sys::{Array, JSON, Object, Reflect};
 use protocol::{
     Timestamp,
@@ -35,6 +35,7 @@ struct Shell {
     busy: Cell<bool>,
     port: RefCell<Option<(PortId, Port)>>,
     pause: RefCell<Option<Timeout>>,
+    watch: RefCell<Option<Interval>>,
     listeners: RefCell<Vec<(&'static str, Listener)>>,
     retired: Cell<bool>,
 }
@@ -54,6 +55,7 @@ pub fn start() {
         busy: Cell::new(false),
         port: RefCell::default(),
         pause: RefCell::default(),
+        watch: RefCell::default(),
         listeners: RefCell::default(),
         retired: Cell::new(false),
     });
@@ -142,6 +144,12 @@ impl Shell {
                 *self.pause.borrow_mut() = Some(pause);
             }
             Command::EndPause => *self.pause.borrow_mut() = None,
+            Command::Watch(millis) => {
+                let shell = Rc::clone(self);
+                let watch =
+                    Interval::new(millis, move || shell.report(Event::Watch { alive: runtime::is_alive() }));
+                *self.watch.borrow_mut() = Some(watch);
+            }
             Command::Retire => self.retire(),
         }
     }
@@ -172,7 +180,7 @@ impl Shell {
             _ => false,
         };
         if !sent {
-            self.report(Event::NotSent { port: id, message });
+            self.report(Event::NotSent { port: id, message, alive: runtime::is_alive() });
         }
     }
 
@@ -190,6 +198,11 @@ impl Shell {
     fn retire(&self) {
         self.retired.set(true);
         *self.port.borrow_mut() = None;
+        *self.pause.borrow_mut() = None;
+        if let Some(watch) = self.watch.take() {
+            // Ends it without dropping the closure, inside which this may run.
+            watch.cancel().forget();
+        }
         for (name, closure) in self.listeners.take() {
             // Removing a listener that was added cannot fail.
             let callback = closure.as_ref().unchecked_ref();
