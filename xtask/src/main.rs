@@ -1,1 +1,68 @@
-fn main() {}
+//! Holdfast's own commands: `cargo xtask setup | build | demo | test | bench`.
+//!
+//! Each command first makes sure that the machine has what it needs (`setup`), says what it does and how long it
+//! takes, and leaves no process behind.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to a person")]
+#![expect(clippy::disallowed_methods, reason = "times its steps and waits for processes; ships to nobody")]
+
+mod build;
+mod identity;
+mod process;
+mod project;
+mod setup;
+mod stamp;
+mod wasm_target;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::project::Project;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Holdfast: build it, try it, test it", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install or build whatever this machine lacks; every other command does so by itself
+    Setup,
+    /// Build the extension and the plugin into dist/
+    Build,
+    /// Print the id that Chrome gives an unpacked extension
+    ExtensionId {
+        /// Directory of the unpacked extension
+        #[arg(default_value = "dist/extension")]
+        directory: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    process::watch_for_interrupts()?;
+    let project = Project::here()?;
+    match cli.command {
+        Command::Setup => {
+            setup::run(&project)?;
+        }
+        Command::Build => {
+            let tools = setup::run(&project)?;
+            build::run(&project, &tools)?;
+        }
+        Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,363 @@
+//! Builds what ships: `dist/extension/` and `dist/plugin/holdfast-plugin.js`.
+//!
+//! Each room is compiled by `wasm-pack`, shrunk by binaryen's `wasm-opt`, and packed the way its place in the browser
+//! demands; the reasons are in docs/design.md. A room whose inputs did not change is left alone.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::Value;
+
+use crate::{
+    identity,
+    process::{run_quietly, seconds},
+    project::Project,
+    say,
+    setup::Tools,
+    stamp::{Stamp, files_below},
+};
+
+/// How a room's WASM comes to run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    /// An extension page: ES module and a WASM file beside it.
+    Page,
+    /// The service worker: the WASM inside a module, so that it starts without a wait, in the worker's first turn.
+    Worker,
+    /// The content script: no WASM at all, because the page's policy forbids it; one classic script.
+    Content,
+    /// The Flex plugin: one classic script that carries its WASM along.
+    Plugin,
+}
+
+/// One crate that runs in the browser.
+struct Room {
+    /// Its directory.
+    crate_dir: &'static str,
+    /// The base name of its files in the product.
+    name: &'static str,
+    packing: Packing,
+    /// Static files of the room that its packing reads.
+    reads: &'static [&'static str],
+}
+
+const ROOMS: [Room; 5] = [
+    Room { crate_dir: "worker-wasm", name: "worker", packing: Packing::Worker, reads: &[] },
+    Room { crate_dir: "offscreen-wasm", name: "offscreen", packing: Packing::Page, reads: &[] },
+    Room { crate_dir: "popup-wasm", name: "popup", packing: Packing::Page, reads: &[] },
+    Room { crate_dir: "content-wasm", name: "content", packing: Packing::Content, reads: &[] },
+    Room { crate_dir: "plugin", name: "plugin", packing: Packing::Plugin, reads: &["plugin/entry.js"] },
+];
+
+/// Crates that every room may be made of.
+const SHARED_CRATES: [&str; 3] = ["protocol", "webext", "voice-sdk"];
+
+/// The Voice SDK as its makers ship it, licence banner included.
+const VOICE_SDK: &str = "node_modules/@twilio/voice-sdk/dist/twilio.min.js";
+
+/// WebAssembly without what JavaScript made by wasm2js cannot express. The standard library was compiled with more,
+/// so the linker is told what to claim; wasm-bindgen then keeps to it, and wasm-opt lowers the rest.
+const PLAIN_WASM: [&str; 3] = [
+    "-Ctarget-cpu=mvp",
+    "-Clink-arg=--no-check-features",
+    "-Clink-arg=--features=bulk-memory,bulk-memory-opt,mutable-globals,nontrapping-fptoint,sign-ext",
+];
+const LOWER_TO_PLAIN_WASM: [&str; 4] = [
+    "--signext-lowering",
+    "--llvm-memory-copy-fill-lowering",
+    "--llvm-nontrapping-fptoint-lowering",
+    "--strip-target-features",
+];
+
+/// Builds everything that changed and says how large it is.
+pub fn run(project: &Project, tools: &Tools) -> Result<()> {
+    let start = Instant::now();
+    let builder = Builder { project, tools };
+    let mut broken = Vec::new();
+    for room in &ROOMS {
+        if let Err(error) = builder.room(room) {
+            say!("build: {} does not build:\n{error:#}\n", room.crate_dir);
+            broken.push(room.crate_dir);
+        }
+    }
+    if !broken.is_empty() {
+        bail!("rooms that do not build: {}", broken.join(", "));
+    }
+    builder.extension()?;
+    builder.plugin()?;
+    report_sizes(project)?;
+    say!("build: done ({})", seconds(start));
+    Ok(())
+}
+
+struct Builder<'a> {
+    project: &'a Project,
+    tools: &'a Tools,
+}
+
+impl Builder<'_> {
+    /// Where everything of the browser's side is compiled; apart from native builds, which have their own lock.
+    fn target(&self) -> PathBuf {
+        self.project.target.join("wasm")
+    }
+
+    /// Where a room's finished files wait to be put together.
+    fn staged(&self, room: &Room) -> PathBuf {
+        self.project.target.join("wasm/staged").join(room.crate_dir)
+    }
+
+    fn room(&self, room: &Room) -> Result<()> {
+        let start = Instant::now();
+        let root = &self.project.root;
+        let shared = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json"];
+        let inputs: Vec<PathBuf> = std::iter::once(&room.crate_dir)
+            .chain(&SHARED_CRATES)
+            .chain(&shared)
+            .chain(room.reads)
+            .map(|name| root.join(name))
+            .collect();
+        for name in room.reads {
+            if !root.join(name).exists() {
+                bail!("{name} is missing");
+            }
+        }
+        let staged = self.staged(room);
+        // The recipe is this file, and the flags that depend on this machine.
+        let recipe = format!("{}{:?}", include_str!("build.rs"), self.rust_flags(room)?);
+        let stamp = Stamp::new(staged.with_extension("stamp"), &inputs, &recipe)?;
+        if stamp.is_fresh(&[&staged]) {
+            return Ok(());
+        }
+        say!("build: {} ...", room.crate_dir);
+        if staged.exists() {
+            fs::remove_dir_all(&staged)?;
+        }
+        fs::create_dir_all(&staged)?;
+        let pkg = self.wasm_pack(room)?;
+        match room.packing {
+            Packing::Page => self.pack_page(room, &pkg, &staged)?,
+            Packing::Worker => self.pack_worker(room, &pkg, &staged)?,
+            Packing::Content => self.pack_content(room, &pkg, &staged)?,
+            Packing::Plugin => self.pack_plugin(room, &pkg, &staged)?,
+        }
+        stamp.leave()?;
+        say!("build: {}: {}", room.crate_dir, seconds(start));
+        Ok(())
+    }
+
+    /// Compiler flags: a product must not name the directories of the machine that made it.
+    fn rust_flags(&self, room: &Room) -> Result<OsString> {
+        let home = env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))
+            .context("neither CARGO_HOME nor HOME is set")?;
+        let mut local = vec![(self.project.root.clone(), "holdfast")];
+        if let Ok(registries) = fs::read_dir(home.join("registry/src")) {
+            local.extend(registries.filter_map(|entry| Some((entry.ok()?.path(), "crates"))));
+        }
+        local.sort();
+        let mut flags: Vec<OsString> = Vec::new();
+        for (path, public) in local {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.push(path);
+            flag.push("=");
+            flag.push(public);
+            flags.push(flag);
+        }
+        if room.packing == Packing::Content {
+            flags.extend(PLAIN_WASM.map(OsString::from));
+        }
+        Ok(flags.join(&OsString::from("\u{1f}")))
+    }
+
+    /// Compiles a room and gives the directory with its `.wasm` and its glue.
+    fn wasm_pack(&self, room: &Room) -> Result<PathBuf> {
+        let pkg = self.target().join("pkg").join(room.crate_dir);
+        let target = match room.packing {
+            Packing::Page | Packing::Worker => "web",
+            Packing::Content => "bundler",
+            Packing::Plugin => "no-modules",
+        };
+        let mut wasm_pack = self.tools.wasm_pack(self.project);
+        wasm_pack.args(["build", "--mode", "no-install", "--no-opt", "--no-typescript", "--no-pack"]);
+        wasm_pack.args(["--target", target, "--out-name", room.name, "--out-dir"]).arg(&pkg);
+        wasm_pack.arg(self.project.root.join(room.crate_dir)).args(["--", "--locked"]);
+        wasm_pack
+            .env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(room)?)
+            .env("CARGO_TARGET_DIR", self.target());
+        run_quietly(&mut wasm_pack, &self.project.log(&format!("build-{}", room.crate_dir)))?;
+        Ok(pkg)
+    }
+
+    /// Runs a program of npm's binaryen. No `--all-features`: it makes files that Chromium refuses; without it the
+    /// program reads from the file what it may use.
+    fn binaryen(&self, program: &str, flags: &[&str], input: &Path, output: &Path) -> Result<()> {
+        let mut command = self.tools.npm_program(self.project, program);
+        command.args(flags).arg(input).arg("-o").arg(output);
+        run_quietly(&mut command, &self.project.log(program))
+    }
+
+    fn esbuild(&self, flags: &[&str], input: &Path, output: &Path) -> Result<()> {
+        let mut command = self.tools.npm_program(self.project, "esbuild");
+        command.arg(input).args(flags).args(["--minify", "--legal-comments=inline", "--log-level=warning"]);
+        let mut outfile = OsString::from("--outfile=");
+        outfile.push(output);
+        run_quietly(command.arg(outfile), &self.project.log("esbuild"))
+    }
+
+    fn pack_page(&self, room: &Room, pkg: &Path, staged: &Path) -> Result<()> {
+        let (glue, wasm) = (format!("{}.js", room.name), format!("{}_bg.wasm", room.name));
+        copy(&pkg.join(&glue), &staged.join(&glue))?;
+        self.binaryen("wasm-opt", &["-Oz"], &pkg.join(&wasm), &staged.join(&wasm))
+    }
+
+    fn pack_worker(&self, room: &Room, pkg: &Path, staged: &Path) -> Result<()> {
+        self.pack_page(room, pkg, staged)?;
+        let wasm = staged.join(format!("{}_bg.wasm", room.name));
+        let module = format!(
+            "// The worker's WebAssembly: inside a module, it is there before the worker's first turn ends.\n\
+             export const bytes = Uint8Array.from(atob('{}'), c => c.charCodeAt(0));\n",
+            base64_of(&wasm)?
+        );
+        fs::write(staged.join(format!("{}_wasm.js", room.name)), module)?;
+        Ok(fs::remove_file(wasm)?)
+    }
+
+    fn pack_content(&self, room: &Room, pkg: &Path, staged: &Path) -> Result<()> {
+        let wasm = pkg.join(format!("{}_bg.wasm", room.name));
+        let plain = pkg.join("plain.wasm");
+        self.binaryen("wasm-opt", &[&LOWER_TO_PLAIN_WASM[..], &["-Oz"]].concat(), &wasm, &plain)?;
+        // wasm2js writes a module with the WASM file's own imports and exports, so it can take that file's place
+        // under wasm-bindgen's glue; esbuild only has to be told that it is JavaScript.
+        self.binaryen("wasm2js", &["-Oz"], &plain, &wasm)?;
+        let entry = pkg.join("entry.js");
+        fs::write(&entry, format!("import {{ start }} from './{}.js';\nstart();\n", room.name))?;
+        let bundle = ["--bundle", "--format=iife", "--loader:.wasm=js", "--target=chrome120"];
+        self.esbuild(&bundle, &entry, &staged.join(format!("{}.js", room.name)))
+    }
+
+    fn pack_plugin(&self, room: &Room, pkg: &Path, staged: &Path) -> Result<()> {
+        let wasm = pkg.join("small.wasm");
+        self.binaryen("wasm-opt", &["-Oz"], &pkg.join(format!("{}_bg.wasm", room.name)), &wasm)?;
+        let glue = read(&pkg.join(format!("{}.js", room.name)))?;
+        let entry = read(&self.project.root.join("plugin/entry.js"))?;
+        // One function scope, so that nothing of it becomes a global of the Flex page.
+        let whole = format!(
+            "(() => {{\nconst HOLDFAST_WASM_BASE64 = '{}';\n{glue}\n{entry}\n}})();\n",
+            base64_of(&wasm)?
+        );
+        let script = pkg.join("whole.js");
+        fs::write(&script, whole)?;
+        self.esbuild(&["--target=chrome100"], &script, &staged.join("holdfast-plugin.js"))
+    }
+
+    /// Puts the unpacked extension together, beside the old one, and then in its place.
+    fn extension(&self) -> Result<()> {
+        let root = &self.project.root;
+        let fresh = self.project.dist().join(".extension-new");
+        if fresh.exists() {
+            fs::remove_dir_all(&fresh)?;
+        }
+        let files = root.join("extension");
+        for file in files_below(&files)? {
+            if file.file_name().is_some_and(|name| name == "public-key.txt") {
+                continue;
+            }
+            copy(&file, &fresh.join(file.strip_prefix(&files)?))?;
+        }
+        for room in &ROOMS {
+            let to = match room.packing {
+                Packing::Page | Packing::Worker => fresh.join("pkg"),
+                Packing::Content => fresh.clone(),
+                Packing::Plugin => continue,
+            };
+            let staged = self.staged(room);
+            for file in files_below(&staged)? {
+                copy(&file, &to.join(file.strip_prefix(&staged)?))?;
+            }
+        }
+        copy(&root.join(VOICE_SDK), &fresh.join("vendor/twilio.min.js"))?;
+        let manifest = stamped_manifest(root)?;
+        fs::write(fresh.join("manifest.json"), format!("{manifest:#}\n"))?;
+        for named in files_named_by(&manifest) {
+            if !fresh.join(&named).exists() {
+                bail!("manifest.json names {named}, which neither extension/ nor a room provides");
+            }
+        }
+        let place = self.project.extension();
+        if place.exists() {
+            fs::remove_dir_all(&place)?;
+        }
+        fs::rename(&fresh, &place)?;
+        Ok(())
+    }
+
+    fn plugin(&self) -> Result<()> {
+        let staged = self.staged(&ROOMS[4]);
+        copy(&staged.join("holdfast-plugin.js"), &self.project.plugin())
+    }
+}
+
+/// The manifest with the version of the workspace and the key that gives the unpacked extension its lasting id.
+fn stamped_manifest(root: &Path) -> Result<Value> {
+    let mut manifest: Value =
+        serde_json::from_str(&read(&root.join("manifest.json"))?).context("manifest.json")?;
+    let key = read(&root.join("extension/public-key.txt"))?.trim().to_owned();
+    identity::of_key(&key)?;
+    manifest["version"] = env!("CARGO_PKG_VERSION").into();
+    manifest["key"] = key.into();
+    Ok(manifest)
+}
+
+/// Every file of the extension that its manifest names.
+fn files_named_by(manifest: &Value) -> Vec<String> {
+    let single = [
+        "/background/service_worker",
+        "/action/default_popup",
+        "/options_ui/page",
+        "/storage/managed_schema",
+    ];
+    let groups = ["/icons", "/action/default_icon", "/content_scripts/0/js"];
+    let single = single.iter().filter_map(|pointer| manifest.pointer(pointer));
+    let grouped =
+        groups.iter().filter_map(|pointer| manifest.pointer(pointer)).flat_map(|group| match group {
+            Value::Object(map) => map.values().collect::<Vec<_>>(),
+            Value::Array(list) => list.iter().collect(),
+            other => vec![other],
+        });
+    single.chain(grouped).filter_map(|value| Some(value.as_str()?.to_owned())).collect()
+}
+
+fn base64_of(file: &Path) -> Result<String> {
+    Ok(BASE64_STANDARD.encode(fs::read(file).with_context(|| file.display().to_string())?))
+}
+
+fn read(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| file.display().to_string())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.parent().context("a file lies in a directory")?)?;
+    fs::copy(from, to).with_context(|| from.display().to_string())?;
+    Ok(())
+}
+
+fn report_sizes(project: &Project) -> Result<()> {
+    let mut total = 0;
+    for file in files_below(&project.extension())?.into_iter().chain([project.plugin()]) {
+        let size = fs::metadata(&file)?.len();
+        total += size;
+        if size >= 10_000 {
+            say!("{:>9} bytes  {}", size, file.strip_prefix(&project.root)?.display());
+        }
+    }
+    say!("{total:>9} bytes  in all");
+    Ok(())
+}

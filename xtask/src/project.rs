@@ -1,0 +1,59 @@
+//! Where things are.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+/// The checkout that this xtask was built from.
+pub struct Project {
+    /// The repository's top directory.
+    pub root: PathBuf,
+    /// Cargo's target directory for native builds (`CARGO_TARGET_DIR`, else `target/`).
+    pub target: PathBuf,
+}
+
+impl Project {
+    /// The checkout, with its scratch directory made.
+    pub fn here() -> Result<Self> {
+        let root =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies inside the repository")?;
+        let root = root.to_path_buf();
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let project = Self { target: std::path::absolute(target)?, root };
+        fs::create_dir_all(project.run_dir())?;
+        Ok(project)
+    }
+
+    /// Logs, the stack file and other traces of the last run; for people to read, safe to delete.
+    pub fn run_dir(&self) -> PathBuf {
+        self.root.join("target/run")
+    }
+
+    /// A log file of the last run.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.run_dir().join(format!("{name}.log"))
+    }
+
+    /// Tools that are built here because no package registry carries them ready-made.
+    pub fn tools(&self) -> PathBuf {
+        self.root.join("target/tools")
+    }
+
+    /// What the build makes.
+    pub fn dist(&self) -> PathBuf {
+        self.root.join("dist")
+    }
+
+    /// The built, unpacked extension.
+    pub fn extension(&self) -> PathBuf {
+        self.dist().join("extension")
+    }
+
+    /// The built plugin.
+    pub fn plugin(&self) -> PathBuf {
+        self.dist().join("plugin/holdfast-plugin.js")
+    }
+}

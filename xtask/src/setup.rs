@@ -1,0 +1,257 @@
+//! Makes a bare Debian-like machine ready: whatever is missing is installed, whatever is there is left alone.
+//!
+//! Two lanes run side by side, because one mostly computes and the other mostly downloads.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+    thread,
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    process::{command, output_of, run_quietly, seconds, succeeds},
+    project::Project,
+    say,
+    stamp::Stamp,
+    wasm_target::{self, WasmCompiler},
+};
+
+/// Newest when this was written. It only drives cargo and wasm-bindgen, so its exact version matters little.
+const WASM_PACK: &str = "0.15.1";
+/// The oldest that Playwright runs on.
+const NODE: u32 = 20;
+
+/// What the machine offers once `run` is through.
+pub struct Tools {
+    /// A compiler that builds for wasm32.
+    pub wasm: WasmCompiler,
+    /// `PATH` with our own tools first.
+    path: OsString,
+    /// A Chromium that loads unpacked extensions.
+    pub chromium: PathBuf,
+}
+
+impl Tools {
+    /// `wasm-pack`, which finds a wasm-bindgen of the lock file's version.
+    pub fn wasm_pack(&self, project: &Project) -> Command {
+        let mut wasm_pack = command("wasm-pack", &project.root);
+        wasm_pack.env("PATH", &self.path);
+        self.wasm.choose(&mut wasm_pack, &self.path);
+        wasm_pack
+    }
+
+    /// A program of an npm package.
+    pub fn npm_program(&self, project: &Project, name: &str) -> Command {
+        command(project.root.join("node_modules/.bin").join(name), &project.root)
+    }
+}
+
+/// Checks everything and installs what is missing.
+pub fn run(project: &Project) -> Result<Tools> {
+    let start = Instant::now();
+    let machine = Machine { project, apt: Mutex::new(AptState::Untouched), changed: Mutex::new(false) };
+    let (rust, browser) = thread::scope(|scope| {
+        let rust = scope.spawn(|| machine.rust_lane());
+        let browser = machine.browser_lane();
+        (rust.join().unwrap_or_else(|panic| resume_unwind(panic)), browser)
+    });
+    let (wasm, chromium) = (rust?, browser?);
+    let changed = machine.changed.into_inner().is_ok_and(|changed| changed);
+    say!("setup: {} ({})", if changed { "done" } else { "everything is there" }, seconds(start));
+    Ok(Tools { wasm, path: path_with_our_tools(project)?, chromium })
+}
+
+/// Whether the package lists were fetched already.
+#[derive(PartialEq)]
+enum AptState {
+    Untouched,
+    Updated,
+}
+
+/// The machine that is being set up.
+pub struct Machine<'a> {
+    /// The checkout.
+    pub project: &'a Project,
+    apt: Mutex<AptState>,
+    changed: Mutex<bool>,
+}
+
+impl Machine<'_> {
+    fn rust_lane(&self) -> Result<WasmCompiler> {
+        let wasm = wasm_target::ensure(self)?;
+        self.cargo_tool("wasm-pack", "wasm-pack", WASM_PACK)?;
+        self.cargo_tool("wasm-bindgen-cli", "wasm-bindgen", &locked_version(self.project, "wasm-bindgen")?)?;
+        let leftovers = self.project.tools().join("build");
+        if leftovers.exists() {
+            fs::remove_dir_all(leftovers)?;
+        }
+        Ok(wasm)
+    }
+
+    fn browser_lane(&self) -> Result<PathBuf> {
+        self.node()?;
+        self.npm_packages()?;
+        self.chromium()
+    }
+
+    /// Does one thing that takes a while, and says so before and after.
+    pub fn step(&self, what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        if let Ok(mut changed) = self.changed.lock() {
+            *changed = true;
+        }
+        let start = Instant::now();
+        say!("setup: {what} ...");
+        work().with_context(|| format!("setup: {what}"))?;
+        say!("setup: {what}: {}", seconds(start));
+        Ok(())
+    }
+
+    /// Installs Debian packages. `other_systems` says what to do where there is no apt-get.
+    pub fn apt_install(&self, packages: &[&str], other_systems: &str) -> Result<()> {
+        if !Path::new("/usr/bin/apt-get").exists() {
+            bail!("this is not a Debian-like system: {other_systems}");
+        }
+        let by_hand = format!("run `apt-get install {}` as root and try again", packages.join(" "));
+        if !is_root() && !succeeds(Command::new("sudo").arg("-V")) {
+            bail!("neither root nor sudo: {by_hand}");
+        }
+        let mut apt = self.apt.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if *apt == AptState::Untouched {
+            let update = self.step("apt-get update", || {
+                run_quietly(
+                    as_root(self.project).args(APT).args(["update", "-qq"]),
+                    &self.project.log("apt-update"),
+                )
+            });
+            if let Err(error) = update {
+                say!("{error:#}\nsetup: going on with the package lists that are here");
+            }
+            *apt = AptState::Updated;
+        }
+        let log = self.project.log("apt-install");
+        self.step(&format!("apt-get install {}", packages.join(" ")), || {
+            let mut install = as_root(self.project);
+            install.args(APT).args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
+            run_quietly(&mut install, &log).with_context(|| by_hand.clone())
+        })
+    }
+
+    fn cargo_tool(&self, package: &str, program: &str, version: &str) -> Result<()> {
+        let path = path_with_our_tools(self.project)?;
+        let here = output_of(command(program, &self.project.root).arg("--version").env("PATH", path));
+        if here.is_some_and(|line| line.split_whitespace().nth(1) == Some(version)) {
+            return Ok(());
+        }
+        // Unoptimised on purpose: the tools are quick enough, and minutes of a newcomer's time are saved.
+        let install = |locked: &[&str]| {
+            let mut install = command("cargo", &self.project.root);
+            install.args(["install", package, "--version", version, "--debug", "--force", "--root"]);
+            install.arg(self.project.tools()).args(locked);
+            install
+                .env("CARGO_TARGET_DIR", self.project.tools().join("build"))
+                .env("CARGO_PROFILE_DEV_DEBUG", "0");
+            install.env_remove("RUSTFLAGS");
+            run_quietly(&mut install, &self.project.log(&format!("install-{program}")))
+        };
+        // A package's own lock file may name a version that its registry does not carry.
+        self.step(&format!("cargo install {package} {version}"), || {
+            install(&["--locked"]).or_else(|_| install(&[]))
+        })
+    }
+
+    fn node(&self) -> Result<()> {
+        let elsewhere = "install Node.js 20 or newer with its npm, and try again";
+        if node_version(self.project).is_none() || !self.has_npm() {
+            self.apt_install(&["nodejs", "npm"], elsewhere)?;
+        }
+        match node_version(self.project) {
+            Some(major) if major >= NODE => Ok(()),
+            Some(major) => bail!("Node.js {major} is too old: {elsewhere}"),
+            None => bail!("Node.js does not start: {elsewhere}"),
+        }
+    }
+
+    /// Looked for among the files, because starting npm takes half a second.
+    fn has_npm(&self) -> bool {
+        env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join("npm").exists()))
+    }
+
+    fn npm_packages(&self) -> Result<()> {
+        let modules = self.project.root.join("node_modules");
+        let inputs = ["package.json", "package-lock.json", ".npmrc"].map(|name| self.project.root.join(name));
+        let stamp = Stamp::new(modules.join(".holdfast-stamp"), &inputs, "npm ci")?;
+        if stamp.is_fresh(&[&modules]) {
+            return Ok(());
+        }
+        self.step("npm ci", || {
+            let mut npm = command("npm", &self.project.root);
+            npm.args(["ci", "--no-progress"]).env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+            run_quietly(&mut npm, &self.project.log("npm-ci"))
+        })?;
+        stamp.leave()
+    }
+
+    fn chromium(&self) -> Result<PathBuf> {
+        if let Some(chosen) = env::var_os("CHROMIUM").map(PathBuf::from) {
+            if chosen.exists() {
+                return Ok(chosen);
+            }
+            bail!("CHROMIUM names {}, which is not there", chosen.display());
+        }
+        if let Some(found) = find_chromium() {
+            return Ok(found);
+        }
+        let elsewhere = "install Chromium (branded Chrome ignores --load-extension) and name it in CHROMIUM";
+        self.apt_install(&["chromium", "fonts-liberation"], elsewhere)?;
+        find_chromium().with_context(|| format!("still no Chromium: {elsewhere}"))
+    }
+}
+
+const APT: [&str; 3] = ["apt-get", "-o", "DPkg::Lock::Timeout=600"];
+
+fn is_root() -> bool {
+    output_of(Command::new("id").arg("-u")).as_deref() == Some("0")
+}
+
+/// Prefix of a command line that is run with root's rights.
+pub fn as_root(project: &Project) -> Command {
+    let mut prefix = command(if is_root() { "env" } else { "sudo" }, &project.root);
+    prefix.arg("DEBIAN_FRONTEND=noninteractive");
+    prefix
+}
+
+fn node_version(project: &Project) -> Option<u32> {
+    let version = output_of(command("node", &project.root).arg("--version"))?;
+    version.trim_start_matches('v').split('.').next()?.parse().ok()
+}
+
+fn find_chromium() -> Option<PathBuf> {
+    let usual = [
+        "/usr/bin/chromium",
+        "/usr/bin/chromium-browser",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ];
+    usual.iter().map(PathBuf::from).find(|path| path.exists())
+}
+
+fn path_with_our_tools(project: &Project) -> Result<OsString> {
+    let inherited = env::var_os("PATH").unwrap_or_default();
+    let ours = project.tools().join("bin");
+    Ok(env::join_paths(std::iter::once(ours).chain(env::split_paths(&inherited)))?)
+}
+
+/// The version of a crate in Cargo.lock.
+pub fn locked_version(project: &Project, name: &str) -> Result<String> {
+    let lock = fs::read_to_string(project.root.join("Cargo.lock")).context("Cargo.lock")?;
+    let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("name = \"{name}\"\n")));
+    let version = entry.and_then(|entry| entry.split("version = \"").nth(1)?.split('"').next());
+    version.map(str::to_owned).with_context(|| format!("Cargo.lock names no {name}"))
+}
