@@ -1,1 +1,40 @@
-//! sandbox/flex
+//! Twilio's Flex cloud, in memory: enough of it that the real Flex UI 2.x boots in a browser, shows an agent, takes a
+//! voice reservation to a live call, survives a reload, wraps up and completes.
+//!
+//! One module per Twilio product; each answers for the hosts it names:
+//!
+//! | module | hosts | what |
+//! |---|---|---|
+//! | [`iam`] | `iam.twilio.com` | Flex tokens: issue, validate, refresh |
+//! | `flex_api` | `flex-api.twilio.com`, part of `flex.twilio.com` | configuration, session, plugins list |
+//! | [`taskrouter`] | `event-bridge.twilio.com` | worker, activities, tasks, reservations, and their events |
+//! | `twilsock` | `tsock.us1.twilio.com` | the socket that carries Sync and Conversations |
+//! | [`sync`] | `cds.us1.twilio.com`, inside Twilsock | maps, documents, lists, subscriptions |
+//! | `conversations` | `aim.us1.twilio.com`, inside Twilsock | what the client reads at boot |
+//! | `host` | `flex.twilio.com` | the page that loads Flex UI and logs the agent in; cosmetics |
+//!
+//! Voice is not here: the voice gateway is another crate. The two meet at [`FlexCloud`]: this crate asks for an agent
+//! to be called ([`Command`]), and is told how the agent's leg went.
+//!
+//! A sandbox proves our software against Twilio's *clients*, not against Twilio's servers. Where a server's behaviour
+//! was not seen but concluded, the comment says "Inferred:".
+
+#![recursion_limit = "256"] // the Flex Configuration is one large json!
+
+pub mod account;
+mod api;
+mod cloud;
+mod conversations;
+mod event;
+mod fault;
+mod flex_api;
+mod host;
+pub mod iam;
+pub mod sync;
+pub mod taskrouter;
+mod twilsock;
+
+pub use api::{Command, LegEnd, PluginFile, Settings, VoiceTask};
+pub use cloud::{FlexCloud, UnknownActivity};
+pub use event::Event;
+pub use fault::{Fault, FaultId, HttpTarget};

@@ -1,0 +1,132 @@
+//! What the sandbox's other parts say to the Flex cloud and hear from it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use protocol::{CallSid, Identity};
+use serde::Serialize;
+
+use crate::account;
+
+/// How a [`crate::FlexCloud`] is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The bundle that `bundle-flex.mjs` makes. Without it the host page says what is missing.
+    pub flex_bundle: Option<PathBuf>,
+    /// Plugins that the real `/plugins` loader is told of.
+    pub plugins: Vec<PluginFile>,
+    /// `ui_attributes.holdfast.token_service_url` of the Flex Configuration.
+    pub token_service_url: String,
+    /// `ui_attributes.holdfast.identity_prefix`, if it is to be named.
+    pub identity_prefix: Option<String>,
+    /// `ui_attributes.holdfast.offline_activity`, if it is to be named.
+    pub offline_activity: Option<String>,
+    /// Flex feature flags that are on, for example `flex-multi-tab-support`.
+    pub features: Vec<String>,
+    /// Life of a Flex token, unless a fault says otherwise.
+    pub flex_token_ttl: Duration,
+    /// How long a reservation waits for the agent.
+    pub reservation_timeout: Duration,
+    /// How many voice tasks the agent may hold at a time.
+    pub voice_capacity: u32,
+    /// Activity of the agent at start.
+    pub initial_activity: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            flex_bundle: None,
+            plugins: Vec::new(),
+            token_service_url: account::TOKEN_SERVICE_URL.to_owned(),
+            identity_prefix: None,
+            offline_activity: None,
+            features: Vec::new(),
+            flex_token_ttl: Duration::from_hours(1),
+            reservation_timeout: Duration::from_mins(2),
+            voice_capacity: 1,
+            initial_activity: account::ACTIVITY_AVAILABLE.to_owned(),
+        }
+    }
+}
+
+/// A Flex plugin: one classic script, served as `https://flex.twilio.com/plugins/<name>/<version>/bundle.js`.
+#[derive(Debug, Clone)]
+pub struct PluginFile {
+    /// Name, one path segment.
+    pub name: String,
+    /// Version, one path segment.
+    pub version: String,
+    /// The script. Read anew for each request, so that a rebuilt plugin needs only a reload of the page.
+    pub path: PathBuf,
+}
+
+impl PluginFile {
+    /// Our own plugin, in its released name and version.
+    #[must_use]
+    pub fn holdfast(path: impl Into<PathBuf>) -> Self {
+        Self { name: "holdfast".to_owned(), version: "0.1.0".to_owned(), path: path.into() }
+    }
+}
+
+/// What the Flex cloud wants done with telephones. Whoever composes the sandbox carries it out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Command {
+    /// Call the agent, and report [`crate::FlexCloud::agent_leg_answered`] or
+    /// [`crate::FlexCloud::agent_leg_ended`] with this call SID.
+    CallWorker {
+        /// New and unique. It is both the SID of the agent's leg and the key of the agent in the conference.
+        call_sid: CallSid,
+        /// Who is to ring: the agent's `contact_uri` as Flex sent it, without `client:` and without a query.
+        to: Identity,
+        /// What followed `?` in the contact URI: Twilio's custom parameters of a client call.
+        parameters: BTreeMap<String, String>,
+        /// Caller ID: the customer's number.
+        from: String,
+        /// The task.
+        task_sid: String,
+        /// The agent's reservation of the task.
+        reservation_sid: String,
+    },
+    /// End the agent's leg: the customer hung up, the conference was ended, or the sandbox was reset.
+    EndLeg {
+        /// The agent's leg.
+        call_sid: CallSid,
+    },
+    /// The customer was put on hold (hears music, does not hear the agent) or taken back.
+    HoldCustomer {
+        /// The agent's leg of the same conference.
+        call_sid: CallSid,
+        /// Held, or not.
+        hold: bool,
+    },
+}
+
+/// Why the agent's leg ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegEnd {
+    /// It was answered, and somebody hung up.
+    Completed,
+    /// The agent's client declined it.
+    Busy,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// It could not be placed: no such client is registered, or media failed.
+    Failed,
+}
+
+/// A voice task that was just created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VoiceTask {
+    /// The task.
+    pub task_sid: String,
+    /// The agent's reservation, if the agent is available and has capacity; otherwise it follows later.
+    pub reservation_sid: Option<String>,
+    /// The customer's leg.
+    pub customer_call_sid: CallSid,
+    /// The conference that customer and agent will meet in.
+    pub conference_sid: String,
+}

@@ -1,0 +1,280 @@
+//! Twilio IAM: Flex tokens.
+//!
+//! A Flex token is what an agent's browser holds after login. It is opaque to everybody but Twilio; a service asks
+//! IAM what it is worth. The endpoint that answers is not in Twilio's published API. Its answers are those that
+//! Twilio's own `twilio-flex-token-validator` expects, and those seen in the field.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::account;
+use crate::cloud::{FlexCloud, with_faults};
+use crate::fault::HttpTarget;
+
+/// Twilio's code for a token that is not one.
+pub const INVALID_ACCESS_TOKEN: u32 = 20101;
+/// Twilio's code for a token that was one.
+pub const ACCESS_TOKEN_EXPIRED: u32 = 20104;
+
+/// What a Flex token says about its holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlexUser {
+    /// Encoded identity, for example `agent_40example_2Ecom`.
+    pub identity: String,
+    /// End of the token.
+    pub expires: Timestamp,
+}
+
+/// Why a Flex token is worth nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Never issued, or revoked.
+    #[error("Invalid Access Token")]
+    Invalid,
+    /// Its time is over.
+    #[error("Access Token expired")]
+    Expired,
+}
+
+impl TokenError {
+    const fn code(self) -> u32 {
+        match self {
+            Self::Invalid => INVALID_ACCESS_TOKEN,
+            // Inferred: the code is documented, its use by this endpoint is not.
+            Self::Expired => ACCESS_TOKEN_EXPIRED,
+        }
+    }
+}
+
+/// The tokens that were issued. Deliberately without `Debug`.
+#[derive(Default)]
+pub(crate) struct Tokens {
+    issued: HashMap<String, FlexUser>,
+}
+
+impl Tokens {
+    /// Issues a token. It looks like Twilio's (a JWE in compact form), and nobody can read or guess it.
+    pub(crate) fn issue(
+        &mut self,
+        identity: &str,
+        life: Duration,
+        now: Timestamp,
+        random: [u8; 64],
+    ) -> (String, FlexUser) {
+        let header = URL_SAFE_NO_PAD.encode(r#"{"cty":"twilio-fpa;v=1","alg":"dir","enc":"A256GCM"}"#);
+        let (iv, rest) = random.split_at(12);
+        let (ciphertext, tag) = rest.split_at(36);
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let token = format!("{header}..{}.{}.{}", part(iv), part(ciphertext), part(tag));
+        let life = SignedDuration::try_from(life).unwrap_or(SignedDuration::MAX);
+        let expires = now.checked_add(life).unwrap_or(Timestamp::MAX);
+        let user = FlexUser { identity: identity.to_owned(), expires };
+        self.issued.insert(token.clone(), user.clone());
+        (token, user)
+    }
+
+    pub(crate) fn check(&self, token: &str, now: Timestamp) -> Result<FlexUser, TokenError> {
+        let user = self.issued.get(token).ok_or(TokenError::Invalid)?;
+        if user.expires <= now { Err(TokenError::Expired) } else { Ok(user.clone()) }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.issued.clear();
+    }
+
+    pub(crate) fn live(&self, now: Timestamp) -> usize {
+        self.issued.values().filter(|user| user.expires > now).count()
+    }
+}
+
+/// The answer of `Tokens/validate`, and, with a token, of the Flex API's `Tokens/Info`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Validation {
+    /// Whether the token is good.
+    pub valid: bool,
+    /// 0, or Twilio's error code.
+    pub code: u32,
+    /// Twilio's error message.
+    pub message: Option<String>,
+    /// End of the token, ISO 8601.
+    pub expiration: Option<String>,
+    /// The user's name at the identity provider.
+    pub realm_user_id: Option<String>,
+    /// Encoded identity.
+    pub identity: Option<String>,
+    /// Roles, for example `agent`.
+    pub roles: Option<Vec<String>>,
+    /// The TaskRouter worker.
+    pub worker_sid: Option<String>,
+    /// Flex instance; newer.
+    pub flex_instance_sid: Option<String>,
+    /// Flex user; newer.
+    pub flex_user_sid: Option<String>,
+}
+
+impl Validation {
+    pub(crate) fn of(outcome: &Result<FlexUser, TokenError>) -> Self {
+        match outcome {
+            Ok(user) => Self {
+                valid: true,
+                code: 0,
+                message: None,
+                expiration: Some(iso(user.expires)),
+                realm_user_id: Some(account::AGENT_EMAIL.to_owned()),
+                identity: Some(user.identity.clone()),
+                roles: Some(vec!["agent".to_owned()]),
+                worker_sid: Some(account::WORKER_SID.to_owned()),
+                flex_instance_sid: Some(account::FLEX_INSTANCE_SID.to_owned()),
+                flex_user_sid: Some(account::FLEX_USER_SID.to_owned()),
+            },
+            Err(error) => Self {
+                valid: false,
+                code: error.code(),
+                message: Some(error.to_string()),
+                expiration: None,
+                realm_user_id: None,
+                identity: None,
+                roles: None,
+                worker_sid: None,
+                flex_instance_sid: None,
+                flex_user_sid: None,
+            },
+        }
+    }
+}
+
+/// The answer of `Tokens/refresh`, and what the host page seeds as login: the shape of Flex UI's `TWILIO_FLEX_SSO`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Login {
+    pub(crate) token: String,
+    pub(crate) expiration: String,
+    pub(crate) identity: String,
+    pub(crate) roles: Vec<&'static str>,
+    pub(crate) permissions: Value,
+    pub(crate) flex_user_sid: &'static str,
+    pub(crate) account_sid: &'static str,
+}
+
+impl Login {
+    pub(crate) fn new(token: String, user: FlexUser) -> Self {
+        Self {
+            token,
+            expiration: iso(user.expires),
+            identity: user.identity,
+            roles: vec!["agent"],
+            permissions: json!({}),
+            flex_user_sid: account::FLEX_USER_SID,
+            account_sid: account::ACCOUNT_SID,
+        }
+    }
+}
+
+/// An instant as Twilio writes it: milliseconds, and `Z`.
+pub(crate) fn iso(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// Twilio's error resource.
+pub(crate) fn error(status: StatusCode, code: u32, message: &str) -> Response {
+    let body = json!({
+        "code": code,
+        "message": message,
+        "more_info": format!("https://www.twilio.com/docs/errors/{code}"),
+        "status": status.as_u16(),
+    });
+    (status, Json(body)).into_response()
+}
+
+pub(crate) fn router(cloud: FlexCloud) -> Router {
+    let router = Router::new()
+        .route("/v1/Accounts/{account}/Tokens/validate", post(validate))
+        .route("/v1/Accounts/{account}/Tokens/refresh", post(refresh))
+        .fallback(|| async { error(StatusCode::NOT_FOUND, 20404, "The requested resource was not found") })
+        .with_state(cloud.clone());
+    with_faults(router, &cloud, HttpTarget::Iam)
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    token: String,
+}
+
+async fn validate(
+    State(cloud): State<FlexCloud>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+    body: Result<Json<TokenBody>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    if !is_authentic(&headers) {
+        cloud.log_iam("validate.unauthorized", json!({}));
+        return error(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
+    }
+    if let Some(response) = wrong_account(&account, "validate") {
+        cloud.log_iam("validate.wrong_account", json!({ "account": account }));
+        return response;
+    }
+    let Ok(Json(TokenBody { token })) = body else {
+        return error(StatusCode::BAD_REQUEST, 20001, "Missing required parameter token in the post body");
+    };
+    let validation = Validation::of(&cloud.check_token(&token));
+    cloud.log_iam("validate", json!({ "valid": validation.valid, "code": validation.code }));
+    // Inferred: that an invalid token is answered with status 200; Twilio's own library ignores the status.
+    Json(validation).into_response()
+}
+
+async fn refresh(
+    State(cloud): State<FlexCloud>,
+    Path(account): Path<String>,
+    Json(TokenBody { token }): Json<TokenBody>,
+) -> Response {
+    if let Some(response) = wrong_account(&account, "refresh") {
+        return response;
+    }
+    match cloud.check_token(&token) {
+        Ok(_) => {
+            cloud.log_iam("refresh", json!({}));
+            // Inferred: the old token stays good until its own end.
+            Json(cloud.issue_token()).into_response()
+        }
+        Err(reason) => {
+            cloud.log_iam("refresh.refused", json!({ "code": reason.code() }));
+            error(StatusCode::UNAUTHORIZED, reason.code(), &reason.to_string())
+        }
+    }
+}
+
+/// The refusal for an account that this is not.
+pub(crate) fn wrong_account(account: &str, operation: &str) -> Option<Response> {
+    (account != account::ACCOUNT_SID).then(|| {
+        let message = format!("The requested resource /Accounts/{account}/Tokens/{operation} was not found");
+        error(StatusCode::NOT_FOUND, 20404, &message)
+    })
+}
+
+/// Basic authentication with the account's auth token, or with an API key.
+fn is_authentic(headers: &HeaderMap) -> bool {
+    let credentials = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Basic "))
+        .and_then(|value| STANDARD.decode(value.trim()).ok())
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some((user, password)) = credentials.as_deref().and_then(|text| text.split_once(':')) else {
+        return false;
+    };
+    (user == account::ACCOUNT_SID && password == account::AUTH_TOKEN)
+        || (user == account::API_KEY_SID && password == account::API_KEY_SECRET)
+}

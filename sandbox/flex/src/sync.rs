@@ -1,0 +1,517 @@
+//! Twilio Sync: maps, documents and lists, which clients read by requests and follow by subscriptions.
+//!
+//! Requests come in through Twilsock as HTTP inside a frame; events go out the same way as notifications of type
+//! `twilio.sync.event`. Flex UI carries two generations of the client: event protocol 4 reads `events[]`, the older
+//! one `event`, so every push has both.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde_json::{Map as JsonMap, Value, json};
+
+use crate::account;
+
+/// A Twilsock connection.
+pub type SocketId = u64;
+
+/// An event for one connection.
+pub type Push = (SocketId, Value);
+
+/// A request to Sync or Conversations, unpacked from a Twilsock frame.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// For example `cds.us1.twilio.com`.
+    pub host: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// Query.
+    pub params: JsonMap<String, Value>,
+    /// Body, or null.
+    pub body: Value,
+}
+
+/// The answer to a [`Request`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Body.
+    pub body: Value,
+}
+
+impl Answer {
+    pub(crate) fn ok(body: Value) -> Self {
+        Self { status: 200, body }
+    }
+
+    pub(crate) fn not_found(code: u32, message: &str) -> Self {
+        Self { status: 404, body: json!({ "code": code, "message": message, "status": 404 }) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Map,
+    Document,
+    List,
+}
+
+impl Kind {
+    fn of(segment: &str) -> Option<Self> {
+        match segment {
+            "Maps" => Some(Self::Map),
+            "Documents" => Some(Self::Document),
+            "Lists" => Some(Self::List),
+            _ => None,
+        }
+    }
+
+    /// Prefix of SIDs, segment of URLs, code of "not found".
+    const fn names(self) -> (&'static str, &'static str, u32) {
+        match self {
+            Self::Map => ("MP", "Maps", 54200),
+            Self::Document => ("ET", "Documents", 54100),
+            Self::List => ("ES", "Lists", 54300),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Item {
+    key: String,
+    data: Value,
+    revision: u64,
+    created: Timestamp,
+    updated: Timestamp,
+}
+
+#[derive(Debug)]
+struct Object {
+    kind: Kind,
+    sid: String,
+    unique_name: String,
+    /// Of a document.
+    data: Value,
+    /// Of a map by key, of a list by index.
+    items: BTreeMap<String, Item>,
+    /// Counts changes; both `revision` and `last_event_id`.
+    revision: u64,
+    created: Timestamp,
+    updated: Timestamp,
+    subscribers: BTreeSet<SocketId>,
+}
+
+impl Object {
+    fn url(&self) -> String {
+        format!("https://cds.us1.twilio.com/v3/{}/{}", self.kind.names().1, self.sid)
+    }
+
+    fn resource(&self) -> Value {
+        let mut resource = json!({
+            "sid": self.sid,
+            "unique_name": self.unique_name,
+            "account_sid": account::ACCOUNT_SID,
+            "service_sid": account::CHAT_SERVICE_SID,
+            "url": self.url(),
+            "links": { "items": format!("{}/Items", self.url()) },
+            "revision": self.revision.to_string(),
+            "last_event_id": self.revision,
+            "date_created": self.created.to_string(),
+            "date_updated": self.updated.to_string(),
+            "date_expires": null,
+            "created_by": "system",
+        });
+        if self.kind == Kind::Document {
+            resource["data"] = self.data.clone();
+        }
+        resource
+    }
+
+    fn item(&self, item: &Item) -> Value {
+        let mut resource = json!({
+            "data": item.data,
+            "revision": item.revision.to_string(),
+            "last_event_id": item.revision,
+            "url": format!("{}/Items/{}", self.url(), item.key),
+            "date_created": item.created.to_string(),
+            "date_updated": item.updated.to_string(),
+            "date_expires": null,
+            "created_by": "system",
+        });
+        if self.kind == Kind::List {
+            resource["index"] = json!(item.key.parse::<u64>().unwrap_or_default());
+        } else {
+            resource["key"] = json!(item.key);
+        }
+        resource
+    }
+
+    fn push(&self, event_type: &str, event: &Value) -> Vec<Push> {
+        self.subscribers.iter().map(|socket| (*socket, envelope(event_type, 0, event))).collect()
+    }
+}
+
+fn envelope(event_type: &str, correlation_id: u64, event: &Value) -> Value {
+    json!({
+        "event_type": event_type,
+        "correlation_id": correlation_id,
+        "event_protocol_version": 4,
+        "events": [event],
+        "event": event,
+        "strictly_ordered": true,
+    })
+}
+
+/// The store of one Sync service.
+#[derive(Debug, Default)]
+pub struct Sync {
+    made: u64,
+    objects: HashMap<String, Object>,
+    names: HashMap<(Kind, String), String>,
+}
+
+impl Sync {
+    /// Makes a map, unless it exists, and says its SID.
+    pub fn map(&mut self, unique_name: &str, now: Timestamp) -> String {
+        self.make(Kind::Map, unique_name, now)
+    }
+
+    /// Makes a document with `data`, unless it exists, and says its SID.
+    pub fn document(&mut self, unique_name: &str, data: Value, now: Timestamp) -> String {
+        let sid = self.make(Kind::Document, unique_name, now);
+        if let Some(object) = self.objects.get_mut(&sid)
+            && object.revision == 0
+        {
+            object.data = data;
+        }
+        sid
+    }
+
+    /// Writes an item of a map, which is made if need be.
+    pub fn set_item(&mut self, map: &str, key: &str, data: Value, now: Timestamp) -> Vec<Push> {
+        let sid = self.map(map, now);
+        self.objects.get_mut(&sid).map(|object| write_item(object, key, data, now)).unwrap_or_default()
+    }
+
+    /// Forgets a connection.
+    pub fn disconnect(&mut self, socket: SocketId) {
+        for object in self.objects.values_mut() {
+            object.subscribers.remove(&socket);
+        }
+    }
+
+    /// Answers a request to `cds.*.twilio.com`. The pushes follow the answer.
+    pub fn request(&mut self, socket: SocketId, request: &Request, now: Timestamp) -> (Answer, Vec<Push>) {
+        let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
+        let post = request.method == "POST";
+        match segments.as_slice() {
+            ["v4", "Subscriptions"] if post => self.subscribe(socket, &request.body),
+            // Live queries, of which the agent's desktop needs none answered.
+            ["v3", "Insights", _, "Items"] => {
+                self.made += 1;
+                let query = format!("QR{:032x}", self.made);
+                (Answer::ok(json!({ "query_id": query, "items": [], "last_event_id": 0 })), Vec::new())
+            }
+            ["v3", collection] if post => match Kind::of(collection) {
+                Some(kind) => (self.create(kind, &request.body, now), Vec::new()),
+                None => (Answer::not_found(20404, "unknown collection"), Vec::new()),
+            },
+            ["v3", collection, rest @ ..] => match Kind::of(collection) {
+                Some(kind) => self.object_request(kind, rest, request, now),
+                None => (Answer::not_found(20404, "unknown collection"), Vec::new()),
+            },
+            _ => (Answer::not_found(20404, "unknown path"), Vec::new()),
+        }
+    }
+
+    fn object_request(
+        &mut self,
+        kind: Kind,
+        rest: &[&str],
+        request: &Request,
+        now: Timestamp,
+    ) -> (Answer, Vec<Push>) {
+        let missing = || (Answer::not_found(kind.names().2, "Unique name not found"), Vec::new());
+        let Some(object) = rest.first().and_then(|name| self.find_mut(kind, name)) else { return missing() };
+        match (&rest[1..], request.method.as_str()) {
+            ([], "GET") => (Answer::ok(object.resource()), Vec::new()),
+            ([], "POST") if kind == Kind::Document => {
+                object.data = request.body["data"].clone();
+                object.revision += 1;
+                object.updated = now;
+                let event = json!({
+                    "id": object.revision,
+                    "document_sid": object.sid,
+                    "document_revision": object.revision.to_string(),
+                    "document_data": object.data,
+                    "date_created": now.to_string(),
+                });
+                (Answer::ok(object.resource()), object.push("document_updated", &event))
+            }
+            (["Items"], "GET") => (Answer::ok(list_items(object, &request.params)), Vec::new()),
+            (["Items"], "POST") => {
+                let key = match kind {
+                    Kind::List => list_key(object.items.len()),
+                    _ => request.body["key"].as_str().unwrap_or_default().to_owned(),
+                };
+                let pushes = write_item(object, &key, request.body["data"].clone(), now);
+                let body = object.items.get(&key).map(|item| object.item(item)).unwrap_or_default();
+                (Answer { status: 201, body }, pushes)
+            }
+            (["Items", key], "GET") => match object.items.get(&item_key(kind, key)) {
+                Some(item) => (Answer::ok(object.item(item)), Vec::new()),
+                None => (Answer::not_found(kind.names().2 + 1, "Item not found"), Vec::new()),
+            },
+            (["Items", key], "POST") => {
+                let key = item_key(kind, key);
+                let pushes = write_item(object, &key, request.body["data"].clone(), now);
+                let body = object.items.get(&key).map(|item| object.item(item)).unwrap_or_default();
+                (Answer::ok(body), pushes)
+            }
+            (["Items", key], "DELETE") => {
+                let pushes = remove_item(object, &item_key(kind, key), now);
+                let body = json!({ "last_event_id": object.revision, "date_updated": now.to_string() });
+                (Answer::ok(body), pushes)
+            }
+            _ => missing(),
+        }
+    }
+
+    fn create(&mut self, kind: Kind, body: &Value, now: Timestamp) -> Answer {
+        let name = body["unique_name"].as_str().map(str::to_owned).unwrap_or_else(|| {
+            self.made += 1;
+            format!("unnamed-{}", self.made)
+        });
+        let sid = self.make(kind, &name, now);
+        let Some(object) = self.objects.get_mut(&sid) else { return Answer::not_found(20404, "gone") };
+        if kind == Kind::Document {
+            object.data = body["data"].clone();
+        }
+        Answer { status: 201, body: object.resource() }
+    }
+
+    fn subscribe(&mut self, socket: SocketId, body: &Value) -> (Answer, Vec<Push>) {
+        let establish = body["action"] == "establish";
+        let correlation = body["correlation_id"].as_u64().unwrap_or_default();
+        let mut pushes = Vec::new();
+        for request in body["requests"].as_array().into_iter().flatten() {
+            let sid = request["object_sid"].as_str().unwrap_or_default();
+            let object = self.objects.get_mut(sid);
+            let event = json!({
+                "object_sid": sid,
+                "object_type": request["object_type"],
+                "replay_status": "completed",
+                "last_event_id": object.as_ref().map_or(0, |object| object.revision),
+            });
+            if let Some(object) = object {
+                if establish {
+                    object.subscribers.insert(socket);
+                } else {
+                    object.subscribers.remove(&socket);
+                }
+            }
+            let event_type = if establish { "subscription_established" } else { "subscription_canceled" };
+            pushes.push((socket, envelope(event_type, correlation, &event)));
+        }
+        let body = json!({ "max_batch_size": 100, "estimated_delivery_in_ms": 5000, "ttl_in_s": 86_400 });
+        (Answer { status: 202, body }, pushes)
+    }
+
+    fn make(&mut self, kind: Kind, unique_name: &str, now: Timestamp) -> String {
+        if let Some(sid) = self.names.get(&(kind, unique_name.to_owned())) {
+            return sid.clone();
+        }
+        self.made += 1;
+        let sid = format!("{}{:032x}", kind.names().0, self.made);
+        self.names.insert((kind, unique_name.to_owned()), sid.clone());
+        self.objects.insert(
+            sid.clone(),
+            Object {
+                kind,
+                sid: sid.clone(),
+                unique_name: unique_name.to_owned(),
+                data: json!({}),
+                items: BTreeMap::new(),
+                revision: 0,
+                created: now,
+                updated: now,
+                subscribers: BTreeSet::new(),
+            },
+        );
+        sid
+    }
+
+    fn find_mut(&mut self, kind: Kind, name: &str) -> Option<&mut Object> {
+        let sid = self.names.get(&(kind, name.to_owned())).map_or(name, String::as_str).to_owned();
+        self.objects.get_mut(&sid).filter(|object| object.kind == kind)
+    }
+}
+
+/// Items of a list are kept under their index, written so that the order of text is the order of numbers.
+fn list_key(index: usize) -> String {
+    format!("{index:08}")
+}
+
+fn item_key(kind: Kind, segment: &str) -> String {
+    match (kind, segment.parse()) {
+        (Kind::List, Ok(index)) => list_key(index),
+        _ => segment.to_owned(),
+    }
+}
+
+fn write_item(object: &mut Object, key: &str, data: Value, now: Timestamp) -> Vec<Push> {
+    object.revision += 1;
+    object.updated = now;
+    let known = object.items.get(key).map(|item| item.created);
+    let item = Item {
+        key: key.to_owned(),
+        data,
+        revision: object.revision,
+        created: known.unwrap_or(now),
+        updated: now,
+    };
+    object.items.insert(key.to_owned(), item.clone());
+    let suffix = if known.is_some() { "item_updated" } else { "item_added" };
+    let event_type = match object.kind {
+        Kind::List => format!("list_{suffix}"),
+        _ => format!("map_{suffix}"),
+    };
+    object.push(&event_type, &item_event(object, &item, now))
+}
+
+fn remove_item(object: &mut Object, key: &str, now: Timestamp) -> Vec<Push> {
+    let Some(item) = object.items.remove(key) else { return Vec::new() };
+    object.revision += 1;
+    object.updated = now;
+    let event_type = if object.kind == Kind::List { "list_item_removed" } else { "map_item_removed" };
+    object.push(event_type, &item_event(object, &item, now))
+}
+
+fn item_event(object: &Object, item: &Item, now: Timestamp) -> Value {
+    let resource = object.item(item);
+    let prefix = if object.kind == Kind::List { "list" } else { "map" };
+    let mut event = json!({
+        "id": object.revision,
+        "item_url": resource["url"],
+        "item_data": item.data,
+        "item_revision": item.revision.to_string(),
+        "date_created": now.to_string(),
+    });
+    event[format!("{prefix}_sid")] = json!(object.sid);
+    event[format!("{prefix}_unique_name")] = json!(object.unique_name);
+    event[format!("{prefix}_revision")] = json!(object.revision.to_string());
+    if object.kind == Kind::List {
+        event["item_index"] = resource["index"].clone();
+    } else {
+        event["item_key"] = json!(item.key);
+    }
+    event
+}
+
+fn list_items(object: &Object, params: &JsonMap<String, Value>) -> Value {
+    let text = |name: &str| params.get(name).and_then(Value::as_str);
+    let page_size = params
+        .get("PageSize")
+        .and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok()))
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(50);
+    let key = text("Key");
+    let mut items: Vec<&Item> =
+        object.items.values().filter(|item| key.is_none_or(|k| k == item.key)).collect();
+    if text("Order") == Some("desc") {
+        items.reverse();
+    }
+    let items: Vec<Value> = items.into_iter().take(page_size).map(|item| object.item(item)).collect();
+    json!({ "items": items, "meta": { "previous_token": null, "next_token": null } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, path: &str, body: Value) -> Request {
+        Request {
+            host: "cds.us1.twilio.com".to_owned(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            params: JsonMap::new(),
+            body,
+        }
+    }
+
+    fn subscription(action: &str, sid: &str) -> Request {
+        let requests = json!([{ "object_sid": sid, "object_type": "map" }]);
+        request(
+            "POST",
+            "/v4/Subscriptions",
+            json!({ "action": action, "correlation_id": 7, "requests": requests }),
+        )
+    }
+
+    #[test]
+    fn a_subscriber_is_told_of_each_change_until_it_cancels() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut sync = Sync::default();
+        let sid = sync.map("WT1.CS", now);
+        let (answer, pushes) = sync.request(3, &subscription("establish", &sid), now);
+        assert_eq!(answer.status, 202);
+        assert_eq!(pushes[0].1["event_type"], "subscription_established");
+        assert_eq!(pushes[0].1["correlation_id"], 7);
+
+        let pushes = sync.set_item("WT1.CS", "CA1", json!({ "status": "joined" }), now);
+        assert_eq!(pushes.len(), 1);
+        assert_eq!(pushes[0].0, 3);
+        assert_eq!(pushes[0].1["event_type"], "map_item_added");
+        assert_eq!(pushes[0].1["events"][0]["item_key"], "CA1");
+        assert_eq!(pushes[0].1["event"], pushes[0].1["events"][0], "the older client reads `event`");
+        let pushes = sync.set_item("WT1.CS", "CA1", json!({ "status": "left" }), now);
+        assert_eq!(pushes[0].1["event_type"], "map_item_updated");
+
+        let (_, pushes) = sync.request(3, &subscription("cancel", &sid), now);
+        assert_eq!(pushes[0].1["event_type"], "subscription_canceled");
+        assert!(sync.set_item("WT1.CS", "CA1", json!({}), now).is_empty());
+    }
+
+    #[test]
+    fn a_map_is_found_by_its_name_and_by_its_sid() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut sync = Sync::default();
+        let sid = sync.map("WT1.CS", now);
+        sync.set_item("WT1.CS", "CA1", json!({ "hold": false }), now);
+        let (by_name, _) = sync.request(1, &request("GET", "/v3/Maps/WT1.CS", Value::Null), now);
+        let (items, _) = sync.request(1, &request("GET", &format!("/v3/Maps/{sid}/Items"), Value::Null), now);
+        assert_eq!(by_name.body["sid"], json!(sid));
+        assert_eq!(by_name.body["revision"], "1");
+        assert_eq!(items.body["items"][0]["data"]["hold"], false);
+        let (missing, _) = sync.request(1, &request("GET", "/v3/Maps/WT2.CS", Value::Null), now);
+        assert_eq!((missing.status, missing.body["code"].clone()), (404, json!(54200)));
+    }
+
+    #[test]
+    fn documents_and_lists_are_written_and_read() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut sync = Sync::default();
+        sync.document("user", json!({ "name": "Ada" }), now);
+        let (document, _) = sync.request(1, &request("GET", "/v3/Documents/user", Value::Null), now);
+        assert_eq!(document.body["data"]["name"], "Ada");
+        let (list, _) =
+            sync.request(1, &request("POST", "/v3/Lists", json!({ "unique_name": "messages" })), now);
+        assert_eq!(list.status, 201);
+        for text in ["one", "two"] {
+            sync.request(
+                1,
+                &request("POST", "/v3/Lists/messages/Items", json!({ "data": { "text": text } })),
+                now,
+            );
+        }
+        let mut read = request("GET", "/v3/Lists/messages/Items", Value::Null);
+        read.params.insert("Order".to_owned(), json!("desc"));
+        let (items, _) = sync.request(1, &read, now);
+        assert_eq!(items.body["items"][0]["index"], 1);
+        assert_eq!(items.body["items"][0]["data"]["text"], "two");
+        let (item, _) = sync.request(1, &request("GET", "/v3/Lists/messages/Items/0", Value::Null), now);
+        assert_eq!(item.body["data"]["text"], "one");
+    }
+}

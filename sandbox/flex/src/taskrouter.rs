@@ -1,0 +1,8 @@
+//! TaskRouter: the worker and its activities, tasks and reservations, and the event bridge through which Flex UI
+//! sees and changes them.
+
+mod bridge;
+pub mod machine;
+mod resource;
+
+pub(crate) use bridge::router;
