@@ -1,0 +1,657 @@
+//! What the rest of the sandbox sees of the voice side: one cheap handle, its views and its events.
+
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use protocol::{AccountSid, CallSid, DtmfDigits, Identity, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use twilio::ApiKey;
+
+use crate::shell::{self, Input};
+
+/// One origin for all times of one sandbox: monotonic, and convertible to wall time.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+    wall_started: Timestamp,
+}
+
+impl Clock {
+    /// Reads both clocks, once; from here on time only moves forward.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the sandbox's voice side reads the wall clock"
+    )]
+    pub fn start() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Self {
+            started: Instant::now(),
+            wall_started: Timestamp::from_millis(u64::try_from(wall).unwrap_or(0)),
+        }
+    }
+
+    /// The instant at which it started.
+    #[must_use]
+    pub fn origin(&self) -> Instant {
+        self.started
+    }
+
+    /// The present.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the sandbox's voice side reads its clock"
+    )]
+    pub fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Wall time of an instant.
+    #[must_use]
+    pub fn wall(&self, at: Instant) -> Timestamp {
+        self.wall_started
+            .plus(u64::try_from(at.saturating_duration_since(self.started).as_millis()).unwrap_or(0))
+    }
+
+    /// The instant of a wall time that [`Clock::wall`] gave.
+    #[must_use]
+    pub fn instant(&self, at: Timestamp) -> Instant {
+        self.started + std::time::Duration::from_millis(at.since(self.wall_started))
+    }
+
+    /// Milliseconds since the start of a wall time that [`Clock::wall`] gave.
+    #[must_use]
+    pub fn since_start(&self, at: Timestamp) -> u64 {
+        at.since(self.wall_started)
+    }
+}
+
+/// What the gateway must know of the account whose clients it serves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The one account; AccessTokens of another are refused.
+    pub account: AccountSid,
+    /// The key that must have signed the AccessTokens.
+    pub api_key: ApiKey,
+    /// Milliseconds between the gateway's heartbeats. The SDK gives up after 15 s without any message.
+    pub heartbeat_ms: u64,
+    /// One clock for everything in this process.
+    pub clock: Clock,
+}
+
+impl Config {
+    /// The usual configuration: heartbeats every 5 s, the clock starts now.
+    #[must_use]
+    pub fn new(account: AccountSid, api_key: ApiKey) -> Self {
+        Self { account, api_key, heartbeat_ms: 5_000, clock: Clock::start() }
+    }
+}
+
+/// A call that a customer, or Flex on the customer's behalf, makes to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCall {
+    /// The SID to use, when the caller has already decided it (as TaskRouter has); else a new one is made.
+    pub sid: Option<CallSid>,
+    /// Who is called. Every registered socket of this identity rings.
+    pub to: Identity,
+    /// What the agent sees as the caller: a number or a `client:` address.
+    pub from: String,
+    /// Custom parameters: `call.customParameters` in the Voice SDK.
+    pub params: BTreeMap<String, String>,
+    /// Milliseconds to ring before giving up.
+    pub ring_ms: u64,
+}
+
+impl NewCall {
+    /// A call with a new SID, no parameters, and 30 s to ring, which is the default of TwiML's `<Dial timeout>`.
+    #[must_use]
+    pub fn new(to: Identity, from: impl Into<String>) -> Self {
+        Self { sid: None, to, from: from.into(), params: BTreeMap::new(), ring_ms: 30_000 }
+    }
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The Voice SDK: hang-up or reject.
+    Agent,
+    /// The far end, or Flex on its behalf.
+    Customer,
+    /// The gateway itself, for the reason that goes with it.
+    Gateway,
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Hung up after an answer.
+    Hangup,
+    /// Refused by the agent while ringing.
+    Rejected,
+    /// Given up by the customer while ringing.
+    Canceled,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// No socket of that identity was registered.
+    NotRegistered,
+    /// The agent's socket was lost and nobody came back for the call within its `reconnectTimeout`.
+    SignallingLost,
+    /// No media session could be made of the agent's SDP.
+    MediaFailed,
+    /// The switchboard ended everything.
+    Reset,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// `invite` is out, nobody has answered.
+    Ringing,
+    /// The agent's offer has been answered.
+    Answered,
+    /// Over.
+    Ended,
+}
+
+/// What happened, for logs and for the rest of the sandbox. Never contains a token or an SDP.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VoiceEvent {
+    /// When, on the sandbox's clock.
+    #[serde(skip)]
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub kind: VoiceEventKind,
+}
+
+/// The kinds of [`VoiceEvent`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "the fields are what their names and types say: socket numbers, identities, call SIDs"
+)]
+pub enum VoiceEventKind {
+    /// A signalling socket was opened.
+    SocketOpened { socket: u64, origin: Option<String> },
+    /// A signalling socket is gone, with the close code if the client sent one.
+    SocketClosed { socket: u64, identity: Option<Identity>, code: Option<u16> },
+    /// A new socket was refused because of a fault.
+    SocketRefused,
+    /// A token was accepted.
+    Connected { socket: u64, identity: Identity, ttl: u64 },
+    /// The gateway sent an `error`.
+    ErrorSent { socket: u64, identity: Option<Identity>, code: u32 },
+    /// The socket takes calls.
+    Registered { socket: u64, identity: Identity },
+    /// The socket no longer takes calls.
+    Unregistered { socket: u64, identity: Identity },
+    /// Something arrived that the protocol does not know.
+    Unreadable { socket: u64, problem: String },
+    /// `invite` has gone out to this many sockets.
+    CallRinging { call_sid: CallSid, identity: Identity, from: String, sockets: usize },
+    /// A client took the call and the gateway answered its SDP.
+    CallAnswered { call_sid: CallSid, identity: Identity, socket: u64 },
+    /// The first RTP packet from the agent arrived, this long after `invite` was sent.
+    FirstAgentPacket { call_sid: CallSid, answer_ms: f64 },
+    /// The socket that holds the call is gone; the call is kept for this long.
+    CallSocketLost { call_sid: CallSid, keep_ms: u64 },
+    /// A socket came back for the call.
+    CallReattached { call_sid: CallSid, socket: u64 },
+    /// The client restarted ICE.
+    CallRenegotiated { call_sid: CallSid },
+    /// The call is over.
+    CallEnded { call_sid: CallSid, identity: Identity, by: EndedBy, reason: EndReason },
+    /// ICE changed its state.
+    Ice { call_sid: CallSid, state: String },
+    /// The agent's peer connection was closed.
+    PeerClosed { call_sid: CallSid },
+    /// The customer heard a key that the agent pressed (RFC 4733).
+    DtmfHeard { call_sid: CallSid, digit: char },
+    /// The agent's client sent keys over signalling, because RTP could not carry them.
+    DtmfSignalled { call_sid: CallSid, digits: String },
+    /// The agent's client sent a message on the call.
+    MessageReceived { call_sid: CallSid, content_type: String, bytes: usize },
+    /// A fault began.
+    FaultBegan { id: u64, fault: VoiceFault },
+    /// A fault is over.
+    FaultEnded { id: u64 },
+}
+
+impl VoiceEventKind {
+    /// The call that the event is about, if it is about one.
+    #[must_use]
+    pub fn call_sid(&self) -> Option<&CallSid> {
+        match self {
+            Self::CallRinging { call_sid, .. }
+            | Self::CallAnswered { call_sid, .. }
+            | Self::FirstAgentPacket { call_sid, .. }
+            | Self::CallSocketLost { call_sid, .. }
+            | Self::CallReattached { call_sid, .. }
+            | Self::CallRenegotiated { call_sid }
+            | Self::CallEnded { call_sid, .. }
+            | Self::Ice { call_sid, .. }
+            | Self::PeerClosed { call_sid }
+            | Self::DtmfHeard { call_sid, .. }
+            | Self::DtmfSignalled { call_sid, .. }
+            | Self::MessageReceived { call_sid, .. } => Some(call_sid),
+            Self::SocketOpened { .. }
+            | Self::SocketClosed { .. }
+            | Self::SocketRefused
+            | Self::Connected { .. }
+            | Self::ErrorSent { .. }
+            | Self::Registered { .. }
+            | Self::Unregistered { .. }
+            | Self::Unreadable { .. }
+            | Self::FaultBegan { .. }
+            | Self::FaultEnded { .. } => None,
+        }
+    }
+}
+
+/// The direction in which packets get lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossDirection {
+    /// Both.
+    Both,
+    /// What the customer sends.
+    ToAgent,
+    /// What the agent sends.
+    FromAgent,
+}
+
+/// Something that goes wrong on purpose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum VoiceFault {
+    /// Cuts the TCP connections now, without a close frame (the client sees 1006).
+    SignallingDrop {
+        /// Only this identity's sockets; all if absent.
+        #[serde(default)]
+        identity: Option<Identity>,
+    },
+    /// Sockets that are open now pass no byte in either direction. What was held back arrives, in order, when the
+    /// fault ends; new sockets are not affected.
+    SignallingFreeze {
+        /// Only this identity's sockets; all if absent.
+        #[serde(default)]
+        identity: Option<Identity>,
+        /// For how long; until the fault is cleared if absent.
+        #[serde(default)]
+        ms: Option<u64>,
+    },
+    /// New sockets get HTTP 503.
+    SignallingRefuse {
+        /// For how long; until the fault is cleared if absent.
+        #[serde(default)]
+        ms: Option<u64>,
+    },
+    /// Sends an `error`, now.
+    GatewayError {
+        /// Only this identity's sockets; all if absent.
+        #[serde(default)]
+        identity: Option<Identity>,
+        /// Twilio's error code, for example 31206.
+        code: u32,
+        /// Text that goes with it.
+        #[serde(default)]
+        message: String,
+        /// Then tell the client to close for good.
+        #[serde(default)]
+        close: bool,
+    },
+    /// Loses media packets.
+    MediaLoss {
+        /// Only this call; every call if absent.
+        #[serde(default)]
+        call_sid: Option<CallSid>,
+        /// Whose packets.
+        direction: LossDirection,
+        /// How many of a hundred, 0 to 100.
+        percent: u8,
+        /// For how long; until the fault is cleared if absent.
+        #[serde(default)]
+        ms: Option<u64>,
+    },
+    /// The next `connected` says this time to live, and the gateway means it.
+    TokenTtl {
+        /// Seconds.
+        seconds: u64,
+    },
+    /// The gateway treats the tokens of open sockets as expired: it says so now, and refuses to register until a new
+    /// token is shown.
+    TokenExpired {
+        /// Only this identity's sockets; all if absent.
+        #[serde(default)]
+        identity: Option<Identity>,
+    },
+}
+
+/// One signalling socket.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SocketView {
+    /// Its number, counted from 1.
+    pub socket: u64,
+    /// Whose it is, once a token was accepted.
+    pub identity: Option<Identity>,
+    /// True if it takes calls.
+    pub registered: bool,
+    /// The page or extension that opened it.
+    pub origin: Option<String>,
+    /// Milliseconds since the start of the sandbox.
+    pub opened_ms: u64,
+    /// True while a fault holds its bytes back.
+    pub frozen: bool,
+}
+
+/// What came from the agent, counted packet by packet as it reached the customer's socket.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AgentToCustomer {
+    /// Distinct RTP packets, telephone events included.
+    pub packets: u64,
+    /// Sequence numbers that never came.
+    pub lost: u64,
+    /// Packets that came after a later one.
+    pub out_of_order: u64,
+    /// Packets that came again.
+    pub duplicates: u64,
+    /// The longest time without a packet, milliseconds. Counts the silence up to now, or up to the end of the call.
+    pub max_gap_ms: f64,
+    /// Payload bytes.
+    pub bytes: u64,
+    /// Root mean square of the last second of audio, 0 to 32767.
+    pub rms: f64,
+    /// The loudest frequency of the last second, if it is not silent.
+    pub tone_hz: Option<f64>,
+}
+
+/// What went to the agent, and what the agent's RTCP receiver reports say of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CustomerToAgent {
+    /// RTP packets sent.
+    pub packets: u64,
+    /// Cumulative number lost, from the newest report.
+    pub lost: i64,
+    /// The longest time between two packets sent, milliseconds.
+    pub max_gap_ms: f64,
+    /// Reports received.
+    pub rtcp_reports: u64,
+    /// Interarrival jitter of the newest report, milliseconds.
+    pub rtcp_jitter_ms: f64,
+    /// The largest fraction lost in any report, 0 to 1.
+    pub rtcp_fraction_lost_max: f64,
+}
+
+/// One call with its measurements. Times are milliseconds since the start of the sandbox.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CallView {
+    /// Its SID.
+    pub call_sid: CallSid,
+    /// Where it stands.
+    pub state: CallState,
+    /// The client called, or the client that calls.
+    pub identity: Identity,
+    /// The caller as the agent sees it.
+    pub from: String,
+    /// When the call was asked for.
+    pub created_ms: u64,
+    /// When `invite` was sent.
+    pub invite_ms: Option<f64>,
+    /// When the answer to the client's SDP was sent.
+    pub answer_sdp_ms: Option<f64>,
+    /// When the first RTP packet came from the agent.
+    pub first_agent_rtp_ms: Option<f64>,
+    /// From `invite` to the first RTP packet from the agent.
+    pub answer_ms: Option<f64>,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// Who ended it.
+    pub ended_by: Option<EndedBy>,
+    /// Why it ended.
+    pub end_reason: Option<EndReason>,
+    /// The socket that holds it.
+    pub socket: Option<u64>,
+    /// What came from the agent.
+    pub agent_to_customer: AgentToCustomer,
+    /// What went to the agent.
+    pub customer_to_agent: CustomerToAgent,
+    /// Keys heard from the agent so far.
+    pub dtmf: String,
+    /// ICE state in words: `new`, `checking`, `connected`, `completed`, `disconnected`.
+    pub ice: String,
+    /// The codec of the agent's newest audio packet.
+    pub codec: Option<String>,
+    /// The address that the agent's packets come from.
+    pub peer: Option<String>,
+    /// True while a recording runs.
+    pub recording: bool,
+}
+
+/// Figures of one direction in one window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WindowFigures {
+    /// Packets in the window.
+    pub packets: u64,
+    /// Packets lost in it.
+    pub lost: i64,
+    /// The longest time without a packet that touches it, milliseconds.
+    pub max_gap_ms: f64,
+}
+
+/// A named stretch of a call, or everything outside such stretches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowView {
+    /// The name given; `outside` for the rest.
+    pub name: String,
+    /// Milliseconds since the start of the sandbox.
+    pub start_ms: Option<f64>,
+    /// The end; absent while the window is open.
+    pub end_ms: Option<f64>,
+    /// What came from the agent.
+    pub agent_to_customer: WindowFigures,
+    /// What went to the agent. `lost` is the growth of the agent's cumulative count between the reports around the window.
+    pub customer_to_agent: WindowFigures,
+}
+
+/// All windows of a call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowsView {
+    /// In the order they were opened.
+    pub windows: Vec<WindowView>,
+    /// What no window covers.
+    pub outside: WindowView,
+}
+
+/// A fault that has not ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ActiveFault {
+    /// The number it was given.
+    pub id: u64,
+    /// What it is.
+    #[serde(flatten)]
+    pub fault: VoiceFault,
+}
+
+/// Everything at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VoiceView {
+    /// Open sockets.
+    pub sockets: Vec<SocketView>,
+    /// Calls, oldest first.
+    pub calls: Vec<CallView>,
+    /// Faults that have not ended.
+    pub faults: Vec<ActiveFault>,
+}
+
+/// Why a request to [`Voice`] was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VoiceError {
+    /// There is no such call.
+    #[error("no such call")]
+    NoSuchCall,
+    /// The call is over.
+    #[error("the call is over")]
+    CallOver,
+    /// The call has no media yet.
+    #[error("the call has not been answered")]
+    NotAnswered,
+    /// A call with that SID exists.
+    #[error("a call with that SID exists")]
+    DuplicateSid,
+    /// A window with that name is open, or none is to be closed.
+    #[error("no such window, or it is open already")]
+    Window,
+    /// Nothing was recorded.
+    #[error("nothing was recorded")]
+    NoRecording,
+    /// The gateway has stopped.
+    #[error("the gateway has stopped")]
+    Stopped,
+}
+
+/// The handle. Clones refer to the same gateway, which runs until the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    input: mpsc::UnboundedSender<Input>,
+    events: broadcast::Sender<VoiceEvent>,
+    clock: Clock,
+}
+
+impl Voice {
+    /// Starts the gateway on the current tokio runtime. Nothing listens until [`Voice::router`] is served.
+    #[must_use]
+    pub fn start(config: Config) -> Self {
+        let (events, _) = broadcast::channel(4096);
+        let clock = config.clock;
+        let input = shell::start(config, events.clone());
+        Self { input, events, clock }
+    }
+
+    /// `GET /signal`, the WebSocket that the Voice SDK opens on `voice-js.<edge>.twilio.com`.
+    pub fn router(&self) -> axum::Router {
+        shell::router(self.input.clone())
+    }
+
+    /// Everything that happens from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<VoiceEvent> {
+        self.events.subscribe()
+    }
+
+    /// The clock of all times in events and views.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Calls a client.
+    ///
+    /// A call to an identity without a registered socket is made and ends at once
+    /// ([`EndReason::NotRegistered`]).
+    ///
+    /// # Errors
+    /// [`VoiceError::DuplicateSid`] if the SID was used before.
+    pub async fn call(&self, call: NewCall) -> Result<CallSid, VoiceError> {
+        self.ask(|reply| Input::Call(call, reply)).await?
+    }
+
+    /// The customer hangs up, or gives up while it rings.
+    ///
+    /// # Errors
+    /// If there is no such call or it is over.
+    pub async fn hang_up(&self, call: &CallSid) -> Result<(), VoiceError> {
+        self.ask(|reply| Input::HangUp(call.clone(), reply)).await?
+    }
+
+    /// The customer presses keys; the agent's client hears them as RFC 4733 events. `w` is half a second of waiting.
+    ///
+    /// # Errors
+    /// If there is no such call or it has no media.
+    pub async fn send_dtmf(&self, call: &CallSid, digits: DtmfDigits) -> Result<(), VoiceError> {
+        self.ask(|reply| Input::Dtmf(call.clone(), digits, reply)).await?
+    }
+
+    /// Opens (or with `end` closes) a named window in which packets are counted separately.
+    ///
+    /// # Errors
+    /// [`VoiceError::Window`] if the name is open already, or not open.
+    pub async fn mark(&self, call: &CallSid, name: &str, end: bool) -> Result<(), VoiceError> {
+        self.ask(|reply| Input::Mark(call.clone(), name.to_owned(), end, reply)).await?
+    }
+
+    /// The windows of a call.
+    ///
+    /// # Errors
+    /// If there is no such call or it has no media.
+    pub async fn windows(&self, call: &CallSid) -> Result<WindowsView, VoiceError> {
+        self.ask(|reply| Input::Windows(call.clone(), reply)).await?
+    }
+
+    /// Starts or stops recording. A second start continues the same recording.
+    ///
+    /// # Errors
+    /// If there is no such call or it has no media.
+    pub async fn record(&self, call: &CallSid, on: bool) -> Result<(), VoiceError> {
+        self.ask(|reply| Input::Record(call.clone(), on, reply)).await?
+    }
+
+    /// The recording so far as a stereo WAV at 8 kHz: left the agent, right the customer.
+    ///
+    /// # Errors
+    /// [`VoiceError::NoRecording`] if recording was never started.
+    pub async fn recording(&self, call: &CallSid) -> Result<Vec<u8>, VoiceError> {
+        self.ask(|reply| Input::Recording(call.clone(), reply)).await?
+    }
+
+    /// One call.
+    ///
+    /// # Errors
+    /// If there is no such call.
+    pub async fn call_view(&self, call: &CallSid) -> Result<CallView, VoiceError> {
+        self.ask(|reply| Input::CallView(call.clone(), reply)).await?
+    }
+
+    /// Everything at this moment.
+    ///
+    /// # Errors
+    /// [`VoiceError::Stopped`].
+    pub async fn view(&self) -> Result<VoiceView, VoiceError> {
+        self.ask(Input::View).await
+    }
+
+    /// Begins a fault. The number is the caller's choice, must be new, and ends it.
+    ///
+    /// # Errors
+    /// [`VoiceError::Stopped`].
+    pub async fn fault(&self, id: u64, fault: VoiceFault) -> Result<(), VoiceError> {
+        self.ask(|reply| Input::Fault(id, fault, reply)).await
+    }
+
+    /// Ends a fault; says whether there was one.
+    ///
+    /// # Errors
+    /// [`VoiceError::Stopped`].
+    pub async fn clear_fault(&self, id: u64) -> Result<bool, VoiceError> {
+        self.ask(|reply| Input::ClearFault(id, reply)).await
+    }
+
+    /// Ends every call and every fault and forgets ended calls. Sockets stay open.
+    ///
+    /// # Errors
+    /// [`VoiceError::Stopped`].
+    pub async fn reset(&self) -> Result<(), VoiceError> {
+        self.ask(Input::Reset).await
+    }
+
+    async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, VoiceError> {
+        let (reply, answer) = oneshot::channel();
+        self.input.send(input(reply)).ok().ok_or(VoiceError::Stopped)?;
+        answer.await.ok().ok_or(VoiceError::Stopped)
+    }
+}

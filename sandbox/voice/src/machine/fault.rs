@@ -1,0 +1,147 @@
+//! Faults: what goes wrong on purpose.
+
+use protocol::{CallSid, Identity, Timestamp};
+
+use super::{Command, Machine, MediaOrder, SocketId};
+use crate::api::{LossDirection, VoiceEventKind, VoiceFault};
+use crate::machine::socket::{Held, Socket};
+use crate::token::TokenError;
+use crate::wire::{ServerMessage, WireError};
+
+/// A fault that has not ended.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub fault: VoiceFault,
+    pub until: Option<Timestamp>,
+}
+
+impl Fault {
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+impl Machine {
+    pub(super) fn begin_fault(&mut self, id: u64, fault: VoiceFault, now: Timestamp) {
+        self.end_fault(id, now);
+        self.emit(VoiceEventKind::FaultBegan { id, fault: fault.clone() });
+        let lasting = |ms: Option<u64>| Fault { fault: fault.clone(), until: ms.map(|ms| now.plus(ms)) };
+        match &fault {
+            VoiceFault::SignallingDrop { identity } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    self.out.push(Command::Abort(socket));
+                }
+                self.emit(VoiceEventKind::FaultEnded { id });
+            }
+            VoiceFault::SignallingFreeze { identity, ms } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    if let Some(state) = self.sockets.get_mut(&socket) {
+                        state.frozen = true;
+                    }
+                }
+                self.faults.insert(id, lasting(*ms));
+            }
+            VoiceFault::SignallingRefuse { ms } => {
+                self.faults.insert(id, lasting(*ms));
+            }
+            VoiceFault::GatewayError { identity, code, message, close } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    let error = WireError { code: *code, message: message.clone() };
+                    self.send_error(socket, error, None, None);
+                    if *close {
+                        self.send(socket, ServerMessage::Close {});
+                    }
+                }
+                self.emit(VoiceEventKind::FaultEnded { id });
+            }
+            VoiceFault::MediaLoss { ms, .. } => {
+                self.faults.insert(id, lasting(*ms));
+                self.order_loss_everywhere();
+            }
+            VoiceFault::TokenTtl { .. } => {
+                self.faults.insert(id, lasting(None));
+            }
+            VoiceFault::TokenExpired { identity } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    if let Some(grant) = self.sockets.get_mut(&socket).and_then(|s| s.grant.as_mut()) {
+                        grant.expires_s = now.as_millis() / 1000;
+                        self.send_error(socket, TokenError::Expired.to_wire(), None, None);
+                    }
+                }
+                self.emit(VoiceEventKind::FaultEnded { id });
+            }
+        }
+    }
+
+    pub(super) fn end_fault(&mut self, id: u64, now: Timestamp) {
+        let Some(ended) = self.faults.remove(&id) else { return };
+        self.emit(VoiceEventKind::FaultEnded { id });
+        match ended.fault {
+            VoiceFault::SignallingFreeze { identity, .. } => self.thaw(identity.as_ref(), now),
+            VoiceFault::MediaLoss { .. } => self.order_loss_everywhere(),
+            _ => {}
+        }
+    }
+
+    /// Lets flow what was held back, unless another freeze covers the socket.
+    fn thaw(&mut self, identity: Option<&Identity>, now: Timestamp) {
+        for socket in self.sockets_of(identity) {
+            let Some(state) = self.sockets.get_mut(&socket) else { continue };
+            let still = self.faults.values().any(|f| {
+                matches!(&f.fault, VoiceFault::SignallingFreeze { identity: i, .. }
+                         if i.is_none() || i.as_ref() == state.identity())
+            });
+            if still || !state.frozen {
+                continue;
+            }
+            state.frozen = false;
+            for held in std::mem::take(&mut state.held) {
+                match held {
+                    Held::In(text) => self.received(socket, text, now),
+                    Held::Out(message) => self.send(socket, message),
+                }
+            }
+        }
+    }
+
+    pub(super) fn take_token_ttl(&mut self) -> Option<u64> {
+        let (id, seconds) = self.faults.iter().find_map(|(id, f)| match f.fault {
+            VoiceFault::TokenTtl { seconds } => Some((*id, seconds)),
+            _ => None,
+        })?;
+        self.faults.remove(&id);
+        self.emit(VoiceEventKind::FaultEnded { id });
+        Some(seconds)
+    }
+
+    fn order_loss_everywhere(&mut self) {
+        for call_sid in
+            self.calls.iter().filter(|(_, c)| c.is_answered()).map(|(s, _)| s.clone()).collect::<Vec<_>>()
+        {
+            self.order_loss(&call_sid);
+        }
+    }
+
+    /// Tells the media session the worst of what the faults ask for.
+    pub(super) fn order_loss(&mut self, call_sid: &CallSid) {
+        let (mut to_agent, mut from_agent) = (0, 0);
+        for fault in self.faults.values() {
+            if let VoiceFault::MediaLoss { call_sid: which, direction, percent, .. } = &fault.fault
+                && which.as_ref().is_none_or(|which| which == call_sid)
+            {
+                if matches!(direction, LossDirection::Both | LossDirection::ToAgent) {
+                    to_agent = to_agent.max((*percent).min(100));
+                }
+                if matches!(direction, LossDirection::Both | LossDirection::FromAgent) {
+                    from_agent = from_agent.max((*percent).min(100));
+                }
+            }
+        }
+        self.order(call_sid, MediaOrder::Loss { to_agent, from_agent });
+    }
+
+    fn sockets_of(&self, identity: Option<&Identity>) -> Vec<SocketId> {
+        let of = |socket: &Socket| identity.is_none() || socket.identity() == identity;
+        self.sockets.iter().filter(|(_, s)| of(s)).map(|(id, _)| *id).collect()
+    }
+}
