@@ -44,6 +44,8 @@ pub struct Link {
     beating: bool,
     heard_at: Option<Timestamp>,
     hello_due: Timestamp,
+    /// The extension said that it does not know this page: heartbeats do not put the next hello off.
+    forgotten: bool,
     token_posted_at: Option<Timestamp>,
     ticked_at: Timestamp,
     /// The last tick was held up: silence before this instant proves nothing.
@@ -60,6 +62,7 @@ impl Link {
             beating: false,
             heard_at: None,
             hello_due: now,
+            forgotten: false,
             token_posted_at: None,
             ticked_at: now,
             excused_until: None,
@@ -97,6 +100,7 @@ impl Link {
         self.answer = Answer::Accepted;
         self.heard_at = Some(now);
         self.hello_due = now.plus(SILENCE_MS);
+        self.forgotten = false;
         anew
     }
 
@@ -116,8 +120,9 @@ impl Link {
 
     /// The extension does not know this page any more.
     pub fn forgotten(&mut self, now: Timestamp) {
-        if self.answer == Answer::Accepted {
-            self.hello_due = self.hello_due.min(now.plus(HELLO_MS));
+        if self.answer == Answer::Accepted && !self.forgotten {
+            self.forgotten = true;
+            self.hello_due = now.plus(HELLO_MS);
         }
     }
 
@@ -130,7 +135,9 @@ impl Link {
         // While beating, only the beat is proof: STATE comes when something changes, and may be the last word.
         if heartbeat || !self.beating {
             self.heard_at = Some(now);
-            self.hello_due = now.plus(SILENCE_MS);
+            if !self.forgotten {
+                self.hello_due = now.plus(SILENCE_MS);
+            }
         }
         true
     }

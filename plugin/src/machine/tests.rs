@@ -1,1 +1,837 @@
+use protocol::page::{ErrorReply, FlexToken};
+use protocol::{CallView, Problem, Secret};
 
+use super::*;
+
+mod properties;
+
+const ACCOUNT: &str = "AC5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+const SID: &str = "CA11111111111111111111111111111111";
+const OTHER_SID: &str = "CA22222222222222222222222222222222";
+const OURS: &str = "client:ext_agent";
+
+fn activity(name: &str) -> Activity {
+    let (sid, available) = match name {
+        "Available" => ("WA1", true),
+        "Break" => ("WA2", false),
+        "Voice Client Offline" => ("WA3", false),
+        "Training" => ("WA4", true),
+        _ => panic!("{name}"),
+    };
+    Activity { sid: sid.into(), name: name.into(), available }
+}
+
+fn flex(name: &str) -> FlexView {
+    FlexView {
+        activity: Some(activity(name)),
+        activities: ["Available", "Break", "Voice Client Offline", "Training"].map(activity).into(),
+        contact_uri: Some("client:agent".into()),
+        ..FlexView::default()
+    }
+}
+
+fn boot() -> Boot {
+    Boot {
+        enabled: true,
+        account_sid: ACCOUNT.into(),
+        settings: Settings {
+            token_service_url: Some("https://t.example.com/v1".into()),
+            ..Settings::default()
+        },
+        remembered_activity: None,
+        flex: flex("Available"),
+    }
+}
+
+fn call(sid: &str) -> CallView {
+    CallView {
+        sid: CallSid::new(sid).unwrap(),
+        state: CallPhase::Open,
+        since: Timestamp::from_millis(5),
+        answered_at: None,
+        muted: false,
+        from: Some("+15550100".into()),
+    }
+}
+
+fn state(call: Option<CallView>) -> ClientState {
+    ClientState {
+        protocol_version: 2,
+        status: Status::Registered,
+        registered: true,
+        call,
+        ..ClientState::default()
+    }
+}
+
+fn heartbeat(state: ClientState) -> Event {
+    Event::Message(ToPage::Heartbeat {
+        payload: Heartbeat { voice_client_identity: "ext_agent".into(), error: None, state },
+    })
+}
+
+fn old_heartbeat(error: Option<bool>) -> Event {
+    Event::Message(ToPage::Heartbeat {
+        payload: Heartbeat {
+            voice_client_identity: "ext_agent".into(),
+            error,
+            state: ClientState::default(),
+        },
+    })
+}
+
+fn configured() -> Event {
+    Event::Message(ToPage::Configured { payload: None })
+}
+
+fn problem(code: ProblemCode, retrying: bool) -> Problem {
+    Problem { code, message: "it broke. Do this.".into(), retrying }
+}
+
+/// A page around a machine: a Flex whose store takes what it is told, and a clock.
+struct Page {
+    machine: Machine,
+    now: Timestamp,
+    flex: FlexView,
+    /// Everything ordered since the last look.
+    ordered: Vec<Command>,
+    /// TaskRouter carries out what it is asked.
+    obeys: bool,
+    /// The store takes calls.
+    takes_calls: bool,
+}
+
+impl Page {
+    fn new(boot: Boot) -> Self {
+        let now = Timestamp::from_millis(1_000_000);
+        let flex = boot.flex.clone();
+        let mut page = Self {
+            machine: Machine::new(boot, now),
+            now,
+            flex,
+            ordered: Vec::new(),
+            obeys: true,
+            takes_calls: true,
+        };
+        page.send(Event::Started);
+        page
+    }
+
+    fn send(&mut self, event: Event) {
+        let mut events = vec![event];
+        while !events.is_empty() {
+            let event = events.remove(0);
+            for command in self.machine.handle(event, self.now) {
+                let before = self.flex.clone();
+                match &command {
+                    Command::SetContactUri(uri) => {
+                        if self.obeys {
+                            self.flex.contact_uri = Some(uri.clone());
+                        }
+                        events.push(Event::ContactUriSet { ok: self.obeys });
+                    }
+                    Command::SetActivity(sid) if self.obeys => {
+                        self.flex.activity = self.flex.activities.iter().find(|a| a.sid == *sid).cloned();
+                    }
+                    Command::InstallCall(_) => {
+                        assert_ne!(
+                            self.flex.active_call,
+                            ActiveCall::Foreign,
+                            "Flex's own call was replaced"
+                        );
+                        if self.takes_calls {
+                            self.flex.active_call = ActiveCall::Ours;
+                        }
+                        events.push(Event::CallInstalled { took: self.takes_calls });
+                    }
+                    Command::RemoveCall if self.flex.active_call == ActiveCall::Ours => {
+                        self.flex.active_call = ActiveCall::None;
+                    }
+                    _ => {}
+                }
+                if self.flex != before {
+                    events.push(Event::Flex(self.flex.clone()));
+                }
+                self.ordered.push(command);
+            }
+        }
+    }
+
+    /// Time passes, with a tick every half second and, if wanted, a heartbeat every second.
+    fn pass(&mut self, millis: u64, beat: Option<&Event>) {
+        for step in 1..=millis / 500 {
+            self.now = self.now.plus(500);
+            self.send(Event::Tick);
+            if step % 2 == 0
+                && let Some(beat) = beat
+            {
+                self.send(beat.clone());
+            }
+        }
+    }
+
+    fn set_flex(&mut self, change: impl FnOnce(&mut FlexView)) {
+        change(&mut self.flex);
+        self.send(Event::Flex(self.flex.clone()));
+    }
+
+    fn ordered(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.ordered)
+    }
+
+    fn activity(&self) -> &str {
+        &self.flex.activity.as_ref().unwrap().name
+    }
+
+    fn status(&self) -> String {
+        words::status_line(&self.machine.voice(self.now)).text
+    }
+
+    fn notified(&mut self) -> Vec<String> {
+        self.ordered()
+            .into_iter()
+            .filter_map(|c| if let Command::Notify(_, text) = c { Some(text) } else { None })
+            .collect()
+    }
+}
+
+/// A page whose extension is registered and beating.
+fn ready() -> Page {
+    let mut page = Page::new(boot());
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    page.ordered();
+    page
+}
+
+/// The same with a live call.
+fn on_call() -> Page {
+    let mut page = ready();
+    page.send(heartbeat(state(Some(call(SID)))));
+    page.ordered();
+    page
+}
+
+fn posts(commands: &[Command]) -> Vec<&'static str> {
+    commands
+        .iter()
+        .filter_map(|c| if let Command::Post(message) = c { Some(message.type_name()) } else { None })
+        .collect()
+}
+
+const CONFIGURE: &str = "VOICE_CLIENT_EXTENSION_CONFIGURE";
+
+// The link.
+
+#[test]
+fn the_page_introduces_itself_at_once_and_every_two_seconds_until_it_is_answered() {
+    let mut page = Page::new(boot());
+    let first = page.ordered();
+    let Some(Command::Post(ToExtension::Configure { payload })) = first.first() else { panic!("{first:?}") };
+    assert_eq!(payload.voice_client_token_generator_url, "https://t.example.com/v1");
+    assert_eq!(payload.account_sid.as_str(), ACCOUNT);
+    assert_eq!(payload.extension_voice_client_prefix.as_str(), "ext_");
+    assert_eq!(payload.protocol_version, Some(PROTOCOL_VERSION));
+    page.pass(6_000, None);
+    assert_eq!(posts(&page.ordered()), [CONFIGURE; 3]);
+    page.send(configured());
+    page.pass(4_000, Some(&heartbeat(state(None))));
+    assert!(posts(&page.ordered()).is_empty());
+}
+
+#[test]
+fn every_configured_is_answered_with_the_token_and_so_is_every_refresh() {
+    let mut page = Page::new(boot());
+    page.send(Event::TokenUpdated);
+    assert!(
+        !page.ordered().contains(&Command::PostToken(AccountSid::new(ACCOUNT).unwrap())),
+        "nobody is there yet"
+    );
+    for event in [configured(), configured(), Event::TokenUpdated] {
+        page.send(event);
+        assert_eq!(page.ordered().iter().filter(|c| matches!(c, Command::PostToken(_))).count(), 1);
+    }
+}
+
+#[test]
+fn an_extension_that_waits_for_a_token_gets_it_again_but_not_at_every_heartbeat() {
+    let mut page = Page::new(boot());
+    page.send(configured());
+    page.ordered();
+    let waiting =
+        heartbeat(ClientState { status: Status::WaitingForToken, registered: false, ..state(None) });
+    page.pass(10_000, Some(&waiting));
+    let tokens = page.ordered().iter().filter(|c| matches!(c, Command::PostToken(_))).count();
+    assert_eq!(tokens, 2);
+}
+
+#[test]
+fn without_an_extension_the_agent_is_told_once_what_to_do() {
+    let mut page = Page::new(boot());
+    assert_eq!(page.status(), "Voice: connecting");
+    page.set_flex(|flex| flex.activity = Some(activity("Break")));
+    page.pass(20_000, None);
+    assert_eq!(page.status(), "Voice: not available – install or enable the Holdfast extension, then reload");
+    assert_eq!(
+        page.notified(),
+        ["Voice is not available: install or enable the Holdfast extension, then reload."]
+    );
+}
+
+#[test]
+fn a_refused_page_says_why_asks_again_slowly_and_recovers() {
+    let mut page = Page::new(boot());
+    page.ordered();
+    page.send(Event::Message(ToPage::ConfigRejected {
+        payload: Some(problem(ProblemCode::WrongAccount, false)),
+    }));
+    assert!(page.status().contains("another Twilio account"), "{}", page.status());
+    page.pass(29_000, None);
+    assert!(posts(&page.ordered()).is_empty());
+    page.pass(2_000, None);
+    assert_eq!(posts(&page.ordered()), [CONFIGURE]);
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.status(), "Voice: ready");
+}
+
+#[test]
+fn every_reason_for_refusal_has_words_that_say_what_to_do() {
+    let reasons = [
+        None,
+        Some(problem(ProblemCode::WrongAccount, false)),
+        Some(problem(ProblemCode::WrongTokenUrl, false)),
+        Some(problem(ProblemCode::WrongPrefix, false)),
+        Some(problem(ProblemCode::Internal, false)),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for reason in reasons {
+        assert!(seen.insert(words::unavailable(&Why::Rejected(reason))));
+    }
+    assert!(seen.contains("Voice is not available: it broke. Do this."));
+}
+
+#[test]
+fn silence_of_five_seconds_makes_voice_unavailable_and_a_heartbeat_makes_it_ready_again() {
+    let mut page = ready();
+    page.pass(4_500, None);
+    assert_eq!(page.status(), "Voice: ready");
+    page.pass(500, None);
+    assert!(
+        page.status().starts_with("Voice: not available – the extension does not answer"),
+        "{}",
+        page.status()
+    );
+    assert!(posts(&page.ordered()).contains(&CONFIGURE), "a silent extension is asked");
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.status(), "Voice: ready");
+}
+
+#[test]
+fn a_repeated_configured_does_not_stand_for_a_heartbeat() {
+    let mut page = ready();
+    for _ in 0..10 {
+        page.pass(5_000, None);
+        page.send(configured());
+    }
+    assert_ne!(page.status(), "Voice: ready");
+    assert!(page.machine.refuses(page.now));
+}
+
+#[test]
+fn a_computer_that_slept_is_not_mistaken_for_a_silent_extension() {
+    let mut page = ready();
+    page.now = page.now.plus(3_600_000);
+    page.send(Event::Tick);
+    assert_eq!((page.status().as_str(), page.activity()), ("Voice: ready", "Available"));
+    page.send(heartbeat(state(None)));
+    page.pass(4_000, Some(&heartbeat(state(None))));
+    assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetActivity(_))));
+}
+
+#[test]
+fn a_hidden_tab_whose_every_tick_is_late_still_notices_silence() {
+    let mut page = ready();
+    for _ in 0..3 {
+        page.now = page.now.plus(60_000);
+        page.send(Event::Tick);
+    }
+    assert!(page.status().starts_with("Voice: not available"), "{}", page.status());
+}
+
+#[test]
+fn after_disconnected_the_page_keeps_knocking_and_a_new_content_script_is_welcome() {
+    let mut page = on_call();
+    page.send(Event::Message(ToPage::Disconnected));
+    assert_eq!(
+        page.status(),
+        "Voice: not available – the extension was updated or stopped. Reload Flex to reconnect"
+    );
+    assert!(page.ordered().contains(&Command::RemoveCall), "Flex's hang-up must reach TaskRouter now");
+    page.send(heartbeat(state(None)));
+    assert!(page.status().contains("Reload Flex"), "a straggler is no recovery");
+    page.pass(6_000, None);
+    assert_eq!(posts(&page.ordered()), [CONFIGURE; 3]);
+    page.send(configured());
+    page.send(heartbeat(state(Some(call(SID)))));
+    assert_eq!(page.status(), "Voice: on a call");
+}
+
+#[test]
+fn an_extension_that_forgot_the_page_is_introduced_again() {
+    let mut page = ready();
+    page.send(Event::Message(ToPage::Error {
+        payload: ErrorReply::new(None, ProblemCode::NotConfigured, "say CONFIGURE first"),
+    }));
+    page.pass(2_000, Some(&heartbeat(state(None))));
+    assert_eq!(posts(&page.ordered()), [CONFIGURE]);
+}
+
+#[test]
+fn an_error_of_the_extension_is_shown_in_its_words() {
+    let mut page = ready();
+    page.send(Event::Message(ToPage::Error {
+        payload: ErrorReply::new(None, ProblemCode::MicrophoneUnavailable, "allow the microphone"),
+    }));
+    assert_eq!(page.notified(), ["Allow the microphone."]);
+}
+
+#[test]
+fn missing_settings_are_named_and_nothing_is_posted() {
+    for (settings, account, missing) in [
+        (Settings::default(), ACCOUNT, "token_service_url"),
+        (
+            Settings { token_service_url: Some("  ".into()), ..Settings::default() },
+            ACCOUNT,
+            "token_service_url",
+        ),
+        (Settings { identity_prefix: Some("Ja".into()), ..boot().settings }, ACCOUNT, "identity_prefix"),
+        (boot().settings, "", "account_sid"),
+    ] {
+        let mut page = Page::new(Boot { settings, account_sid: account.into(), ..boot() });
+        page.send(configured());
+        page.send(heartbeat(state(None)));
+        page.pass(10_000, None);
+        assert!(page.status().contains(missing), "{}", page.status());
+        assert!(!page.ordered().iter().any(|c| matches!(c, Command::Post(_) | Command::PostToken(_))));
+    }
+}
+
+// Where calls go.
+
+#[test]
+fn contact_uri_is_set_once_when_the_extension_is_registered_and_only_then() {
+    let mut page = Page::new(boot());
+    page.send(configured());
+    page.send(heartbeat(ClientState { registered: false, status: Status::Registering, ..state(None) }));
+    assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri(_))));
+    page.pass(5_000, Some(&heartbeat(state(None))));
+    let set: Vec<_> = page.ordered().into_iter().filter(|c| matches!(c, Command::SetContactUri(_))).collect();
+    assert_eq!(set, [Command::SetContactUri(OURS.into())]);
+    assert_eq!(page.status(), "Voice: ready");
+}
+
+#[test]
+fn an_old_extension_counts_as_registered_unless_it_says_error() {
+    let mut page = Page::new(boot());
+    page.send(configured());
+    page.send(old_heartbeat(Some(true)));
+    assert_eq!(page.flex.contact_uri.as_deref(), Some("client:agent"));
+    page.send(old_heartbeat(None));
+    assert_eq!((page.flex.contact_uri.as_deref(), page.status().as_str()), (Some(OURS), "Voice: ready"));
+}
+
+#[test]
+fn a_failing_contact_uri_is_tried_a_few_times_and_then_named() {
+    let mut page = Page::new(boot());
+    page.obeys = false;
+    page.send(configured());
+    page.pass(300_000, Some(&heartbeat(state(None))));
+    let tries = page.ordered().iter().filter(|c| matches!(c, Command::SetContactUri(_))).count();
+    assert_eq!(tries, 5);
+    assert!(page.status().contains("contact address"), "{}", page.status());
+}
+
+#[test]
+fn an_identity_outside_the_extensions_namespace_is_not_believed() {
+    for name in ["boss", "ext_", "", "<b>"] {
+        let mut page = Page::new(boot());
+        page.send(configured());
+        let forged = Event::Message(ToPage::Heartbeat {
+            payload: Heartbeat { voice_client_identity: name.into(), error: None, state: state(None) },
+        });
+        page.pass(10_000, Some(&forged));
+        assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri(_))), "{name}");
+        assert!(page.status().contains("ext_"), "{}", page.status());
+    }
+}
+
+#[test]
+fn a_worker_who_is_not_enabled_gets_the_own_address_back_and_nothing_else_happens() {
+    let mut page = Page::new(Boot {
+        enabled: false,
+        flex: FlexView { contact_uri: Some(OURS.into()), ..flex("Available") },
+        ..boot()
+    });
+    page.send(configured());
+    page.pass(60_000, Some(&heartbeat(state(Some(call(SID))))));
+    assert_eq!(page.ordered(), [Command::SetContactUri("client:agent".into())]);
+    assert!(!page.machine.refuses(page.now));
+    // An administrator's later choice is not fought.
+    page.set_flex(|flex| flex.contact_uri = Some("+15550199".into()));
+    page.pass(10_000, None);
+    assert!(page.ordered().is_empty());
+}
+
+#[test]
+fn a_worker_who_is_not_enabled_and_has_another_address_is_left_alone() {
+    for uri in [Some("client:agent"), Some("+15550100"), Some("client:ext_"), None] {
+        let flex = FlexView { contact_uri: uri.map(str::to_owned), ..flex("Available") };
+        let mut page = Page::new(Boot { enabled: false, flex, ..boot() });
+        page.pass(5_000, None);
+        assert!(page.ordered().is_empty(), "{uri:?}");
+    }
+}
+
+// The activity.
+
+#[test]
+fn an_agent_without_voice_leaves_the_routing_and_comes_back_to_where_they_were() {
+    let mut page = ready();
+    page.set_flex(|flex| flex.activity = Some(activity("Training")));
+    page.pass(5_000, None);
+    assert_eq!(page.activity(), "Voice Client Offline");
+    let ordered = page.ordered();
+    assert!(ordered.contains(&Command::Remember(Some("WA4".into()))));
+    assert_eq!(ordered.iter().filter(|c| matches!(c, Command::Notify(..))).count(), 1);
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.activity(), "Training");
+    assert!(page.ordered().contains(&Command::Remember(None)));
+}
+
+#[test]
+fn the_activity_to_go_back_to_survives_a_reload() {
+    let mut page = Page::new(Boot {
+        remembered_activity: Some("WA4".into()),
+        flex: flex("Voice Client Offline"),
+        ..boot()
+    });
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.activity(), "Training");
+    assert_eq!(
+        page.flex.contact_uri.as_deref(),
+        Some(OURS),
+        "and only after calls are sent to the extension"
+    );
+}
+
+#[test]
+fn an_agent_who_went_on_a_break_meanwhile_stays_there() {
+    let mut page = ready();
+    page.pass(5_000, None);
+    assert_eq!(page.activity(), "Voice Client Offline");
+    page.set_flex(|flex| flex.activity = Some(activity("Break")));
+    page.set_flex(|flex| flex.activity = Some(activity("Voice Client Offline")));
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.activity(), "Voice Client Offline");
+    assert!(page.notified().contains(&words::CHOOSE_ACTIVITY.to_owned()));
+    page.pass(30_000, Some(&heartbeat(state(None))));
+    assert!(page.notified().is_empty(), "said once");
+}
+
+#[test]
+fn an_agent_on_a_break_is_not_moved() {
+    let mut page = ready();
+    page.set_flex(|flex| flex.activity = Some(activity("Break")));
+    page.pass(60_000, None);
+    assert_eq!(page.activity(), "Break");
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.activity(), "Break");
+}
+
+#[test]
+fn a_short_loss_of_the_registration_costs_no_activity() {
+    let mut page = ready();
+    let lost = heartbeat(ClientState { registered: false, status: Status::Reconnecting, ..state(None) });
+    page.pass(4_000, Some(&lost));
+    assert_eq!(page.activity(), "Available");
+    page.pass(4_000, Some(&heartbeat(state(None))));
+    page.pass(4_000, Some(&lost));
+    assert_eq!(page.activity(), "Available");
+    page.pass(4_000, Some(&lost));
+    assert_eq!(page.activity(), "Voice Client Offline");
+}
+
+#[test]
+fn during_a_call_the_activity_is_left_alone() {
+    // A task in Flex, though the extension is gone.
+    let mut page = ready();
+    page.set_flex(|flex| flex.voice_task = Some(VoiceTask::default()));
+    page.pass(60_000, None);
+    assert_eq!(page.activity(), "Available");
+    page.set_flex(|flex| flex.voice_task = None);
+    assert_eq!(page.activity(), "Voice Client Offline");
+    // A call in the extension that is not registered any more.
+    let mut page = on_call();
+    let unregistered =
+        ClientState { registered: false, status: Status::Reconnecting, ..state(Some(call(SID))) };
+    page.pass(60_000, Some(&heartbeat(unregistered)));
+    assert_eq!((page.activity(), page.status().as_str()), ("Available", "Voice: on a call"));
+}
+
+#[test]
+fn a_pending_reservation_is_waited_out() {
+    let mut page = ready();
+    page.set_flex(|flex| flex.reservation_pending = true);
+    page.pass(30_000, None);
+    assert_eq!(page.activity(), "Available");
+    page.set_flex(|flex| flex.reservation_pending = false);
+    assert_eq!(page.activity(), "Voice Client Offline");
+}
+
+#[test]
+fn a_move_that_flex_swallowed_is_tried_again_ever_more_slowly() {
+    let mut page = ready();
+    page.obeys = false;
+    page.pass(120_000, None);
+    let moves = page.ordered().iter().filter(|c| matches!(c, Command::SetActivity(_))).count();
+    assert!((3..=6).contains(&moves), "{moves}");
+    page.obeys = true;
+    page.pass(160_000, None);
+    assert_eq!(page.activity(), "Voice Client Offline");
+}
+
+#[test]
+fn without_the_offline_activity_the_agent_is_told_and_not_moved() {
+    for spoil in
+        [(|flex: &mut FlexView| flex.activities.retain(|a| a.sid != "WA3")) as fn(&mut FlexView), |flex| {
+            flex.activities.iter_mut().for_each(|a| a.available = true)
+        }]
+    {
+        let mut page = ready();
+        page.set_flex(spoil);
+        page.pass(60_000, None);
+        assert_eq!(page.activity(), "Available");
+        let notified = page.notified();
+        assert_eq!(notified.len(), 1, "{notified:?}");
+        assert!(notified[0].contains("“Voice Client Offline”"), "{notified:?}");
+    }
+}
+
+// The call.
+
+#[test]
+fn a_call_of_the_extension_stands_in_flex_and_ends_there() {
+    let mut page = ready();
+    page.send(Event::Message(ToPage::State { payload: state(Some(call(SID))) }));
+    let stand_in =
+        StandIn { sid: SID.into(), from: Some("+15550100".into()), muted: false, phase: CallPhase::Open };
+    assert!(page.ordered().contains(&Command::InstallCall(stand_in)));
+    page.send(Event::Message(ToPage::State { payload: state(None) }));
+    assert!(page.ordered().contains(&Command::RemoveCall));
+    assert_eq!(page.flex.active_call, ActiveCall::None);
+}
+
+#[test]
+fn a_reloaded_page_has_the_call_with_the_first_answer_before_any_heartbeat() {
+    let mut page = Page::new(boot());
+    page.send(Event::Message(ToPage::Configured {
+        payload: Some(state(Some(CallView { muted: true, ..call(SID) }))),
+    }));
+    assert_eq!(page.flex.active_call, ActiveCall::Ours);
+    assert_eq!(page.status(), "Voice: on a call");
+    page.send(Event::Mute(false));
+    assert_eq!(posts(&page.ordered()).last(), Some(&"VOICE_CLIENT_EXTENSION_SET_MUTE"));
+}
+
+#[test]
+fn flexs_buttons_reach_the_extension() {
+    let mut page = on_call();
+    page.send(Event::HangUp);
+    page.send(Event::Mute(true));
+    page.send(Event::Digits("5".into()));
+    let mut ordered = page.ordered();
+    ordered.retain(|c| !matches!(c, Command::ShowStatus(_)));
+    let call_sid = CallSid::new(SID).unwrap();
+    assert_eq!(ordered[0], Command::Post(ToExtension::HangUp { payload: Some(CallRef { call_sid }) }));
+    assert_eq!(ordered[1], Command::Post(ToExtension::SetMute { payload: SetMute { muted: true } }));
+    assert_eq!(ordered[2], Command::ShowMute(true));
+    let digits = DtmfDigits::new("5").unwrap();
+    assert_eq!(ordered[3], Command::Post(ToExtension::SendDigits { payload: SendDigits { digits } }));
+}
+
+#[test]
+fn buttons_without_a_call_do_nothing() {
+    let mut page = ready();
+    for event in [Event::HangUp, Event::Mute(true), Event::ToggleMute, Event::Digits("1".into())] {
+        page.send(event);
+    }
+    assert!(page.ordered().is_empty());
+}
+
+#[test]
+fn long_digits_travel_in_several_messages_and_nonsense_does_not_travel() {
+    let mut page = on_call();
+    page.send(Event::Digits("1".repeat(70)));
+    assert_eq!(posts(&page.ordered()).len(), 3);
+    for nonsense in ["", "abc", "é".repeat(40).as_str()] {
+        page.send(Event::Digits(nonsense.into()));
+        assert!(page.ordered().is_empty(), "{nonsense}");
+    }
+}
+
+#[test]
+fn mute_shows_at_once_outlives_a_late_report_and_bows_to_the_extension() {
+    let mut page = on_call();
+    page.send(Event::Mute(true));
+    page.ordered();
+    page.send(heartbeat(state(Some(call(SID))))); // was on its way
+    assert!(!page.ordered().contains(&Command::ShowMute(false)));
+    page.now = page.now.plus(call::MUTE_HOLD_MS);
+    page.send(heartbeat(state(Some(call(SID))))); // the extension did not mute
+    assert!(page.ordered().contains(&Command::ShowMute(false)));
+    page.send(heartbeat(state(Some(CallView { muted: true, ..call(SID) })))); // muted in the popup
+    assert!(page.ordered().contains(&Command::ShowMute(true)));
+}
+
+#[test]
+fn a_call_that_another_script_removed_is_put_back_at_the_next_heartbeat() {
+    let mut page = on_call();
+    page.set_flex(|flex| flex.active_call = ActiveCall::None);
+    assert!(page.ordered().is_empty());
+    page.send(heartbeat(state(Some(call(SID)))));
+    assert_eq!(page.flex.active_call, ActiveCall::Ours);
+}
+
+#[test]
+fn flexs_own_call_is_never_replaced_and_ours_comes_when_it_is_over() {
+    let mut page = ready();
+    page.set_flex(|flex| flex.active_call = ActiveCall::Foreign);
+    page.pass(5_000, Some(&heartbeat(state(Some(call(SID))))));
+    assert_eq!(page.flex.active_call, ActiveCall::Foreign);
+    page.set_flex(|flex| flex.active_call = ActiveCall::None);
+    assert_eq!(page.flex.active_call, ActiveCall::Ours);
+}
+
+#[test]
+fn a_second_call_takes_the_firsts_place() {
+    let mut page = on_call();
+    page.send(heartbeat(state(Some(call(OTHER_SID)))));
+    let ordered = page.ordered();
+    assert_eq!(ordered[0], Command::RemoveCall);
+    assert!(matches!(&ordered[1], Command::InstallCall(call) if call.sid == OTHER_SID));
+}
+
+#[test]
+fn the_calls_phase_is_followed() {
+    let mut page = on_call();
+    let reconnecting = CallView { state: CallPhase::Reconnecting, ..call(SID) };
+    page.send(heartbeat(state(Some(reconnecting))));
+    assert!(page.ordered().contains(&Command::ShowPhase(CallPhase::Reconnecting)));
+}
+
+#[test]
+fn where_the_store_does_not_take_the_call_the_documented_actions_are_used() {
+    let mut page = ready();
+    page.takes_calls = false;
+    page.pass(10_000, Some(&heartbeat(state(Some(call(SID))))));
+    let ordered = page.ordered();
+    assert_eq!(ordered.iter().filter(|c| **c == Command::TakeOverActions).count(), 1);
+    assert_eq!(ordered.iter().filter(|c| matches!(c, Command::InstallCall(_))).count(), 1);
+    assert!(page.machine.takes_over());
+    page.send(Event::ToggleMute);
+    page.send(Event::ToggleMute);
+    let muted: Vec<_> = page
+        .ordered()
+        .into_iter()
+        .filter_map(|c| {
+            if let Command::Post(ToExtension::SetMute { payload }) = c { Some(payload.muted) } else { None }
+        })
+        .collect();
+    assert_eq!(muted, [true, false]);
+    page.set_flex(|flex| flex.active_call = ActiveCall::Foreign);
+    assert!(!page.machine.takes_over(), "Flex's own call keeps its buttons");
+    page.set_flex(|flex| flex.active_call = ActiveCall::None);
+    page.send(heartbeat(state(None)));
+    assert!(!page.machine.takes_over());
+}
+
+#[test]
+fn with_an_old_extension_a_live_voice_task_stands_in_for_the_call() {
+    let mut page = Page::new(boot());
+    page.send(configured());
+    page.send(old_heartbeat(None));
+    page.set_flex(|flex| flex.voice_task = Some(VoiceTask { worker_call_sid: Some(SID.into()), from: None }));
+    assert_eq!(page.flex.active_call, ActiveCall::Ours);
+    page.ordered();
+    page.send(Event::HangUp);
+    assert_eq!(page.ordered(), [Command::Post(ToExtension::HangUp { payload: None })]);
+    page.send(Event::Digits("7".into()));
+    assert_eq!(posts(&page.ordered()), ["VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS"]);
+    page.send(Event::Mute(true));
+    assert_eq!(page.ordered(), [Command::Notify(Severity::Warning, words::CANNOT_MUTE.into())]);
+    page.set_flex(|flex| flex.voice_task = None);
+    assert_eq!(page.flex.active_call, ActiveCall::None);
+}
+
+#[test]
+fn a_new_extension_without_a_call_gets_no_stand_in_for_a_task() {
+    let mut page = ready();
+    page.set_flex(|flex| flex.voice_task = Some(VoiceTask { worker_call_sid: Some(SID.into()), from: None }));
+    page.pass(3_000, Some(&heartbeat(state(None))));
+    assert_eq!(page.flex.active_call, ActiveCall::None);
+}
+
+// The guard.
+
+#[test]
+fn a_call_that_could_not_arrive_is_refused_with_a_reason() {
+    let mut page = Page::new(boot());
+    assert!(page.machine.refuses(page.now));
+    page.send(Event::Refused(Intent::AcceptCall));
+    assert_eq!(
+        page.notified(),
+        ["The call was not accepted, because voice is still connecting. Try again in a moment."]
+    );
+    page.pass(10_000, None);
+    page.ordered();
+    page.send(Event::Refused(Intent::DialOut));
+    assert!(page.notified()[0].contains("install or enable the Holdfast extension"));
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert!(!page.machine.refuses(page.now));
+}
+
+#[test]
+fn a_problem_that_the_extension_names_is_shown_at_once() {
+    let mut page = Page::new(boot());
+    page.send(configured());
+    let broken = ClientState {
+        status: Status::Failed,
+        registered: false,
+        problem: Some(problem(ProblemCode::MicrophoneUnavailable, false)),
+        ..state(None)
+    };
+    page.send(heartbeat(broken));
+    assert_eq!(page.status(), "Voice: not available – it broke. Do this");
+}
+
+#[test]
+fn no_command_shows_a_token() {
+    // Tokens never enter the machine: the shell reads the current one when it carries the command out.
+    let command = Command::PostToken(AccountSid::new(ACCOUNT).unwrap());
+    assert_eq!(format!("{command:?}"), format!("PostToken({ACCOUNT})"));
+    let message = ToExtension::FlexToken {
+        payload: FlexToken {
+            token: Secret::new("canary"),
+            account_sid: AccountSid::new(ACCOUNT).unwrap(),
+            expiration: String::new(),
+        },
+    };
+    assert!(!format!("{:?}", Command::Post(message)).contains("canary"));
+}

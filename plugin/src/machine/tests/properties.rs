@@ -1,0 +1,182 @@
+//! Any order of events, in a world that obeys, refuses or ignores.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Happening {
+    Event(Event),
+    Wait(u64),
+    Activity(&'static str),
+    VoiceTask(bool),
+    Pending(bool),
+    Active(ActiveCall),
+    Obeys(bool),
+    TakesCalls(bool),
+}
+
+fn client_state() -> impl Strategy<Value = ClientState> {
+    let live = proptest::option::of((any::<bool>(), any::<bool>()));
+    let status = prop_oneof![
+        Just(Status::WaitingForToken),
+        Just(Status::Registering),
+        Just(Status::Registered),
+        Just(Status::Reconnecting),
+        Just(Status::Failed)
+    ];
+    (0_u32..3, status, any::<bool>(), live, any::<bool>()).prop_map(
+        |(version, status, registered, live, failed)| ClientState {
+            protocol_version: version,
+            status,
+            registered,
+            call: live.map(|(other, muted)| CallView { muted, ..call(if other { OTHER_SID } else { SID }) }),
+            problem: failed.then(|| problem(ProblemCode::GatewayUnavailable, true)),
+            flex_token_expires_at: None,
+        },
+    )
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let message = prop_oneof![
+        4 => (client_state(), proptest::option::of(any::<bool>())).prop_map(|(state, error)| ToPage::Heartbeat {
+            payload: Heartbeat { voice_client_identity: "ext_agent".into(), error, state },
+        }),
+        2 => proptest::option::of(client_state()).prop_map(|payload| ToPage::Configured { payload }),
+        1 => client_state().prop_map(|payload| ToPage::State { payload }),
+        1 => Just(ToPage::Disconnected),
+        1 => Just(ToPage::ConfigRejected { payload: None }),
+        1 => Just(ToPage::Error { payload: ErrorReply::new(None, ProblemCode::NotConfigured, "") }),
+    ];
+    prop_oneof![
+        6 => message.prop_map(|m| Happening::Event(Event::Message(m))),
+        4 => (1_u64..40).prop_map(|n| Happening::Wait(n * 500)),
+        2 => prop_oneof![
+            Just(Event::Tick),
+            Just(Event::TokenUpdated),
+            Just(Event::HangUp),
+            any::<bool>().prop_map(Event::Mute),
+            Just(Event::ToggleMute),
+            "[0-9a-é]{0,40}".prop_map(Event::Digits),
+            any::<bool>().prop_map(|ok| Event::ContactUriSet { ok }),
+            any::<bool>().prop_map(|took| Event::CallInstalled { took }),
+            Just(Event::Refused(Intent::AcceptCall)),
+        ].prop_map(Happening::Event),
+        1 => prop_oneof![Just("Available"), Just("Break"), Just("Voice Client Offline"), Just("Training")]
+            .prop_map(Happening::Activity),
+        1 => any::<bool>().prop_map(Happening::VoiceTask),
+        1 => any::<bool>().prop_map(Happening::Pending),
+        1 => prop_oneof![Just(ActiveCall::None), Just(ActiveCall::Foreign)].prop_map(Happening::Active),
+        1 => any::<bool>().prop_map(Happening::Obeys),
+        1 => any::<bool>().prop_map(Happening::TakesCalls),
+    ]
+}
+
+/// One thing happens; whatever is ordered because of it is checked against what the world was like.
+fn happens(page: &mut Page, happening: Happening) {
+    match happening {
+        Happening::Event(event) => page.send(event),
+        Happening::Wait(millis) => page.pass(millis, None),
+        Happening::Activity(name) => page.set_flex(|flex| flex.activity = Some(activity(name))),
+        Happening::VoiceTask(live) => page.set_flex(|flex| {
+            flex.voice_task = live.then(|| VoiceTask { worker_call_sid: Some(SID.into()), from: None });
+        }),
+        Happening::Pending(pending) => page.set_flex(|flex| flex.reservation_pending = pending),
+        Happening::Active(call) => page.set_flex(|flex| flex.active_call = call),
+        Happening::Obeys(obeys) => page.obeys = obeys,
+        Happening::TakesCalls(takes) => page.takes_calls = takes,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_any_order_of_events_nothing_is_done_that_must_not_be(
+        happenings in proptest::collection::vec(happening(), 0..60)
+    ) {
+        let mut page = Page::new(boot());
+        let mut placed = false;
+        let mut taken_over = 0;
+        for happening in happenings {
+            let single = !matches!(happening, Happening::Wait(_));
+            let live_task = page.flex.voice_task.is_some() && !matches!(happening, Happening::VoiceTask(false));
+            let available = match happening {
+                Happening::Activity(name) => activity(name).available,
+                _ => page.flex.activity.as_ref().unwrap().available,
+            };
+            happens(&mut page, happening);
+            let mut moves = 0;
+            for command in page.ordered() {
+                match command {
+                    Command::SetActivity(sid) => {
+                        moves += 1;
+                        prop_assert!(!live_task, "the activity was changed during a call");
+                        prop_assert!(!single || available || sid != "WA3", "an agent on a break was moved");
+                        prop_assert!(sid != "WA2", "a break is the agent's own choice");
+                    }
+                    Command::InstallCall(_) => placed = true, // `Page` refuses to replace Flex's own call.
+                    Command::RemoveCall => {
+                        prop_assert!(placed, "a call was removed that was never there");
+                        placed = false;
+                    }
+                    Command::ShowMute(_) | Command::ShowPhase(_) => prop_assert!(placed),
+                    Command::Post(message) if !matches!(message, ToExtension::Configure { .. }) => {
+                        prop_assert!(placed, "{message:?} without a call");
+                    }
+                    Command::TakeOverActions => taken_over += 1,
+                    Command::SetContactUri(uri) => prop_assert_eq!(uri, OURS),
+                    _ => {}
+                }
+            }
+            prop_assert!(!single || moves <= 2, "moved {moves} times at once");
+        }
+        prop_assert!(taken_over <= 1);
+    }
+
+    #[test]
+    fn whatever_happened_before_a_minute_of_good_heartbeats_puts_everything_right(
+        happenings in proptest::collection::vec(happening(), 0..60),
+        muted in any::<bool>(),
+    ) {
+        let mut page = Page::new(boot());
+        for happening in happenings {
+            happens(&mut page, happening);
+        }
+        (page.obeys, page.takes_calls) = (true, true);
+        page.set_flex(|flex| {
+            flex.active_call = ActiveCall::None;
+            flex.voice_task = None;
+            flex.reservation_pending = false;
+        });
+        // Everything is quiet for longer than the slowest retry, then a call comes.
+        page.send(configured());
+        page.pass(310_000, Some(&heartbeat(state(None))));
+        prop_assert_eq!(page.status(), "Voice: ready");
+        prop_assert_eq!(page.flex.contact_uri.as_deref(), Some(OURS));
+        prop_assert!(!page.machine.refuses(page.now));
+        prop_assert_eq!(page.flex.active_call, ActiveCall::None);
+        let live = CallView { muted, ..call(SID) };
+        page.pass(4_000, Some(&heartbeat(state(Some(live)))));
+        prop_assert_eq!(page.flex.active_call, ActiveCall::Ours);
+        prop_assert_eq!(page.status(), "Voice: on a call");
+        page.ordered();
+        page.send(Event::ToggleMute);
+        let ordered = page.ordered();
+        prop_assert!(ordered.contains(&Command::ShowMute(!muted)), "{:?}", ordered);
+    }
+
+    #[test]
+    fn a_worker_who_is_not_enabled_sees_at_most_the_own_address_again(
+        happenings in proptest::collection::vec(happening(), 0..40)
+    ) {
+        let start = FlexView { contact_uri: Some(OURS.into()), ..flex("Available") };
+        let mut page = Page::new(Boot { enabled: false, flex: start, ..boot() });
+        for happening in happenings {
+            happens(&mut page, happening);
+        }
+        for command in page.ordered() {
+            prop_assert_eq!(command, Command::SetContactUri("client:agent".into()));
+        }
+    }
+}
