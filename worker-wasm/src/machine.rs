@@ -1,0 +1,335 @@
+//! The worker's state machine: every decision of the extension is made here, without a browser, a clock or a network.
+//!
+//! [`Machine::handle`] first takes in what happened, then what time did, and then *settles*: it compares what is with what should be
+//! (a fresh Voice token, a registered `Device`, a warm offscreen document, informed pages) and commands the difference.
+//! So no decision depends on the order in which things happened.
+//!
+//! | module | is about |
+//! |---|---|
+//! | [`config`] | account and token service: policy first, else first use |
+//! | [`ports`] | who is connected, who is believed, pages and popups |
+//! | [`token`] | Flex tokens in, Voice tokens out |
+//! | `registration` | the `Device` |
+//! | [`call`] | the one call |
+//! | `offscreen` | the document that carries it |
+//! | `view` | what is shown |
+//! | [`persisted`] | what outlives a killed worker |
+
+pub mod call;
+pub mod command;
+pub mod config;
+pub mod event;
+mod offscreen;
+pub mod persisted;
+pub mod ports;
+mod registration;
+mod timers;
+pub mod token;
+mod view;
+
+use std::collections::BTreeMap;
+
+pub use command::{Badge, Command, TokenRequest};
+pub use event::{DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage, PortId, Sender};
+pub use persisted::Persisted;
+use protocol::{
+    Problem, Timestamp,
+    offscreen::ToOffscreen,
+    state::{LogEntry, LogLevel},
+};
+
+use self::{
+    config::{Policy, PolicyValues},
+    offscreen::Offscreen,
+    ports::{Peer, Trust},
+    registration::Registration,
+    timers::{Jitter, Timer, Timers},
+    token::TokenWork,
+};
+
+/// After a restart the pages hear of a lost registration only if it does not come back within this time: less than the
+/// five seconds after which a plugin misses heartbeats.
+const RESTORE_GRACE_MS: u64 = 3_000;
+/// A clock that is set back by more than this takes the deadlines along.
+const CLOCK_TOLERANCE_MS: u64 = 1_000;
+
+/// What a worker process knows when it starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Boot {
+    /// Who may connect.
+    pub trust: Trust,
+    /// The extension's version.
+    pub version: String,
+    /// Now.
+    pub started_at: Timestamp,
+    /// Any number; another in each process. For jitter only.
+    pub seed: u64,
+}
+
+/// The machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    trust: Trust,
+    version: String,
+    started_at: Timestamp,
+    jitter: Jitter,
+
+    /// Events that came before the saved state was read; `None` once it was.
+    backlog: Option<Vec<Event>>,
+    policy: Policy,
+    durable: Persisted,
+    saved: Persisted,
+
+    peers: BTreeMap<PortId, Peer>,
+    tokens: TokenWork,
+    registration: Registration,
+    /// The worker's own object of the live call, while it is on offer.
+    offer: Option<OfferId>,
+    /// The call comes from the saved state, and the offscreen document has not yet confirmed it.
+    restored_call: bool,
+    /// What waits for the offscreen document to carry the call.
+    call_commands: Vec<ToOffscreen>,
+    /// What was wrong with the last call.
+    call_problem: Option<Problem>,
+    offscreen: Offscreen,
+    microphone: Option<MicrophonePermission>,
+    /// Just installed: the welcome page is due unless the microphone is granted.
+    owes_welcome: bool,
+    watchdog: Option<bool>,
+    badge: Option<Badge>,
+    timers: Timers,
+    last_now: Timestamp,
+    out: Vec<Command>,
+}
+
+impl Machine {
+    /// A machine that waits for [`Event::Started`].
+    #[must_use]
+    pub fn new(boot: Boot) -> Self {
+        Self {
+            trust: boot.trust,
+            version: boot.version,
+            started_at: boot.started_at,
+            jitter: Jitter::new(boot.seed),
+            backlog: Some(Vec::new()),
+            policy: Policy::default(),
+            durable: Persisted::default(),
+            saved: Persisted::default(),
+            peers: BTreeMap::new(),
+            tokens: TokenWork::default(),
+            registration: Registration::default(),
+            offer: None,
+            restored_call: false,
+            call_commands: Vec::new(),
+            call_problem: None,
+            offscreen: Offscreen::default(),
+            microphone: None,
+            owes_welcome: false,
+            watchdog: None,
+            badge: None,
+            timers: Timers::default(),
+            last_now: boot.started_at,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes in an event and says what to do about it.
+    #[must_use]
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+        self.follow_clock(now);
+        if let Some(backlog) = &mut self.backlog {
+            let Event::Started { persisted, policy } = event else {
+                backlog.push(event);
+                return Vec::new();
+            };
+            let backlog = std::mem::take(backlog);
+            self.backlog = None;
+            self.started(persisted, &policy, now);
+            for event in backlog {
+                self.take_in(event, now);
+            }
+        } else {
+            self.take_in(event, now);
+        }
+        while let Some((timer, due)) = self.timers.take_due(now) {
+            self.time_has_come(timer, due, now);
+        }
+        self.settle(now);
+        std::mem::take(&mut self.out)
+    }
+
+    /// When [`Event::Woke`] is wanted, if nothing else happens before.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// The state as pages see it.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> protocol::state::ClientState {
+        self.client_state(now)
+    }
+
+    fn take_in(&mut self, event: Event, now: Timestamp) {
+        match event {
+            // The saved state was read once; there is no second start.
+            Event::Started { .. } => {}
+            Event::PolicyChanged { policy } => self.policy_changed(&policy, now),
+            Event::Installed { first } => {
+                self.owes_welcome |= first;
+                self.out.push(Command::CheckMicrophone);
+            }
+            Event::BrowserStarted => self.info(now, "The browser has started."),
+            Event::Woke => {}
+            // Waking the worker to look at its deadlines is what the alarm is for; a permission can be taken back at any time.
+            Event::Alarm => self.out.push(Command::CheckMicrophone),
+            Event::PortOpened { port, name, sender } => self.port_opened(port, &name, &sender, now),
+            Event::PortClosed { port } => self.port_closed(port),
+            Event::FromPage { port, message } => self.from_page(port, message, now),
+            Event::FromPopup { port, message } => self.from_popup(port, message, now),
+            Event::FromOffscreen { port, message } => {
+                if self.is_offscreen_port(port) {
+                    self.from_offscreen(port, message, now);
+                }
+            }
+            Event::Microphone(permission) => {
+                self.microphone = Some(permission);
+                if std::mem::take(&mut self.owes_welcome) && permission != MicrophonePermission::Granted {
+                    self.out.push(Command::OpenWelcome);
+                }
+            }
+            Event::Fetched { attempt, outcome } => self.fetched(attempt, &outcome, now),
+            Event::Device { device, event } => self.device_event(device, event, now),
+            Event::OffscreenOpened { ok } => self.offscreen_opened(ok, now),
+            Event::OffscreenClosed => self.offscreen_closed(),
+        }
+    }
+
+    fn time_has_come(&mut self, timer: Timer, due: Timestamp, now: Timestamp) {
+        match timer {
+            Timer::Heartbeat => self.heartbeat(due, now),
+            Timer::FetchDeadline => self.fetch_overdue(now),
+            Timer::Registration => self.registration_overdue(now),
+            Timer::OffscreenHello => self.offscreen_overdue(now),
+            Timer::CallOffscreen => self.call_without_offscreen(now),
+            Timer::Accept => self.accept_overdue(now),
+            Timer::HangUp => self.hang_up_overdue(now),
+            Timer::ProblemFade => self.call_problem = None,
+            // These only held something back; settling goes on from here.
+            Timer::Refresh | Timer::FetchRetry | Timer::AskPages | Timer::OffscreenRetry | Timer::RestoreGrace => {}
+        }
+    }
+
+    fn settle(&mut self, now: Timestamp) {
+        self.obey_policy(now);
+        self.settle_token(now);
+        self.settle_device(now);
+        self.settle_offscreen(now);
+        self.settle_call(now);
+        let is_restoring = self.timers.is_armed(Timer::RestoreGrace);
+        self.durable.error_seen |= self.durable.config.is_some() && !is_restoring && self.has_error();
+        self.settle_pages(now);
+        self.settle_heartbeat(now);
+        self.settle_popups(now);
+        self.settle_badge(now);
+        let watchdog = self.durable.config.is_some();
+        if self.watchdog != Some(watchdog) {
+            self.watchdog = Some(watchdog);
+            self.out.push(Command::Watchdog { on: watchdog });
+        }
+        if self.durable != self.saved {
+            self.saved.clone_from(&self.durable);
+            self.out.push(Command::Save(Box::new(self.saved.clone())));
+        }
+    }
+
+    fn started(&mut self, persisted: Option<Box<Persisted>>, policy: &PolicyValues, now: Timestamp) {
+        if let Some(persisted) = persisted {
+            self.saved = (*persisted).clone();
+            self.durable = *persisted;
+            self.info(now, "The worker was started again and goes on from its saved state.");
+            if self.durable.confirmed.is_some() {
+                self.timers.arm(Timer::RestoreGrace, now.plus(RESTORE_GRACE_MS));
+            }
+            self.restore_call(now);
+        } else {
+            self.info(now, "The worker has started.");
+        }
+        self.out.push(Command::CheckMicrophone);
+        self.policy_changed(policy, now);
+    }
+
+    fn policy_changed(&mut self, values: &PolicyValues, now: Timestamp) {
+        let (policy, complaints) = Policy::read(values);
+        for complaint in complaints {
+            self.warn(now, complaint);
+        }
+        if policy == self.policy {
+            return;
+        }
+        self.policy = policy;
+        self.info(now, "The administrator's policy was read.");
+        // A page that was refused under the old policy may be welcome now.
+        self.close_pages(true);
+    }
+
+    /// Lets go of a configuration that policy no longer allows; of a live call only when it has ended.
+    fn obey_policy(&mut self, now: Timestamp) {
+        let is_allowed = self.durable.config.as_ref().is_none_or(|config| self.policy.allows(config));
+        if !is_allowed && self.durable.call.is_none() {
+            self.warn(now, "The administrator's policy names another account or token service: starting over.");
+            self.forget(now);
+        }
+    }
+
+    /// Forgets account, tokens and registration. Pages are told, and connect anew.
+    fn forget(&mut self, now: Timestamp) {
+        self.forget_registration();
+        let log = std::mem::take(&mut self.durable.log);
+        let microphone_proven = self.durable.microphone_proven;
+        let last_ended = self.durable.last_ended.take();
+        self.durable = Persisted { log, microphone_proven, last_ended, ..Persisted::default() };
+        self.tokens = self.tokens.reset();
+        self.call_problem = None;
+        self.timers.clear();
+        self.reset_offscreen(now);
+        self.dismiss_pages(now);
+    }
+
+    fn microphone_changed(&mut self) {
+        self.call_problem = None;
+        self.out.push(Command::CheckMicrophone);
+    }
+
+    /// The deadlines keep their distance when the clock is set back; set forward, they are due at once, which is harmless.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let back = now.until(self.last_now);
+        if back > CLOCK_TOLERANCE_MS {
+            self.timers.shift_back(back);
+        }
+        self.last_now = now;
+    }
+
+    fn info(&mut self, now: Timestamp, message: impl Into<String>) {
+        self.log(now, LogLevel::Info, message.into());
+    }
+
+    fn warn(&mut self, now: Timestamp, message: impl Into<String>) {
+        self.log(now, LogLevel::Warning, message.into());
+    }
+
+    /// Writes to the flight recorder. A line that is among the last few already is not repeated, so that nobody can wash
+    /// the record out.
+    fn log(&mut self, at: Timestamp, level: LogLevel, message: String) {
+        let log = &mut self.durable.log;
+        let is_repeated = level != LogLevel::Info
+            && log.iter().rev().take(4).any(|entry| entry.level == level && entry.message == message);
+        if is_repeated {
+            return;
+        }
+        if log.len() >= persisted::LOG_LINES {
+            log.pop_front();
+        }
+        log.push_back(LogEntry { at, level, message });
+    }
+}

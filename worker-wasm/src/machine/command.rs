@@ -1,0 +1,125 @@
+//! What the shell is told to do.
+
+use protocol::{
+    Secret, TokenUrl,
+    offscreen::ToOffscreen,
+    page::ToPage,
+    popup::ToPopup,
+};
+
+use super::{
+    event::{DeviceId, OfferId, PortId},
+    persisted::Persisted,
+};
+
+/// One thing to do. The shell carries commands out in their order and decides nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Send to a content script.
+    ToPage {
+        /// Its port.
+        port: PortId,
+        /// The message.
+        message: Box<ToPage>,
+    },
+    /// Send to one of the extension's own pages.
+    ToPopup {
+        /// Its port.
+        port: PortId,
+        /// The message.
+        message: Box<ToPopup>,
+    },
+    /// Send to the offscreen document.
+    ToOffscreen {
+        /// Its port.
+        port: PortId,
+        /// The message.
+        message: Box<ToOffscreen>,
+    },
+    /// Disconnect a port. No [`super::Event::PortClosed`] follows.
+    ClosePort {
+        /// The port.
+        port: PortId,
+    },
+    /// Ask the token service; answered by [`super::Event::Fetched`].
+    FetchToken {
+        /// Comes back in the answer.
+        attempt: u32,
+        /// The request.
+        request: TokenRequest,
+    },
+    /// Build a `Device`, attach its listeners and register it.
+    CreateDevice {
+        /// Its number.
+        device: DeviceId,
+        /// The Voice token.
+        token: Secret,
+    },
+    /// Give a `Device` a newer token.
+    UpdateToken {
+        /// Which one.
+        device: DeviceId,
+        /// The Voice token.
+        token: Secret,
+    },
+    /// Destroy a `Device`.
+    DestroyDevice {
+        /// Which one.
+        device: DeviceId,
+    },
+    /// Refuse an offered call, so that its caller is routed on at once.
+    RejectOffer {
+        /// Which one.
+        offer: OfferId,
+    },
+    /// Drop the SDK's object of an offered call without a word to the gateway.
+    IgnoreOffer {
+        /// Which one.
+        offer: OfferId,
+    },
+    /// Open the offscreen document unless it is open; answered by [`super::Event::OffscreenOpened`].
+    EnsureOffscreen,
+    /// Close the offscreen document; answered by [`super::Event::OffscreenClosed`].
+    CloseOffscreen,
+    /// Start or stop the repeating alarm that wakes a killed worker.
+    Watchdog {
+        /// True to start.
+        on: bool,
+    },
+    /// Write the state to `chrome.storage.session`.
+    Save(Box<Persisted>),
+    /// Show this on the toolbar button.
+    Badge(Badge),
+    /// Read the microphone permission; answered by [`super::Event::Microphone`].
+    CheckMicrophone,
+    /// Open the welcome page.
+    OpenWelcome,
+}
+
+/// A POST to the token service with a JSON body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// Where to.
+    pub url: TokenUrl,
+    /// For `Authorization: Bearer`; absent in the replaced service's contract, which has the token in the body.
+    pub bearer: Option<Secret>,
+    /// The JSON text.
+    pub body: Secret,
+}
+
+/// What the toolbar button shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Badge {
+    /// No Flex page has said hello yet.
+    Off,
+    /// On the way to being registered.
+    Connecting,
+    /// Registered: calls arrive.
+    Ready,
+    /// On a call.
+    OnCall,
+    /// On a call with the microphone muted.
+    Muted,
+    /// Something that somebody should look at.
+    Problem,
+}

@@ -1,0 +1,203 @@
+//! What can happen to the worker.
+
+use protocol::{
+    Secret, Timestamp,
+    offscreen::FromOffscreen,
+    page::{Kind, ToExtension},
+    popup::FromPopup,
+};
+
+use super::{config::PolicyValues, persisted::Persisted};
+
+/// A `chrome.runtime` port, as the shell numbers them. Never used twice by one worker process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortId(pub u64);
+
+/// A `Twilio.Device`, as the machine numbers them: events of one that was replaced are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(pub u32);
+
+/// An offered call's `Twilio.Call` object, as the shell numbers them. One call can be offered more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OfferId(pub u32);
+
+/// Anything that happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The saved state and the policy have been read. Whatever came before is handled right after this.
+    Started {
+        /// What the process before this one saved; `None` on a cold start.
+        persisted: Option<Box<Persisted>>,
+        /// The administrator's policy.
+        policy: PolicyValues,
+    },
+    /// The administrator's policy changed.
+    PolicyChanged {
+        /// All of it.
+        policy: PolicyValues,
+    },
+    /// Chrome installed or updated the extension, or itself.
+    Installed {
+        /// True for a first installation.
+        first: bool,
+    },
+    /// The browser started.
+    BrowserStarted,
+    /// The second net under a killed worker.
+    Alarm,
+    /// The time that [`super::Machine::next_wake`] named has come.
+    Woke,
+    /// Somebody connected.
+    PortOpened {
+        /// The port.
+        port: PortId,
+        /// The name that the other side gave.
+        name: String,
+        /// Who it is, as Chrome vouches for it.
+        sender: Sender,
+    },
+    /// The other side is gone.
+    PortClosed {
+        /// The port.
+        port: PortId,
+    },
+    /// A message of a content script.
+    FromPage {
+        /// Its port.
+        port: PortId,
+        /// The message.
+        message: PageMessage,
+    },
+    /// A message of one of the extension's own pages.
+    FromPopup {
+        /// Its port.
+        port: PortId,
+        /// `None` when it does not parse.
+        message: Option<FromPopup>,
+    },
+    /// A message of the offscreen document.
+    FromOffscreen {
+        /// Its port.
+        port: PortId,
+        /// `None` when it does not parse.
+        message: Option<FromOffscreen>,
+    },
+    /// The answer to [`super::Command::CheckMicrophone`].
+    Microphone(MicrophonePermission),
+    /// The answer to [`super::Command::FetchToken`].
+    Fetched {
+        /// Which attempt.
+        attempt: u32,
+        /// What came.
+        outcome: FetchOutcome,
+    },
+    /// Something happened to a `Device`.
+    Device {
+        /// Which one.
+        device: DeviceId,
+        /// What.
+        event: DeviceEvent,
+    },
+    /// The answer to [`super::Command::EnsureOffscreen`].
+    OffscreenOpened {
+        /// False when Chrome refused.
+        ok: bool,
+    },
+    /// The answer to [`super::Command::CloseOffscreen`].
+    OffscreenClosed,
+}
+
+/// Who opened a port, as Chrome vouches for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// The sender's extension id.
+    pub id: Option<String>,
+    /// The document's URL.
+    pub url: Option<String>,
+    /// The document's origin.
+    pub origin: Option<String>,
+    /// True when the sender sits in a tab.
+    pub in_tab: bool,
+    /// 0 for a tab's top frame.
+    pub frame_id: Option<i64>,
+}
+
+/// A message of a content script, parsed as far as it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PageMessage {
+    /// One of the contract's messages.
+    Parsed {
+        /// The message.
+        message: Box<ToExtension>,
+        /// For a FLEX_TOKEN: its `expiration`, read by the browser's `Date.parse`; `None` when that is no date.
+        flex_token_expires_at: Option<Timestamp>,
+    },
+    /// Not one of the contract's messages; judged by its type.
+    Malformed(Kind),
+}
+
+/// What came of asking the token service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchOutcome {
+    /// An HTTP answer.
+    Answer {
+        /// The status.
+        status: u16,
+        /// The body, which may hold a token.
+        body: Secret,
+        /// The `Retry-After` header in seconds, when the service sent one that the browser shows.
+        retry_after: Option<u64>,
+    },
+    /// An HTTP answer with a body that is longer than a token service's answer can be.
+    TooLong,
+    /// No answer in time.
+    TimedOut,
+    /// The network, TLS, CORS or a redirect stopped it. The browser does not say which.
+    Unreachable,
+}
+
+/// What the Voice SDK says about a `Device`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceEvent {
+    /// The gateway confirmed the registration.
+    Registered {
+        /// The edge that the `Device` is connected to.
+        edge: Option<String>,
+    },
+    /// The registration is gone.
+    Unregistered,
+    /// An error, of the `Device` or of starting it.
+    Error {
+        /// Twilio's code.
+        code: Option<u32>,
+    },
+    /// The token is about to expire.
+    TokenWillExpire,
+    /// A call is offered.
+    Incoming {
+        /// The SDK's object, which the shell keeps.
+        offer: OfferId,
+        /// The call's parameter `CallSid`.
+        call_sid: String,
+        /// What the offscreen document needs to accept it.
+        connect_token: Option<Secret>,
+        /// The call's parameter `From`.
+        from: Option<String>,
+    },
+    /// An offered call is no longer on offer: given up, or handed over. The shell has dropped the SDK's object.
+    OfferGone {
+        /// Which one.
+        offer: OfferId,
+    },
+}
+
+/// `navigator.permissions.query({name: "microphone"})` for the extension's own origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MicrophonePermission {
+    /// The offscreen document can use it.
+    Granted,
+    /// Nobody has answered yet. An offscreen document cannot ask, so a call would fail.
+    Prompt,
+    /// Refused.
+    Denied,
+}

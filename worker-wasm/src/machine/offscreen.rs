@@ -1,0 +1,173 @@
+//! The offscreen document: open and warm while there is something to be ready for.
+
+use protocol::{
+    Secret, Timestamp,
+    offscreen::{FromOffscreen, ToOffscreen},
+};
+
+use super::{
+    Command, Machine,
+    event::PortId,
+    timers::{Timer, backoff_ms},
+};
+
+/// From opening the document to its Hello.
+const HELLO_MS: u64 = 10_000;
+/// The longest delay between two tries to open it.
+const MAX_BACKOFF_MS: u64 = 30_000;
+/// The longest note that goes to the log.
+const MAX_NOTE_CHARS: usize = 200;
+
+/// Where the document stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not open, as far as this process knows.
+    #[default]
+    Closed,
+    /// Chrome was asked to open it, or it has lost its port; its Hello is to come.
+    Opening,
+    /// It has said Hello.
+    Ready {
+        port: PortId,
+        /// Token and edge of the last Prepare.
+        prepared: Option<(Secret, Option<String>)>,
+    },
+    /// Chrome was asked to close it.
+    Closing,
+}
+
+/// The document and how often it failed to come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Offscreen {
+    pub(super) state: State,
+    failures: u32,
+}
+
+impl Offscreen {
+    pub(super) const fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready { .. })
+    }
+
+    fn is_on(&self, port: PortId) -> bool {
+        matches!(&self.state, State::Ready { port: current, .. } if *current == port)
+    }
+}
+
+impl Machine {
+    /// A message of the offscreen document.
+    pub(super) fn from_offscreen(&mut self, port: PortId, message: Option<FromOffscreen>, now: Timestamp) {
+        let Some(message) = message else {
+            return self.warn(now, "A message of the offscreen document was not understood.");
+        };
+        if let FromOffscreen::Hello { call } = message {
+            if self.offscreen.state == State::Closing {
+                return;
+            }
+            self.offscreen = Offscreen { state: State::Ready { port, prepared: None }, failures: 0 };
+            self.timers.disarm(Timer::OffscreenHello);
+            self.timers.disarm(Timer::OffscreenRetry);
+            return self.offscreen_says_hello(call, now);
+        }
+        if !self.offscreen.is_on(port) {
+            // The word of a port that was replaced: the new one's Hello says what is.
+            return;
+        }
+        match message {
+            FromOffscreen::Hello { .. } => {}
+            FromOffscreen::Call { call } => self.offscreen_holds(call, now),
+            FromOffscreen::Ended { call_sid, problem } => self.offscreen_ended(&call_sid, problem, now),
+            FromOffscreen::Ping => self.to_offscreen(ToOffscreen::Pong),
+            FromOffscreen::Note { message } => {
+                let note: String = message.chars().take(MAX_NOTE_CHARS).collect();
+                self.info(now, format!("Offscreen document: {note}"));
+            }
+        }
+    }
+
+    /// Sends to the offscreen document, if it is there.
+    pub(super) fn to_offscreen(&mut self, message: ToOffscreen) {
+        if let State::Ready { port, .. } = self.offscreen.state {
+            self.out.push(Command::ToOffscreen { port, message: Box::new(message) });
+        }
+    }
+
+    /// A port of the offscreen document closed: the document may be gone, or about to connect again.
+    pub(super) fn offscreen_port_closed(&mut self, port: PortId) {
+        if self.offscreen.is_on(port) {
+            self.offscreen.state = State::Closed;
+        }
+    }
+
+    pub(super) fn offscreen_opened(&mut self, ok: bool, now: Timestamp) {
+        if self.offscreen.state != State::Opening || ok {
+            return;
+        }
+        self.warn(now, "Chrome did not open the offscreen document.");
+        self.offscreen_failed(now);
+        self.offscreen.state = State::Closed;
+    }
+
+    pub(super) fn offscreen_closed(&mut self) {
+        if self.offscreen.state == State::Closing {
+            self.offscreen.state = State::Closed;
+            self.timers.disarm(Timer::OffscreenHello);
+        }
+    }
+
+    /// No Hello came, or Chrome never said that it closed the document.
+    pub(super) fn offscreen_overdue(&mut self, now: Timestamp) {
+        match self.offscreen.state {
+            State::Opening => {
+                self.warn(now, "The offscreen document did not answer and is opened anew.");
+                self.offscreen_failed(now);
+                self.reset_offscreen(now);
+            }
+            State::Closing => self.offscreen.state = State::Closed,
+            State::Closed | State::Ready { .. } => {}
+        }
+    }
+
+    fn offscreen_failed(&mut self, now: Timestamp) {
+        self.offscreen.failures = self.offscreen.failures.saturating_add(1);
+        let random = self.jitter.next();
+        let delay = backoff_ms(self.offscreen.failures, MAX_BACKOFF_MS, random);
+        self.timers.arm(Timer::OffscreenRetry, now.plus(delay));
+    }
+
+    /// Closes the document, and with it whatever goes on in it. It is opened again when it is wanted.
+    pub(super) fn reset_offscreen(&mut self, now: Timestamp) {
+        if self.offscreen.state != State::Closing {
+            self.offscreen.state = State::Closing;
+            self.timers.disarm(Timer::OffscreenHello);
+            self.out.push(Command::CloseOffscreen);
+        }
+        self.timers.arm_once(Timer::OffscreenHello, now.plus(HELLO_MS));
+    }
+
+    /// Opens the document when it is wanted, keeps it ready, and closes it when nothing needs it.
+    pub(super) fn settle_offscreen(&mut self, now: Timestamp) {
+        let has_call = self.durable.call.is_some();
+        let wanted = has_call || self.durable.voice.is_some();
+        match &mut self.offscreen.state {
+            State::Closed if wanted && !self.timers.is_armed(Timer::OffscreenRetry) => {
+                self.offscreen.state = State::Opening;
+                self.timers.arm(Timer::OffscreenHello, now.plus(HELLO_MS));
+                self.out.push(Command::EnsureOffscreen);
+            }
+            State::Ready { .. } if !wanted => self.reset_offscreen(now),
+            // Not before the gateway has named the edge, nor with a token that it would refuse; and the Device that
+            // carries a call is left alone.
+            State::Ready { port, prepared } if !has_call && self.registration.is_registered() => {
+                let Some(voice) = self.durable.voice.as_ref().filter(|voice| voice.is_good(now)) else { return };
+                let edge = self.registration.edge().map(str::to_owned);
+                let wish = Some((voice.token.clone(), edge.clone()));
+                if *prepared != wish {
+                    *prepared = wish;
+                    let message = Box::new(ToOffscreen::Prepare { token: voice.token.clone(), edge });
+                    self.out.push(Command::ToOffscreen { port: *port, message });
+                }
+            }
+            _ => {}
+        }
+    }
+}

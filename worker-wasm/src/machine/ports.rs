@@ -1,0 +1,411 @@
+//! Who is connected, who is believed, and what they ask for.
+
+use protocol::{
+    Problem, ProblemCode, Timestamp,
+    page::{ErrorReply, Heartbeat, Kind, ToExtension, ToPage},
+    popup::{FromPopup, ToPopup},
+    port,
+    state::{ClientState, UiState},
+};
+
+use super::{
+    Command, Machine,
+    call::CallCommand,
+    config,
+    event::{PageMessage, PortId, Sender},
+    timers::Timer,
+    token::ASK_PAGES_MS,
+};
+
+/// Between two heartbeats.
+const HEARTBEAT_MS: u64 = 1_000;
+
+/// The extension's own pages that may open a popup port.
+const OWN_PAGES: [&str; 3] = ["popup.html", "options.html", "welcome.html"];
+/// The one page that may open the offscreen port.
+const OFFSCREEN_PAGE: &str = "offscreen.html";
+
+/// Who may connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The extension's id.
+    pub own_id: String,
+    /// `chrome-extension://<id>/`.
+    pub base_url: String,
+    /// The match patterns of the manifest's content script: `https://host/*`, also with `*.` before the host.
+    pub page_patterns: Vec<String>,
+}
+
+/// What a trusted port is for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Peer {
+    Page(Box<Page>),
+    Popup {
+        /// What it was shown last.
+        shown: Option<Box<UiState>>,
+    },
+    Offscreen,
+}
+
+/// A page that matches the content script.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Page {
+    /// Its last CONFIGURE was accepted.
+    accepted: bool,
+    /// Its last CONFIGURE was refused.
+    rejected: bool,
+    /// It is to be sent a CONFIGURED.
+    owed_configured: bool,
+    /// What it was told last.
+    told: Option<ClientState>,
+}
+
+impl Trust {
+    fn judge(&self, name: &str, sender: &Sender) -> Option<Peer> {
+        if sender.id.as_deref() != Some(self.own_id.as_str()) {
+            return None;
+        }
+        match name {
+            port::PAGE => {
+                let origin = sender.origin.as_deref()?;
+                let is_ours = sender.in_tab
+                    && sender.frame_id == Some(0)
+                    && self.page_patterns.iter().any(|pattern| matches_origin(pattern, origin));
+                is_ours.then(|| Peer::Page(Box::default()))
+            }
+            port::POPUP => {
+                let page = self.own_page(sender)?;
+                OWN_PAGES.contains(&page).then_some(Peer::Popup { shown: None })
+            }
+            port::OFFSCREEN => (self.own_page(sender)? == OFFSCREEN_PAGE && !sender.in_tab).then_some(Peer::Offscreen),
+            _ => None,
+        }
+    }
+
+    /// The path of the extension's own document that the sender is.
+    fn own_page<'a>(&self, sender: &'a Sender) -> Option<&'a str> {
+        let path = sender.url.as_deref()?.strip_prefix(self.base_url.as_str())?;
+        path.split(['?', '#']).next()
+    }
+}
+
+/// True when a match pattern of the forms that [`Trust::page_patterns`] names covers an origin.
+fn matches_origin(pattern: &str, origin: &str) -> bool {
+    let (Some((scheme, rest)), Some((origin_scheme, origin_host))) = (pattern.split_once("://"), origin.split_once("://"))
+    else {
+        return false;
+    };
+    let host = rest.split('/').next().unwrap_or("");
+    scheme == origin_scheme
+        && !host.is_empty()
+        && match host.strip_prefix("*.") {
+            Some(domain) => {
+                origin_host == domain
+                    || origin_host.strip_suffix(domain).is_some_and(|sub| sub.len() > 1 && sub.ends_with('.'))
+            }
+            None => host == origin_host,
+        }
+}
+
+impl Machine {
+    pub(super) fn port_opened(&mut self, port: PortId, name: &str, sender: &Sender, now: Timestamp) {
+        if let Some(peer) = self.trust.judge(name, sender) {
+            self.peers.insert(port, peer);
+        } else {
+            self.warn(now, "Refused a connection from somebody that may not connect.");
+            self.out.push(Command::ClosePort { port });
+        }
+    }
+
+    pub(super) fn port_closed(&mut self, port: PortId) {
+        if let Some(Peer::Offscreen) = self.peers.remove(&port) {
+            self.offscreen_port_closed(port);
+        }
+    }
+
+    pub(super) fn is_offscreen_port(&self, port: PortId) -> bool {
+        matches!(self.peers.get(&port), Some(Peer::Offscreen))
+    }
+
+    fn page_mut(&mut self, port: PortId) -> Option<&mut Page> {
+        match self.peers.get_mut(&port) {
+            Some(Peer::Page(page)) => Some(page),
+            _ => None,
+        }
+    }
+
+    fn pages(&self) -> impl Iterator<Item = (PortId, &Page)> {
+        self.peers.iter().filter_map(|(port, peer)| match peer {
+            Peer::Page(page) => Some((*port, page.as_ref())),
+            _ => None,
+        })
+    }
+
+    fn accepted_pages(&mut self) -> impl Iterator<Item = (PortId, &mut Page)> {
+        self.peers.iter_mut().filter_map(|(port, peer)| match peer {
+            Peer::Page(page) if page.accepted => Some((*port, page.as_mut())),
+            _ => None,
+        })
+    }
+
+    /// How many pages are open, and how many of them are accepted.
+    pub(super) fn count_pages(&self) -> (u32, u32) {
+        self.pages().fold((0, 0), |(open, accepted), (_, page)| (open + 1, accepted + u32::from(page.accepted)))
+    }
+
+    fn to_page(&mut self, port: PortId, message: ToPage) {
+        self.out.push(Command::ToPage { port, message: Box::new(message) });
+    }
+
+    fn answer_page(&mut self, port: PortId, in_reply_to: Option<&str>, code: ProblemCode, message: &str) {
+        self.to_page(port, ToPage::Error { payload: ErrorReply::new(in_reply_to, code, message) });
+    }
+
+    /// Refuses a FLEX_TOKEN.
+    pub(super) fn page_error(&mut self, port: PortId, code: ProblemCode, message: &str) {
+        self.answer_page(port, Some("VOICE_CLIENT_EXTENSION_FLEX_TOKEN"), code, message);
+    }
+
+    /// A message of a page.
+    pub(super) fn from_page(&mut self, port: PortId, message: PageMessage, now: Timestamp) {
+        let Some(page) = self.page_mut(port) else { return };
+        let accepted = page.accepted;
+        let (message, expires_at) = match message {
+            PageMessage::Parsed { message, flex_token_expires_at } => (*message, flex_token_expires_at),
+            PageMessage::Malformed(kind) => return self.malformed(port, kind),
+        };
+        let name = message.type_name();
+        if !accepted && !matches!(message, ToExtension::Configure { .. }) {
+            return self.answer_page(
+                port,
+                Some(name),
+                ProblemCode::NotConfigured,
+                "This page has not been accepted. Send CONFIGURE first.",
+            );
+        }
+        let (sid, command) = match message {
+            ToExtension::Configure { payload } => return self.configure(port, &payload, now),
+            ToExtension::FlexToken { payload } => return self.flex_token(port, payload, expires_at, now),
+            ToExtension::HangUp { payload } => (payload.map(|call| call.call_sid), CallCommand::HangUp),
+            ToExtension::SendDigits { payload } => (None, CallCommand::SendDigits(payload.digits)),
+            ToExtension::SetMute { payload } => (None, CallCommand::SetMute(payload.muted)),
+        };
+        if let Err(message) = self.command_call(sid.as_ref(), command, now) {
+            self.answer_page(port, Some(name), ProblemCode::NoCall, message);
+        }
+    }
+
+    fn malformed(&mut self, port: PortId, kind: Kind) {
+        let (name, code, message) = match kind {
+            Kind::Known(name) => (
+                Some(name),
+                ProblemCode::MalformedMessage,
+                "The payload of this message is not what its type says. Correct the sender.",
+            ),
+            Kind::Unknown => (
+                None,
+                ProblemCode::UnknownType,
+                "This extension does not know that message type. Update the extension or the plugin.",
+            ),
+            Kind::Foreign | Kind::Echo => {
+                (None, ProblemCode::MalformedMessage, "This is not a message for the extension. Correct the sender.")
+            }
+        };
+        self.answer_page(port, name, code, message);
+    }
+
+    fn configure(&mut self, port: PortId, wish: &protocol::page::Configure, now: Timestamp) {
+        match config::judge(wish, &self.policy, self.durable.config.as_ref()) {
+            Ok(config) => {
+                if self.durable.config.is_none() {
+                    self.info(
+                        now,
+                        format!("Serving account {} with the token service {}.", config.account, config.token_url.origin()),
+                    );
+                    self.durable.config = Some(config);
+                }
+                self.out.push(Command::CheckMicrophone);
+                self.expect_flex_token();
+                if let Some(page) = self.page_mut(port) {
+                    *page = Page { accepted: true, rejected: false, owed_configured: true, told: None };
+                }
+            }
+            Err(problem) => {
+                self.warn(now, format!("Refused a page: {}", problem.message));
+                if let Some(page) = self.page_mut(port) {
+                    *page = Page { accepted: false, rejected: true, owed_configured: false, told: None };
+                }
+                self.to_page(port, ToPage::ConfigRejected { payload: Some(problem) });
+            }
+        }
+    }
+
+    /// A plugin answers every CONFIGURED with its Flex token, so that is how to ask for one.
+    pub(super) fn ask_pages_for_flex_token(&mut self, now: Timestamp) {
+        if self.timers.is_armed(Timer::AskPages) {
+            return;
+        }
+        let mut asked = false;
+        for (_, page) in self.accepted_pages() {
+            page.owed_configured = true;
+            asked = true;
+        }
+        if asked {
+            self.expect_flex_token();
+            self.timers.arm(Timer::AskPages, now.plus(ASK_PAGES_MS));
+        }
+    }
+
+    /// Beats once.
+    pub(super) fn heartbeat(&mut self, due: Timestamp, now: Timestamp) {
+        // A beat that was slept through is not made up for.
+        let next = due.plus(HEARTBEAT_MS);
+        self.timers.arm(Timer::Heartbeat, if next > now { next } else { now.plus(HEARTBEAT_MS) });
+        let Some(identity) = self.durable.confirmed.clone() else { return };
+        let state = self.client_state(now);
+        self.durable.error_seen |= !state.registered;
+        let error = self.durable.error_seen.then_some(!state.registered);
+        let ports: Vec<PortId> = self.accepted_pages().map(|(port, _)| port).collect();
+        for port in ports {
+            let payload =
+                Heartbeat { voice_client_identity: identity.to_string(), error, state: state.clone() };
+            self.to_page(port, ToPage::Heartbeat { payload });
+        }
+    }
+
+    /// Starts the heartbeats when there is somebody to hear them and something to say, and stops them otherwise.
+    pub(super) fn settle_heartbeat(&mut self, now: Timestamp) {
+        let has_news = self.durable.config.is_some()
+            && self.durable.confirmed.is_some()
+            && (self.registration.is_registered() || !self.timers.is_armed(Timer::RestoreGrace));
+        if has_news && self.accepted_pages().next().is_some() {
+            if !self.timers.is_armed(Timer::Heartbeat) {
+                self.heartbeat(now, now);
+            }
+        } else {
+            self.timers.disarm(Timer::Heartbeat);
+        }
+    }
+
+    /// Tells every accepted page what is new to it.
+    pub(super) fn settle_pages(&mut self, now: Timestamp) {
+        let state = self.client_state(now);
+        let mut messages = Vec::new();
+        for (port, page) in self.accepted_pages() {
+            if !page.owed_configured && page.told.as_ref() == Some(&state) {
+                continue;
+            }
+            let payload = state.clone();
+            let message = if std::mem::take(&mut page.owed_configured) {
+                ToPage::Configured { payload: Some(payload) }
+            } else {
+                ToPage::State { payload }
+            };
+            page.told = Some(state.clone());
+            messages.push(Command::ToPage { port, message: Box::new(message) });
+        }
+        self.out.extend(messages);
+    }
+
+    /// Tells every accepted page where things stand, and lets go of all of them.
+    pub(super) fn dismiss_pages(&mut self, now: Timestamp) {
+        for (_, page) in self.accepted_pages() {
+            page.owed_configured = false;
+        }
+        self.settle_pages(now);
+        self.close_pages(false);
+    }
+
+    /// Lets go of pages: their content scripts connect again and repeat CONFIGURE.
+    pub(super) fn close_pages(&mut self, only_rejected: bool) {
+        let ports: Vec<PortId> = self
+            .pages()
+            .filter(|(_, page)| !only_rejected || page.rejected)
+            .map(|(port, _)| port)
+            .collect();
+        for port in ports {
+            self.peers.remove(&port);
+            self.out.push(Command::ClosePort { port });
+        }
+    }
+
+    /// A message of the popup or another of the extension's own pages.
+    pub(super) fn from_popup(&mut self, port: PortId, message: Option<FromPopup>, now: Timestamp) {
+        if !matches!(self.peers.get(&port), Some(Peer::Popup { .. })) {
+            return;
+        }
+        let done = match message {
+            None => Err("That command was not understood."),
+            Some(FromPopup::HangUp) => self.command_call(None, CallCommand::HangUp, now),
+            Some(FromPopup::SetMute { muted }) => self.command_call(None, CallCommand::SetMute(muted), now),
+            Some(FromPopup::SendDigits { digits }) => self.command_call(None, CallCommand::SendDigits(digits), now),
+            Some(FromPopup::Restart) => self.restart(now),
+            Some(FromPopup::MicrophoneChanged) => {
+                self.microphone_changed();
+                Ok(())
+            }
+        };
+        if let Err(reason) = done {
+            let message = Box::new(ToPopup::Refused { message: reason.into() });
+            self.out.push(Command::ToPopup { port, message });
+        }
+    }
+
+    fn restart(&mut self, now: Timestamp) -> Result<(), &'static str> {
+        if self.durable.call.is_some() {
+            return Err("A call is live. Hang up before you restart.");
+        }
+        self.info(now, "Restarted by hand: waiting for Flex.");
+        self.forget(now);
+        Ok(())
+    }
+
+    /// Shows the extension's own pages what is new to them.
+    pub(super) fn settle_popups(&mut self, now: Timestamp) {
+        if !self.peers.values().any(|peer| matches!(peer, Peer::Popup { .. })) {
+            return;
+        }
+        let state = self.ui_state(now);
+        for (port, peer) in &mut self.peers {
+            if let Peer::Popup { shown } = peer
+                && shown.as_deref() != Some(&state)
+            {
+                *shown = Some(Box::new(state.clone()));
+                let message = Box::new(ToPopup::State { state: state.clone() });
+                self.out.push(Command::ToPopup { port: *port, message });
+            }
+        }
+    }
+}
+
+/// The problem of a microphone that the extension may not use.
+pub(super) fn microphone_unavailable() -> Problem {
+    Problem {
+        code: ProblemCode::MicrophoneUnavailable,
+        message: "The extension may not use the microphone. Open its welcome page and allow it.".into(),
+        retrying: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_match_pattern_covers_its_origin_and_no_other() {
+        for (pattern, origin, covers) in [
+            ("https://flex.twilio.com/*", "https://flex.twilio.com", true),
+            ("https://flex.twilio.com/*", "http://flex.twilio.com", false),
+            ("https://flex.twilio.com/*", "https://flex.twilio.com.evil.test", false),
+            ("https://flex.twilio.com/*", "https://flex.twilio.com:8443", false),
+            ("https://*.acme.test/*", "https://flex.acme.test", true),
+            ("https://*.acme.test/*", "https://acme.test", true),
+            ("https://*.acme.test/*", "https://evilacme.test", false),
+            ("https://*.acme.test/*", "null", false),
+            ("<all_urls>", "https://flex.twilio.com", false),
+            ("https:///*", "https://", false),
+        ] {
+            assert_eq!(matches_origin(pattern, origin), covers, "{pattern} {origin}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The worker's `Device`: one per identity, registered, watched, and rebuilt when it does not come back by itself.
+
+use protocol::{Identity, Problem, ProblemCode, Secret, Timestamp};
+
+use super::{
+    Command, Machine,
+    event::{DeviceEvent, DeviceId},
+    timers::Timer,
+};
+
+/// How long the gateway's confirmation may take before the `Device` is rebuilt; doubled for each rebuild in a row.
+const REGISTRATION_MS: u64 = 15_000;
+/// The longest that it is waited for.
+const MAX_REGISTRATION_MS: u64 = 60_000;
+
+/// Codes by which gateway and SDK say that the token is not good (any more). The SDK turns 31201, 31204 and 31205 into
+/// 20151, 20101 and 20104.
+const TOKEN_CODES: [u32; 6] = [20_101, 20_104, 20_151, 31_201, 31_204, 31_205];
+
+/// The `Device` there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Device {
+    id: DeviceId,
+    identity: Identity,
+    /// The token that it was given last.
+    token: Secret,
+    registered: bool,
+    edge: Option<String>,
+    /// It will not come back by itself.
+    must_rebuild: bool,
+}
+
+/// The volatile half of the registration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Registration {
+    device: Option<Device>,
+    /// How many were built: the number of the newest one.
+    built: u32,
+    rebuilds: u32,
+    pub(super) problem: Option<Problem>,
+}
+
+impl Registration {
+    pub(super) fn is_registered(&self) -> bool {
+        self.device.as_ref().is_some_and(|device| device.registered)
+    }
+
+    pub(super) fn is_current(&self, id: DeviceId) -> bool {
+        self.device.as_ref().is_some_and(|device| device.id == id)
+    }
+
+    /// The edge that calls have to be accepted on, once the gateway has named it.
+    pub(super) fn edge(&self) -> Option<&str> {
+        self.device.as_ref()?.edge.as_deref()
+    }
+}
+
+impl Machine {
+    /// Something happened to a `Device`.
+    pub(super) fn device_event(&mut self, id: DeviceId, event: DeviceEvent, now: Timestamp) {
+        // A call is told apart by its offer, also when its Device was replaced meanwhile.
+        let event = match event {
+            DeviceEvent::OfferGone { offer } => return self.offer_gone(offer, now),
+            DeviceEvent::Incoming { offer, .. } if !self.registration.is_current(id) => {
+                return self.out.push(Command::IgnoreOffer { offer });
+            }
+            event => event,
+        };
+        let Some(device) = self.registration.device.as_mut().filter(|device| device.id == id) else { return };
+        match event {
+            DeviceEvent::Registered { edge } => {
+                let is_news = !device.registered;
+                device.registered = true;
+                device.must_rebuild = false;
+                device.edge = edge.or(device.edge.take());
+                if self.durable.voice.as_ref().is_some_and(|voice| voice.identity == device.identity) {
+                    self.durable.confirmed = Some(device.identity.clone());
+                }
+                self.registration.rebuilds = 0;
+                self.registration.problem = None;
+                self.tokens.registered();
+                self.timers.disarm(Timer::Registration);
+                self.timers.disarm(Timer::RestoreGrace);
+                if is_news {
+                    self.info(now, "The gateway has confirmed the registration.");
+                }
+            }
+            DeviceEvent::Unregistered => self.registration_lost(now),
+            DeviceEvent::Error { code } => self.device_error(code, now),
+            DeviceEvent::TokenWillExpire => self.voice_token_expiring(now),
+            DeviceEvent::Incoming { offer, call_sid, connect_token, from } => {
+                self.incoming(offer, call_sid, connect_token, from, now);
+            }
+            DeviceEvent::OfferGone { .. } => {}
+        }
+    }
+
+    fn registration_lost(&mut self, now: Timestamp) {
+        let Some(device) = self.registration.device.as_mut().filter(|device| device.registered) else { return };
+        device.registered = false;
+        self.warn(now, "The registration is lost. Registering again.");
+        self.registration.problem.get_or_insert_with(gateway_unavailable);
+        self.watch_registration(now);
+    }
+
+    fn device_error(&mut self, code: Option<u32>, now: Timestamp) {
+        let shown = code.map_or_else(|| "without a code".into(), |code| code.to_string());
+        self.warn(now, format!("The Voice SDK reports error {shown}."));
+        if code.is_some_and(|code| TOKEN_CODES.contains(&code)) {
+            // The gateway does not confirm the registration any more, also while the SDK still says "registered".
+            self.registration_lost(now);
+            self.registration.problem = Some(Problem {
+                code: ProblemCode::VoiceTokenRefused,
+                message: "Twilio did not accept the Voice token. Fetching another; if it stays so, check the token \
+                          service's API key."
+                    .into(),
+                retrying: true,
+            });
+            self.voice_token_refused(now);
+        } else if !self.registration.is_registered() {
+            self.registration.problem.get_or_insert_with(gateway_unavailable);
+        }
+    }
+
+    fn watch_registration(&mut self, now: Timestamp) {
+        let wait = (REGISTRATION_MS << self.registration.rebuilds.min(8)).min(MAX_REGISTRATION_MS);
+        self.timers.arm(Timer::Registration, now.plus(wait));
+    }
+
+    /// The gateway's confirmation did not come.
+    pub(super) fn registration_overdue(&mut self, now: Timestamp) {
+        let Some(device) = self.registration.device.as_mut().filter(|device| !device.registered) else { return };
+        device.must_rebuild = true;
+        self.registration.rebuilds = self.registration.rebuilds.saturating_add(1);
+        self.registration.problem.get_or_insert_with(gateway_unavailable);
+        self.warn(now, "The gateway has not confirmed the registration in time. Starting over.");
+    }
+
+    /// Brings the `Device` in line with the Voice token.
+    pub(super) fn settle_device(&mut self, now: Timestamp) {
+        let Some(voice) = self.durable.voice.as_ref().filter(|voice| voice.is_good(now)) else { return };
+        let Some(device) = &mut self.registration.device else { return self.build_device(now) };
+
+        let has_news = device.token != voice.token;
+        // A fresh token after a refusal starts over: the SDK may have stopped registering.
+        let was_refused = has_news
+            && self.registration.problem.as_ref().is_some_and(|problem| problem.code == ProblemCode::VoiceTokenRefused);
+        if device.must_rebuild || was_refused || device.identity != voice.identity {
+            // Destroying a Device rejects the call that it is offering.
+            if self.durable.call.as_ref().is_none_or(|call| call.handed_over) {
+                self.destroy_device();
+                self.build_device(now);
+                return;
+            }
+            device.must_rebuild = true;
+        }
+        if has_news && device.identity == voice.identity {
+            device.token = voice.token.clone();
+            self.out.push(Command::UpdateToken { device: device.id, token: voice.token.clone() });
+        }
+    }
+
+    fn build_device(&mut self, now: Timestamp) {
+        let Some(voice) = &self.durable.voice else { return };
+        self.registration.built = self.registration.built.wrapping_add(1);
+        let id = DeviceId(self.registration.built);
+        self.registration.device = Some(Device {
+            id,
+            identity: voice.identity.clone(),
+            token: voice.token.clone(),
+            registered: false,
+            edge: None,
+            must_rebuild: false,
+        });
+        self.out.push(Command::CreateDevice { device: id, token: voice.token.clone() });
+        self.watch_registration(now);
+    }
+
+    pub(super) fn destroy_device(&mut self) {
+        if let Some(device) = self.registration.device.take() {
+            self.offer = None;
+            self.out.push(Command::DestroyDevice { device: device.id });
+        }
+        self.timers.disarm(Timer::Registration);
+    }
+
+    pub(super) fn forget_registration(&mut self) {
+        self.destroy_device();
+        self.registration = Registration { built: self.registration.built, ..Registration::default() };
+    }
+}
+
+fn gateway_unavailable() -> Problem {
+    Problem {
+        code: ProblemCode::GatewayUnavailable,
+        message: "Twilio cannot be reached, so no calls arrive. Check the network; trying again.".into(),
+        retrying: true,
+    }
+}

@@ -1,0 +1,412 @@
+//! Flex tokens in, Voice tokens out: when to ask the token service, what to make of its answer.
+
+use protocol::{
+    Identity, IdentityPrefix, Problem, ProblemCode, Secret, Timestamp,
+    page::FlexToken as FlexTokenMessage,
+    token::{TokenErrorBody, TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Command, Machine,
+    command::TokenRequest,
+    config::Config,
+    event::{FetchOutcome, PortId},
+    timers::{Timer, backoff_ms},
+};
+
+/// Between two requests to the token service, whatever happens.
+const MIN_GAP_MS: u64 = 1_000;
+/// The shell gives up after 10 s; this is for a shell that does not come back.
+const FETCH_DEADLINE_MS: u64 = 20_000;
+/// The longest delay between two tries.
+const MAX_BACKOFF_MS: u64 = 60_000;
+/// The longest `Retry-After` that is believed.
+const MAX_RETRY_AFTER_S: u64 = 300;
+/// Between two times that the pages are asked for a Flex token.
+pub(super) const ASK_PAGES_MS: u64 = 30_000;
+/// The SDK announces the end of a token more than once, also of one that was replaced: a token this young is left alone.
+const TOO_YOUNG_MS: u64 = 2_000;
+/// Longer than any token.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// A Flex token that a page sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlexToken {
+    /// The token, opaque.
+    pub token: Secret,
+    /// When it expires, as the page says.
+    pub expires_at: Timestamp,
+    /// True once the token service has refused it.
+    pub refused: bool,
+}
+
+/// A Voice token that the token service minted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceToken {
+    /// The token, a JWT.
+    pub token: Secret,
+    /// Whom it is for: the service's decision.
+    pub identity: Identity,
+    /// When it came.
+    pub fetched_at: Timestamp,
+    /// When it expires, by this machine's clock; unknown for the replaced service's tokens.
+    pub expires_at: Option<Timestamp>,
+    /// When to fetch the next one.
+    pub refresh_at: Option<Timestamp>,
+    /// True once the gateway has refused it.
+    pub refused: bool,
+}
+
+impl VoiceToken {
+    /// True while the gateway should take it.
+    #[must_use]
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        !self.refused && self.expires_at.is_none_or(|at| at > now)
+    }
+
+    fn wants_successor(&self, now: Timestamp) -> bool {
+        !self.is_good(now) || self.refresh_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// The volatile half: what is going on with the token service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TokenWork {
+    /// The number of the request that is on its way.
+    in_flight: Option<u32>,
+    attempts: u32,
+    last_request: Option<Timestamp>,
+    /// Failures in a row.
+    failures: u32,
+    /// Voice tokens in a row that the gateway has refused.
+    refusals: u32,
+    /// The Flex token that was refused is worth another try when a page sends it again: it was asked to.
+    same_again: bool,
+    pub(super) problem: Option<Problem>,
+}
+
+impl TokenWork {
+    pub(super) const fn is_fetching(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    pub(super) const fn registered(&mut self) {
+        self.refusals = 0;
+    }
+
+    /// A new run of the same: late answers to the old one's requests are still told apart.
+    pub(super) const fn reset(&mut self) -> Self {
+        Self {
+            in_flight: None,
+            attempts: self.attempts,
+            last_request: self.last_request,
+            failures: 0,
+            refusals: 0,
+            same_again: false,
+            problem: None,
+        }
+    }
+}
+
+/// The replaced service, a Twilio Function, lives at `…/generateToken` and speaks its own contract.
+fn is_legacy(config: &Config) -> bool {
+    config.token_url.as_str().ends_with("/generateToken")
+}
+
+#[derive(Serialize)]
+struct LegacyRequest<'a> {
+    #[serde(rename = "Token")]
+    token: &'a str,
+    #[serde(rename = "VoiceClientPrefix")]
+    prefix: &'a IdentityPrefix,
+}
+
+#[derive(Deserialize)]
+struct LegacyResponse {
+    identity: Identity,
+    token: Secret,
+}
+
+fn request(config: &Config, flex: &Secret) -> TokenRequest {
+    // Serialising strings to JSON text cannot fail; an empty body would be answered with 400, and seen.
+    let json = |result: serde_json::Result<String>| Secret::new(result.unwrap_or_default());
+    if is_legacy(config) {
+        let body = serde_json::to_string(&LegacyRequest { token: flex.expose(), prefix: &config.prefix });
+        return TokenRequest { url: config.token_url.clone(), bearer: None, body: json(body) };
+    }
+    let body = serde_json::to_string(&VoiceTokenRequest {
+        account_sid: config.account.clone(),
+        identity_prefix: config.prefix.clone(),
+    });
+    TokenRequest { url: config.token_url.clone(), bearer: Some(flex.clone()), body: json(body) }
+}
+
+/// Why there is no Voice token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// Ask again with another Flex token.
+    FlexTokenRefused(&'static str),
+    /// Ask again later.
+    Unavailable { message: &'static str, retry_after: Option<u64> },
+    /// Somebody has to correct something; ask again now and then.
+    Misconfigured(&'static str),
+}
+
+fn understand(config: &Config, outcome: &FetchOutcome, now: Timestamp) -> Result<VoiceToken, Failure> {
+    match outcome {
+        FetchOutcome::TimedOut => Err(Failure::Unavailable {
+            message: "The token service did not answer in time. Trying again.",
+            retry_after: None,
+        }),
+        FetchOutcome::Unreachable => Err(Failure::Unavailable {
+            message: "The token service cannot be reached. Check the network; trying again.",
+            retry_after: None,
+        }),
+        FetchOutcome::TooLong => Err(Failure::Misconfigured(
+            "The token service sent something that is not a token. Check its URL in the Flex plugin's configuration.",
+        )),
+        FetchOutcome::Answer { status: 200, body, .. } => accept(config, body, now),
+        FetchOutcome::Answer { status, body, retry_after } => Err(refusal(*status, body, *retry_after)),
+    }
+}
+
+fn accept(config: &Config, body: &Secret, now: Timestamp) -> Result<VoiceToken, Failure> {
+    const NOT_A_TOKEN: Failure = Failure::Misconfigured(
+        "The token service's answer is not a Voice token. Check its URL and version.",
+    );
+    let (identity, token, expires_in) = if is_legacy(config) {
+        let answer: LegacyResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
+        (answer.identity, answer.token, None)
+    } else {
+        let answer: VoiceTokenResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
+        if answer.account_sid != config.account {
+            return Err(Failure::Misconfigured(
+                "The token service answered for another Twilio account. Check its URL and its account.",
+            ));
+        }
+        (answer.identity, answer.token, Some(answer.expires_in))
+    };
+    if token.is_empty() || expires_in == Some(0) {
+        return Err(NOT_A_TOKEN);
+    }
+    // What follows the prefix is the agent's own identity, so it is never empty.
+    if !identity.as_str().strip_prefix(config.prefix.as_str()).is_some_and(|own| !own.is_empty()) {
+        return Err(Failure::Misconfigured(
+            "The token service uses another identity prefix than the Flex plugin. Make the two agree.",
+        ));
+    }
+    let life = expires_in.map(|seconds| seconds.saturating_mul(1_000));
+    Ok(VoiceToken {
+        token,
+        identity,
+        fetched_at: now,
+        expires_at: life.map(|millis| now.plus(millis)),
+        refresh_at: life.map(|millis| now.plus(millis / 2)),
+        refused: false,
+    })
+}
+
+fn refusal(status: u16, body: &Secret, retry_after: Option<u64>) -> Failure {
+    let code = serde_json::from_str::<TokenErrorBody>(body.expose()).ok().map(|error| error.code);
+    let unavailable = |message| Failure::Unavailable { message, retry_after };
+    match (status, code) {
+        (_, Some(TokenErrorCode::WrongAccount)) => Failure::Misconfigured(
+            "The token service belongs to another Twilio account than this Flex. Check the token service URL.",
+        ),
+        (_, Some(TokenErrorCode::WrongPrefix)) => Failure::Misconfigured(
+            "The token service uses another identity prefix than the Flex plugin. Make the two agree.",
+        ),
+        (_, Some(TokenErrorCode::OriginNotAllowed)) => Failure::Misconfigured(
+            "The token service does not allow this extension. Add the extension's origin to its configuration.",
+        ),
+        (_, Some(TokenErrorCode::RoleNotAllowed)) => Failure::FlexTokenRefused(
+            "Your Flex user may not use the voice client. Ask an administrator for the agent role.",
+        ),
+        (401 | 403, _) => Failure::FlexTokenRefused(
+            "The token service does not accept your Flex session. Reload Flex; if it stays so, sign in again.",
+        ),
+        (408 | 425 | 429, _) => unavailable("The token service is busy. Trying again."),
+        (500..=599, _) => unavailable("The token service has a problem of its own. Trying again."),
+        _ => Failure::Misconfigured(
+            "The token service does not understand the request. Check its URL and version.",
+        ),
+    }
+}
+
+impl Machine {
+    /// A FLEX_TOKEN of an accepted page.
+    pub(super) fn flex_token(
+        &mut self,
+        port: PortId,
+        message: FlexTokenMessage,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let Some(config) = &self.durable.config else { return };
+        if message.account_sid != config.account {
+            return self.page_error(
+                port,
+                ProblemCode::WrongAccount,
+                "This Flex token is for another account than the one that the page was accepted for.",
+            );
+        }
+        let Some(expires_at) = expires_at.filter(|_| (1..=MAX_TOKEN_BYTES).contains(&message.token.expose().len()))
+        else {
+            return self.page_error(
+                port,
+                ProblemCode::MalformedMessage,
+                "FLEX_TOKEN needs a token and an ISO-8601 expiration.",
+            );
+        };
+        if expires_at <= now {
+            return self.page_error(
+                port,
+                ProblemCode::InvalidFlexToken,
+                "This Flex token has expired. Refresh the Flex session and send the new token.",
+            );
+        }
+        let is_same = self.durable.flex.as_ref().is_some_and(|held| held.token == message.token);
+        let is_welcome = match &self.durable.flex {
+            None => true,
+            // One that was refused makes way for any other, so that a forged one cannot keep the real one out.
+            Some(held) if held.refused => !is_same || self.tokens.same_again,
+            Some(held) => held.expires_at < expires_at,
+        };
+        if !is_welcome {
+            return;
+        }
+        self.durable.flex = Some(FlexToken { token: message.token, expires_at, refused: false });
+        self.tokens.same_again = false;
+        if !is_same && self.tokens.problem.as_ref().is_some_and(|problem| problem.code == ProblemCode::InvalidFlexToken) {
+            self.tokens.problem = None;
+        }
+    }
+
+    /// The pages are about to send their Flex token: it is worth a try, even if it was refused before.
+    pub(super) const fn expect_flex_token(&mut self) {
+        self.tokens.same_again = true;
+    }
+
+    /// The token service has answered, or not.
+    pub(super) fn fetched(&mut self, attempt: u32, outcome: &FetchOutcome, now: Timestamp) {
+        if self.tokens.in_flight != Some(attempt) {
+            return;
+        }
+        self.tokens.in_flight = None;
+        self.timers.disarm(Timer::FetchDeadline);
+        let Some(config) = &self.durable.config else { return };
+        match understand(config, outcome, now) {
+            Ok(voice) => {
+                if self.durable.voice.as_ref().is_some_and(|old| old.identity != voice.identity) {
+                    self.durable.confirmed = None;
+                    self.warn(now, "The token service names another identity than before: registering anew.");
+                }
+                self.info(now, format!("Got a Voice token for {}.", voice.identity));
+                self.durable.voice = Some(voice);
+                self.tokens.failures = 0;
+                self.tokens.problem = None;
+                self.timers.disarm(Timer::FetchRetry);
+            }
+            Err(failure) => self.fetch_failed(failure, now),
+        }
+    }
+
+    fn fetch_failed(&mut self, failure: Failure, now: Timestamp) {
+        self.tokens.failures = self.tokens.failures.saturating_add(1);
+        let (code, message, retrying) = match failure {
+            Failure::FlexTokenRefused(message) => {
+                if let Some(flex) = &mut self.durable.flex {
+                    flex.refused = true;
+                }
+                // Asking again is up to the pages, which are asked for a newer Flex token.
+                (ProblemCode::InvalidFlexToken, message, false)
+            }
+            Failure::Unavailable { message, retry_after } => {
+                let random = self.jitter.next();
+                let asked = retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_S) * 1_000;
+                let delay = backoff_ms(self.tokens.failures, MAX_BACKOFF_MS, random).max(asked);
+                self.timers.arm(Timer::FetchRetry, now.plus(delay));
+                (ProblemCode::TokenServiceUnavailable, message, true)
+            }
+            Failure::Misconfigured(message) => {
+                self.timers.arm(Timer::FetchRetry, now.plus(MAX_BACKOFF_MS));
+                (ProblemCode::TokenServiceMisconfigured, message, true)
+            }
+        };
+        self.warn(now, message);
+        self.tokens.problem = Some(Problem { code, message: message.into(), retrying });
+    }
+
+    /// The answer never came.
+    pub(super) fn fetch_overdue(&mut self, now: Timestamp) {
+        if let Some(attempt) = self.tokens.in_flight {
+            self.fetched(attempt, &FetchOutcome::TimedOut, now);
+        }
+    }
+
+    /// The SDK says that its token is about to expire.
+    pub(super) fn voice_token_expiring(&mut self, now: Timestamp) {
+        if let Some(voice) = &mut self.durable.voice
+            && now.since(voice.fetched_at) >= TOO_YOUNG_MS
+            && voice.refresh_at.is_none_or(|at| at > now)
+        {
+            voice.refresh_at = Some(now);
+        }
+    }
+
+    /// The gateway refused the Voice token: another one at once, and ever more slowly if that does not help.
+    pub(super) fn voice_token_refused(&mut self, now: Timestamp) {
+        let Some(voice) = self.durable.voice.as_mut().filter(|voice| !voice.refused) else { return };
+        voice.refused = true;
+        if self.tokens.refusals > 0 {
+            let random = self.jitter.next();
+            let delay = backoff_ms(self.tokens.refusals, MAX_BACKOFF_MS, random);
+            self.timers.arm_once(Timer::FetchRetry, now.plus(delay));
+        }
+        self.tokens.refusals = self.tokens.refusals.saturating_add(1);
+    }
+
+    /// The Flex token that may be sent to the token service now.
+    fn usable_flex_token(&self, now: Timestamp) -> Option<&FlexToken> {
+        self.durable.flex.as_ref().filter(|flex| !flex.refused && flex.expires_at > now)
+    }
+
+    /// True when a Voice token has to come and nothing but a page can help.
+    pub(super) fn waits_for_flex_token(&self, now: Timestamp) -> bool {
+        !self.tokens.is_fetching() && self.usable_flex_token(now).is_none()
+    }
+
+    /// Fetches a Voice token if one is wanted, possible, and not too soon.
+    pub(super) fn settle_token(&mut self, now: Timestamp) {
+        let Some(config) = &self.durable.config else { return };
+        if let Some(voice) = &self.durable.voice
+            && !voice.wants_successor(now)
+        {
+            match voice.refresh_at {
+                Some(at) => self.timers.arm(Timer::Refresh, at),
+                None => self.timers.disarm(Timer::Refresh),
+            }
+            return;
+        }
+        self.timers.disarm(Timer::Refresh);
+        if self.tokens.is_fetching() || self.timers.is_armed(Timer::FetchRetry) {
+            return;
+        }
+        let Some(flex) = self.usable_flex_token(now) else {
+            self.ask_pages_for_flex_token(now);
+            return;
+        };
+        let not_before = self.tokens.last_request.map_or(now, |last| last.plus(MIN_GAP_MS));
+        if not_before > now {
+            self.timers.arm(Timer::FetchRetry, not_before);
+            return;
+        }
+        let request = request(config, &flex.token);
+        self.tokens.attempts = self.tokens.attempts.wrapping_add(1);
+        self.tokens.in_flight = Some(self.tokens.attempts);
+        self.tokens.last_request = Some(now);
+        self.timers.arm(Timer::FetchDeadline, now.plus(FETCH_DEADLINE_MS));
+        self.out.push(Command::FetchToken { attempt: self.tokens.attempts, request });
+    }
+}

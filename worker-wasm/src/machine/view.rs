@@ -1,0 +1,117 @@
+//! What is shown: derived from the facts each time, so that it cannot contradict them.
+
+use protocol::{
+    CallPhase, PROTOCOL_VERSION, Problem, ProblemCode, Status, Timestamp,
+    state::{ClientState, UiState},
+};
+
+use super::{
+    Command, Machine,
+    command::Badge,
+    event::MicrophonePermission,
+    ports::microphone_unavailable,
+};
+
+impl Machine {
+    fn status(&self, now: Timestamp) -> Status {
+        let is_registering = self.durable.voice.as_ref().is_some_and(|voice| voice.is_good(now));
+        if self.durable.config.is_none() {
+            Status::WaitingForFlex
+        } else if self.registration.is_registered() {
+            Status::Registered
+        } else if !is_registering {
+            if self.tokens.problem.is_some() {
+                Status::Failed
+            } else if self.waits_for_flex_token(now) {
+                Status::WaitingForToken
+            } else {
+                Status::FetchingToken
+            }
+        } else if self.durable.confirmed.is_some() {
+            Status::Reconnecting
+        } else if self.registration.problem.is_some() {
+            Status::Failed
+        } else {
+            Status::Registering
+        }
+    }
+
+    /// The one problem to show: what keeps calls away first, then what went wrong with the last call, then what will.
+    fn problem(&self) -> Option<Problem> {
+        let gateway = self.registration.problem.as_ref();
+        let token = self.tokens.problem.as_ref();
+        let microphone = match self.microphone {
+            Some(MicrophonePermission::Denied) => Some(microphone_unavailable()),
+            Some(MicrophonePermission::Prompt) if !self.durable.microphone_proven => Some(microphone_unavailable()),
+            _ => None,
+        };
+        let call = self.call_problem.clone();
+        if self.registration.is_registered() {
+            call.or(microphone).or_else(|| token.cloned())
+        } else {
+            token.or(gateway).cloned().or(call).or(microphone)
+        }
+    }
+
+    /// The page's view.
+    pub(super) fn client_state(&self, now: Timestamp) -> ClientState {
+        ClientState {
+            protocol_version: PROTOCOL_VERSION,
+            status: self.status(now),
+            registered: self.registration.is_registered(),
+            call: self.durable.call.as_ref().map(|call| call.view.clone()),
+            problem: self.problem(),
+            flex_token_expires_at: self.durable.flex.as_ref().map(|flex| flex.expires_at),
+        }
+    }
+
+    /// The view of popup, options and welcome pages.
+    pub(super) fn ui_state(&self, now: Timestamp) -> UiState {
+        let config = self.durable.config.as_ref();
+        let (pages_open, pages_connected) = self.count_pages();
+        let voice = self.durable.voice.as_ref();
+        UiState {
+            client: self.client_state(now),
+            account_sid: config.map(|config| &config.account).or(self.policy.account.as_ref()).cloned(),
+            identity: voice.map(|voice| voice.identity.clone()),
+            token_service: config
+                .map(|config| &config.token_url)
+                .or(self.policy.token_url.as_ref())
+                .map(|url| url.origin().to_owned()),
+            managed: self.policy.is_managed(),
+            pages_open,
+            pages_connected,
+            voice_token_expires_at: voice.and_then(|voice| voice.expires_at),
+            worker_started_at: self.started_at,
+            version: self.version.clone(),
+            log: self.durable.log.iter().cloned().collect(),
+        }
+    }
+
+    /// Shows the state on the toolbar button.
+    pub(super) fn settle_badge(&mut self, now: Timestamp) {
+        let state = self.client_state(now);
+        let badge = match (&state.call, &state.problem) {
+            (Some(call), _) if call.muted && call.state != CallPhase::Connecting => Badge::Muted,
+            (Some(_), _) => Badge::OnCall,
+            // A refresh that is being tried again is nobody's business while calls arrive.
+            (None, Some(problem)) if !(state.registered && problem.retrying) => Badge::Problem,
+            (None, _) => match state.status {
+                Status::Registered => Badge::Ready,
+                Status::WaitingForFlex => Badge::Off,
+                _ => Badge::Connecting,
+            },
+        };
+        if self.badge != Some(badge) {
+            self.badge = Some(badge);
+            self.out.push(Command::Badge(badge));
+        }
+    }
+
+    /// True when something is wrong that a heartbeat's `error` speaks of.
+    pub(super) fn has_error(&self) -> bool {
+        self.registration.problem.is_some()
+            || self.tokens.problem.is_some()
+            || self.call_problem.as_ref().is_some_and(|problem| problem.code != ProblemCode::MicrophoneUnavailable)
+    }
+}
