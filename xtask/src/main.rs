@@ -5,12 +5,16 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to a person")]
 #![expect(clippy::disallowed_methods, reason = "times its steps and waits for processes; ships to nobody")]
 
+mod bench;
 mod build;
+mod demo;
 mod identity;
 mod process;
 mod project;
 mod setup;
+mod stack;
 mod stamp;
+mod test;
 mod wasm_target;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -33,6 +37,13 @@ enum Command {
     Setup,
     /// Build the extension and the plugin into dist/
     Build,
+    /// Try the whole product on this machine, in a window or played by itself
+    Demo(demo::Options),
+    /// Format, lints, native tests, and the end-to-end tests in Chromium
+    Test(test::Options),
+    /// Measurements
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Print the id that Chrome gives an unpacked extension
     ExtensionId {
         /// Directory of the unpacked extension
@@ -62,6 +73,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let tools = setup::run(&project)?;
             build::run(&project, &tools)?;
         }
+        Command::Demo(options) => return demo::run(&project, &options),
+        Command::Test(options) => return test::run(&project, &options),
+        Command::Bench(bench) => return bench::run(&project, &bench),
         Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),
     }
     Ok(ExitCode::SUCCESS)

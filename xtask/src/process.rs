@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -86,6 +86,16 @@ pub fn run_into(command: &mut Command, log: &Path) -> Result<ExitStatus> {
 pub fn run_openly(command: &mut Command) -> Result<ExitStatus> {
     let child = command.spawn().with_context(|| format!("cannot start {}", name(command)))?;
     Running::of(child).wait()
+}
+
+/// A child's verdict as our own.
+pub fn exit_code(status: ExitStatus) -> ExitCode {
+    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Whether we have the rights of root.
+pub fn is_root() -> bool {
+    output_of(Command::new("id").arg("-u")).as_deref() == Some("0")
 }
 
 fn name(command: &Command) -> String {

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    process::{command, output_of, run_quietly, seconds, succeeds},
+    process::{command, is_root, output_of, run_quietly, seconds, succeeds},
     project::Project,
     say,
     stamp::Stamp,
@@ -46,6 +46,11 @@ impl Tools {
         wasm_pack.env("PATH", &self.path);
         self.wasm.choose(&mut wasm_pack, &self.path);
         wasm_pack
+    }
+
+    /// `node`, in the repository's directory.
+    pub fn node(&self, project: &Project) -> Command {
+        command("node", &project.root)
     }
 
     /// A program of an npm package.
@@ -216,10 +221,6 @@ impl Machine<'_> {
 }
 
 const APT: [&str; 3] = ["apt-get", "-o", "DPkg::Lock::Timeout=600"];
-
-fn is_root() -> bool {
-    output_of(Command::new("id").arg("-u")).as_deref() == Some("0")
-}
 
 /// Prefix of a command line that is run with root's rights.
 pub fn as_root(project: &Project) -> Command {

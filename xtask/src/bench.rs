@@ -1,0 +1,64 @@
+//! `cargo xtask bench`: measurements, each of which ends with one line of JSON on standard output.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::{
+    build, identity,
+    process::{exit_code, run_openly},
+    project::Project,
+    setup,
+    stack::{self, Stack},
+};
+
+#[derive(Subcommand)]
+pub enum Bench {
+    /// From the gateway's invite to the first packet of the agent's voice
+    Answer(Answer),
+}
+
+#[derive(Args)]
+pub struct Answer {
+    /// How many calls
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    runs: u32,
+    /// Simulated round trip to the voice gateway, in milliseconds
+    #[arg(long, default_value_t = 0, value_name = "M")]
+    rtt_ms: u32,
+    /// Another unpacked extension to measure in turn with ours
+    #[arg(long, value_name = "DIR")]
+    vs: Option<PathBuf>,
+    /// Only the JSON line on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a measurement.
+pub fn run(project: &Project, bench: &Bench) -> Result<ExitCode> {
+    let Bench::Answer(answer) = bench;
+    let tools = setup::run(project)?;
+    build::run(project, &tools)?;
+    let vs = answer.vs.as_ref().map(std::fs::canonicalize).transpose()?;
+    let options = stack::Options {
+        also_allow: vs.clone(),
+        rtt_ms: answer.rtt_ms,
+        headless: true,
+        ..Default::default()
+    };
+    let stack = Stack::start(project, &tools, &options)?;
+    let mut script = tools.node(project);
+    script
+        .arg("e2e/bench-answer.mjs")
+        .arg("--stack")
+        .arg(&stack.file)
+        .args(["--runs", &answer.runs.to_string()]);
+    if let Some(vs) = &vs {
+        script.arg("--vs").arg(vs).args(["--vs-id", &identity::of_directory(vs)?]);
+    }
+    if answer.json {
+        script.arg("--json");
+    }
+    Ok(exit_code(run_openly(&mut script)?))
+}

@@ -1,0 +1,273 @@
+//! The running stack: sandbox, token service, and what a browser needs to know of them.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::{
+    identity,
+    process::{Running, command, interrupted, is_root, run_quietly, seconds},
+    project::Project,
+    say,
+    setup::Tools,
+    stamp::Stamp,
+};
+
+/// The sandbox's account, known by its source file: a dependency on the sandbox would make every first
+/// `cargo xtask` compile a web server.
+#[expect(dead_code, reason = "the sandbox needs more of it than we do")]
+#[path = "../../sandbox/flex/src/account.rs"]
+mod account;
+
+/// Where the browser finds the token service's older shape.
+const LEGACY_TOKEN_URL: &str = "https://voice-tokens.example.com/generateToken";
+/// What the page at this address is: the agent's desktop in the real Flex UI.
+pub const FLEX_URL: &str = "https://flex.twilio.com/agent-desktop";
+/// The hosts of the Voice SDK's signalling, whose round trip can be simulated.
+const SIGNALLING_HOSTS: [&str; 2] = ["voice-js.roaming.twilio.com", "voice-js.ashburn.twilio.com"];
+/// How long a server may take to come up.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a stack differs from the usual one.
+#[derive(Default)]
+pub struct Options {
+    /// Another unpacked extension.
+    pub extension: Option<PathBuf>,
+    /// Another plugin bundle.
+    pub plugin: Option<PathBuf>,
+    /// A further extension that gets tokens beside the main one.
+    pub also_allow: Option<PathBuf>,
+    /// Simulated round trip to the voice gateway, in milliseconds.
+    pub rtt_ms: u32,
+    /// Whether the browser shows nothing.
+    pub headless: bool,
+}
+
+/// Sandbox and token service, running until this value is dropped.
+pub struct Stack {
+    /// What a browser's driver needs to know; written to `file` too.
+    pub description: Value,
+    /// The description as a JSON file.
+    pub file: PathBuf,
+    // Dropped in this order: the token service asks the sandbox.
+    _token_service: Running,
+    _sandbox: Running,
+}
+
+impl Stack {
+    /// Compiles what has to be compiled, and starts it on free ports.
+    pub fn start(project: &Project, tools: &Tools, options: &Options) -> Result<Self> {
+        let flex_bundle = flex_bundle(project, tools)?;
+        compile_servers(project)?;
+        let start = Instant::now();
+        let extension = fs::canonicalize(options.extension.clone().unwrap_or_else(|| project.extension()))
+            .context("the extension")?;
+        let plugin = fs::canonicalize(options.plugin.clone().unwrap_or_else(|| project.plugin()))
+            .context("the plugin")?;
+        let extension_id = identity::of_directory(&extension)?;
+        let mut allowed = vec![extension_id.clone()];
+        if let Some(other) = &options.also_allow {
+            allowed.push(identity::of_directory(other)?);
+        }
+        let foreign = options.extension.is_some() || options.plugin.is_some();
+        let token_url = if foreign { LEGACY_TOKEN_URL } else { account::TOKEN_SERVICE_URL };
+        let token_port = free_port()?;
+
+        let mut sandbox = server(project, "sandbox");
+        sandbox.args(["--tls-port", "0", "--signalling-port", "0", "--http-port", "0"]);
+        sandbox.args(["--rtt-ms", &options.rtt_ms.to_string(), "--token-url", token_url]);
+        sandbox.args(["--token-service-url", &format!("http://127.0.0.1:{token_port}")]);
+        sandbox.arg("--flex-bundle").arg(&flex_bundle).arg("--plugin").arg(&plugin);
+        let (sandbox, ports) = start_server(project, "sandbox", sandbox)?;
+        let port =
+            |name: &str| ports[name].as_u64().with_context(|| format!("the sandbox says no {name} port"));
+        let (tls, signalling, http) = (port("tls")?, port("signalling")?, port("http")?);
+
+        let mut token_service = server(project, "token-service");
+        token_service.args(["--port", &token_port.to_string(), "--admin-port", "0"]);
+        token_service.args([
+            "--iam-base-url",
+            &format!("http://127.0.0.1:{http}/iam"),
+            "--legacy-generate-token",
+        ]);
+        // Tests fail on purpose, and often; all of them come from one address.
+        token_service.args(["--mints-per-minute", "600", "--failures-per-minute", "600"]);
+        if foreign || options.also_allow.is_some() {
+            token_service.arg("--allow-missing-origin");
+        }
+        for id in &allowed {
+            token_service.args(["--allowed-origin", &format!("chrome-extension://{id}")]);
+        }
+        token_service
+            .env("TWILIO_ACCOUNT_SID", account::ACCOUNT_SID)
+            .env("TWILIO_API_KEY_SID", account::API_KEY_SID)
+            .env("TWILIO_API_KEY_SECRET", account::API_KEY_SECRET)
+            .env("TWILIO_AUTH_TOKEN", account::AUTH_TOKEN);
+        let (token_service, _) = start_server(project, "token-service", token_service)?;
+
+        let description = json!({
+            "tls": tls,
+            "signalling": signalling,
+            "http": http,
+            "switchboard": format!("http://127.0.0.1:{http}/"),
+            "token_service": format!("http://127.0.0.1:{token_port}"),
+            "token_url": token_url,
+            "flex_url": FLEX_URL,
+            "extension_dir": extension,
+            "extension_id": extension_id,
+            "plugin": plugin,
+            "flex_bundle": flex_bundle,
+            "chromium": tools.chromium,
+            "chromium_args": chromium_args(tls, signalling, options.headless),
+            "rtt_ms": options.rtt_ms,
+            "run_dir": project.run_dir(),
+            "flex_ui": npm_version(project, "@twilio/flex-ui"),
+            "voice_sdk": npm_version(project, "@twilio/voice-sdk"),
+            "account": {
+                "account_sid": account::ACCOUNT_SID,
+                "worker_sid": account::WORKER_SID,
+                "agent_identity": account::AGENT_IDENTITY,
+                "agent_name": account::AGENT_NAME,
+                "extension_identity": account::EXTENSION_IDENTITY,
+            },
+        });
+        let file = project.run_dir().join("stack.json");
+        fs::write(&file, format!("{description:#}\n")).with_context(|| file.display().to_string())?;
+        say!("stack: sandbox and token service are up ({})", seconds(start));
+        Ok(Self { description, file, _token_service: token_service, _sandbox: sandbox })
+    }
+
+    /// One of the description's texts.
+    pub fn text(&self, name: &str) -> &str {
+        self.description[name].as_str().unwrap_or_default()
+    }
+
+    /// The arguments that any Chromium of this stack gets.
+    pub fn chromium_args(&self) -> impl Iterator<Item = &str> {
+        self.description["chromium_args"].as_array().into_iter().flatten().filter_map(Value::as_str)
+    }
+}
+
+/// The real Flex UI as one script, bundled once from npm's package, whose licence forbids handing it on.
+fn flex_bundle(project: &Project, tools: &Tools) -> Result<PathBuf> {
+    let script = project.root.join("sandbox/flex/bundle-flex.mjs");
+    let bundle =
+        project.root.join(format!("target/flex/flex-ui-{}.js", npm_version(project, "@twilio/flex-ui")));
+    let stamp = Stamp::new(
+        bundle.with_extension("stamp"),
+        &[script.clone(), project.root.join("package-lock.json")],
+        "",
+    )?;
+    if !stamp.is_fresh(&[&bundle]) {
+        let start = Instant::now();
+        say!("stack: bundling Flex UI ...");
+        fs::create_dir_all(project.root.join("target/flex"))?;
+        run_quietly(tools.node(project).arg(script).arg(&bundle), &project.log("flex-bundle"))?;
+        stamp.leave()?;
+        say!("stack: Flex UI bundled: {}", seconds(start));
+    }
+    Ok(bundle)
+}
+
+fn compile_servers(project: &Project) -> Result<()> {
+    let start = Instant::now();
+    let mut cargo = command("cargo", &project.root);
+    cargo.args(["build", "--locked", "--package", "sandbox", "--package", "token-service"]);
+    let log = project.log("build-stack");
+    run_quietly(&mut cargo, &log).context("sandbox or token-service does not build")?;
+    say!("stack: sandbox and token-service compiled: {}", seconds(start));
+    Ok(())
+}
+
+/// A server's command; it ends by itself when its standard input is closed, however we ended.
+fn server(project: &Project, name: &str) -> Command {
+    let mut server = command(project.target.join("debug").join(name), &project.root);
+    server.arg("--exit-with-stdin").stdin(Stdio::piped());
+    server
+}
+
+/// Starts a server and waits for the line of JSON in which it says that it is ready.
+fn start_server(project: &Project, name: &str, mut server: Command) -> Result<(Running, Value)> {
+    let log = project.log(name);
+    server.stdout(Stdio::piped()).stderr(fs::File::create(&log)?);
+    let mut running = Running::of(server.spawn().with_context(|| format!("cannot start {name}"))?);
+    let stdout = running.child().stdout.take().context("a piped stdout")?;
+    let (sender, lines) = mpsc::channel();
+    let later_lines = project.run_dir().join(format!("{name}.out"));
+    thread::spawn(move || {
+        let mut out = fs::File::create(later_lines);
+        for line in BufReader::new(stdout).lines().map_while(|line| line.ok()) {
+            // Nobody listens any more once the server is ready; the rest goes to a file.
+            if sender.send(line.clone()).is_err()
+                && !out.as_mut().is_ok_and(|out| writeln!(out, "{line}").is_ok())
+            {
+                return;
+            }
+        }
+    });
+    let start = Instant::now();
+    while start.elapsed() < READY_LIMIT && !interrupted() {
+        match lines.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => match serde_json::from_str::<Value>(&line) {
+                Ok(ready) if ready["event"] == "ready" => return Ok((running, ready)),
+                _ => {}
+            },
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    bail!("{name} did not become ready:\n{}\nwhole log: {}", crate::process::tail(&log, 30), log.display())
+}
+
+/// A port that nobody listens on at this moment.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Every name of the internet leads to the sandbox; nothing else of Chromium's behaviour that matters is changed.
+fn chromium_args(tls: u64, signalling: u64, headless: bool) -> Vec<String> {
+    let signalling = SIGNALLING_HOSTS.map(|host| format!("MAP {host} 127.0.0.1:{signalling}")).join(", ");
+    let rules = format!("{signalling}, MAP * 127.0.0.1:{tls}, EXCLUDE 127.0.0.1, EXCLUDE localhost");
+    let mut args = vec![format!("--host-resolver-rules={rules}")];
+    args.extend(
+        [
+            "--ignore-certificate-errors", // the sandbox's certificate is made at its start
+            "--allow-loopback-in-peer-connection", // the customer is on this machine too
+            "--no-first-run",
+            "--no-default-browser-check",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-quic",
+            "--password-store=basic",
+            "--lang=en-US",
+        ]
+        .map(str::to_owned),
+    );
+    if headless {
+        args.push("--disable-gpu".into());
+    }
+    if is_root() {
+        args.push("--no-sandbox".into()); // Chromium refuses to start its own sandbox as root
+    }
+    args
+}
+
+fn npm_version(project: &Project, package: &str) -> String {
+    let manifest = project.root.join("node_modules").join(package).join("package.json");
+    let version = fs::read_to_string(manifest).ok().and_then(|text| {
+        let manifest: Value = serde_json::from_str(&text).ok()?;
+        Some(manifest["version"].as_str()?.to_owned())
+    });
+    version.unwrap_or_else(|| "unknown".into())
+}

@@ -1,0 +1,229 @@
+//! `cargo xtask test`: format, lints, native tests, and the end-to-end tests in Chromium.
+
+use std::{fmt, fs, ops::AddAssign, path::Path, process::ExitCode, time::Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::{
+    build,
+    process::{command, interrupted, run_into, run_openly, run_quietly, seconds, tail},
+    project::Project,
+    say,
+    setup::{self, Tools},
+    stack::{self, Stack},
+    wasm_target::{TARGET, WasmCompiler},
+};
+
+#[derive(Args)]
+pub struct Options {
+    /// Only one half
+    #[arg(long, value_enum)]
+    only: Option<Half>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Half {
+    /// Format, lints and tests that need no browser
+    Native,
+    /// The end-to-end tests in Chromium
+    E2e,
+}
+
+/// The crates that are compiled for the browser, and so linted for it.
+const BROWSER_CRATES: [&str; 8] = [
+    "protocol",
+    "webext",
+    "voice-sdk",
+    "worker-wasm",
+    "offscreen-wasm",
+    "content-wasm",
+    "popup-wasm",
+    "plugin",
+];
+
+/// How many tests ended how.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.skipped > 0 { write!(f, ", {} skipped", self.skipped) } else { Ok(()) }
+    }
+}
+
+/// Runs the tests; every step is tried, so that one run shows everything that is wrong.
+pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
+    let start = Instant::now();
+    let tools = setup::run(project)?;
+    let run = Run { project, tools: &tools };
+    let mut total = Counts::default();
+    // Before the lints and the native tests, some of which look at what was built.
+    total += step("build", || build::run(project, &tools).map(|()| Counts::default()))?;
+    if options.only != Some(Half::E2e) {
+        total += step("format", || run.cargo("format", &["fmt", "--all", "--check"]))?;
+        total +=
+            step("lints, native", || run.cargo("clippy", &with_denials(&["--workspace", "--all-targets"])))?;
+        total += step("lints, wasm32", || run.lint_for_browser())?;
+        total += step("native tests", || run.native_tests())?;
+    }
+    if options.only != Some(Half::Native) {
+        total += step("end-to-end tests", || run.end_to_end())?;
+    }
+    say!("test: {}", seconds(start));
+    println!("{total}");
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One step; when it fails without a count of its own, it counts as one failure.
+fn step(name: &str, work: impl FnOnce() -> Result<Counts>) -> Result<Counts> {
+    let start = Instant::now();
+    let counts = work().unwrap_or_else(|error| {
+        say!("{error:#}");
+        Counts { failed: 1, ..Counts::default() }
+    });
+    if interrupted() {
+        bail!("interrupted");
+    }
+    let verdict = if counts.failed == 0 { "ok" } else { "FAILED" };
+    let detail = if counts.passed + counts.failed == 0 { String::new() } else { format!(", {counts}") };
+    say!("test: {name}: {verdict}{detail} ({})", seconds(start));
+    Ok(counts)
+}
+
+fn with_denials<'a>(what: &[&'a str]) -> Vec<&'a str> {
+    [&["clippy", "--locked"], what, &["--", "-D", "warnings"]].concat()
+}
+
+struct Run<'a> {
+    project: &'a Project,
+    tools: &'a Tools,
+}
+
+impl Run<'_> {
+    fn cargo(&self, log: &str, args: &[&str]) -> Result<Counts> {
+        run_quietly(command("cargo", &self.project.root).args(args), &self.project.log(log))?;
+        Ok(Counts::default())
+    }
+
+    fn lint_for_browser(&self) -> Result<Counts> {
+        if self.tools.wasm == WasmCompiler::Debian {
+            say!(
+                "test: only Debian's compiler builds for {TARGET} here, and it is not the one that our lints are for"
+            );
+            return Ok(Counts { skipped: 1, ..Counts::default() });
+        }
+        let packages = BROWSER_CRATES.iter().flat_map(|name| ["--package", name]);
+        let what: Vec<&str> = packages.chain(["--target", TARGET]).collect();
+        self.cargo("clippy-wasm32", &with_denials(&what))
+    }
+
+    fn native_tests(&self) -> Result<Counts> {
+        let log = self.project.log("native-tests");
+        let mut cargo = command("cargo", &self.project.root);
+        cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+        let status = run_into(&mut cargo, &log)?;
+        let counts = cargo_counts(&fs::read_to_string(&log)?);
+        if !status.success() {
+            say!("{}\nwhole log: {}", tail(&log, 60), log.display());
+            if counts.failed == 0 {
+                bail!("the native tests did not run to their end ({status})");
+            }
+        }
+        Ok(counts)
+    }
+
+    fn end_to_end(&self) -> Result<Counts> {
+        let options = stack::Options { headless: true, ..Default::default() };
+        let stack = Stack::start(self.project, self.tools, &options)?;
+        let results = self.project.run_dir().join("e2e.json");
+        if results.exists() {
+            fs::remove_file(&results)?;
+        }
+        let mut playwright = self.tools.node(self.project);
+        playwright.args([
+            "node_modules/@playwright/test/cli.js",
+            "test",
+            "--config",
+            "e2e/playwright.config.mjs",
+        ]);
+        playwright.arg("--reporter=list,json").env("PLAYWRIGHT_JSON_OUTPUT_FILE", &results);
+        playwright.env("HOLDFAST_STACK", &stack.file);
+        let status = run_openly(&mut playwright)?;
+        let counts = playwright_counts(&results)?;
+        if !status.success() && counts.failed == 0 {
+            bail!("Playwright did not run to its end ({status})");
+        }
+        Ok(counts)
+    }
+}
+
+/// Adds up the lines `test result: ok. 3 passed; 0 failed; 1 ignored; …`, one for each test program.
+fn cargo_counts(log: &str) -> Counts {
+    let mut total = Counts::default();
+    for line in log.lines().filter_map(|line| line.strip_prefix("test result: ")) {
+        let mut words = line.split_whitespace().peekable();
+        while let Some(word) = words.next() {
+            let (Ok(n), Some(&kind)) = (word.parse::<u64>(), words.peek()) else { continue };
+            match kind {
+                "passed;" => total.passed += n,
+                "failed;" => total.failed += n,
+                "ignored;" => total.skipped += n,
+                _ => {}
+            }
+        }
+    }
+    total
+}
+
+/// Reads the JSON reporter's statistics; a test that passed only at a second try counts as failed.
+fn playwright_counts(results: &Path) -> Result<Counts> {
+    let text = fs::read_to_string(results).context("Playwright left no results")?;
+    let report: Value = serde_json::from_str(&text).context("Playwright's results")?;
+    let of = |name: &str| report["stats"][name].as_u64().unwrap_or_default();
+    let errors = report["errors"].as_array().map_or(0, Vec::len) as u64;
+    Ok(Counts {
+        passed: of("expected"),
+        failed: of("unexpected") + of("flaky") + errors,
+        skipped: of("skipped"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargos_results_are_added_up_over_all_test_programs() {
+        let log = "running 3 tests\n\
+                   test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+                   test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 9 filtered out; finished in 1.20s\n";
+        assert_eq!(cargo_counts(log), Counts { passed: 7, failed: 2, skipped: 1 });
+    }
+
+    #[test]
+    fn the_closing_line_is_plain_and_names_skipped_tests_only_when_there_are_some() {
+        assert_eq!(Counts { passed: 7, failed: 0, skipped: 0 }.to_string(), "7 passed, 0 failed");
+        assert_eq!(Counts { passed: 7, failed: 2, skipped: 1 }.to_string(), "7 passed, 2 failed, 1 skipped");
+    }
+
+    #[test]
+    fn a_step_that_breaks_counts_as_one_failure() {
+        let counts = step("a step", || bail!("it broke")).unwrap();
+        assert_eq!(counts, Counts { passed: 0, failed: 1, skipped: 0 });
+    }
+}

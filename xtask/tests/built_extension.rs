@@ -1,0 +1,127 @@
+//! What ships, looked at as it was built by `cargo xtask build`.
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic too")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Every file that ships, with its content; WASM that is carried inside a script is looked at too.
+fn shipped() -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut open = vec![root().join("dist/extension"), root().join("dist/plugin")];
+    while let Some(directory) = open.pop() {
+        let entries = fs::read_dir(&directory);
+        for entry in
+            entries.unwrap_or_else(|_| panic!("{} is missing: cargo xtask build", directory.display()))
+        {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                files.extend(embedded(&bytes).into_iter().map(|inner| (path.join("embedded"), inner)));
+                files.push((path, bytes));
+            }
+        }
+    }
+    files
+}
+
+/// Long runs of base64 in a text, decoded.
+fn embedded(text: &[u8]) -> Vec<Vec<u8>> {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    text.split(|byte| !(byte.is_ascii_alphanumeric() || b"+/=".contains(byte)))
+        .filter(|run| run.len() >= 64)
+        .filter_map(|run| BASE64_STANDARD.decode(run).ok())
+        .collect()
+}
+
+fn offset_of(needle: &str, hay: &[u8]) -> Option<usize> {
+    hay.windows(needle.len()).position(|window| window.eq_ignore_ascii_case(needle.as_bytes()))
+}
+
+fn context(bytes: &[u8], at: usize) -> String {
+    String::from_utf8_lossy(&bytes[at.saturating_sub(60)..(at + 60).min(bytes.len())]).into_owned()
+}
+
+#[test]
+fn nothing_that_ships_names_a_host_of_the_sandbox_or_the_sandbox_itself() {
+    let ours = shipped().into_iter().filter(|(path, _)| !path.ends_with("vendor/twilio.min.js"));
+    for (path, bytes) in ours {
+        for forbidden in ["127.0.0.1", "localhost", "example.com", "sandbox", "[::1]"] {
+            if let Some(at) = offset_of(forbidden, &bytes) {
+                panic!("{} names {forbidden}: …{}…", path.display(), context(&bytes, at));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_voice_sdk_ships_exactly_as_its_makers_do_with_its_licence() {
+    let ours = fs::read(root().join("dist/extension/vendor/twilio.min.js")).unwrap();
+    let theirs = fs::read(root().join("node_modules/@twilio/voice-sdk/dist/twilio.min.js")).unwrap();
+    assert!(ours == theirs);
+    assert!(offset_of("licen", &ours[..2000]).is_some(), "the licence banner is gone");
+}
+
+#[test]
+fn nothing_that_ships_names_a_directory_of_the_machine_that_built_it() {
+    let home = std::env::var("HOME").unwrap();
+    let home = format!("{}/", home.trim_end_matches('/'));
+    for (path, bytes) in shipped() {
+        for local in [root().to_str().unwrap(), &home, ".cargo/registry"] {
+            if let Some(at) = offset_of(local, &bytes) {
+                panic!("{} names {local}: …{}…", path.display(), context(&bytes, at));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_content_script_needs_no_webassembly_and_leaves_no_global() {
+    let script = fs::read_to_string(root().join("dist/extension/content.js")).unwrap();
+    assert!(!script.contains("WebAssembly"));
+    assert!(script.starts_with("(()=>{") || script.starts_with("\"use strict\";(()=>{"), "{}", &script[..80]);
+    assert!(script.trim_end().ends_with("})();"));
+}
+
+#[test]
+fn the_worker_starts_its_rust_without_waiting() {
+    let extension = root().join("dist/extension");
+    let worker = fs::read_to_string(extension.join("worker.js")).unwrap();
+    let code: String = worker.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    assert!(code.contains("initSync") && !code.contains("await"), "{worker}");
+    assert!(!extension.join("pkg/worker_bg.wasm").exists(), "the worker's WASM is inside a module");
+}
+
+#[test]
+fn the_plugin_is_one_classic_script() {
+    let script = fs::read_to_string(root().join("dist/plugin/holdfast-plugin.js")).unwrap();
+    assert!(script.starts_with("(()=>{") && script.trim_end().ends_with("})();"));
+    assert!(!script.contains("import.meta"));
+}
+
+#[test]
+fn the_built_manifest_has_the_workspaces_version_and_a_key_and_every_message_it_names() {
+    let extension = root().join("dist/extension");
+    let read = |name: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(extension.join(name)).unwrap()).unwrap()
+    };
+    let manifest = read("manifest.json");
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
+    assert!(manifest["key"].as_str().unwrap().starts_with("MIIBIj"), "an RSA-2048 public key");
+    let messages = read("_locales/en/messages.json");
+    let text = manifest.to_string();
+    let named: Vec<&str> = text.split("__MSG_").skip(1).filter_map(|rest| rest.split("__").next()).collect();
+    assert!(!named.is_empty());
+    for name in named {
+        assert!(messages[name]["message"].is_string(), "_locales/en/messages.json has no {name}");
+    }
+}

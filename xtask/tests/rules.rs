@@ -1,0 +1,147 @@
+//! The rules of the house, kept by reading the sources. The design page says why each is there.
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic too")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+/// What each crate of ours may depend on among ours. Everything that ships to a browser knows the protocol and the
+/// bindings and no other room; nothing that ships knows the sandbox.
+const MAY_DEPEND_ON: [(&str, &[&str]); 14] = [
+    ("protocol", &[]),
+    ("webext", &[]),
+    ("voice-sdk", &[]),
+    ("worker-wasm", &["protocol", "voice-sdk", "webext"]),
+    ("offscreen-wasm", &["protocol", "voice-sdk", "webext"]),
+    ("content-wasm", &["protocol", "webext"]),
+    ("popup-wasm", &["protocol", "webext"]),
+    ("plugin", &["protocol"]),
+    ("twilio", &["protocol"]),
+    ("token-service", &["protocol", "twilio"]),
+    ("sandbox-voice", &["protocol", "twilio"]),
+    ("sandbox-flex", &["protocol", "twilio"]),
+    ("sandbox", &["protocol", "sandbox-flex", "sandbox-voice", "twilio"]),
+    ("xtask", &[]),
+];
+
+/// Hand-written JavaScript is what Chrome and Flex demand, and no more.
+const MOST_LINES_OF_JAVASCRIPT: usize = 59;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Our crates, each with what it depends on among ours outside of its tests.
+fn dependencies_among_ours() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let ours = package["dependencies"].as_array().unwrap().iter();
+            let ours = ours.filter(|one| !one["path"].is_null() && one["kind"] != "dev");
+            (text(&package["name"]), ours.map(|one| text(&one["name"])).collect())
+        })
+        .collect()
+}
+
+/// Files of our own sources with this extension, below these directories.
+fn sources(directories: &[&str], extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open: Vec<PathBuf> = directories.iter().map(|name| root().join(name)).collect();
+    while let Some(directory) = open.pop() {
+        for entry in
+            fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|it| it == extension) {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no .{extension} file below {directories:?}");
+    found.sort();
+    found
+}
+
+#[test]
+fn each_crate_depends_only_on_what_the_design_allows() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_DEPEND_ON.into_iter().collect();
+    for (name, dependencies) in dependencies_among_ours() {
+        let allowed =
+            allowed.get(name.as_str()).unwrap_or_else(|| panic!("the design does not know the crate {name}"));
+        for dependency in dependencies {
+            assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn the_design_names_no_crate_that_is_not_there() {
+    let ours = dependencies_among_ours();
+    for (name, _) in MAY_DEPEND_ON {
+        assert!(ours.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn nothing_unsafe_is_written_by_hand() {
+    let rooms: Vec<String> = dependencies_among_ours().into_keys().collect();
+    let rooms = rooms.iter().map(|name| match name.as_str() {
+        "sandbox-voice" => "sandbox/voice/src",
+        "sandbox-flex" => "sandbox/flex/src",
+        name => Box::leak(format!("{name}/src").into_boxed_str()),
+    });
+    for file in sources(&rooms.collect::<Vec<_>>(), "rs") {
+        let text = fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let mut words = code.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+            // The probe of xtask is Rust source inside a string.
+            let probe = code.contains("#[unsafe(no_mangle)]");
+            assert!(probe || words.all(|word| word != "unsafe"), "{}:{}: {line}", file.display(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn hand_written_javascript_stays_short() {
+    for file in sources(&["extension", "plugin"], "js") {
+        let lines = fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= MOST_LINES_OF_JAVASCRIPT, "{} has {lines} lines", file.display());
+    }
+}
+
+#[test]
+fn the_manifest_opens_no_door_to_pages_and_asks_for_nothing_unneeded() {
+    let manifest: Value =
+        serde_json::from_str(&fs::read_to_string(root().join("manifest.json")).unwrap()).unwrap();
+    for door in
+        ["web_accessible_resources", "externally_connectable", "host_permissions", "optional_permissions"]
+    {
+        assert!(manifest.get(door).is_none(), "manifest.json has {door}");
+    }
+    assert_eq!(manifest["permissions"], serde_json::json!(["alarms", "offscreen", "storage"]));
+    let policy = manifest["content_security_policy"]["extension_pages"].as_str().unwrap();
+    assert!(
+        policy.contains("script-src 'self' 'wasm-unsafe-eval'") && !policy.contains("'unsafe-eval'"),
+        "{policy}"
+    );
+    let scripts = manifest["content_scripts"].as_array().unwrap();
+    assert_eq!(scripts.len(), 1);
+    assert_eq!(scripts[0]["matches"], serde_json::json!(["https://flex.twilio.com/*"]));
+    assert!(scripts[0].get("all_frames").is_none(), "only the top frame is Flex");
+}
