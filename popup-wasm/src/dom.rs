@@ -87,7 +87,9 @@ impl Dom {
         self.enabled("restart", view.restart_enabled);
         self.show("restart", !view.confirming);
         self.show("restart-question", view.confirming);
-        self.text("restart-hint", &words(&view.restart_hint.into()));
+        let hint = words(&view.restart_hint.into());
+        self.text("restart-hint", &hint);
+        self.attribute("restart", "title", &hint);
         self.show("managed", view.managed);
         self.text("version", &view.version);
 
@@ -101,7 +103,9 @@ impl Dom {
 
     /// Moves the focus to the button with this action.
     pub fn focus(&self, action: Action) {
-        if let Some(element) = self.all(&format!("[data-action={}]", action.name())).into_iter().find(is_drawn) {
+        if let Some(element) =
+            self.all(&format!("[data-action={}]", action.name())).into_iter().find(is_drawn)
+        {
             focus(&element);
         }
     }

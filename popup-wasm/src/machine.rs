@@ -322,7 +322,9 @@ impl Machine {
                 self.may_reconnect().then_some(retry_at),
                 Some(stale_since.plus(PATIENCE_MS)).filter(|&at| at > now),
             ],
-            Link::Waking { stale_since } => [None, Some(stale_since.plus(PATIENCE_MS)).filter(|&at| at > now)],
+            Link::Waking { stale_since } => {
+                [None, Some(stale_since.plus(PATIENCE_MS)).filter(|&at| at > now)]
+            }
             Link::Up { .. } | Link::Replaced => [None, None],
         };
         let timer = self
@@ -537,4 +539,345 @@ impl Machine {
 /// A key of a telephone. The Voice SDK also takes `w`, a pause, which has no key.
 const fn is_dtmf(c: char) -> bool {
     matches!(c, '0'..='9' | '*' | '#')
+}
+
+#[cfg(test)]
+pub mod tests {
+    use proptest::prelude::*;
+    use protocol::{
+        Status,
+        state::{CallView, ClientState},
+    };
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    /// What a worker says that is registered for one connected page.
+    pub fn registered() -> UiState {
+        UiState {
+            client: ClientState { status: Status::Registered, registered: true, ..ClientState::default() },
+            pages_open: 1,
+            pages_connected: 1,
+            version: "1.2.3".into(),
+            ..UiState::default()
+        }
+    }
+
+    /// The same with a call, answered at `START`.
+    pub fn with_call(sid_digit: char, phase: CallPhase, muted: bool) -> UiState {
+        let mut state = registered();
+        state.client.call = Some(CallView {
+            sid: CallSid::new(format!("CA{}", sid_digit.to_string().repeat(32))).unwrap(),
+            state: phase,
+            since: START,
+            answered_at: (phase != CallPhase::Connecting).then_some(START),
+            muted,
+            from: Some("+15550100".into()),
+        });
+        state
+    }
+
+    fn news(state: UiState) -> Event {
+        Event::Message(Box::new(ToPopup::State { state }))
+    }
+
+    fn started() -> Machine {
+        let mut machine = Machine::default();
+        let commands = machine.handle(Event::Started { version: "1.2.3".into() }, START);
+        assert_eq!(commands, [Command::Connect]);
+        machine
+    }
+
+    /// A machine that was told this state at `START`.
+    pub fn told(state: UiState) -> Machine {
+        let mut machine = started();
+        assert_eq!(machine.handle(news(state), START), []);
+        machine
+    }
+
+    #[test]
+    fn a_click_during_a_call_asks_the_worker_and_changes_nothing_by_itself() {
+        let mut machine = told(with_call('a', CallPhase::Open, false));
+        let before = machine.state.clone();
+        assert_eq!(
+            machine.handle(Event::Pressed(Action::Mute), START),
+            [Command::Send(FromPopup::SetMute { muted: true })]
+        );
+        assert_eq!(machine.state, before);
+        machine.handle(news(with_call('a', CallPhase::Open, true)), START);
+        assert_eq!(
+            machine.handle(Event::Pressed(Action::Mute), START),
+            [Command::Send(FromPopup::SetMute { muted: false })]
+        );
+    }
+
+    #[test]
+    fn hang_up_is_sent_once_and_can_be_pressed_again_when_nothing_came_of_it() {
+        let mut machine = told(with_call('a', CallPhase::Connecting, false));
+        let press = Event::Pressed(Action::HangUp);
+        assert_eq!(machine.handle(press.clone(), START), [Command::Send(FromPopup::HangUp)]);
+        assert_eq!(machine.handle(press.clone(), START.plus(1)), []);
+        let later = machine.wake_at(START.plus(1)).unwrap();
+        machine.handle(Event::Tick, later);
+        assert_eq!(machine.handle(press.clone(), later), [Command::Send(FromPopup::HangUp)]);
+
+        machine.handle(news(registered()), later);
+        machine.handle(news(with_call('b', CallPhase::Open, false)), later);
+        assert!(!machine.is_hanging_up(), "the next call is another one");
+    }
+
+    #[test]
+    fn a_refusal_is_shown_for_some_seconds_and_hang_up_is_free_again() {
+        let mut machine = told(with_call('a', CallPhase::Open, false));
+        machine.handle(Event::Pressed(Action::HangUp), START);
+        machine
+            .handle(Event::Message(Box::new(ToPopup::Refused { message: "no\u{202E}t now".into() })), START);
+        assert_eq!(machine.notice(), Some(&Text::With(Key::Refused, vec!["not now".into()])));
+        assert!(!machine.is_hanging_up());
+        machine.handle(Event::Tick, START.plus(NOTICE_MS));
+        assert_eq!(machine.notice(), None);
+    }
+
+    #[test]
+    fn what_was_pressed_while_the_worker_was_away_reaches_the_next_one_if_it_is_still_the_same_call() {
+        for (then, expected) in [
+            (with_call('a', CallPhase::Open, false), vec![Command::Send(FromPopup::HangUp)]),
+            (with_call('b', CallPhase::Open, false), vec![]),
+            (registered(), vec![]),
+        ] {
+            let mut machine = told(with_call('a', CallPhase::Open, false));
+            assert_eq!(machine.handle(Event::Disconnected, START.plus(5)), [Command::Connect]);
+            assert_eq!(machine.handle(Event::Pressed(Action::HangUp), START.plus(6)), []);
+            assert_eq!(machine.handle(news(then), START.plus(9)), expected);
+        }
+    }
+
+    #[test]
+    fn a_worker_that_sleeps_is_woken_at_once_and_one_that_keeps_dying_ever_more_slowly() {
+        let mut machine = told(registered());
+        let mut now = START.plus(30_000);
+        assert_eq!(machine.handle(Event::Disconnected, now), [Command::Connect]);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            assert_eq!(machine.handle(Event::Disconnected, now), []);
+            let from = now;
+            loop {
+                now = machine.wake_at(now).unwrap();
+                if machine.handle(Event::Tick, now) == [Command::Connect] {
+                    break;
+                }
+            }
+            pauses.push(now.since(from));
+        }
+        assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+        machine.handle(news(registered()), now);
+        assert_eq!(machine.handle(Event::Disconnected, now.plus(30_000)), [Command::Connect]);
+    }
+
+    #[test]
+    fn a_page_behind_another_tab_lets_the_worker_sleep_until_it_is_looked_at() {
+        let mut machine = told(registered());
+        machine.handle(Event::Visible(false), START);
+        let later = START.plus(30_000);
+        assert_eq!(machine.handle(Event::Disconnected, later), []);
+        assert_eq!(machine.handle(Event::Tick, later.plus(PATIENCE_MS)), []);
+        assert_eq!(machine.wake_at(later.plus(PATIENCE_MS)), None);
+        assert_eq!(machine.handle(Event::Visible(true), later.plus(90_000)), [Command::Connect]);
+
+        machine.handle(news(registered()), later.plus(90_001));
+        machine.handle(Event::Visible(false), later.plus(90_002));
+        machine.handle(Event::Permission(Permission::Prompt), later.plus(90_003));
+        machine.handle(Event::Disconnected, later.plus(120_000));
+        assert_eq!(
+            machine.handle(Event::Permission(Permission::Granted), later.plus(120_001)),
+            [Command::Connect],
+            "but what it has to say, it says"
+        );
+        assert_eq!(
+            machine.handle(news(registered()), later.plus(120_002)),
+            [Command::Send(FromPopup::MicrophoneChanged)]
+        );
+    }
+
+    #[test]
+    fn an_extension_that_was_replaced_is_not_called_again() {
+        let mut machine = told(registered());
+        machine.handle(Event::Replaced, START);
+        assert!(machine.is_replaced());
+        assert_eq!(machine.handle(Event::Disconnected, START), []);
+        assert_eq!(machine.handle(Event::Visible(true), START), []);
+        assert_eq!(machine.wake_at(START), None);
+    }
+
+    #[test]
+    fn digits_come_from_the_keypad_and_while_it_is_open_from_the_keyboard() {
+        let mut machine = told(with_call('a', CallPhase::Open, false));
+        let sent =
+            |c: &str| vec![Command::Send(FromPopup::SendDigits { digits: DtmfDigits::new(c).unwrap() })];
+        assert_eq!(machine.handle(Event::Typed('5'), START), [], "closed: the keyboard is not a telephone");
+        machine.handle(Event::Pressed(Action::Keypad), START);
+        assert_eq!(machine.handle(Event::Typed('5'), START), sent("5"));
+        assert_eq!(machine.handle(Event::Pressed(Action::Digit('#')), START), sent("#"));
+        for other in ['w', 'a', ' ', '٣'] {
+            assert_eq!(machine.handle(Event::Typed(other), START), []);
+        }
+        assert_eq!(machine.digits, "5#");
+        for _ in 0..50 {
+            machine.handle(Event::Typed('1'), START);
+        }
+        assert_eq!(machine.digits.len(), DIGITS_SHOWN);
+        machine.handle(news(with_call('b', CallPhase::Open, false)), START);
+        assert!(machine.digits.is_empty() && !machine.keypad_open, "another call, another keypad");
+    }
+
+    #[test]
+    fn before_there_is_audio_there_is_nothing_to_mute_and_no_keypad() {
+        let mut machine = told(with_call('a', CallPhase::Connecting, false));
+        for action in [Action::Mute, Action::Keypad, Action::Digit('1')] {
+            assert_eq!(machine.handle(Event::Pressed(action), START), []);
+        }
+        assert!(!machine.keypad_open);
+    }
+
+    #[test]
+    fn restarting_is_asked_first_and_never_during_a_call() {
+        let mut machine = told(registered());
+        assert_eq!(machine.handle(Event::Pressed(Action::RestartYes), START), []);
+        assert_eq!(
+            machine.handle(Event::Pressed(Action::Restart), START),
+            [Command::Focus(Action::RestartNo)]
+        );
+        assert_eq!(
+            machine.handle(Event::Pressed(Action::RestartNo), START),
+            [Command::Focus(Action::Restart)]
+        );
+        machine.handle(Event::Pressed(Action::Restart), START);
+        assert_eq!(
+            machine.handle(Event::Pressed(Action::RestartYes), START),
+            [Command::Send(FromPopup::Restart), Command::Focus(Action::Restart)]
+        );
+
+        machine.handle(Event::Pressed(Action::Restart), START);
+        machine.handle(news(with_call('a', CallPhase::Open, false)), START);
+        assert_eq!(machine.handle(Event::Pressed(Action::RestartYes), START), []);
+        assert_eq!(machine.handle(Event::Pressed(Action::Restart), START), []);
+    }
+
+    #[test]
+    fn the_worker_hears_of_every_change_of_the_microphone_and_of_every_answer() {
+        let mut machine = told(registered());
+        assert_eq!(
+            machine.handle(Event::Permission(Permission::Prompt), START),
+            [],
+            "the first is no change"
+        );
+        let changed = [Command::Send(FromPopup::MicrophoneChanged)];
+        assert_eq!(machine.handle(Event::Pressed(Action::AllowMicrophone), START), [Command::AskMicrophone]);
+        assert_eq!(
+            machine.handle(Event::Pressed(Action::AllowMicrophone), START),
+            [],
+            "one question at a time"
+        );
+        assert_eq!(machine.handle(Event::MicrophoneAnswer(Err(MicFailure::NotAllowed)), START), changed);
+        assert_eq!(machine.handle(Event::Permission(Permission::Granted), START), changed);
+        assert_eq!(machine.handle(Event::Permission(Permission::Granted), START), []);
+        assert_eq!(machine.mic_failure, None, "allowed after all, in Chrome's settings");
+    }
+
+    #[test]
+    fn every_action_that_a_button_can_be_given_is_understood_when_it_is_pressed() {
+        for action in [
+            Action::Mute,
+            Action::Keypad,
+            Action::HangUp,
+            Action::Restart,
+            Action::RestartYes,
+            Action::RestartNo,
+            Action::CopyLog,
+            Action::FixMicrophone,
+            Action::AllowMicrophone,
+            Action::MicrophoneSettings,
+            Action::OpenFlex,
+            Action::Settings,
+        ] {
+            assert_eq!(Action::from_name(action.name()), Some(action));
+        }
+        assert_eq!(Action::from_name("digit-*"), Some(Action::Digit('*')));
+        for unknown in ["", "digit-", "digit-w", "digit-12", "eval"] {
+            assert_eq!(Action::from_name(unknown), None, "{unknown}");
+        }
+    }
+
+    /// Anything that can happen, in any order.
+    pub fn events() -> impl Strategy<Value = Vec<(Event, u64)>> {
+        let action = prop_oneof![
+            Just(Action::Mute),
+            Just(Action::Keypad),
+            Just(Action::Digit('3')),
+            Just(Action::HangUp),
+            Just(Action::Restart),
+            Just(Action::RestartYes),
+            Just(Action::RestartNo),
+            Just(Action::AllowMicrophone),
+            Just(Action::CopyLog),
+        ];
+        let phase =
+            prop_oneof![Just(CallPhase::Connecting), Just(CallPhase::Open), Just(CallPhase::Reconnecting)];
+        let event = prop_oneof![
+            3 => action.prop_map(Event::Pressed),
+            2 => Just(Event::Disconnected),
+            2 => Just(news(registered())),
+            3 => (prop_oneof![Just('a'), Just('b')], phase, any::<bool>())
+                .prop_map(|(sid, phase, muted)| news(with_call(sid, phase, muted))),
+            1 => any::<bool>().prop_map(Event::Visible),
+            1 => Just(Event::Permission(Permission::Denied)),
+            1 => Just(Event::Permission(Permission::Granted)),
+            1 => Just(Event::MicrophoneAnswer(Ok(()))),
+            1 => Just(Event::Typed('7')),
+            1 => Just(Event::Copied(true)),
+            2 => Just(Event::Tick),
+        ];
+        proptest::collection::vec((event, 0_u64..3_000), 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn in_whatever_order_things_happen_commands_fit_the_call_and_the_page_never_spins(events in events()) {
+            let mut machine = started();
+            let mut now = START;
+            let mut ports = 1_u32;
+            for (event, pause) in events {
+                now = now.plus(pause);
+                if event == Event::Disconnected {
+                    if ports == 0 {
+                        continue; // no port, nothing to lose
+                    }
+                    ports -= 1;
+                }
+                if matches!(event, Event::Message(_)) && ports == 0 {
+                    continue;
+                }
+                let commands = machine.handle(event, now);
+                let call = machine.live_call().is_some();
+                for command in commands {
+                    match command {
+                        Command::Connect => ports += 1,
+                        Command::Send(
+                            FromPopup::HangUp | FromPopup::SetMute { .. } | FromPopup::SendDigits { .. },
+                        ) => prop_assert!(call),
+                        Command::Send(FromPopup::Restart) => prop_assert!(ports == 1),
+                        _ => {}
+                    }
+                }
+                prop_assert!(ports <= 1, "two ports");
+                prop_assert!(!machine.visible || ports == 1 || machine.wake_at(now).is_some(), "gave up");
+                if let Some(at) = machine.wake_at(now) {
+                    let mut copy = machine.clone();
+                    copy.handle(Event::Tick, at.max(now));
+                    prop_assert!(copy.wake_at(at.max(now)).is_none_or(|next| next > at), "spins");
+                }
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use gloo_timers::callback::Timeout;
-use protocol::{Timestamp, port, popup::ToPopup};
+use protocol::{Timestamp, popup::ToPopup, port};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
@@ -150,7 +150,11 @@ impl Shell {
     }
 
     /// A listener on the document, for the life of the page.
-    fn on<E: wasm_bindgen::convert::FromWasmAbi + 'static>(&self, event: &str, callback: impl FnMut(E) + 'static) {
+    fn on<E: wasm_bindgen::convert::FromWasmAbi + 'static>(
+        &self,
+        event: &str,
+        callback: impl FnMut(E) + 'static,
+    ) {
         let callback = Closure::<dyn FnMut(E)>::new(callback).into_js_value();
         if let Some(document) = self.0.window.document() {
             // Fails only for a callback that is no function.
@@ -164,7 +168,8 @@ impl Shell {
             let Some(status) = shell.permission_status().await else { return };
             shell.handle(Event::Permission(permission(&status)));
             let (same, page) = (status.clone(), shell.clone());
-            let changed = Closure::<dyn FnMut()>::new(move || page.handle(Event::Permission(permission(&same))));
+            let changed =
+                Closure::<dyn FnMut()>::new(move || page.handle(Event::Permission(permission(&same))));
             status.set_onchange(Some(changed.into_js_value().unchecked_ref()));
             // The browser may drop a status that nobody holds, and its listener with it.
             std::mem::forget(status);
@@ -197,9 +202,8 @@ impl Shell {
         let devices = self.0.window.navigator().media_devices().map_err(|error| mic_failure(&error))?;
         let constraints = MediaStreamConstraints::new();
         constraints.set_audio(&JsValue::TRUE);
-        let promise = devices
-            .get_user_media_with_constraints(&constraints)
-            .map_err(|error| mic_failure(&error))?;
+        let promise =
+            devices.get_user_media_with_constraints(&constraints).map_err(|error| mic_failure(&error))?;
         let stream: MediaStream =
             JsFuture::from(promise).await.map_err(|error| mic_failure(&error))?.unchecked_into();
         for track in stream.get_tracks() {

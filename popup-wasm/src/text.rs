@@ -17,8 +17,8 @@ impl From<Key> for Text {
     }
 }
 
-/// Text from outside, made fit to be seen: nothing that looks like a token, no control characters (a right-to-left
-/// override can make a number look like another one), and no more than 400 characters.
+/// Text from outside, made fit to be seen: nothing that looks like a token, one line, no invisible characters (a
+/// right-to-left override can make a number look like another one), and no more than 400 characters.
 pub fn plain(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
@@ -33,7 +33,8 @@ pub fn plain(text: &str) -> String {
         rest = after;
     }
     shown.push_str(rest);
-    shown.chars().filter(|&c| !c.is_control() && !is_invisible_format(c)).take(400).collect()
+    let one_line = shown.chars().map(|c| if c.is_control() { ' ' } else { c });
+    one_line.filter(|&c| !is_invisible_format(c)).take(400).collect::<String>().trim().to_owned()
 }
 
 /// Zero-width and bidirectional controls of Unicode.
@@ -255,7 +256,10 @@ mod tests {
             let there: BTreeSet<String> = messages(locale).keys().cloned().collect();
             let missing: Vec<_> = used.difference(&there).collect();
             let unused: Vec<_> = there.difference(&used).collect();
-            assert!(missing.is_empty() && unused.is_empty(), "{locale}: missing {missing:?}, unused {unused:?}");
+            assert!(
+                missing.is_empty() && unused.is_empty(),
+                "{locale}: missing {missing:?}, unused {unused:?}"
+            );
         }
     }
 

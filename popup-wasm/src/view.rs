@@ -205,7 +205,7 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
         restart_hint: if call.is_some() { Key::RestartHintCall } else { Key::RestartHint },
         confirming: machine.confirming && call.is_none(),
         managed: state.is_some_and(|state| state.managed) || machine.policy != Default::default(),
-        version: version(machine).to_owned(),
+        version: plain(version(machine)),
     }
 }
 
@@ -360,7 +360,11 @@ fn call_card(machine: &Machine, call: &CallView, now: Timestamp) -> CallCard {
 fn duration(millis: u64) -> String {
     let seconds = millis / 1_000;
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes:02}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    }
 }
 
 fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
@@ -416,8 +420,10 @@ fn microphone(machine: &Machine) -> Card {
             .with(Action::AllowMicrophone, Key::TryAgain),
         (Permission::Denied, _) => Card::new(Tone::Problem, Key::MicBlocked, Key::MicBlockedHelp)
             .with(Action::MicrophoneSettings, Key::MicrophoneSettings),
-        (_, Some(MicFailure::NotAllowed)) => Card::new(Tone::Waiting, Key::MicDismissed, Key::MicDismissedHelp)
-            .with(Action::AllowMicrophone, Key::AllowMicrophone),
+        (_, Some(MicFailure::NotAllowed)) => {
+            Card::new(Tone::Waiting, Key::MicDismissed, Key::MicDismissedHelp)
+                .with(Action::AllowMicrophone, Key::AllowMicrophone)
+        }
         (Permission::Granted, None) => Card::new(Tone::Ready, Key::MicGranted, Key::MicGrantedHelp),
         (Permission::Prompt, None) => Card::new(Tone::Waiting, Key::MicPrompt, Key::MicPromptHelp)
             .with(Action::AllowMicrophone, Key::AllowMicrophone),
@@ -495,4 +501,424 @@ fn log_lines(state: &UiState) -> Vec<LogLine> {
         message: plain(&entry.message),
     };
     state.log.iter().rev().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, fs, path::Path};
+
+    use insta::assert_snapshot;
+    use proptest::prelude::*;
+    use protocol::{
+        popup::ToPopup,
+        state::{LogEntry, Problem as StateProblem},
+    };
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::machine::{
+        Event,
+        tests::{events, registered, told, with_call},
+    };
+
+    const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    const STATUSES: [Status; 7] = [
+        Status::WaitingForFlex,
+        Status::WaitingForToken,
+        Status::FetchingToken,
+        Status::Registering,
+        Status::Registered,
+        Status::Reconnecting,
+        Status::Failed,
+    ];
+    const PROBLEMS: [ProblemCode; 15] = [
+        ProblemCode::MalformedMessage,
+        ProblemCode::UnknownType,
+        ProblemCode::WrongAccount,
+        ProblemCode::WrongTokenUrl,
+        ProblemCode::WrongPrefix,
+        ProblemCode::NotConfigured,
+        ProblemCode::NoCall,
+        ProblemCode::InvalidFlexToken,
+        ProblemCode::TokenServiceUnavailable,
+        ProblemCode::TokenServiceMisconfigured,
+        ProblemCode::VoiceTokenRefused,
+        ProblemCode::GatewayUnavailable,
+        ProblemCode::MicrophoneUnavailable,
+        ProblemCode::CallFailed,
+        ProblemCode::Internal,
+    ];
+
+    /// What a person reads, with the words of the English locale.
+    struct Screen(serde_json::Map<String, Value>);
+
+    impl Screen {
+        fn new() -> Self {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../extension/_locales/en/messages.json");
+            let messages: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+            Self(messages.as_object().unwrap().clone())
+        }
+
+        fn words(&self, text: &Text) -> String {
+            let message = |key: &Key| self.0[key.name()]["message"].as_str().unwrap().to_owned();
+            match text {
+                Text::Key(key) => message(key),
+                Text::With(key, values) => values
+                    .iter()
+                    .enumerate()
+                    .fold(message(key), |text, (i, value)| text.replace(&format!("${}", i + 1), value)),
+                Text::Plain(text) => text.clone(),
+            }
+        }
+
+        fn button(&self, button: &Button) -> String {
+            let label = self.words(&button.label.into());
+            if button.enabled { format!("[{label}]") } else { format!("({label})") }
+        }
+
+        fn card(&self, card: &Card) -> String {
+            let mut parts = vec![format!("{}:", card.tone.name())];
+            parts.extend(card.title.iter().map(|title| self.words(title)));
+            parts.extend(card.help.iter().map(|help| format!("| {}", self.words(help))));
+            parts.extend(card.button.iter().map(|button| self.button(button)));
+            parts.join(" ")
+        }
+
+        fn popup(&self, view: &View) -> String {
+            let mut lines = vec![self.card(&view.status)];
+            if let Some(call) = &view.call {
+                lines.push(format!(
+                    "{} {} {} {}",
+                    call.timer.as_deref().unwrap_or("-"),
+                    self.button(&call.mute),
+                    if call.keypad_open { call.digits.as_str() } else { "keypad closed" },
+                    self.button(&call.hang_up),
+                ));
+            }
+            if let Some(problem) = &view.problem {
+                let retrying = problem.retrying.map(|key| format!(" {}", self.words(&key.into())));
+                lines.push(self.card(&problem.card) + &retrying.unwrap_or_default());
+            }
+            lines.extend(view.notice.iter().map(|notice| self.words(notice)));
+            lines.join("\n")
+        }
+
+        fn rows(&self, rows: &[Row]) -> String {
+            let line = |row: &Row| format!("{}: {}", self.words(&row.label.into()), self.words(&row.value));
+            rows.iter().map(line).collect::<Vec<_>>().join("\n")
+        }
+    }
+
+    fn shown(machine: &Machine, now: Timestamp) -> String {
+        Screen::new().popup(&view(machine, now))
+    }
+
+    fn failing(code: ProblemCode, retrying: bool) -> UiState {
+        let mut state = registered();
+        state.client.status = Status::Failed;
+        state.client.problem = Some(StateProblem { code, message: "in the worker's words".into(), retrying });
+        state
+    }
+
+    #[test]
+    fn every_status_says_where_the_agent_stands_and_what_to_do() {
+        let screen = Screen::new();
+        let lines: Vec<String> = STATUSES
+            .iter()
+            .map(|&status| {
+                let mut state = registered();
+                state.client.status = status;
+                screen.popup(&view(&told(state), START))
+            })
+            .collect();
+        assert_snapshot!(lines.join("\n"), @"
+        waiting: Waiting for Flex | Flex is open and has not answered yet. If this stays, log in there or refresh the page.
+        waiting: Waiting for your Flex login | Log in to Flex. If you are logged in already, refresh the page.
+        busy: Signing in… | Asking your organization's token service. This takes a moment.
+        busy: Connecting to Twilio… | Almost there: calls can reach you in a moment.
+        ready: Ready for calls | Accept calls in Flex. A call goes on even when you refresh or close the tab.
+        busy: Connection lost | Calls cannot reach you until it is back.
+        problem: Not ready for calls | Restart Holdfast below. If that does not help, send the log to support.
+        ");
+    }
+
+    #[test]
+    fn every_problem_has_words_of_its_own_and_says_what_to_do() {
+        let screen = Screen::new();
+        let mut seen = HashSet::new();
+        for code in PROBLEMS {
+            let view = view(&told(failing(code, false)), START);
+            let problem = view.problem.unwrap();
+            assert!(
+                seen.insert(screen.words(problem.card.title.as_ref().unwrap())),
+                "{code:?} shares its title"
+            );
+            assert!(screen.words(&problem.card.help.unwrap()).len() > 15, "{code:?} does not say what to do");
+            let details = screen.rows(&view.details);
+            assert!(details.contains("Problem: in the worker's words"), "{details}");
+        }
+    }
+
+    #[test]
+    fn a_problem_that_is_tried_again_says_so() {
+        let machine = told(failing(ProblemCode::TokenServiceUnavailable, true));
+        assert_snapshot!(shown(&machine, START), @"
+        problem: Not ready for calls
+        problem: The token service does not answer | Check your network or VPN. If this stays, tell your administrator. Trying again…
+        ");
+    }
+
+    #[test]
+    fn an_agent_who_is_ready_without_a_flex_page_is_told_to_open_one() {
+        let mut state = registered();
+        state.pages_connected = 0;
+        assert_snapshot!(shown(&told(state), START), @"ready: Ready for calls | No Flex page is connected. Open Flex to accept calls. [Open Flex]");
+        let mut state = UiState { pages_open: 0, ..UiState::default() };
+        assert_snapshot!(shown(&told(state.clone()), START), @"waiting: Waiting for Flex | Open Flex and log in. Then calls can reach you. [Open Flex]");
+        state.pages_open = 1;
+        assert_snapshot!(shown(&told(state), START), @"waiting: Waiting for Flex | Flex is open and has not answered yet. If this stays, log in there or refresh the page.");
+    }
+
+    #[test]
+    fn a_call_shows_caller_timer_and_controls_in_every_phase() {
+        let now = START.plus(133_999);
+        let lines: Vec<String> = [
+            (CallPhase::Connecting, false),
+            (CallPhase::Open, false),
+            (CallPhase::Open, true),
+            (CallPhase::Reconnecting, false),
+        ]
+        .map(|(phase, muted)| shown(&told(with_call('a', phase, muted)), now))
+        .into();
+        assert_snapshot!(lines.join("\n"), @"
+        busy: Connecting the call… | +15550100
+        - (Mute) keypad closed [Hang up]
+        call: On a call | +15550100
+        02:13 [Mute] keypad closed [Hang up]
+        muted: On a call, muted | +15550100
+        02:13 [Unmute] keypad closed [Hang up]
+        busy: Repairing the connection… | +15550100
+        02:13 [Mute] keypad closed [Hang up]
+        ");
+    }
+
+    #[test]
+    fn a_problem_during_a_call_never_hides_the_controls() {
+        let mut state = with_call('a', CallPhase::Open, false);
+        state.client.problem = failing(ProblemCode::MicrophoneUnavailable, false).client.problem;
+        let mut machine = told(state);
+        machine.handle(Event::Permission(Permission::Denied), START);
+        assert_snapshot!(shown(&machine, START), @"
+        call: On a call | +15550100
+        00:00 [Mute] keypad closed [Hang up]
+        problem: No microphone for your call | Plug in your headset and close programs that use it. [Fix the microphone]
+        ");
+    }
+
+    #[test]
+    fn a_hang_up_that_was_pressed_says_that_it_is_on_its_way() {
+        let mut machine = told(with_call('a', CallPhase::Open, false));
+        machine.handle(Event::Pressed(Action::HangUp), START);
+        let call = view(&machine, START).call.unwrap();
+        assert_eq!((call.hang_up.label, call.hang_up.enabled), (Key::HangingUp, false));
+    }
+
+    #[test]
+    fn the_timer_has_hours_only_when_there_are_any() {
+        assert_eq!(duration(0), "00:00");
+        assert_eq!(duration(59_999), "00:59");
+        assert_eq!(duration(3_599_999), "59:59");
+        assert_eq!(duration(3_600_000), "1:00:00");
+        assert_eq!(duration(363_599_000), "100:59:59");
+    }
+
+    #[test]
+    fn a_short_wait_shows_nothing_and_a_long_one_says_connecting() {
+        let mut machine = Machine::default();
+        machine.handle(Event::Started { version: "1.2.3".into() }, START);
+        assert_eq!(view(&machine, START.plus(299)).status.title, None);
+        assert_snapshot!(shown(&machine, START.plus(300)), @"busy: Connecting… | Waiting for the voice client to wake up.");
+        assert_eq!(view(&machine, START).version, "1.2.3", "known from the manifest");
+    }
+
+    #[test]
+    fn a_worker_that_restarts_during_a_call_leaves_the_call_on_the_screen() {
+        let mut machine = told(with_call('a', CallPhase::Open, false));
+        machine.handle(Event::Disconnected, START.plus(1_000));
+        assert_snapshot!(shown(&machine, START.plus(1_100)), @"
+        call: On a call | +15550100
+        00:01 [Mute] keypad closed [Hang up]
+        ");
+        assert_snapshot!(shown(&machine, START.plus(1_300)), @"
+        call: On a call | +15550100
+        00:01 [Mute] keypad closed [Hang up]
+        Connecting…
+        ");
+    }
+
+    #[test]
+    fn a_replaced_extension_shows_no_buttons_that_would_do_nothing() {
+        let mut machine = told(with_call('a', CallPhase::Open, false));
+        machine.handle(Event::Replaced, START);
+        assert_snapshot!(shown(&machine, START), @"waiting: Holdfast was updated | Close this window and open it again.");
+    }
+
+    #[test]
+    fn a_microphone_that_is_not_allowed_is_said_before_a_call_and_not_twice() {
+        for (permission, title) in
+            [(Permission::Denied, Key::MicBlocked), (Permission::Prompt, Key::MicPrompt)]
+        {
+            let mut machine = told(failing(ProblemCode::MicrophoneUnavailable, false));
+            machine.handle(Event::Permission(permission), START);
+            let view = view(&machine, START);
+            assert_eq!(view.status.title, Some(title.into()));
+            assert_eq!(view.status.button.unwrap().action, Action::FixMicrophone);
+            assert_eq!(view.problem, None);
+        }
+    }
+
+    #[test]
+    fn the_welcome_page_knows_every_way_a_microphone_can_be_missing() {
+        let screen = Screen::new();
+        let mut lines = Vec::new();
+        for permission in [Permission::Unknown, Permission::Prompt, Permission::Granted, Permission::Denied] {
+            let mut machine = told(UiState::default());
+            machine.handle(Event::Permission(permission), START);
+            lines.push(screen.card(&view(&machine, START).microphone));
+        }
+        let mut machine = told(UiState::default());
+        machine.handle(Event::Permission(Permission::Prompt), START);
+        machine.handle(Event::Pressed(Action::AllowMicrophone), START);
+        lines.push(screen.card(&view(&machine, START).microphone));
+        for name in ["NotAllowedError", "NotFoundError", "NotReadableError", "TypeError"] {
+            machine.handle(Event::MicrophoneAnswer(Err(MicFailure::from_name(name))), START);
+            lines.push(screen.card(&view(&machine, START).microphone));
+        }
+        assert_snapshot!(lines.join("\n"), @"
+        quiet: Checking the microphone…
+        waiting: Microphone not allowed yet | Chrome asks you once. Holdfast uses the microphone only while you are on a call. [Allow microphone]
+        ready: Microphone allowed | There is nothing to do. Holdfast uses it only while you are on a call.
+        problem: Microphone blocked | Open the settings, and next to Microphone choose Allow. If that is not possible, your organization decides: ask your administrator. [Open microphone settings]
+        busy: Chrome is asking… | Choose Allow in the box at the top of the window.
+        waiting: The question was closed | Press the button again and choose Allow in Chrome's box. [Allow microphone]
+        problem: No microphone found | Plug in your headset, then try again. [Try again]
+        problem: The microphone is in use | Another program holds it, or the system does not give it to Chrome. Close the other program, then try again. [Try again]
+        problem: The microphone did not start | Unplug your headset and plug it in again, then try again. [Try again]
+        ");
+    }
+
+    #[test]
+    fn restart_is_offered_only_outside_a_call_and_asks_first() {
+        let idle = view(&told(registered()), START);
+        assert!(idle.restart_enabled && !idle.confirming);
+        let busy = view(&told(with_call('a', CallPhase::Open, false)), START);
+        assert!(!busy.restart_enabled);
+        assert_eq!(busy.restart_hint, Key::RestartHintCall);
+        let mut machine = told(registered());
+        machine.handle(Event::Pressed(Action::Restart), START);
+        assert!(view(&machine, START).confirming);
+    }
+
+    #[test]
+    fn the_options_page_shows_the_policy_and_never_a_value_that_is_not_valid() {
+        let screen = Screen::new();
+        let mut machine = told(registered());
+        assert_eq!(view(&machine, START).policy_note, Key::PolicyNone);
+        let policy = serde_json::from_value(json!({
+            "accountSid": format!("AC{}", "0".repeat(32)),
+            "tokenServiceUrl": "https://user:password@token.example.com/",
+        }));
+        machine.handle(Event::Policy(policy.unwrap()), START);
+        let view = view(&machine, START);
+        assert!(view.managed);
+        assert_eq!(view.policy_note, Key::PolicySome);
+        assert_snapshot!(screen.rows(&view.policy), @"
+        Account SID: AC00000000000000000000000000000000
+        Token service URL: Not valid, so not used: tell your administrator
+        Identity prefix: Not set
+        ");
+    }
+
+    #[test]
+    fn what_came_from_outside_stays_text() {
+        let mut state = with_call('a', CallPhase::Open, false);
+        let markup = "<img src=x onerror=alert(1)>";
+        state.client.call.as_mut().unwrap().from = Some(markup.into());
+        state.token_service = Some(markup.into());
+        let view = view(&told(state), START);
+        assert_eq!(view.status.help, Some(Text::Plain(markup.into())));
+        assert!(view.details.iter().any(|row| row.value == Text::Plain(markup.into())));
+    }
+
+    #[test]
+    fn the_log_for_support_says_who_what_and_when() {
+        let mut state = failing(ProblemCode::GatewayUnavailable, true);
+        state.client.call = with_call('a', CallPhase::Open, false).client.call;
+        state.log = vec![
+            LogEntry { at: START, level: LogLevel::Info, message: "registered".into() },
+            LogEntry { at: START.plus(5), level: LogLevel::Warning, message: "lost\nthe socket".into() },
+        ];
+        let text = log_text(&told(state), "Chrome", |at| at.as_millis().to_string());
+        assert_snapshot!(text, @"
+        Holdfast 1.2.3 (protocol 2)
+        Chrome
+        status: Failed
+        account: -
+        identity: -
+        token service: -
+        managed: false
+        microphone: Unknown
+        pages: 1 open, 1 connected
+        worker started: 0
+        call: CAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa Open, muted: false, since 1700000000000
+        problem: GatewayUnavailable: in the worker's words
+
+        1700000000000 info    registered
+        1700000000005 warning lost the socket
+        ");
+        assert_eq!(log_text(&Machine::default(), "Chrome", |_| String::new()), "");
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_is_ever_shown_or_copied(
+            token in "eyJ[A-Za-z0-9_-]{20,60}\\.[A-Za-z0-9_-]{20,60}\\.[A-Za-z0-9_-]{20,60}",
+        ) {
+            let mut state = with_call('a', CallPhase::Open, false);
+            state.client.call.as_mut().unwrap().from = Some(token.clone());
+            state.client.problem = Some(StateProblem {
+                code: ProblemCode::Internal,
+                message: format!("token={token}"),
+                retrying: false,
+            });
+            state.token_service = Some(format!("https://example.com/?t={token}"));
+            state.version = token.clone();
+            state.log =
+                vec![LogEntry { at: START, level: LogLevel::Error, message: format!("got \"{token}\", bad") }];
+            let mut machine = told(state);
+            machine.handle(Event::Message(Box::new(ToPopup::Refused { message: token.clone() })), START);
+            let text = log_text(&machine, &token, |at| at.as_millis().to_string());
+            let all = format!("{:?} {text}", view(&machine, START));
+            for part in token.split('.') {
+                prop_assert!(!all.contains(part), "{}", all);
+            }
+        }
+
+        #[test]
+        fn whatever_happens_there_is_something_to_read_and_a_live_call_can_be_ended(events in events()) {
+            let mut machine = Machine::default();
+            let mut now = START;
+            machine.handle(Event::Started { version: String::new() }, now);
+            for (event, pause) in events {
+                now = now.plus(pause);
+                machine.handle(event, now);
+                let view = view(&machine, now);
+                let known = machine.state.is_some();
+                prop_assert!(view.status.title.is_some() || !known);
+                let live = machine.state.as_ref().is_some_and(|state| state.client.call.is_some());
+                prop_assert_eq!(view.call.is_some(), live);
+                prop_assert!(!(view.confirming && live));
+            }
+        }
+    }
 }
