@@ -1,0 +1,489 @@
+//! What the offscreen document decides.
+//!
+//! One `Device` is kept built and warm, and never registered: registering is the worker's, and a `Device` that is not
+//! registered is offered no calls. It carries one call, is destroyed after it, and the next one is built at once. That
+//! keeps the two things apart that must not meet: a call, and a change of token. A token given to a `Device` whose
+//! socket is open makes the gateway answer `connected`, upon which the SDK claims its call again with a claim that may
+//! be spent already; a `Device` that has not carried a call has no socket yet, so giving it a token is a mere
+//! assignment. (Read in the SDK 2.18.5: `pstream.setToken`, `call._onConnected`.)
+//!
+//! A call that ended is reported once, with what the SDK said about it. The SDK says it before or after `disconnect`,
+//! but in the same turn, so the report waits for the turn's end ([`Timer::Settle`]).
+
+mod link;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use protocol::{
+    CallPhase, CallSid, DtmfDigits, Problem, Secret, Timestamp,
+    offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
+};
+use voice_sdk::SdkError;
+
+use link::Link;
+
+/// How long a call may take from the command to accept it until it is open, in milliseconds.
+const CONNECT_MS: u32 = 15_000;
+
+/// How long the SDK may take to end a call, in milliseconds: then the `Device` is destroyed, which ends it too.
+const HANG_UP_MS: u32 = 2_000;
+
+/// How long a hang-up waits for a call that the SDK has not made yet, in milliseconds.
+const EARLY_HANG_UP_MS: u32 = 5_000;
+
+/// Numbers the connections to the worker, so that news of an old one is not taken for news of the present one.
+pub type PortId = u32;
+
+/// Numbers the `Device`s. Each carries at most one call, so this names the call too.
+pub type DeviceId = u32;
+
+/// The timers. Starting one that runs starts it anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timer {
+    /// Connect to the worker again.
+    Reconnect,
+    /// Ping the worker.
+    Ping,
+    /// The call should be open by now.
+    Connect,
+    /// The SDK has said all that it has to say.
+    Settle,
+    /// The call should have ended by now.
+    HangUp,
+}
+
+/// Whether the extension may use the microphone, as the Permissions API says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// It may.
+    Granted,
+    /// Nobody was asked. An offscreen document cannot ask: opening the microphone fails, unless a flag of Chrome's
+    /// grants it unasked.
+    Prompt,
+    /// It may not.
+    Denied,
+}
+
+/// What happened to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEvent {
+    /// The gateway let the call in: signalling is done, media flows or is about to.
+    Accepted,
+    /// Signalling or media is lost and being repaired.
+    Reconnecting,
+    /// Signalling and media are back.
+    Reconnected,
+    /// The microphone was muted or unmuted.
+    Muted(bool),
+    /// The SDK's quality monitor warns (`high-rtt`, `low-mos`, …).
+    Warning(String),
+    /// An error, which may or may not end the call.
+    Error(SdkError),
+    /// The call is over (`disconnect`, `cancel` or `reject`).
+    Over,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The document is loaded.
+    Start,
+    /// The worker sent a message over this connection.
+    Message(PortId, ToOffscreen),
+    /// The connection could not be made, or is gone.
+    Closed {
+        /// Which.
+        port: PortId,
+        /// False when the extension itself is gone.
+        alive: bool,
+    },
+    /// A timer's time is over.
+    Timer(Timer),
+    /// A `Device` could not be built or given a token: there is none of that number.
+    DeviceFailed(DeviceId, SdkError),
+    /// A `Device` reports an error. Its state is as it was.
+    DeviceError(DeviceId, SdkError),
+    /// The SDK's `Call` object exists, and may be listened and spoken to.
+    CallMade(DeviceId),
+    /// The SDK will make no `Call`.
+    CallRefused(DeviceId, SdkError),
+    /// Something happened to the call.
+    Call(DeviceId, CallEvent),
+    /// What [`Command::OpenMicrophone`] wanted did not work, because the permission is missing (true) or for another
+    /// reason.
+    NoMicrophone(DeviceId, bool),
+    /// The microphone permission, when asked for and after every change.
+    Permission(Permission),
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Connect to the worker. Failure is reported as [`Event::Closed`].
+    Connect(PortId),
+    /// Send to the worker. Failure is reported as [`Event::Closed`].
+    Send(PortId, FromOffscreen),
+    /// Start a timer: so many milliseconds.
+    Start(Timer, u32),
+    /// Stop a timer.
+    Stop(Timer),
+    /// Build a `Device`, listening for its errors.
+    Build {
+        /// Its number.
+        device: DeviceId,
+        /// The Voice token.
+        token: Secret,
+        /// The edge.
+        edge: Option<String>,
+    },
+    /// Give the `Device` a newer token. It carries no call.
+    UpdateToken(DeviceId, Secret),
+    /// Destroy the `Device`, and its call with it.
+    Destroy(DeviceId),
+    /// Accept the call that the token stands for.
+    Dial(DeviceId, Secret),
+    /// End the call.
+    Disconnect(DeviceId),
+    /// Mute or unmute the call's microphone.
+    Mute(DeviceId, bool),
+    /// Send DTMF into the call.
+    SendDigits(DeviceId, DtmfDigits),
+    /// Open the microphone and hold it, so that the SDK finds it open; for this call.
+    OpenMicrophone(DeviceId),
+    /// Let go of it.
+    CloseMicrophone,
+    /// Report the microphone permission, now and after every change.
+    CheckPermission,
+}
+
+#[derive(Debug)]
+struct Device {
+    id: DeviceId,
+    token: Secret,
+    edge: Option<String>,
+}
+
+/// What the next `Device` is built from.
+#[derive(Debug)]
+struct Ready {
+    token: Secret,
+    edge: Option<String>,
+}
+
+#[derive(Debug)]
+struct Live {
+    sid: CallSid,
+    device: DeviceId,
+    phase: CallPhase,
+    muted: bool,
+    /// The SDK's `Call` object exists.
+    made: bool,
+    /// It reported its end.
+    over: bool,
+    /// The worker asked to end it.
+    hang_up: bool,
+    /// What the SDK said went wrong in this turn.
+    fault: Option<SdkError>,
+    /// The warnings that were noted already.
+    warned: Vec<String>,
+}
+
+/// The document.
+#[derive(Debug, Default)]
+pub struct Machine {
+    link: Link,
+    ready: Option<Ready>,
+    /// Built and waiting; none while a call lives.
+    warm: Option<Device>,
+    live: Option<Live>,
+    devices: DeviceId,
+    permission: Option<Permission>,
+}
+
+impl Machine {
+    /// Decides.
+    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+        let mut out = Vec::new();
+        match event {
+            Event::Start => {
+                out.push(Command::CheckPermission);
+                self.link.connect(self.hello(), now, &mut out);
+            }
+            Event::Message(port, message) => {
+                if self.link.hear(port) {
+                    self.obey(message, &mut out);
+                }
+            }
+            Event::Closed { port, alive } => self.link.closed(port, alive, now, &mut out),
+            Event::Timer(timer) => self.timer(timer, now, &mut out),
+            Event::DeviceFailed(device, error) => self.device_failed(device, &error, &mut out),
+            Event::DeviceError(device, error) => self.device_error(device, error, &mut out),
+            Event::CallMade(device) => self.call_made(device, &mut out),
+            Event::CallRefused(device, error) => {
+                if self.live.as_ref().is_some_and(|live| live.device == device) {
+                    self.end(Some(words::fault(&error)), &mut out);
+                }
+            }
+            Event::Call(device, event) => self.call_event(device, event, &mut out),
+            Event::NoMicrophone(device, denied) => {
+                // Once there is a `Call`, the SDK finds out by itself.
+                if self.live.as_ref().is_some_and(|live| live.device == device && !live.made) {
+                    self.end(Some(words::no_microphone(denied)), &mut out);
+                }
+            }
+            Event::Permission(permission) => {
+                if self.permission.replace(permission) != Some(permission)
+                    && permission != Permission::Granted
+                {
+                    self.note(
+                        "The extension may not use the microphone: calls cannot be answered.",
+                        &mut out,
+                    );
+                }
+            }
+        }
+        out
+    }
+
+    fn hello(&self) -> FromOffscreen {
+        FromOffscreen::Hello { call: self.live.as_ref().map(Live::report) }
+    }
+
+    fn note(&mut self, message: impl Into<String>, out: &mut Vec<Command>) {
+        self.link.send(FromOffscreen::Note { message: message.into() }, out);
+    }
+
+    fn obey(&mut self, message: ToOffscreen, out: &mut Vec<Command>) {
+        match message {
+            ToOffscreen::Pong => {}
+            ToOffscreen::Prepare { token, edge } => {
+                out.push(Command::CheckPermission);
+                self.ready = Some(Ready { token, edge });
+                self.warm_up(out);
+            }
+            ToOffscreen::Connect { call_sid, connect_token, token, edge } => {
+                self.accept(call_sid, connect_token, Ready { token, edge }, out);
+            }
+            ToOffscreen::HangUp { call_sid } => {
+                let Some(live) = self.named(&call_sid, "hang-up", out) else { return };
+                live.hang_up = true;
+                let device = live.device;
+                if live.made {
+                    out.extend([Command::Disconnect(device), Command::Start(Timer::HangUp, HANG_UP_MS)]);
+                } else {
+                    // Ended before the SDK has a call to end, the caller would go on ringing.
+                    out.push(Command::Start(Timer::HangUp, EARLY_HANG_UP_MS));
+                }
+            }
+            ToOffscreen::SetMute { call_sid, muted } => {
+                let Some(live) = self.named(&call_sid, "mute", out) else { return };
+                live.muted = muted;
+                if live.made {
+                    out.push(Command::Mute(live.device, muted));
+                }
+                self.report(out);
+            }
+            ToOffscreen::SendDigits { call_sid, digits } => {
+                let Some(live) = self.named(&call_sid, "digits", out) else { return };
+                if live.phase == CallPhase::Connecting {
+                    self.note("Digits came before the call was open and were not sent.", out);
+                } else {
+                    out.push(Command::SendDigits(live.device, digits));
+                }
+            }
+        }
+    }
+
+    /// The live call, if it is the one that the command names.
+    fn named(&mut self, sid: &CallSid, command: &str, out: &mut Vec<Command>) -> Option<&mut Live> {
+        if self.live.as_ref().is_none_or(|live| live.sid != *sid) {
+            self.note(format!("A command ({command}) for {sid} was ignored: that call is not here."), out);
+        }
+        self.live.as_mut().filter(|live| live.sid == *sid)
+    }
+
+    /// Makes the waiting `Device` right for the newest token, when no call lives.
+    fn warm_up(&mut self, out: &mut Vec<Command>) {
+        let Some(ready) = self.ready.as_ref().filter(|_| self.live.is_none()) else { return };
+        if let Some(device) = self.warm.as_mut().filter(|device| device.edge == ready.edge) {
+            if device.token != ready.token {
+                device.token = ready.token.clone();
+                out.push(Command::UpdateToken(device.id, ready.token.clone()));
+            }
+            return;
+        }
+        if let Some(old) = self.warm.take() {
+            out.push(Command::Destroy(old.id));
+        }
+        self.devices += 1;
+        let (id, token, edge) = (self.devices, ready.token.clone(), ready.edge.clone());
+        out.push(Command::Build { device: id, token: token.clone(), edge: edge.clone() });
+        self.warm = Some(Device { id, token, edge });
+    }
+
+    fn accept(&mut self, sid: CallSid, connect_token: Secret, ready: Ready, out: &mut Vec<Command>) {
+        if self.live.as_ref().is_some_and(|live| live.over) {
+            self.settle(out);
+        }
+        if self.live.as_ref().is_some_and(|live| live.sid == sid) {
+            return self.report(out);
+        }
+        let refusal = if self.live.is_some() {
+            Some(words::busy())
+        } else {
+            // Refused here, nothing is said to the gateway, so the caller goes on ringing.
+            (self.permission == Some(Permission::Denied)).then(|| words::no_microphone(true))
+        };
+        if let Some(problem) = refusal {
+            return self.link.send(FromOffscreen::Ended { call_sid: sid, problem: Some(problem) }, out);
+        }
+        self.ready = Some(ready);
+        self.warm_up(out);
+        let Some(device) = self.warm.take() else { return };
+        out.extend([
+            Command::OpenMicrophone(device.id),
+            Command::Dial(device.id, connect_token),
+            Command::Start(Timer::Connect, CONNECT_MS),
+        ]);
+        self.live = Some(Live {
+            sid,
+            device: device.id,
+            phase: CallPhase::Connecting,
+            muted: false,
+            made: false,
+            over: false,
+            hang_up: false,
+            fault: None,
+            warned: Vec::new(),
+        });
+        self.report(out);
+    }
+
+    fn report(&mut self, out: &mut Vec<Command>) {
+        if let Some(live) = &self.live {
+            self.link.send(FromOffscreen::Call { call: live.report() }, out);
+        }
+    }
+
+    fn call_made(&mut self, device: DeviceId, out: &mut Vec<Command>) {
+        let Some(live) = self.live.as_mut().filter(|live| live.device == device) else {
+            // Given up while it was being made. Its `Device` is destroyed already.
+            return out.push(Command::Disconnect(device));
+        };
+        live.made = true;
+        if live.hang_up {
+            out.extend([Command::Disconnect(device), Command::Start(Timer::HangUp, HANG_UP_MS)]);
+        } else if live.muted {
+            out.push(Command::Mute(device, true));
+        }
+    }
+
+    fn call_event(&mut self, device: DeviceId, event: CallEvent, out: &mut Vec<Command>) {
+        let Some(live) = self.live.as_mut().filter(|live| live.device == device) else { return };
+        let before = live.report();
+        match event {
+            CallEvent::Accepted => {
+                live.phase = CallPhase::Open;
+                out.extend([Command::Stop(Timer::Connect), Command::CloseMicrophone]);
+            }
+            CallEvent::Reconnecting if live.phase == CallPhase::Open => live.phase = CallPhase::Reconnecting,
+            CallEvent::Reconnected if live.phase == CallPhase::Reconnecting => live.phase = CallPhase::Open,
+            // Before the call is open, its repair is part of connecting.
+            CallEvent::Reconnecting | CallEvent::Reconnected => {}
+            CallEvent::Muted(muted) => live.muted = muted,
+            CallEvent::Warning(name) => {
+                if !live.warned.contains(&name) {
+                    live.warned.push(name.clone());
+                    self.note(format!("The SDK warns of the call's quality: {name}."), out);
+                }
+                return;
+            }
+            CallEvent::Error(error) => {
+                live.fault = Some(error);
+                out.push(Command::Start(Timer::Settle, 0));
+            }
+            CallEvent::Over => {
+                live.over = true;
+                out.push(Command::Start(Timer::Settle, 0));
+            }
+        }
+        if live.report() != before {
+            self.report(out);
+        }
+    }
+
+    /// The SDK has said all that it has to say in this turn.
+    fn settle(&mut self, out: &mut Vec<Command>) {
+        let Some(live) = &mut self.live else { return };
+        let connecting = live.phase == CallPhase::Connecting;
+        match live.fault.take() {
+            // An error before the call is open is one that it does not get over.
+            Some(error) if live.over || connecting => self.end(Some(words::fault(&error)), out),
+            Some(error) => self.note(format!("An error of the call: {}.", words::words(&error)), out),
+            None if live.over => self.end(connecting.then(words::caller_gone), out),
+            None => {}
+        }
+    }
+
+    fn device_failed(&mut self, device: DeviceId, error: &SdkError, out: &mut Vec<Command>) {
+        if self.live.as_ref().is_some_and(|live| live.device == device) {
+            self.end(Some(words::fault(error)), out);
+        } else {
+            self.warm.take_if(|warm| warm.id == device);
+            self.note(format!("The voice device could not be prepared: {}.", words::words(error)), out);
+        }
+    }
+
+    fn device_error(&mut self, device: DeviceId, error: SdkError, out: &mut Vec<Command>) {
+        let refused = error.code.is_some_and(words::is_token_refusal);
+        match &self.live {
+            // With a refused token, the SDK waits for a better one without end.
+            Some(live) if live.device == device && live.phase == CallPhase::Connecting && refused => {
+                self.end(Some(words::fault(&error)), out);
+            }
+            _ => self.note(format!("An error of the voice device: {}.", words::words(&error)), out),
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, now: Timestamp, out: &mut Vec<Command>) {
+        match timer {
+            Timer::Reconnect => {
+                let hello = self.hello();
+                self.link.connect(hello, now, out);
+            }
+            Timer::Ping => self.link.ping(out),
+            Timer::Settle => self.settle(out),
+            Timer::Connect => {
+                if self.live.as_ref().is_some_and(|live| live.phase == CallPhase::Connecting) {
+                    self.end(Some(words::timed_out()), out);
+                }
+            }
+            Timer::HangUp => {
+                if self.live.as_ref().is_some_and(|live| live.hang_up) {
+                    self.end(None, out);
+                }
+            }
+        }
+    }
+
+    /// The call is over, here if not in the SDK. Reports it, and makes ready for the next one.
+    fn end(&mut self, problem: Option<Problem>, out: &mut Vec<Command>) {
+        let Some(live) = self.live.take() else { return };
+        out.extend([Timer::Connect, Timer::Settle, Timer::HangUp].map(Command::Stop));
+        if live.made && !live.over {
+            out.push(Command::Disconnect(live.device));
+        }
+        out.extend([Command::Destroy(live.device), Command::CloseMicrophone]);
+        // What was wished for is no problem, whatever the SDK thinks of it.
+        let problem = problem.filter(|_| !live.hang_up);
+        self.link.send(FromOffscreen::Ended { call_sid: live.sid, problem }, out);
+        self.warm_up(out);
+    }
+}
+
+impl Live {
+    fn report(&self) -> OffscreenCall {
+        OffscreenCall { sid: self.sid.clone(), state: self.phase, muted: self.muted }
+    }
+}

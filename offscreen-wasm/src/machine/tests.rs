@@ -1,0 +1,642 @@
+use proptest::prelude::*;
+use protocol::ProblemCode;
+
+use super::*;
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn sid(n: u8) -> CallSid {
+    CallSid::new(format!("CA{}", format!("{n:02x}").repeat(16))).unwrap()
+}
+
+fn token(text: &str) -> Secret {
+    Secret::new(text)
+}
+
+fn prepare(text: &str, edge: Option<&str>) -> ToOffscreen {
+    ToOffscreen::Prepare { token: token(text), edge: edge.map(str::to_owned) }
+}
+
+fn connect(n: u8, text: &str, edge: Option<&str>) -> ToOffscreen {
+    ToOffscreen::Connect {
+        call_sid: sid(n),
+        connect_token: token("connect"),
+        token: token(text),
+        edge: edge.map(str::to_owned),
+    }
+}
+
+fn fault(code: u32, message: &str) -> SdkError {
+    SdkError { code: Some(code), message: message.into() }
+}
+
+fn build(device: DeviceId, text: &str, edge: Option<&str>) -> Command {
+    Command::Build { device, token: token(text), edge: edge.map(str::to_owned) }
+}
+
+fn call(n: u8, state: CallPhase, muted: bool) -> FromOffscreen {
+    FromOffscreen::Call { call: OffscreenCall { sid: sid(n), state, muted } }
+}
+
+/// A document with its clock, so that a test reads as a story.
+#[derive(Default)]
+struct Document {
+    machine: Machine,
+    now: u64,
+    port: PortId,
+}
+
+impl Document {
+    /// Connected to the worker, which has answered.
+    fn started() -> Self {
+        let mut document = Self::default();
+        document.when(Event::Start);
+        document.port = 1;
+        document.told(ToOffscreen::Pong);
+        document
+    }
+
+    /// With call 1 being accepted on device 1, whose `Call` exists.
+    fn dialling() -> Self {
+        let mut document = Self::started();
+        document.told(prepare("t1", Some("ashburn")));
+        document.told(connect(1, "t1", Some("ashburn")));
+        document.when(Event::CallMade(1));
+        document
+    }
+
+    /// With call 1 open on device 1.
+    fn in_call() -> Self {
+        let mut document = Self::dialling();
+        document.when(Event::Call(1, CallEvent::Accepted));
+        document
+    }
+
+    fn when(&mut self, event: Event) -> Vec<Command> {
+        self.now += 1;
+        self.machine.handle(event, at(self.now))
+    }
+
+    fn told(&mut self, message: ToOffscreen) -> Vec<Command> {
+        self.when(Event::Message(self.port, message))
+    }
+
+    fn call(&mut self, event: CallEvent) -> Vec<Command> {
+        self.when(Event::Call(1, event))
+    }
+}
+
+fn sent(commands: &[Command]) -> Vec<&FromOffscreen> {
+    commands
+        .iter()
+        .filter_map(|c| if let Command::Send(_, message) = c { Some(message) } else { None })
+        .collect()
+}
+
+/// The one report of a call's end, and the problem that it names.
+fn ended(commands: &[Command]) -> (CallSid, Option<ProblemCode>, String) {
+    let mut ends = sent(commands).into_iter().filter_map(|message| match message {
+        FromOffscreen::Ended { call_sid, problem } => Some((call_sid.clone(), problem.clone())),
+        _ => None,
+    });
+    let (sid, problem) = ends.next().unwrap_or_else(|| panic!("no end in {commands:?}"));
+    assert!(ends.next().is_none(), "two ends in {commands:?}");
+    (sid, problem.as_ref().map(|p| p.code), problem.map(|p| p.message).unwrap_or_default())
+}
+
+#[test]
+fn the_first_words_to_a_worker_say_what_really_is() {
+    let mut document = Document::default();
+    let out = document.when(Event::Start);
+    assert!(out.contains(&Command::Connect(1)));
+    assert_eq!(sent(&out), [&FromOffscreen::Hello { call: None }]);
+
+    let mut document = Document::in_call();
+    let out = document.when(Event::Closed { port: 1, alive: true });
+    assert!(out.contains(&Command::Start(Timer::Reconnect, 0)));
+    let out = document.when(Event::Timer(Timer::Reconnect));
+    let live = OffscreenCall { sid: sid(1), state: CallPhase::Open, muted: false };
+    assert_eq!(sent(&out), [&FromOffscreen::Hello { call: Some(live) }]);
+}
+
+#[test]
+fn the_worker_is_pinged_every_twenty_seconds_over_an_open_connection_only() {
+    let mut document = Document::started();
+    let out = document.when(Event::Timer(Timer::Ping));
+    assert_eq!(out, [Command::Send(1, FromOffscreen::Ping), Command::Start(Timer::Ping, 20_000)]);
+    document.when(Event::Closed { port: 1, alive: true });
+    assert!(document.when(Event::Timer(Timer::Ping)).is_empty());
+}
+
+#[test]
+fn a_worker_that_dies_over_and_over_is_tried_at_growing_intervals_up_to_five_seconds() {
+    let mut document = Document::started();
+    let mut pauses = Vec::new();
+    for port in 1..=7 {
+        let out = document.when(Event::Closed { port, alive: true });
+        pauses.extend(out.iter().filter_map(|c| match c {
+            Command::Start(Timer::Reconnect, pause) => Some(*pause),
+            _ => None,
+        }));
+        assert!(document.when(Event::Timer(Timer::Reconnect)).contains(&Command::Connect(port + 1)));
+    }
+    assert_eq!(pauses, [0, 250, 1_000, 2_000, 5_000, 5_000, 5_000]);
+    document.port = 8;
+    document.told(ToOffscreen::Pong);
+    let out = document.when(Event::Closed { port: 8, alive: true });
+    assert!(out.contains(&Command::Start(Timer::Reconnect, 0)), "an answer ends the series");
+}
+
+#[test]
+fn a_removed_extension_is_not_reached_for_again() {
+    let mut document = Document::started();
+    assert_eq!(document.when(Event::Closed { port: 1, alive: false }), [Command::Stop(Timer::Ping)]);
+    assert!(document.when(Event::Timer(Timer::Reconnect)).is_empty());
+}
+
+#[test]
+fn the_end_of_a_call_is_reported_also_to_a_worker_that_was_away() {
+    let mut document = Document::in_call();
+    document.when(Event::Closed { port: 1, alive: true });
+    document.call(CallEvent::Over);
+    assert!(sent(&document.when(Event::Timer(Timer::Settle))).is_empty());
+    let out = document.when(Event::Timer(Timer::Reconnect));
+    let end = FromOffscreen::Ended { call_sid: sid(1), problem: None };
+    assert_eq!(sent(&out), [&FromOffscreen::Hello { call: None }, &end]);
+}
+
+#[test]
+fn a_device_is_built_before_the_call_and_dials_at_once() {
+    let mut document = Document::started();
+    assert_eq!(document.told(prepare("t1", None)), [Command::CheckPermission, build(1, "t1", None)]);
+    let out = document.told(connect(1, "t1", None));
+    let expected = [
+        Command::OpenMicrophone(1),
+        Command::Dial(1, token("connect")),
+        Command::Start(Timer::Connect, 15_000),
+        Command::Send(1, call(1, CallPhase::Connecting, false)),
+    ];
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn a_call_needs_no_preparation() {
+    let mut document = Document::started();
+    let out = document.told(connect(1, "t1", Some("ashburn")));
+    assert_eq!(out[..2], [build(1, "t1", Some("ashburn")), Command::OpenMicrophone(1)]);
+    assert_eq!(out[2], Command::Dial(1, token("connect")));
+}
+
+#[test]
+fn a_newer_token_is_given_to_the_waiting_device_and_an_equal_one_changes_nothing() {
+    let mut document = Document::started();
+    document.told(prepare("t1", None));
+    assert_eq!(document.told(prepare("t1", None)), [Command::CheckPermission]);
+    let newer = [Command::CheckPermission, Command::UpdateToken(1, token("t2"))];
+    assert_eq!(document.told(prepare("t2", None)), newer);
+    assert_eq!(document.told(connect(1, "t3", None))[0], Command::UpdateToken(1, token("t3")));
+}
+
+#[test]
+fn another_edge_needs_another_device() {
+    let mut document = Document::started();
+    document.told(prepare("t1", None));
+    let out = document.told(connect(1, "t1", Some("dublin")));
+    assert_eq!(out[..2], [Command::Destroy(1), build(2, "t1", Some("dublin"))]);
+    assert!(out.contains(&Command::Dial(2, token("connect"))));
+}
+
+#[test]
+fn a_token_that_comes_during_a_call_is_for_the_next_one() {
+    let mut document = Document::in_call();
+    assert_eq!(document.told(prepare("t2", Some("dublin"))), [Command::CheckPermission]);
+    document.call(CallEvent::Over);
+    let out = document.when(Event::Timer(Timer::Settle));
+    assert!(out.contains(&Command::Destroy(1)));
+    assert_eq!(out.last(), Some(&build(2, "t2", Some("dublin"))));
+}
+
+#[test]
+fn a_call_goes_from_connecting_to_open_and_through_a_repair_to_its_end() {
+    let mut document = Document::dialling();
+    let out = document.call(CallEvent::Accepted);
+    assert_eq!(sent(&out), [&call(1, CallPhase::Open, false)]);
+    assert!(out.contains(&Command::Stop(Timer::Connect)) && out.contains(&Command::CloseMicrophone));
+    let repair =
+        [(CallEvent::Reconnecting, CallPhase::Reconnecting), (CallEvent::Reconnected, CallPhase::Open)];
+    for (event, phase) in repair {
+        assert_eq!(sent(&document.call(event.clone())), [&call(1, phase, false)]);
+        assert!(document.call(event).is_empty(), "said once");
+    }
+    assert_eq!(document.call(CallEvent::Over), [Command::Start(Timer::Settle, 0)]);
+    assert_eq!(ended(&document.when(Event::Timer(Timer::Settle))), (sid(1), None, String::new()));
+    assert!(document.call(CallEvent::Over).is_empty());
+}
+
+#[test]
+fn accepting_the_same_call_twice_reports_it_and_does_nothing_else() {
+    let mut document = Document::in_call();
+    let out = document.told(connect(1, "t9", Some("dublin")));
+    assert_eq!(out, [Command::Send(1, call(1, CallPhase::Open, false))]);
+}
+
+#[test]
+fn a_second_call_is_refused_and_the_first_one_goes_on() {
+    let mut document = Document::in_call();
+    let out = document.told(connect(2, "t2", None));
+    assert_eq!(out.len(), 1);
+    assert_eq!(ended(&out).0, sid(2));
+    assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
+    assert_eq!(sent(&document.told(connect(1, "t1", None))), [&call(1, CallPhase::Open, false)]);
+}
+
+#[test]
+fn a_call_that_follows_right_after_another_is_accepted() {
+    let mut document = Document::in_call();
+    document.call(CallEvent::Over);
+    let out = document.told(connect(2, "t2", Some("ashburn")));
+    assert_eq!(ended(&out), (sid(1), None, String::new()));
+    assert!(out.contains(&Command::Dial(2, token("connect"))));
+}
+
+#[test]
+fn a_hang_up_that_comes_before_the_sdk_has_a_call_is_carried_out_when_it_has() {
+    let mut document = Document::started();
+    document.told(connect(1, "t1", None));
+    let early = document.told(ToOffscreen::HangUp { call_sid: sid(1) });
+    assert_eq!(early, [Command::Start(Timer::HangUp, 5_000)]);
+    assert!(document.when(Event::CallMade(1)).contains(&Command::Disconnect(1)));
+    document.call(CallEvent::Over);
+    assert_eq!(ended(&document.when(Event::Timer(Timer::Settle))), (sid(1), None, String::new()));
+}
+
+#[test]
+fn a_hang_up_ends_the_call_even_if_the_sdk_does_not() {
+    for mut document in [Document::in_call(), Document::dialling()] {
+        let out = document.told(ToOffscreen::HangUp { call_sid: sid(1) });
+        assert_eq!(out, [Command::Disconnect(1), Command::Start(Timer::HangUp, 2_000)]);
+        let out = document.when(Event::Timer(Timer::HangUp));
+        assert_eq!(ended(&out), (sid(1), None, String::new()));
+        assert!(out.contains(&Command::Destroy(1)));
+    }
+}
+
+#[test]
+fn mute_is_remembered_until_there_is_something_to_mute_and_forgotten_with_the_call() {
+    let mut document = Document::started();
+    document.told(connect(1, "t1", None));
+    let out = document.told(ToOffscreen::SetMute { call_sid: sid(1), muted: true });
+    assert_eq!(out, [Command::Send(1, call(1, CallPhase::Connecting, true))]);
+    assert_eq!(document.when(Event::CallMade(1)), [Command::Mute(1, true)]);
+    assert!(document.call(CallEvent::Muted(true)).is_empty(), "reported already");
+    assert_eq!(sent(&document.call(CallEvent::Accepted)), [&call(1, CallPhase::Open, true)]);
+    assert_eq!(sent(&document.call(CallEvent::Muted(false))), [&call(1, CallPhase::Open, false)]);
+
+    document.call(CallEvent::Muted(true));
+    document.call(CallEvent::Over);
+    document.when(Event::Timer(Timer::Settle));
+    let out = document.told(connect(2, "t1", None));
+    assert_eq!(sent(&out), [&call(2, CallPhase::Connecting, false)]);
+}
+
+#[test]
+fn digits_go_into_an_open_call_only() {
+    let digits = ToOffscreen::SendDigits { call_sid: sid(1), digits: DtmfDigits::new("1#").unwrap() };
+    let mut document = Document::dialling();
+    assert!(matches!(sent(&document.told(digits.clone()))[..], [FromOffscreen::Note { .. }]));
+    document.call(CallEvent::Accepted);
+    assert_eq!(document.told(digits), [Command::SendDigits(1, DtmfDigits::new("1#").unwrap())]);
+}
+
+#[test]
+fn a_command_for_another_call_is_noted_and_ignored() {
+    let commands = [
+        ToOffscreen::HangUp { call_sid: sid(2) },
+        ToOffscreen::SetMute { call_sid: sid(2), muted: true },
+        ToOffscreen::SendDigits { call_sid: sid(2), digits: DtmfDigits::new("1").unwrap() },
+    ];
+    for command in commands {
+        for mut document in [Document::in_call(), Document::started()] {
+            let out = document.told(command.clone());
+            let [Command::Send(1, FromOffscreen::Note { message })] = &out[..] else { panic!("{out:?}") };
+            assert!(message.contains(sid(2).as_str()));
+        }
+    }
+}
+
+#[test]
+fn commands_over_an_old_connection_are_ignored() {
+    let mut document = Document::in_call();
+    document.when(Event::Closed { port: 1, alive: true });
+    document.when(Event::Timer(Timer::Reconnect));
+    assert!(document.told(ToOffscreen::HangUp { call_sid: sid(1) }).is_empty());
+}
+
+#[test]
+fn what_the_sdk_says_around_the_end_of_a_call_becomes_its_problem_in_either_order() {
+    let cases = [
+        (31401, ProblemCode::MicrophoneUnavailable, "allow it"),
+        (31402, ProblemCode::MicrophoneUnavailable, "Connect one"),
+        (31404, ProblemCode::CallFailed, "The caller hung up before the call could be answered."),
+        (20104, ProblemCode::VoiceTokenRefused, "20104"),
+        (53405, ProblemCode::CallFailed, "MediaConnectionError (53405)"),
+    ];
+    for (code, expected, words) in cases {
+        let error = CallEvent::Error(fault(code, "MediaConnectionError"));
+        for order in [[error.clone(), CallEvent::Over], [CallEvent::Over, error.clone()]] {
+            for mut document in [Document::dialling(), Document::in_call()] {
+                for event in order.clone() {
+                    document.call(event);
+                }
+                let (_, problem, message) = ended(&document.when(Event::Timer(Timer::Settle)));
+                assert_eq!(problem, Some(expected));
+                assert!(message.contains(words), "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_that_an_open_call_survives_is_only_noted() {
+    let mut document = Document::in_call();
+    document.call(CallEvent::Error(fault(31009, "TransportError (31009): No transport available.")));
+    let out = document.when(Event::Timer(Timer::Settle));
+    let [Command::Send(1, FromOffscreen::Note { message })] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(message, "An error of the call: TransportError (31009): No transport available.");
+    document.call(CallEvent::Over);
+    assert_eq!(
+        ended(&document.when(Event::Timer(Timer::Settle))).1,
+        None,
+        "an old error is not why it ended"
+    );
+}
+
+#[test]
+fn an_error_before_the_call_is_open_ends_it_though_the_sdk_would_let_it_hang() {
+    let mut document = Document::dialling();
+    document.call(CallEvent::Error(fault(53402, "ClientRemoteDescFailed")));
+    let out = document.when(Event::Timer(Timer::Settle));
+    assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
+    assert!(out.contains(&Command::Disconnect(1)) && out.contains(&Command::Destroy(1)));
+}
+
+#[test]
+fn a_caller_who_gives_up_first_is_told_as_such() {
+    let mut document = Document::dialling();
+    document.call(CallEvent::Over);
+    let (_, problem, message) = ended(&document.when(Event::Timer(Timer::Settle)));
+    assert_eq!(problem, Some(ProblemCode::CallFailed));
+    assert_eq!(message, "The caller hung up before the call could be answered.");
+}
+
+#[test]
+fn a_call_that_does_not_open_in_time_is_given_up_and_its_late_coming_too() {
+    let mut document = Document::started();
+    document.told(connect(1, "t1", None));
+    let out = document.when(Event::Timer(Timer::Connect));
+    assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
+    assert!(out.contains(&Command::Destroy(1)) && out.contains(&build(2, "t1", None)));
+    let late = document.when(Event::CallMade(1));
+    assert_eq!(late, [Command::Disconnect(1)]);
+    assert!(Document::in_call().when(Event::Timer(Timer::Connect)).is_empty());
+}
+
+#[test]
+fn a_call_that_the_sdk_refuses_to_make_ends() {
+    let mut document = Document::started();
+    document.told(connect(1, "t1", None));
+    let out =
+        document.when(Event::CallRefused(1, fault(31400, "InvalidArgumentError: Cannot parse connectToken")));
+    assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
+
+    let mut document = Document::started();
+    document.told(connect(1, "t1", None));
+    document.told(ToOffscreen::HangUp { call_sid: sid(1) });
+    let out = document.when(Event::CallRefused(1, fault(31005, "closed")));
+    assert_eq!(ended(&out).1, None, "it was to end anyway");
+}
+
+#[test]
+fn a_refused_token_ends_the_call_at_once_and_never_an_open_one() {
+    let refusal = Event::DeviceError(1, fault(20104, "AccessTokenExpired"));
+    assert_eq!(ended(&Document::dialling().when(refusal.clone())).1, Some(ProblemCode::VoiceTokenRefused));
+    assert!(matches!(sent(&Document::in_call().when(refusal))[..], [FromOffscreen::Note { .. }]));
+    let lost = Event::DeviceError(1, fault(31005, "WebSocket - Connection lost"));
+    assert!(matches!(sent(&Document::dialling().when(lost))[..], [FromOffscreen::Note { .. }]));
+}
+
+#[test]
+fn a_device_that_cannot_be_built_ends_the_call_or_is_noted_and_tried_again_with_the_next_token() {
+    let failed =
+        |device| Event::DeviceFailed(device, SdkError { code: None, message: "not supported".into() });
+    let mut document = Document::started();
+    document.told(prepare("t1", None));
+    assert!(matches!(sent(&document.when(failed(1)))[..], [FromOffscreen::Note { .. }]));
+    assert!(document.told(prepare("t1", None)).contains(&build(2, "t1", None)));
+    document.told(connect(1, "t1", None));
+    assert_eq!(ended(&document.when(failed(2))).1, Some(ProblemCode::CallFailed));
+}
+
+#[test]
+fn without_a_microphone_the_gateway_hears_nothing_and_the_caller_rings_on() {
+    let mut document = Document::started();
+    document.when(Event::Permission(Permission::Denied));
+    let out = document.told(connect(1, "t1", None));
+    assert_eq!(ended(&out).1, Some(ProblemCode::MicrophoneUnavailable));
+    assert!(!out.iter().any(|command| matches!(command, Command::Dial(..) | Command::Build { .. })));
+
+    let mut document = Document::started();
+    document.told(connect(1, "t1", None));
+    let out = document.when(Event::NoMicrophone(1, false));
+    assert_eq!(ended(&out).1, Some(ProblemCode::MicrophoneUnavailable));
+    assert!(!out.contains(&Command::Disconnect(1)));
+    assert!(Document::dialling().when(Event::NoMicrophone(1, true)).is_empty(), "the SDK tells it itself");
+}
+
+#[test]
+fn a_missing_microphone_permission_is_noted_once_per_change() {
+    let mut document = Document::started();
+    for (permission, notes) in [
+        (Permission::Granted, 0),
+        (Permission::Denied, 1),
+        (Permission::Denied, 0),
+        (Permission::Granted, 0),
+        (Permission::Prompt, 1),
+    ] {
+        assert_eq!(document.when(Event::Permission(permission)).len(), notes, "{permission:?}");
+    }
+}
+
+#[test]
+fn a_warning_is_noted_once_per_call() {
+    let mut document = Document::in_call();
+    assert_eq!(document.call(CallEvent::Warning("high-rtt".into())).len(), 1);
+    assert!(document.call(CallEvent::Warning("high-rtt".into())).is_empty());
+    assert_eq!(document.call(CallEvent::Warning("low-mos".into())).len(), 1);
+}
+
+fn any_message() -> impl Strategy<Value = ToOffscreen> {
+    let edge = prop_oneof![Just(None), Just(Some("ashburn"))];
+    prop_oneof![
+        2 => ("[ab]", edge.clone()).prop_map(|(token, edge)| prepare(&token, edge)),
+        4 => (1..4_u8, "[ab]", edge).prop_map(|(n, token, edge)| connect(n, &token, edge)),
+        2 => (1..4_u8).prop_map(|n| ToOffscreen::HangUp { call_sid: sid(n) }),
+        1 => (1..4_u8, any::<bool>()).prop_map(|(n, muted)| ToOffscreen::SetMute { call_sid: sid(n), muted }),
+        1 => (1..4_u8).prop_map(|n| ToOffscreen::SendDigits {
+            call_sid: sid(n),
+            digits: DtmfDigits::new("1").unwrap(),
+        }),
+        1 => Just(ToOffscreen::Pong),
+    ]
+}
+
+fn any_call_event() -> impl Strategy<Value = CallEvent> {
+    prop_oneof![
+        4 => Just(CallEvent::Accepted),
+        1 => Just(CallEvent::Reconnecting),
+        1 => Just(CallEvent::Reconnected),
+        1 => any::<bool>().prop_map(CallEvent::Muted),
+        1 => Just(CallEvent::Warning("high-rtt".into())),
+        1 => Just(CallEvent::Error(fault(53405, "x"))),
+        2 => Just(CallEvent::Over),
+    ]
+}
+
+/// Devices are counted back from the newest one, so that most events are about one that exists.
+fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
+    let timer = prop_oneof![
+        Just(Timer::Reconnect),
+        Just(Timer::Ping),
+        Just(Timer::Connect),
+        Just(Timer::Settle),
+        Just(Timer::HangUp),
+    ];
+    let event = prop_oneof![
+        8 => any_message().prop_map(|message| Event::Message(0, message)),
+        1 => Just(Event::Closed { port: 0, alive: true }),
+        4 => timer.prop_map(Event::Timer),
+        1 => Just(Event::DeviceFailed(0, fault(1, "x"))),
+        1 => prop_oneof![Just(20101), Just(31005)].prop_map(|code| Event::DeviceError(0, fault(code, "x"))),
+        4 => Just(Event::CallMade(0)),
+        1 => Just(Event::CallRefused(0, fault(1, "x"))),
+        8 => any_call_event().prop_map(|event| Event::Call(0, event)),
+        1 => any::<bool>().prop_map(|denied| Event::NoMicrophone(0, denied)),
+        1 => Just(Event::Permission(Permission::Granted)),
+    ];
+    (event, prop_oneof![6 => Just(0_u32), 1 => Just(1), 1 => Just(2)])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn in_any_order_of_events_every_accepted_call_ends_once_and_no_token_meets_a_call(
+        events in prop::collection::vec(any_event(), 0..120)
+    ) {
+        let mut machine = Machine::default();
+        let (mut port, mut newest) = (0, 0);
+        let mut devices: Vec<DeviceId> = Vec::new();
+        let mut carrying: Option<DeviceId> = None;
+        let mut live: Option<CallSid> = None;
+        let story = std::iter::once((Event::Start, 0)).chain(events);
+        for (now, (event, back)) in (0_u64..).zip(story) {
+            let device = newest - back.min(newest);
+            let event = match event {
+                Event::Message(_, message) => Event::Message(port, message),
+                Event::Closed { alive, .. } => Event::Closed { port, alive },
+                Event::DeviceFailed(_, e) => Event::DeviceFailed(device, e),
+                Event::DeviceError(_, e) => Event::DeviceError(device, e),
+                Event::CallMade(_) => Event::CallMade(device),
+                Event::CallRefused(_, e) => Event::CallRefused(device, e),
+                Event::Call(_, e) => Event::Call(device, e),
+                Event::NoMicrophone(_, denied) => Event::NoMicrophone(device, denied),
+                other => other,
+            };
+            let asked = match &event {
+                Event::Message(_, ToOffscreen::Connect { call_sid, .. }) => Some(call_sid.clone()),
+                _ => None,
+            };
+            if let Event::DeviceFailed(failed, _) = &event {
+                devices.retain(|id| id != failed);
+            }
+            let mut answered = false;
+            let mut hello = false;
+            for command in machine.handle(event, at(now)) {
+                match command {
+                    Command::Connect(id) => { port = id; hello = true; }
+                    Command::Send(id, message) => {
+                        prop_assert_eq!(id, port);
+                        let is_hello = matches!(message, FromOffscreen::Hello { .. });
+                        prop_assert_eq!(std::mem::take(&mut hello), is_hello);
+                        match message {
+                            FromOffscreen::Hello { call } => {
+                                prop_assert_eq!(call.map(|call| call.sid), live.clone());
+                            }
+                            FromOffscreen::Call { call } => {
+                                answered |= Some(&call.sid) == asked.as_ref();
+                                prop_assert!(live.is_none() || live.as_ref() == Some(&call.sid));
+                                live = Some(call.sid);
+                            }
+                            FromOffscreen::Ended { call_sid, .. } => {
+                                answered |= Some(&call_sid) == asked.as_ref();
+                                if live.as_ref() == Some(&call_sid) { live = None; }
+                            }
+                            _ => {}
+                        }
+                    }
+                    Command::Build { device, .. } => {
+                        prop_assert!(devices.iter().all(|id| *id < device) && carrying.is_none());
+                        newest = device;
+                        devices.push(device);
+                    }
+                    Command::UpdateToken(id, _) => {
+                        prop_assert!(devices.contains(&id) && carrying != Some(id), "a call met a token");
+                    }
+                    Command::Dial(id, _) => {
+                        prop_assert!(devices.contains(&id));
+                        prop_assert_eq!(carrying.replace(id), None);
+                    }
+                    Command::Destroy(id) => {
+                        devices.retain(|device| *device != id);
+                        carrying.take_if(|device| *device == id);
+                    }
+                    Command::Mute(id, _) | Command::SendDigits(id, _) => prop_assert_eq!(carrying, Some(id)),
+                    _ => {}
+                }
+            }
+            prop_assert!(asked.is_none() || answered || machine.link.is_away(), "a Connect is always answered");
+            prop_assert!(devices.len() <= 1, "one device at a time");
+            prop_assert_eq!(machine.live.is_some(), carrying.is_some());
+            live = machine.live.as_ref().map(|live| live.sid.clone());
+        }
+        // However it stands: the timers alone bring every call to an end, except an open one nobody wants to end.
+        for timer in [Timer::Settle, Timer::HangUp, Timer::Connect] {
+            machine.handle(Event::Timer(timer), at(1_000_000));
+        }
+        if let Some(live) = machine.live {
+            prop_assert!(live.phase != CallPhase::Connecting && !live.hang_up && !live.over);
+        }
+    }
+
+    #[test]
+    fn no_command_shows_a_secret_when_it_is_printed(message in any_message()) {
+        let mut document = Document::started();
+        let secrets = match &message {
+            ToOffscreen::Prepare { .. } | ToOffscreen::Connect { .. } => {
+                let canary = token("canary-token");
+                match message.clone() {
+                    ToOffscreen::Prepare { edge, .. } => ToOffscreen::Prepare { token: canary, edge },
+                    ToOffscreen::Connect { call_sid, edge, .. } => ToOffscreen::Connect {
+                        call_sid, connect_token: canary.clone(), token: canary, edge,
+                    },
+                    other => other,
+                }
+            }
+            other => other.clone(),
+        };
+        let printed = format!("{:?} {:?}", document.told(secrets), document.machine);
+        prop_assert!(!printed.contains("canary"));
+    }
+}
