@@ -1,9 +1,10 @@
 //! What the rest of the sandbox sees of the voice side: one cheap handle, its views and its events.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use protocol::{AccountSid, CallSid, DtmfDigits, Identity, Timestamp};
+use protocol::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use twilio::ApiKey;
@@ -68,13 +69,19 @@ impl Clock {
     }
 }
 
+/// Looks up who a Flex token belongs to.
+pub type FlexTokens = Arc<dyn Fn(&Secret) -> Option<Identity> + Send + Sync>;
+
 /// What the gateway must know of the account whose clients it serves.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The one account; AccessTokens of another are refused.
     pub account: AccountSid,
     /// The key that must have signed the AccessTokens.
     pub api_key: ApiKey,
+    /// Who an opaque Flex token belongs to, if it is a good one: Flex UI's own client shows it instead of an
+    /// AccessToken.
+    pub flex_tokens: Option<FlexTokens>,
     /// Milliseconds between the gateway's heartbeats. The SDK gives up after 15 s without any message.
     pub heartbeat_ms: u64,
     /// One clock for everything in this process.
@@ -82,10 +89,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual configuration: heartbeats every 5 s, the clock starts now.
+    /// The usual configuration: AccessTokens only, heartbeats every 5 s, the clock starts now.
     #[must_use]
     pub fn new(account: AccountSid, api_key: ApiKey) -> Self {
-        Self { account, api_key, heartbeat_ms: 5_000, clock: Clock::start() }
+        Self { account, api_key, flex_tokens: None, heartbeat_ms: 5_000, clock: Clock::start() }
     }
 }
 

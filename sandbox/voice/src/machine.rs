@@ -13,12 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use twilio::ApiKey;
 
 use crate::api::{
     ActiveFault, CallState, EndReason, EndedBy, NewCall, VoiceError, VoiceEventKind, VoiceFault,
 };
-use crate::token;
+use crate::token::{self, Judge};
 use crate::wire::{ClientMessage, ServerMessage, TokenInfo, WireError, form_encode};
 use call::{Call, Pending, Purpose, Stage};
 use fault::Fault;
@@ -153,10 +152,9 @@ pub struct SocketFacts {
 }
 
 /// The gateway.
-#[derive(Debug)]
 pub struct Machine {
     account: AccountSid,
-    api_key: ApiKey,
+    judge: Judge,
     heartbeat_ms: u64,
     random: StdRng,
     sockets: BTreeMap<SocketId, Socket>,
@@ -169,10 +167,10 @@ pub struct Machine {
 impl Machine {
     /// An empty gateway. The same seed and the same events give the same commands.
     #[must_use]
-    pub fn new(account: AccountSid, api_key: ApiKey, heartbeat_ms: u64, seed: [u8; 32]) -> Self {
+    pub fn new(account: AccountSid, judge: Judge, heartbeat_ms: u64, seed: [u8; 32]) -> Self {
         Self {
             account,
-            api_key,
+            judge,
             heartbeat_ms: heartbeat_ms.max(1),
             random: StdRng::from_seed(seed),
             sockets: BTreeMap::new(),
@@ -408,7 +406,7 @@ impl Machine {
     }
 
     fn listen(&mut self, socket: SocketId, token: &Secret, reconnect_timeout: u64, now: Timestamp) {
-        let checked = token::check(token, &self.account, &self.api_key, now);
+        let checked = (self.judge)(token, now);
         let mut grant = match checked {
             Ok(grant) => grant,
             Err(error) => return self.send_error(socket, error.to_wire(), None, None),

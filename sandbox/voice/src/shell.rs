@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::{SinkExt as _, StreamExt as _};
-use protocol::{CallSid, DtmfDigits};
+use protocol::{CallSid, DtmfDigits, Secret, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::api::{
@@ -20,6 +20,7 @@ use crate::api::{
 use crate::machine::{CallFacts, Command, Event, Machine, MediaOrder, SocketId};
 use crate::media::session::{Facts, MediaNews, Session};
 use crate::media::stats::Window;
+use crate::token::{self, Grant};
 use crate::view::{self, Times};
 use crate::wire::{HEARTBEAT, ServerMessage};
 
@@ -58,9 +59,17 @@ pub(crate) enum Frame {
 /// Starts the task. It ends when every sender of inputs is gone.
 pub(crate) fn start(config: Config, events: broadcast::Sender<VoiceEvent>) -> mpsc::UnboundedSender<Input> {
     let (sender, inputs) = mpsc::unbounded_channel();
-    let machine = Machine::new(config.account, config.api_key, config.heartbeat_ms, rand::random());
+    let Config { account, api_key, flex_tokens, heartbeat_ms, clock } = config;
+    let whose = account.clone();
+    let judge = Box::new(move |token: &Secret, now: Timestamp| match &flex_tokens {
+        Some(identity_of) if let Some(identity) = identity_of(token) => {
+            Ok(Grant { identity, expires_s: now.as_millis() / 1000 + 3600, incoming: true, outgoing: true })
+        }
+        _ => token::check(token, &whose, &api_key, now),
+    });
+    let machine = Machine::new(account, judge, heartbeat_ms, rand::random());
     let shell = Shell {
-        clock: config.clock,
+        clock,
         machine,
         events,
         // Weak, so that the task ends with the last handle; media threads and sockets do not keep it alive.

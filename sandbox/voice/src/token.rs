@@ -57,7 +57,11 @@ impl TokenError {
     }
 }
 
-/// Checks a token against the account and its API key.
+/// Judges the token of a `listen`. The machine is given one, because there are two kinds of token: AccessTokens, and
+/// the opaque Flex token that Flex UI's own client shows.
+pub type Judge = Box<dyn Fn(&Secret, Timestamp) -> Result<Grant, TokenError> + Send>;
+
+/// Checks an AccessToken against the account and its API key.
 ///
 /// # Errors
 /// [`TokenError`], which says no more of the token than the wire will.

@@ -25,7 +25,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { machine: Machine::new(account(), key(), 5_000, [7; 32]), now: NOW }
+        let judge = Box::new(|token: &Secret, now| token::check(token, &account(), &key(), now));
+        Self { machine: Machine::new(account(), judge, 5_000, [7; 32]), now: NOW }
     }
 
     fn handle(&mut self, event: Event) -> Vec<Command> {
