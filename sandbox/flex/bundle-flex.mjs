@@ -1,4 +1,4 @@
-// Bundles the real Flex UI (npm @twilio/flex-ui, with React 17 and Redux) into one classic script.
+// Bundles the real Flex UI (npm @twilio/flex-ui, with React 17) into one classic script.
 //
 //   node bundle-flex.mjs OUTPUT.js [DIRECTORY WITH node_modules]
 //
@@ -16,13 +16,11 @@ if (!outfile) {
 const resolveDir = path.resolve(root);
 const esbuild = createRequire(path.join(resolveDir, "package.json"))("esbuild");
 
-// What Twilio's own host page provides: plugins and Flex itself look for these globals.
+// What Twilio's own host page provides. Flex adds Redux and ReactRedux itself before it loads plugins.
 const entry = `
 import * as React from "react";
 import * as ReactDOM from "react-dom";
-import * as Redux from "redux";
-import * as ReactRedux from "react-redux";
-Object.assign(window, { React, ReactDOM, Redux, ReactRedux });
+Object.assign(window, { React, ReactDOM });
 const Flex = require("@twilio/flex-ui");
 window.Twilio = Object.assign(window.Twilio || {}, { Flex });
 `;

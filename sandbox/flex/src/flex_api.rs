@@ -3,11 +3,12 @@
 
 use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::account;
@@ -54,11 +55,6 @@ async fn public_configuration() -> Json<Value> {
     }))
 }
 
-#[derive(Deserialize)]
-struct TokenBody {
-    token: String,
-}
-
 #[derive(Serialize)]
 struct TokenInfo {
     token: String,
@@ -67,14 +63,11 @@ struct TokenInfo {
     validation: Validation,
 }
 
-async fn token_info(
-    State(cloud): State<FlexCloud>,
-    Path(account): Path<String>,
-    Json(TokenBody { token }): Json<TokenBody>,
-) -> Response {
+async fn token_info(State(cloud): State<FlexCloud>, Path(account): Path<String>, body: Bytes) -> Response {
     if let Some(response) = iam::wrong_account(&account, "Info") {
         return response;
     }
+    let token = iam::token_of(&body).unwrap_or_default();
     let validation = Validation::of(&cloud.check_token(&token));
     cloud.log_iam("info", json!({ "valid": validation.valid, "code": validation.code }));
     Json(TokenInfo { token, date_expired: validation.expiration.clone(), validation }).into_response()

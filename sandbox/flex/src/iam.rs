@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -212,11 +213,21 @@ struct TokenBody {
     token: String,
 }
 
+/// The token of a request: `{"token": ...}` as services and Flex UI's refresh send it, or the form `Token=...` as
+/// Flex UI's check of a login sends it. A token needs no unescaping.
+pub(crate) fn token_of(body: &[u8]) -> Option<String> {
+    if let Ok(TokenBody { token }) = serde_json::from_slice(body) {
+        return Some(token);
+    }
+    let form = std::str::from_utf8(body).ok()?;
+    form.split('&').find_map(|pair| pair.strip_prefix("Token=")).map(str::to_owned)
+}
+
 async fn validate(
     State(cloud): State<FlexCloud>,
     Path(account): Path<String>,
     headers: HeaderMap,
-    body: Result<Json<TokenBody>, axum::extract::rejection::JsonRejection>,
+    body: Bytes,
 ) -> Response {
     if !is_authentic(&headers) {
         cloud.log_iam("validate.unauthorized", json!({}));
@@ -226,7 +237,7 @@ async fn validate(
         cloud.log_iam("validate.wrong_account", json!({ "account": account }));
         return response;
     }
-    let Ok(Json(TokenBody { token })) = body else {
+    let Some(token) = token_of(&body) else {
         return error(StatusCode::BAD_REQUEST, 20001, "Missing required parameter token in the post body");
     };
     let validation = Validation::of(&cloud.check_token(&token));
@@ -235,14 +246,11 @@ async fn validate(
     Json(validation).into_response()
 }
 
-async fn refresh(
-    State(cloud): State<FlexCloud>,
-    Path(account): Path<String>,
-    Json(TokenBody { token }): Json<TokenBody>,
-) -> Response {
+async fn refresh(State(cloud): State<FlexCloud>, Path(account): Path<String>, body: Bytes) -> Response {
     if let Some(response) = wrong_account(&account, "refresh") {
         return response;
     }
+    let token = token_of(&body).unwrap_or_default();
     match cloud.check_token(&token) {
         Ok(_) => {
             cloud.log_iam("refresh", json!({}));
