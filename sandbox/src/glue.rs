@@ -1,0 +1,138 @@
+//! Where Flex and voice meet: Flex's commands become calls, and what becomes of a call is told to Flex.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::{AccountSid, CallSid, Identity, Secret};
+use sandbox_flex::{Command, FlexCloud, LegEnd, account};
+use sandbox_voice::{Clock, Config, EndReason, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
+use serde_json::{Value, json};
+use tokio::sync::{broadcast, mpsc};
+use twilio::{ApiKey, ApiKeySid};
+
+use crate::log::Log;
+
+/// Calls that Flex asked for.
+#[derive(Clone, Default)]
+pub(crate) struct Legs(Arc<Mutex<BTreeSet<CallSid>>>);
+
+impl Legs {
+    /// True if Flex asked for this call, so that Flex must be told what the customer does.
+    pub(crate) fn contain(&self, call_sid: &CallSid) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(call_sid)
+    }
+
+    fn add(&self, call_sid: CallSid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(call_sid);
+    }
+}
+
+/// Starts the voice side for the sandbox's account. Flex UI's own client shows its Flex token; Flex knows whose it is.
+pub(crate) fn start_voice(clock: Clock, flex: &FlexCloud) -> anyhow::Result<Voice> {
+    let key = ApiKey::new(ApiKeySid::new(account::API_KEY_SID)?, Secret::new(account::API_KEY_SECRET));
+    let mut config = Config::new(AccountSid::new(account::ACCOUNT_SID)?, key);
+    config.clock = clock;
+    let flex = flex.clone();
+    config.flex_tokens = Some(Arc::new(move |token| {
+        flex.identity_of_flex_token(token.expose()).and_then(|id| Identity::new(id).ok())
+    }));
+    Ok(Voice::start(config))
+}
+
+/// Carries out what Flex wants done with telephones.
+pub(crate) async fn obey_flex(
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    flex: FlexCloud,
+    voice: Voice,
+    legs: Legs,
+    log: Log,
+) {
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::CallWorker { call_sid, to, parameters, from, .. } => {
+                legs.add(call_sid.clone());
+                let call =
+                    NewCall { sid: Some(call_sid.clone()), params: parameters, ..NewCall::new(to, from) };
+                if let Err(error) = voice.call(call).await {
+                    tracing::warn!(%call_sid, %error, "the agent cannot be called");
+                    flex.agent_leg_ended(&call_sid, LegEnd::Failed);
+                }
+            }
+            Command::EndLeg { call_sid } => match voice.hang_up(&call_sid).await {
+                Ok(()) | Err(VoiceError::CallOver) => {}
+                Err(error) => tracing::warn!(%call_sid, %error, "the leg cannot be ended"),
+            },
+            Command::HoldCustomer { call_sid, hold } => {
+                // The tone goes on either way: what is measured is the agent's connection, not what a customer on
+                // hold would hear.
+                log.add("flex", "hold_customer", Some(&call_sid), json!({ "hold": hold }));
+            }
+        }
+    }
+}
+
+/// Tells Flex and the log what happened on the voice side.
+pub(crate) async fn follow_voice(mut events: broadcast::Receiver<VoiceEvent>, flex: FlexCloud, log: Log) {
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                tell_flex(&event.kind, &flex);
+                log_voice(&event, &log);
+            }
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "voice events came faster than they were taken");
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Puts what happened on the Flex side into the log.
+pub(crate) async fn follow_flex(mut events: broadcast::Receiver<sandbox_flex::Event>, log: Log) {
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                let call_sid = event.call_sid.and_then(|sid| CallSid::new(sid).ok());
+                log.add(event.source, &event.kind, call_sid.as_ref(), event.data);
+            }
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "Flex events came faster than they were taken");
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+fn tell_flex(event: &VoiceEventKind, flex: &FlexCloud) {
+    match event {
+        VoiceEventKind::CallAnswered { call_sid, .. } => flex.agent_leg_answered(call_sid),
+        VoiceEventKind::CallEnded { call_sid, reason, .. } => {
+            let how = match reason {
+                EndReason::Hangup | EndReason::SignallingLost | EndReason::Reset => LegEnd::Completed,
+                EndReason::Rejected => LegEnd::Busy,
+                EndReason::NoAnswer | EndReason::Canceled => LegEnd::NoAnswer,
+                EndReason::NotRegistered | EndReason::MediaFailed => LegEnd::Failed,
+            };
+            flex.agent_leg_ended(call_sid, how);
+        }
+        _ => {}
+    }
+}
+
+fn log_voice(event: &VoiceEvent, log: &Log) {
+    let source = match event.kind {
+        VoiceEventKind::Ice { .. }
+        | VoiceEventKind::FirstAgentPacket { .. }
+        | VoiceEventKind::PeerClosed { .. }
+        | VoiceEventKind::DtmfHeard { .. } => "media",
+        VoiceEventKind::FaultBegan { .. } | VoiceEventKind::FaultEnded { .. } => "switchboard",
+        _ => "voice",
+    };
+    let mut tagged = serde_json::to_value(event).unwrap_or_default();
+    let kind = tagged["type"].as_str().unwrap_or_default().to_owned();
+    let mut data = tagged["data"].take();
+    if let Value::Object(fields) = &mut data {
+        fields.remove("call_sid"); // it has its own place
+    }
+    log.add_at(event.at, source, &kind, event.kind.call_sid().map(CallSid::as_str), data);
+}

@@ -1,0 +1,398 @@
+//! The switchboard: REST for tests, a page for people.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+use axum::{Json, Router};
+use futures_util::stream::{self, Stream, StreamExt as _};
+use protocol::{CallSid, DtmfDigits, Identity};
+use sandbox_flex::{Fault as FlexFault, FaultId, FlexCloud};
+use sandbox_voice::{NewCall, Voice, VoiceError, VoiceFault};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, broadcast};
+
+use crate::glue::Legs;
+use crate::log::{Entry, Log};
+use crate::proxy::{Proxy, TokenFault};
+
+/// What the switchboard operates. Clones are handles to the same.
+#[derive(Clone)]
+pub(crate) struct Board(Arc<Inner>);
+
+struct Inner {
+    voice: Voice,
+    flex: FlexCloud,
+    proxy: Proxy,
+    legs: Legs,
+    log: Log,
+    settings: Value,
+    next_fault: AtomicU64,
+    flex_faults: Mutex<BTreeMap<u64, FaultId>>,
+}
+
+impl Board {
+    pub(crate) fn new(
+        voice: Voice,
+        flex: FlexCloud,
+        proxy: Proxy,
+        legs: Legs,
+        log: Log,
+        settings: Value,
+    ) -> Self {
+        let next_fault = AtomicU64::new(1);
+        Self(Arc::new(Inner {
+            voice,
+            flex,
+            proxy,
+            legs,
+            log,
+            settings,
+            next_fault,
+            flex_faults: Mutex::default(),
+        }))
+    }
+}
+
+/// The page and the REST.
+pub(crate) fn router(board: Board) -> Router {
+    Router::new()
+        .route("/", get(|| async { Html(include_str!("switchboard.html")) }))
+        .route("/api/state", get(state))
+        .route("/api/events", get(events))
+        .route("/api/events/stream", get(follow))
+        .route("/api/tasks", post(task))
+        .route("/api/calls", post(call))
+        .route("/api/calls/{sid}", get(call_view))
+        .route("/api/calls/{sid}/hangup", post(hang_up))
+        .route("/api/calls/{sid}/dtmf", post(dtmf))
+        .route("/api/calls/{sid}/mark", post(mark))
+        .route("/api/calls/{sid}/windows", get(windows))
+        .route("/api/calls/{sid}/record/start", post(|board, path| record(board, path, true)))
+        .route("/api/calls/{sid}/record/stop", post(|board, path| record(board, path, false)))
+        .route("/api/calls/{sid}/recording.wav", get(recording))
+        .route("/api/faults", post(add_fault).delete(clear_faults))
+        .route("/api/faults/{id}", delete(remove_fault))
+        .route("/api/reset", post(reset))
+        .route("/api/agent", get(agent))
+        .route("/api/agent/activity", put(set_activity))
+        .with_state(board)
+}
+
+/// An answer that is not a success.
+#[derive(Debug)]
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+impl From<VoiceError> for Refusal {
+    fn from(error: VoiceError) -> Self {
+        let status = match error {
+            VoiceError::NoSuchCall | VoiceError::NoRecording => StatusCode::NOT_FOUND,
+            VoiceError::CallOver
+            | VoiceError::NotAnswered
+            | VoiceError::DuplicateSid
+            | VoiceError::Window => StatusCode::CONFLICT,
+            VoiceError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self(status, error.to_string())
+    }
+}
+
+fn bad(problem: impl ToString) -> Refusal {
+    Refusal(StatusCode::BAD_REQUEST, problem.to_string())
+}
+
+fn sid(text: String) -> Result<CallSid, Refusal> {
+    CallSid::new(text).map_err(bad)
+}
+
+async fn state(State(Board(board)): State<Board>) -> Result<Json<Value>, Refusal> {
+    let voice = board.voice.view().await?;
+    let mut registrations: BTreeMap<&Identity, Vec<u64>> = BTreeMap::new();
+    for socket in voice.sockets.iter().filter(|socket| socket.registered) {
+        if let Some(identity) = &socket.identity {
+            registrations.entry(identity).or_default().push(socket.socket);
+        }
+    }
+    let registrations: Vec<_> = registrations
+        .iter()
+        .map(|(identity, sockets)| json!({ "identity": identity, "sockets": sockets }))
+        .collect();
+    let mut flex = board.flex.state();
+    let tasks = flex["tasks"].take();
+    let agent = flex["worker"].take();
+    let faults = faults(&board, &voice.faults, &flex["faults"]).await;
+    Ok(Json(json!({
+        "now_ms": board.log.now_ms(),
+        "registrations": registrations,
+        "sockets": voice.sockets,
+        "calls": voice.calls,
+        "tasks": tasks,
+        "agent": agent,
+        "activities": flex["activities"].take(),
+        "flex": { "sockets": flex["sockets"].take(), "tokens": flex["flex_tokens"].take(), "features": flex["features"].take() },
+        "faults": faults,
+        "settings": board.settings,
+    })))
+}
+
+async fn faults(board: &Inner, voice: &[sandbox_voice::ActiveFault], flex: &Value) -> Vec<Value> {
+    let mut all: Vec<Value> = voice.iter().map(|fault| json!(fault)).collect();
+    for (id, fault) in board.proxy.faults() {
+        all.push(json!({ "id": id, "kind": "http", "target": "token_service", "status": fault.status,
+                         "delay_ms": fault.delay_ms, "times": fault.times }));
+    }
+    let numbers = board.flex_faults.lock().await;
+    for (id, flex_id) in numbers.iter() {
+        let entry = flex.as_array().into_iter().flatten().find(|entry| entry["id"] == json!(flex_id));
+        if let Some(Value::Object(fields)) = entry.map(|entry| entry["fault"].clone()) {
+            let mut fields = fields;
+            fields.insert("id".into(), json!(id));
+            all.push(Value::Object(fields));
+        }
+    }
+    all.sort_by_key(|fault| fault["id"].as_u64());
+    all
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+async fn events(State(Board(board)): State<Board>, Query(Since { since }): Query<Since>) -> Json<Value> {
+    let (events, next) = board.log.since(since);
+    Json(json!({ "events": events, "next": next }))
+}
+
+async fn follow(
+    State(Board(board)): State<Board>,
+    Query(Since { since }): Query<Since>,
+    headers: HeaderMap,
+) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    // A browser that comes back says what it has seen.
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
+    let (past, live) = board.log.follow(seen.map_or(since, |seen| seen + 1));
+    let live = stream::unfold(live, |mut live| async move {
+        loop {
+            match live.recv().await {
+                Ok(entry) => return Some((entry, live)),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    });
+    let sse = |entry: Entry| {
+        let event = SseEvent::default().id(entry.seq.to_string());
+        Ok(event.data(serde_json::to_string(&entry).unwrap_or_default()))
+    };
+    Sse::new(stream::iter(past).chain(live).map(sse)).keep_alive(KeepAlive::default())
+}
+
+#[derive(Deserialize)]
+struct NewTask {
+    from: String,
+    #[serde(default = "voice_channel")]
+    task_channel: String,
+}
+
+fn voice_channel() -> String {
+    "voice".into()
+}
+
+async fn task(State(Board(board)): State<Board>, Json(task): Json<NewTask>) -> Result<Response, Refusal> {
+    if task.task_channel != "voice" {
+        return Err(bad("only the task channel \"voice\" exists"));
+    }
+    let task = board.flex.create_voice_task(&task.from);
+    Ok((StatusCode::CREATED, Json(task)).into_response())
+}
+
+#[derive(Deserialize)]
+struct DirectCall {
+    to: String,
+    from: String,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    call_sid: Option<CallSid>,
+    ring_ms: Option<u64>,
+}
+
+async fn call(State(Board(board)): State<Board>, Json(call): Json<DirectCall>) -> Result<Response, Refusal> {
+    let to = call.to.strip_prefix("client:").ok_or_else(|| bad("`to` must begin with client:"))?;
+    let mut new = NewCall::new(Identity::new(to).map_err(bad)?, call.from);
+    new.params = call.params;
+    new.sid = call.call_sid;
+    new.ring_ms = call.ring_ms.unwrap_or(new.ring_ms);
+    let call_sid = board.voice.call(new).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "call_sid": call_sid }))).into_response())
+}
+
+async fn call_view(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<Response, Refusal> {
+    Ok(Json(board.voice.call_view(&sid(text)?).await?).into_response())
+}
+
+async fn hang_up(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<StatusCode, Refusal> {
+    let call_sid = sid(text)?;
+    if board.legs.contain(&call_sid) {
+        // Flex ends the conference, and with it the agent's leg.
+        board.flex.customer_hung_up(call_sid.as_str());
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    board.voice.hang_up(&call_sid).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    digits: DtmfDigits,
+}
+
+async fn dtmf(
+    State(Board(board)): State<Board>,
+    Path(text): Path<String>,
+    Json(keys): Json<Keys>,
+) -> Result<StatusCode, Refusal> {
+    board.voice.send_dtmf(&sid(text)?, keys.digits).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    name: String,
+    #[serde(default)]
+    end: bool,
+}
+
+async fn mark(
+    State(Board(board)): State<Board>,
+    Path(text): Path<String>,
+    Json(mark): Json<Mark>,
+) -> Result<StatusCode, Refusal> {
+    let call_sid = sid(text)?;
+    board.voice.mark(&call_sid, &mark.name, mark.end).await?;
+    let kind = if mark.end { "window_closed" } else { "window_opened" };
+    board.log.add("switchboard", kind, Some(&call_sid), json!({ "name": mark.name }));
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn windows(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<Response, Refusal> {
+    let view = board.voice.windows(&sid(text)?).await?;
+    let mut all: Vec<Value> = view.windows.iter().map(|window| json!(window)).collect();
+    all.push(json!(view.outside));
+    Ok(Json(all).into_response())
+}
+
+async fn record(
+    State(Board(board)): State<Board>,
+    Path(text): Path<String>,
+    on: bool,
+) -> Result<StatusCode, Refusal> {
+    let call_sid = sid(text)?;
+    board.voice.record(&call_sid, on).await?;
+    let kind = if on { "recording_started" } else { "recording_stopped" };
+    board.log.add("switchboard", kind, Some(&call_sid), Value::Null);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn recording(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<Response, Refusal> {
+    let call_sid = sid(text)?;
+    let wav = board.voice.recording(&call_sid).await?;
+    let name = format!("attachment; filename=\"{call_sid}.wav\"");
+    Ok(([(header::CONTENT_TYPE, "audio/wav".to_owned()), (header::CONTENT_DISPOSITION, name)], wav)
+        .into_response())
+}
+
+async fn add_fault(State(Board(board)): State<Board>, Json(fault): Json<Value>) -> Result<Response, Refusal> {
+    let id = board.next_fault.fetch_add(1, Ordering::Relaxed);
+    let kind = fault["kind"].as_str().unwrap_or_default().to_owned();
+    match kind.as_str() {
+        "http" if fault["target"] == "token_service" => {
+            let fault: TokenFault = serde_json::from_value(fault.clone()).map_err(bad)?;
+            board.proxy.add_fault(id, fault);
+            board.log.add(
+                "switchboard",
+                "fault_began",
+                None,
+                json!({ "id": id, "fault": described("token_service", fault) }),
+            );
+        }
+        "http" | "flex_token_ttl" | "flex_token_invalid" => {
+            let parsed: FlexFault = serde_json::from_value(fault.clone()).map_err(bad)?;
+            let flex_id = board.flex.add_fault(parsed);
+            board.flex_faults.lock().await.insert(id, flex_id);
+            board.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
+        _ => board.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
+    }
+    Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
+}
+
+fn described(target: &str, fault: TokenFault) -> Value {
+    json!({ "kind": "http", "target": target, "status": fault.status, "delay_ms": fault.delay_ms, "times": fault.times })
+}
+
+async fn remove_fault(State(Board(board)): State<Board>, Path(id): Path<u64>) -> Result<StatusCode, Refusal> {
+    if board.voice.clear_fault(id).await? {
+        return Ok(StatusCode::NO_CONTENT); // the voice side has told the log
+    }
+    let flex_id = board.flex_faults.lock().await.remove(&id);
+    if board.proxy.remove_fault(id) || flex_id.is_some_and(|id| board.flex.remove_fault(id)) {
+        board.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Refusal(StatusCode::NOT_FOUND, "no such fault, or it is over".into()))
+}
+
+async fn clear_faults(State(Board(board)): State<Board>) -> Result<StatusCode, Refusal> {
+    for fault in board.voice.view().await?.faults {
+        board.voice.clear_fault(fault.id).await?;
+    }
+    clear_http_faults(&board).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn clear_http_faults(board: &Inner) {
+    board.flex_faults.lock().await.clear();
+    board.flex.clear_faults();
+    board.proxy.clear_faults();
+    board.log.add("switchboard", "faults_cleared", None, Value::Null);
+}
+
+async fn reset(State(Board(board)): State<Board>) -> Result<StatusCode, Refusal> {
+    clear_http_faults(&board).await;
+    board.flex.reset();
+    board.voice.reset().await?;
+    board.log.add("switchboard", "reset", None, Value::Null);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn agent(State(Board(board)): State<Board>) -> Json<Value> {
+    Json(board.flex.agent())
+}
+
+#[derive(Deserialize)]
+struct Activity {
+    name: String,
+}
+
+async fn set_activity(
+    State(Board(board)): State<Board>,
+    Json(activity): Json<Activity>,
+) -> Result<Json<Value>, Refusal> {
+    board.flex.set_activity(&activity.name).map_err(bad)?;
+    Ok(Json(board.flex.agent()))
+}
