@@ -93,6 +93,10 @@ impl Machine {
             self.out.extend(unneeded.map(|offer| Command::IgnoreOffer { offer }));
             return;
         }
+        if self.durable.last_ended.as_ref() == Some(&sid) {
+            self.warn(now, "Rejected a call that has ended already.");
+            return self.out.push(Command::RejectOffer { offer });
+        }
         self.info(now, "A call is offered.");
         self.call_problem = None;
         self.timers.disarm(Timer::ProblemFade);

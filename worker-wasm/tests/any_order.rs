@@ -1,0 +1,473 @@
+//! Whatever happens, in whatever order: what must never be, is not.
+
+mod rig;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use protocol::{
+    CallPhase, CallSid, Problem, ProblemCode, Secret,
+    offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
+    page::{Kind, SendDigits, SetMute, ToExtension, ToPage},
+    popup::FromPopup,
+};
+use rig::*;
+use worker_wasm::machine::{
+    Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage, Persisted, PortId,
+    config::PolicyValues,
+};
+
+/// What a test lets happen. Numbers choose among what there is at that moment.
+#[derive(Clone, Debug)]
+enum Step {
+    Passes(u64),
+    Killed,
+    PageOpens(u8),
+    PageCloses(u8),
+    Configure(u8, u8),
+    FlexToken(u8, u64),
+    Malformed(u8),
+    PageHangsUp(u8),
+    PageMutes(u8, bool),
+    PageSendsDigits(u8),
+    Popup(u8),
+    Answer(u8, u64),
+    Device(u8),
+    Incoming,
+    OfferedAgain,
+    OfferGone(u8),
+    OffscreenOpened(bool),
+    OffscreenClosed,
+    OffscreenConnects(u8),
+    OffscreenCloses,
+    OffscreenReports(u8, bool),
+    OffscreenEnds(u8),
+    Ping,
+    Policy(u8),
+    Microphone(u8),
+    Alarm,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => prop_oneof![0..2_000_u64, 0..40_000_u64, 0..7_200_000_u64].prop_map(Step::Passes),
+        1 => Just(Step::Killed),
+        2 => (0..3_u8).prop_map(Step::PageOpens),
+        1 => (0..3_u8).prop_map(Step::PageCloses),
+        3 => (0..3_u8, 0..8_u8).prop_map(|(page, what)| Step::Configure(page, what)),
+        3 => (0..3_u8, 0..HOUR).prop_map(|(page, life)| Step::FlexToken(page, life)),
+        1 => (0..3_u8).prop_map(Step::Malformed),
+        1 => (0..3_u8).prop_map(Step::PageHangsUp),
+        1 => (0..3_u8, any::<bool>()).prop_map(|(page, on)| Step::PageMutes(page, on)),
+        1 => (0..3_u8).prop_map(Step::PageSendsDigits),
+        1 => (0..8_u8).prop_map(Step::Popup),
+        4 => (0..12_u8, 1..8_000_u64).prop_map(|(what, life)| Step::Answer(what, life)),
+        5 => (0..8_u8).prop_map(Step::Device),
+        4 => Just(Step::Incoming),
+        1 => Just(Step::OfferedAgain),
+        2 => (0..3_u8).prop_map(Step::OfferGone),
+        2 => (0..4_u8).prop_map(|n| Step::OffscreenOpened(n != 0)),
+        2 => Just(Step::OffscreenClosed),
+        3 => (0..4_u8).prop_map(Step::OffscreenConnects),
+        1 => Just(Step::OffscreenCloses),
+        4 => (0..4_u8, any::<bool>()).prop_map(|(phase, muted)| Step::OffscreenReports(phase, muted)),
+        2 => (0..3_u8).prop_map(Step::OffscreenEnds),
+        1 => Just(Step::Ping),
+        1 => (0..8_u8).prop_map(Step::Policy),
+        1 => (0..3_u8).prop_map(Step::Microphone),
+        1 => Just(Step::Alarm),
+    ]
+}
+
+/// The world, which keeps its own account of what the machine may do.
+struct World {
+    rig: Rig,
+    pages: [Option<PortId>; 3],
+    offscreen: Option<PortId>,
+    next_port: u64,
+    calls: u32,
+    offers: Vec<OfferId>,
+    accepted: BTreeSet<PortId>,
+    connects: BTreeMap<CallSid, u32>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            rig: Rig::started(),
+            pages: [None; 3],
+            offscreen: None,
+            next_port: 100,
+            calls: 0,
+            offers: Vec::new(),
+            accepted: BTreeSet::new(),
+            connects: BTreeMap::new(),
+        };
+        world.rig.popup_opens();
+        world
+    }
+
+    fn port(&mut self) -> PortId {
+        self.next_port += 1;
+        PortId(self.next_port)
+    }
+
+    fn happens(&mut self, event: Event) {
+        if let Event::PortClosed { port } = event {
+            self.accepted.remove(&port);
+        }
+        let before = self.rig.saved.as_ref().and_then(|saved| saved.call.clone());
+        self.rig.happens(event);
+        let commands = self.rig.take();
+        let saved: &Persisted = self.rig.saved.as_ref().expect("the log alone makes something to save");
+
+        for command in &commands {
+            let seen = format!("{command:?}");
+            assert!(!seen.contains(CANARY), "a secret is seen in {seen}");
+            match command {
+                Command::ToPage { port, message } => match message.as_ref() {
+                    ToPage::Configured { .. } => {
+                        self.accepted.insert(*port);
+                    }
+                    ToPage::ConfigRejected { .. } => {
+                        self.accepted.remove(port);
+                    }
+                    ToPage::Heartbeat { payload } => {
+                        assert!(self.accepted.contains(port), "a heartbeat to a page that is not accepted");
+                        assert!(payload.error != Some(payload.state.registered), "error contradicts registered");
+                        assert!(payload.error.is_some() || payload.state.registered, "silent about an error");
+                    }
+                    ToPage::State { .. } => assert!(self.accepted.contains(port)),
+                    ToPage::Disconnected => panic!("terminal for the replaced plugin"),
+                    ToPage::Error { .. } => {}
+                },
+                Command::ClosePort { port } => {
+                    self.accepted.remove(port);
+                    for page in &mut self.pages {
+                        if *page == Some(*port) {
+                            *page = None;
+                        }
+                    }
+                }
+                Command::ToOffscreen { message, .. } => {
+                    if let ToOffscreen::Connect { call_sid, .. } = message.as_ref() {
+                        *self.connects.entry(call_sid.clone()).or_default() += 1;
+                        assert_eq!(self.connects[call_sid], 1, "a second Connect for one call");
+                        let live = saved.call.as_ref().map(|call| &call.view.sid);
+                        assert_eq!(live, Some(call_sid), "a Connect while another call lives");
+                    }
+                }
+                Command::DestroyDevice { .. } => {
+                    let spares = before.as_ref().is_none_or(|before| {
+                        before.handed_over
+                            || saved.call.as_ref().is_none_or(|call| call.view.sid != before.view.sid || call.handed_over)
+                    });
+                    assert!(spares, "destroyed a Device that was offering a call");
+                }
+                _ => {}
+            }
+        }
+        assert!(saved.log.len() <= 200);
+        assert!(saved.log.iter().all(|line| !line.message.contains(CANARY)), "a secret in the log");
+        let now = self.rig.now;
+        assert!(self.rig.machine.next_wake().is_none_or(|wake| wake > now), "busy waiting");
+
+        let state = self.rig.state();
+        assert_eq!(state.call, saved.call.as_ref().map(|call| call.view.clone()));
+        assert_eq!(state.registered, state.status.is_available());
+    }
+
+    fn passes(&mut self, millis: u64) {
+        let end = self.rig.now.plus(millis);
+        // A night of heartbeats says no more than two minutes of them.
+        for _ in 0..200 {
+            let Some(wake) = self.rig.machine.next_wake().filter(|wake| *wake <= end) else { break };
+            self.rig.now = wake;
+            self.happens(Event::Woke);
+        }
+        self.rig.now = end;
+        self.happens(Event::Woke);
+    }
+
+    /// What was saved, as another process reads it.
+    fn reread(&self) -> Box<Persisted> {
+        let text = serde_json::to_string(self.rig.saved.as_ref().unwrap()).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn is_killed(&mut self) {
+        let before = self.rig.state();
+        let saved = self.reread();
+        assert_eq!(Some(&saved), self.rig.saved.as_ref());
+        self.rig.saved = Some(saved);
+        self.rig.is_killed();
+        let after = self.rig.state();
+        assert_eq!(
+            (&before.call, before.flex_token_expires_at),
+            (&after.call, after.flex_token_expires_at),
+            "a restart changes what is"
+        );
+        // And once more: what is saved of what was restored restores the same.
+        let commands = self.rig.take();
+        self.rig.is_killed();
+        assert_eq!(self.rig.state(), after);
+        drop(commands);
+        self.rig.take();
+        self.pages = [None; 3];
+        self.accepted.clear();
+        self.offers.clear();
+        self.offscreen = None;
+        self.rig.popup_opens();
+        self.rig.take();
+    }
+
+    fn page(&self, page: u8) -> PortId {
+        self.pages[usize::from(page)].unwrap_or(PortId(99_999))
+    }
+
+    fn page_says(&mut self, page: u8, message: ToExtension) {
+        let message = PageMessage::Parsed { message: Box::new(message), flex_token_expires_at: None };
+        self.happens(Event::FromPage { port: self.page(page), message });
+    }
+
+    fn live(&self) -> Option<CallSid> {
+        self.rig.state().call.map(|call| call.sid)
+    }
+
+    fn some_call(&self, choice: u8) -> CallSid {
+        match choice {
+            0 => self.live().unwrap_or_else(|| sid(CA)),
+            1 => sid(OTHER_CA),
+            _ => sid(&format!("CA{:032x}", self.calls)),
+        }
+    }
+
+    fn offscreen_says(&mut self, message: FromOffscreen) {
+        let port = self.offscreen.unwrap_or(PortId(99_998));
+        self.happens(Event::FromOffscreen { port, message: Some(message) });
+    }
+
+    fn device_says(&mut self, event: DeviceEvent) {
+        let device = self.rig.device.unwrap_or(DeviceId(9_999));
+        self.happens(Event::Device { device, event });
+    }
+
+    fn offered(&mut self, call: CallSid) {
+        self.next_port += 1;
+        let offer = OfferId(u32::try_from(self.next_port).unwrap());
+        self.offers.push(offer);
+        self.device_says(DeviceEvent::Incoming {
+            offer,
+            call_sid: call.to_string(),
+            connect_token: Some(Secret::new("canary-connect")),
+            from: Some("+15550100".into()),
+        });
+    }
+
+    fn takes(&mut self, step: Step) {
+        match step {
+            Step::Passes(millis) => self.passes(millis),
+            Step::Killed => self.is_killed(),
+            Step::PageOpens(page) => {
+                let port = self.port();
+                if let Some(old) = self.pages[usize::from(page)].replace(port) {
+                    self.happens(Event::PortClosed { port: old });
+                }
+                self.happens(Event::PortOpened { port, name: "flexUI".into(), sender: flex_tab() });
+            }
+            Step::PageCloses(page) => {
+                if let Some(port) = self.pages[usize::from(page)].take() {
+                    self.happens(Event::PortClosed { port });
+                }
+            }
+            Step::Configure(page, what) => {
+                let (account, url, prefix) = match what {
+                    0 => (OTHER_AC, URL, "ext_"),
+                    1 => (AC, "http://evil.test/", "ext_"),
+                    2 => (AC, URL, "ja_"),
+                    3 => (AC, LEGACY_URL, "ext_"),
+                    _ => (AC, URL, "ext_"),
+                };
+                let payload = protocol::page::Configure {
+                    voice_client_token_generator_url: url.into(),
+                    account_sid: account.parse().unwrap(),
+                    extension_voice_client_prefix: prefix.parse().unwrap(),
+                    protocol_version: Some(2),
+                };
+                self.page_says(page, ToExtension::Configure { payload });
+            }
+            Step::FlexToken(page, life) => {
+                let message = flex_token(&format!("canary-flex-{}", life % 7), self.rig.now.plus(life));
+                self.happens(Event::FromPage { port: self.page(page), message });
+            }
+            Step::Malformed(page) => {
+                self.happens(Event::FromPage { port: self.page(page), message: PageMessage::Malformed(Kind::Unknown) });
+            }
+            Step::PageHangsUp(page) => self.page_says(page, ToExtension::HangUp { payload: None }),
+            Step::PageMutes(page, muted) => {
+                self.page_says(page, ToExtension::SetMute { payload: SetMute { muted } });
+            }
+            Step::PageSendsDigits(page) => {
+                let payload = SendDigits { digits: "1#".parse().unwrap() };
+                self.page_says(page, ToExtension::SendDigits { payload });
+            }
+            Step::Popup(what) => {
+                let message = match what {
+                    0 => Some(FromPopup::Restart),
+                    1 => Some(FromPopup::HangUp),
+                    2 => Some(FromPopup::SetMute { muted: true }),
+                    3 => Some(FromPopup::MicrophoneChanged),
+                    4 => Some(FromPopup::SendDigits { digits: "5".parse().unwrap() }),
+                    _ => None,
+                };
+                self.happens(Event::FromPopup { port: POPUP, message });
+            }
+            Step::Answer(what, life) => {
+                let Some((attempt, _)) = self.rig.request.take() else { return };
+                let answer = |status, body: String| FetchOutcome::Answer {
+                    status,
+                    body: Secret::new(body),
+                    retry_after: Some(life % 100),
+                };
+                let outcome = match what {
+                    0 => FetchOutcome::TimedOut,
+                    1 => FetchOutcome::Unreachable,
+                    2 => FetchOutcome::TooLong,
+                    3 => answer(401, error_body("invalid_flex_token")),
+                    4 => answer(503, "canary".into()),
+                    5 => answer(200, voice_token_body("ext_other", AC, "canary-voice-o", life)),
+                    6 => answer(200, voice_token_body("nobody", AC, "canary-voice-n", life)),
+                    _ => answer(200, voice_token_body(IDENTITY, AC, &format!("canary-voice-{life}"), life)),
+                };
+                self.happens(Event::Fetched { attempt, outcome });
+            }
+            Step::Device(what) => self.device_says(match what {
+                0 => DeviceEvent::Unregistered,
+                1 => DeviceEvent::Error { code: Some(20_101) },
+                2 => DeviceEvent::Error { code: Some(31_005) },
+                3 => DeviceEvent::TokenWillExpire,
+                _ => DeviceEvent::Registered { edge: Some("ashburn".into()) },
+            }),
+            Step::Incoming => {
+                self.calls += 1;
+                let call = sid(&format!("CA{:032x}", self.calls));
+                self.offered(call);
+            }
+            Step::OfferedAgain => {
+                if let Some(call) = self.live() {
+                    self.offered(call);
+                }
+            }
+            Step::OfferGone(which) => {
+                if let Some(offer) = self.offers.iter().rev().nth(usize::from(which)).copied() {
+                    self.device_says(DeviceEvent::OfferGone { offer });
+                }
+            }
+            Step::OffscreenOpened(ok) => self.happens(Event::OffscreenOpened { ok }),
+            Step::OffscreenClosed => {
+                if let Some(port) = self.offscreen.take() {
+                    self.happens(Event::PortClosed { port });
+                }
+                self.happens(Event::OffscreenClosed);
+            }
+            Step::OffscreenConnects(holds) => {
+                let port = self.port();
+                self.offscreen = Some(port);
+                self.happens(Event::PortOpened { port, name: "offscreen".into(), sender: own_page("offscreen.html") });
+                let call = (holds > 0).then(|| OffscreenCall {
+                    sid: self.some_call(holds - 1),
+                    state: CallPhase::Open,
+                    muted: false,
+                });
+                self.offscreen_says(FromOffscreen::Hello { call });
+            }
+            Step::OffscreenCloses => {
+                if let Some(port) = self.offscreen.take() {
+                    self.happens(Event::PortClosed { port });
+                }
+            }
+            Step::OffscreenReports(phase, muted) => {
+                let state = [CallPhase::Connecting, CallPhase::Open, CallPhase::Reconnecting][usize::from(phase % 3)];
+                let call = OffscreenCall { sid: self.some_call(u8::from(phase == 3)), state, muted };
+                self.offscreen_says(FromOffscreen::Call { call });
+            }
+            Step::OffscreenEnds(which) => {
+                let problem = (which == 1).then(|| Problem {
+                    code: ProblemCode::CallFailed,
+                    message: "It broke.".into(),
+                    retrying: false,
+                });
+                self.offscreen_says(FromOffscreen::Ended { call_sid: self.some_call(which / 2), problem });
+            }
+            Step::Ping => self.offscreen_says(FromOffscreen::Ping),
+            Step::Policy(what) => {
+                let account_sid = match what {
+                    0 => Some(OTHER_AC.to_owned()),
+                    1 => Some(AC.to_owned()),
+                    _ => None,
+                };
+                self.happens(Event::PolicyChanged { policy: PolicyValues { account_sid, ..PolicyValues::default() } });
+            }
+            Step::Microphone(what) => self.happens(Event::Microphone(
+                [MicrophonePermission::Granted, MicrophonePermission::Prompt, MicrophonePermission::Denied]
+                    [usize::from(what)],
+            )),
+            Step::Alarm => self.happens(Event::Alarm),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_events_keeps_every_promise(steps in prop::collection::vec(step(), 1..200)) {
+        let mut world = World::new();
+        for step in steps {
+            world.takes(step);
+        }
+    }
+
+    /// From any state, once the world behaves, the worker is registered again and takes a call.
+    #[test]
+    fn every_state_is_one_to_recover_from(steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::new();
+        for step in steps {
+            world.takes(step);
+        }
+        world.takes(Step::Policy(7));
+        for _ in 0..40 {
+            if world.pages[0].is_none() {
+                world.takes(Step::PageOpens(0));
+            }
+            // A call that hangs about is ended as an agent would, and the extension restarted by hand if it serves another account.
+            world.takes(Step::Popup(1));
+            world.takes(Step::OffscreenEnds(0));
+            world.takes(Step::Configure(0, 7));
+            if !world.accepted.contains(&world.page(0)) {
+                world.takes(Step::Popup(0));
+                world.takes(Step::Passes(15_000));
+                continue;
+            }
+            world.takes(Step::FlexToken(0, 40 * HOUR));
+            world.takes(Step::Answer(11, 7_000));
+            world.takes(Step::OffscreenClosed);
+            world.takes(Step::OffscreenOpened(true));
+            world.takes(Step::OffscreenConnects(0));
+            if world.rig.device.is_some() {
+                world.takes(Step::Device(7));
+            }
+            let state = world.rig.state();
+            if state.registered && state.call.is_none() && state.problem.is_none_or(|p| p.code != ProblemCode::InvalidFlexToken) {
+                break;
+            }
+            world.takes(Step::Passes(15_000));
+        }
+        let state = world.rig.state();
+        prop_assert!(state.registered && state.call.is_none(), "{state:?}");
+        world.takes(Step::OffscreenConnects(0));
+        let before: u32 = world.connects.values().sum();
+        world.takes(Step::Incoming);
+        prop_assert_eq!(world.connects.values().sum::<u32>(), before + 1);
+    }
+}
