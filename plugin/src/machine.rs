@@ -167,8 +167,8 @@ pub enum Command {
     ShowPhase(CallPhase),
     /// Our call is over: take it out of Flex's store (`PHONE_REMOVE_CALL`) if it is there.
     RemoveCall,
-    /// Replace the actions `HangupCall`, `ToggleMute` and `SendDTMFDigits`, because the store does not take our call.
-    /// Ordered once; from then on [`Machine::takes_over`] says for each use whether it is for us.
+    /// Replace the actions `HangupCall`, `ToggleMute`, `SendDTMFDigits` and, for live calls, `WrapupTask`, because the
+    /// store does not take our call. Ordered once; from then on [`Machine::takes_over`] says for each use whether it is for us.
     TakeOverActions,
     /// Show a short notification.
     Notify(Severity, String),
@@ -377,8 +377,7 @@ impl Machine {
         self.enabled && !self.can_take_calls(now)
     }
 
-    /// Whether Flex's `HangupCall`, `ToggleMute` and `SendDTMFDigits` are for the extension though the store does not
-    /// hold our call. Asked for each use after [`Command::TakeOverActions`].
+    /// Whether Flex's call actions are for the extension though the store does not hold our call. Asked for each use after [`Command::TakeOverActions`].
     #[must_use]
     pub fn takes_over(&self) -> bool {
         self.call.is_live() && self.flex.active_call == ActiveCall::None

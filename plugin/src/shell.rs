@@ -24,7 +24,7 @@ use crate::machine::{Boot, Command, Event, FlexView, Intent, Machine, Severity, 
 const REMEMBERED_KEY: &str = "holdfast.previousActivity";
 
 /// How long notifications stay, in milliseconds. Short, because the bar covers the first task's buttons.
-const NOTIFICATION_MS: f64 = 6_000.0;
+const NOTIFICATION_MS: f64 = 5_000.0;
 
 /// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`.
 #[wasm_bindgen]
@@ -290,20 +290,29 @@ impl Shell {
     }
 
     fn take_over_actions(self: &Rc<Self>) {
-        type ToEvent = fn(&JsValue) -> Event;
-        let actions: [(&str, ToEvent); 3] = [
-            ("HangupCall", |_| Event::HangUp),
-            ("ToggleMute", |_| Event::ToggleMute),
-            ("SendDTMFDigits", |payload| {
-                Event::Digits(at(payload, &["digits"]).as_string().unwrap_or_default())
+        type ToEvent = fn(&Flex, &JsValue) -> Option<Event>;
+        let actions: [(&str, ToEvent); 4] = [
+            ("HangupCall", |_, _| Some(Event::HangUp)),
+            ("ToggleMute", |_, _| Some(Event::ToggleMute)),
+            ("SendDTMFDigits", |_, payload| {
+                Some(Event::Digits(at(payload, &["digits"]).as_string().unwrap_or_default()))
+            }),
+            // Without a call in the store this is what Flex's hang-up buttons invoke. Once the extension has hung up,
+            // TaskRouter moves the task to wrap-up by itself.
+            ("WrapupTask", |flex, payload| {
+                let task = at(payload, &["task"]);
+                let live = flex::is_call(flex, &task)
+                    && at(&task, &["status"]).as_string().as_deref() == Some("accepted");
+                live.then_some(Event::HangUp)
             }),
         ];
         for (action, to_event) in actions {
             let shell = Rc::clone(self);
             let replacement = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(
                 move |payload: JsValue, original: JsValue, next: JsValue| {
-                    if shell.machine.borrow().takes_over() {
-                        shell.take(to_event(&payload));
+                    let ours = shell.machine.borrow().takes_over();
+                    if let Some(event) = ours.then(|| to_event(&shell.flex, &payload)).flatten() {
+                        shell.take(event);
                         return JsValue::UNDEFINED;
                     }
                     // `next` is the chain of other replacements, `original` Flex's own function.
