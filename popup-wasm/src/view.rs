@@ -191,9 +191,10 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
         status: status(machine, now),
         call: call.filter(|_| !machine.is_replaced()).map(|call| call_card(machine, call, now)),
         problem: state.filter(|_| !machine.is_replaced()).and_then(|state| problem(state, machine)),
-        notice: match machine.notice() {
-            None if call.is_some() && machine.is_stale(now) => Some(Key::Connecting.into()),
-            notice => notice.cloned(),
+        notice: if call.is_some() && machine.is_stale(now) {
+            Some(Key::Connecting.into())
+        } else {
+            machine.notice().cloned()
         },
         microphone: microphone(machine),
         flex: flex_step(state),
@@ -638,7 +639,7 @@ mod tests {
         busy: Connecting to Twilio… | Almost there: calls can reach you in a moment.
         ready: Ready for calls | Accept calls in Flex. A call goes on even when you refresh or close the tab.
         busy: Connection lost | Calls cannot reach you until it is back.
-        problem: Not ready for calls | Restart Holdfast below. If that does not help, send the log to support.
+        problem: Not ready for calls | Restart Holdfast. If that does not help, send the log to support.
         ");
     }
 
