@@ -504,8 +504,7 @@ impl Machine {
 
     /// An extension that waits for a token gets the current one, in case the first was lost or has expired.
     fn answer_token_request(&mut self, now: Timestamp, out: &mut Vec<Command>) {
-        let waits = !self.report.is_old() && self.report.state.status == Status::WaitingForToken;
-        if waits && self.link.may_repeat_token(now) {
+        if self.report.state.status == Status::WaitingForToken && self.link.may_repeat_token(now) {
             self.post_token(now, out);
         }
     }

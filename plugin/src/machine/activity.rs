@@ -35,7 +35,6 @@ pub struct Situation<'a> {
 #[derive(Clone, Debug)]
 struct Move {
     to: String,
-    back: bool,
     deadline: Timestamp,
 }
 
@@ -69,13 +68,13 @@ impl ActivityKeeper {
         let Some(current) = &flex.activity else { return false };
         let offline = flex.activities.iter().find(|a| a.name == now_is.offline_name);
 
-        if self.still_moving(current, now, out) {
+        if self.still_moving(current, now) {
             return false;
         }
         let in_offline = offline.is_some_and(|o| o.sid == current.sid);
         if !in_offline {
             self.told_choose = false;
-            // The agent chose another activity, or our move failed: there is nothing to go back from.
+            // The agent is back, or chose another activity, or our move failed: there is nothing to go back from.
             self.remember(None, out);
         }
         if now_is.live_call || self.not_before.is_some_and(|until| now < until) {
@@ -94,12 +93,9 @@ impl ActivityKeeper {
     }
 
     /// Looks whether a move arrived. True while it may still arrive.
-    fn still_moving(&mut self, current: &Activity, now: Timestamp, out: &mut Vec<Command>) -> bool {
+    fn still_moving(&mut self, current: &Activity, now: Timestamp) -> bool {
         let Some(moving) = &self.moving else { return false };
         if moving.to == current.sid {
-            if moving.back {
-                self.remember(None, out);
-            }
             (self.moving, self.failed, self.not_before) = (None, 0, None);
             return false;
         }
@@ -137,7 +133,7 @@ impl ActivityKeeper {
             return false;
         }
         self.remember(Some(current.sid.clone()), out);
-        self.go(&offline.sid, false, now, out);
+        self.go(&offline.sid, now, out);
         if self.failed == 0 {
             out.push(Command::Notify(Severity::Warning, words::moved_offline(&offline.name, now_is.reason)));
         }
@@ -153,7 +149,7 @@ impl ActivityKeeper {
         match target {
             Some(back) => {
                 let sid = back.sid.clone();
-                self.go(&sid, true, now, out);
+                self.go(&sid, now, out);
             }
             None if !self.told_choose => {
                 self.told_choose = true;
@@ -164,8 +160,8 @@ impl ActivityKeeper {
         false
     }
 
-    fn go(&mut self, sid: &str, back: bool, now: Timestamp, out: &mut Vec<Command>) {
-        self.moving = Some(Move { to: sid.to_owned(), back, deadline: now.plus(SHOW_MS) });
+    fn go(&mut self, sid: &str, now: Timestamp, out: &mut Vec<Command>) {
+        self.moving = Some(Move { to: sid.to_owned(), deadline: now.plus(SHOW_MS) });
         out.push(Command::SetActivity(sid.to_owned()));
     }
 

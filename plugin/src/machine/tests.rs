@@ -290,6 +290,8 @@ fn a_refused_page_says_why_asks_again_slowly_and_recovers() {
     assert!(posts(&page.ordered()).is_empty());
     page.pass(2_000, None);
     assert_eq!(posts(&page.ordered()), [CONFIGURE]);
+    page.pass(20_000, None);
+    assert!(posts(&page.ordered()).is_empty());
     page.send(configured());
     page.send(heartbeat(state(None)));
     assert_eq!(page.status(), "Voice: ready");
@@ -418,6 +420,28 @@ fn missing_settings_are_named_and_nothing_is_posted() {
     }
 }
 
+#[test]
+fn an_extension_that_is_back_and_still_registering_is_not_called_silent() {
+    let mut page = ready();
+    page.pass(5_000, None);
+    let registering = ClientState { registered: false, status: Status::Registering, ..state(None) };
+    page.send(Event::Message(ToPage::Configured { payload: Some(registering) }));
+    page.pass(8_500, None);
+    assert_eq!(
+        page.status(),
+        "Voice: not available – the extension is not connected to Twilio; it keeps trying"
+    );
+    page.pass(500, None);
+    assert!(page.status().contains("does not answer"), "{}", page.status());
+}
+
+#[test]
+fn a_change_of_state_does_not_stand_for_a_heartbeat() {
+    let mut page = ready();
+    page.pass(6_000, Some(&Event::Message(ToPage::State { payload: state(None) })));
+    assert!(page.status().contains("does not answer"), "{}", page.status());
+}
+
 // Where calls go.
 
 #[test]
@@ -451,6 +475,10 @@ fn a_failing_contact_uri_is_tried_a_few_times_and_then_named() {
     let tries = page.ordered().iter().filter(|c| matches!(c, Command::SetContactUri(_))).count();
     assert_eq!(tries, 5);
     assert!(page.status().contains("contact address"), "{}", page.status());
+    page.obeys = true;
+    page.pass(2_000, Some(&heartbeat(ClientState { registered: false, ..state(None) })));
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.status(), "Voice: ready", "an extension that comes back gets new attempts");
 }
 
 #[test]
@@ -599,11 +627,37 @@ fn a_move_that_flex_swallowed_is_tried_again_ever_more_slowly() {
     let mut page = ready();
     page.obeys = false;
     page.pass(120_000, None);
-    let moves = page.ordered().iter().filter(|c| matches!(c, Command::SetActivity(_))).count();
+    let ordered = page.ordered();
+    let moves = ordered.iter().filter(|c| matches!(c, Command::SetActivity(_))).count();
     assert!((3..=6).contains(&moves), "{moves}");
+    assert_eq!(ordered.iter().filter(|c| matches!(c, Command::Notify(..))).count(), 1, "said once");
     page.obeys = true;
     page.pass(160_000, None);
     assert_eq!(page.activity(), "Voice Client Offline");
+}
+
+#[test]
+fn a_move_that_takes_a_while_is_not_a_failed_one() {
+    let mut page = ready();
+    page.obeys = false;
+    page.pass(8_000, None);
+    page.set_flex(|flex| flex.activity = Some(activity("Voice Client Offline")));
+    page.obeys = true;
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.activity(), "Available");
+}
+
+#[test]
+fn a_move_and_its_reason_are_one_notification() {
+    let mut page = ready();
+    page.send(Event::Message(ToPage::Disconnected));
+    page.pass(10_000, None);
+    assert_eq!(
+        page.notified(),
+        ["Voice is not available: the extension was updated or stopped. Reload Flex to reconnect. \
+          Your activity is “Voice Client Offline” until it is back."]
+    );
 }
 
 #[test]
@@ -715,6 +769,15 @@ fn flexs_own_call_is_never_replaced_and_ours_comes_when_it_is_over() {
     page.pass(5_000, Some(&heartbeat(state(Some(call(SID))))));
     assert_eq!(page.flex.active_call, ActiveCall::Foreign);
     page.set_flex(|flex| flex.active_call = ActiveCall::None);
+    assert_eq!(page.flex.active_call, ActiveCall::Ours);
+}
+
+#[test]
+fn a_call_that_a_silent_extension_can_no_longer_end_is_taken_out_and_comes_back_with_it() {
+    let mut page = on_call();
+    page.pass(5_000, None);
+    assert!(page.ordered().contains(&Command::RemoveCall));
+    page.send(Event::Message(ToPage::Configured { payload: Some(state(Some(call(SID)))) }));
     assert_eq!(page.flex.active_call, ActiveCall::Ours);
 }
 
