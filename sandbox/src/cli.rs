@@ -32,6 +32,9 @@ pub struct Cli {
     /// The host under which the browser finds the token service.
     #[arg(long, default_value = "voice-tokens.example.com")]
     pub token_host: String,
+    /// The path of the token URL in the Flex Configuration: `/generateToken` for clients of the older shape.
+    #[arg(long, default_value = "/v1/voice/token")]
+    pub token_path: String,
     /// `identity_prefix` in the Flex Configuration.
     #[arg(long)]
     pub identity_prefix: Option<String>,

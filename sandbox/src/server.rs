@@ -136,7 +136,7 @@ fn settings(cli: &Cli) -> Settings {
     Settings {
         flex_bundle: cli.flex_bundle.clone(),
         plugins: cli.plugin.iter().map(PluginFile::holdfast).collect(),
-        token_service_url: format!("https://{}/v1/voice/token", cli.token_host),
+        token_service_url: format!("https://{}{}", cli.token_host, cli.token_path),
         identity_prefix: cli.identity_prefix.clone(),
         offline_activity: cli.offline_activity.clone(),
         features: cli.features.clone(),

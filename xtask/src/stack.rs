@@ -29,12 +29,12 @@ use crate::{
 #[path = "../../sandbox/flex/src/account.rs"]
 mod account;
 
-/// Where the browser finds the token service's older shape.
-const LEGACY_TOKEN_URL: &str = "https://voice-tokens.example.com/generateToken";
+/// Where the browser finds the token service, and where its older shape.
+const TOKEN_HOST: &str = "voice-tokens.example.com";
+const TOKEN_PATH: &str = "/v1/voice/token";
+const LEGACY_TOKEN_PATH: &str = "/generateToken";
 /// What the page at this address is: the agent's desktop in the real Flex UI.
 pub const FLEX_URL: &str = "https://flex.twilio.com/agent-desktop";
-/// The hosts of the Voice SDK's signalling, whose round trip can be simulated.
-const SIGNALLING_HOSTS: [&str; 2] = ["voice-js.roaming.twilio.com", "voice-js.ashburn.twilio.com"];
 /// How long a server may take to come up.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -80,18 +80,26 @@ impl Stack {
             allowed.push(identity::of_directory(other)?);
         }
         let foreign = options.extension.is_some() || options.plugin.is_some();
-        let token_url = if foreign { LEGACY_TOKEN_URL } else { account::TOKEN_SERVICE_URL };
+        let token_path = if foreign { LEGACY_TOKEN_PATH } else { TOKEN_PATH };
         let token_port = free_port()?;
 
         let mut sandbox = server(project, "sandbox");
         sandbox.args(["--tls-port", "0", "--signalling-port", "0", "--http-port", "0"]);
-        sandbox.args(["--rtt-ms", &options.rtt_ms.to_string(), "--token-url", token_url]);
+        sandbox.args([
+            "--rtt-ms",
+            &options.rtt_ms.to_string(),
+            "--token-host",
+            TOKEN_HOST,
+            "--token-path",
+            token_path,
+        ]);
         sandbox.args(["--token-service-url", &format!("http://127.0.0.1:{token_port}")]);
         sandbox.arg("--flex-bundle").arg(&flex_bundle).arg("--plugin").arg(&plugin);
-        let (sandbox, ports) = start_server(project, "sandbox", sandbox)?;
+        let (sandbox, ready) = start_server(project, "sandbox", sandbox)?;
         let port =
-            |name: &str| ports[name].as_u64().with_context(|| format!("the sandbox says no {name} port"));
+            |name: &str| ready[name].as_u64().with_context(|| format!("the sandbox says no {name} port"));
         let (tls, signalling, http) = (port("tls")?, port("signalling")?, port("http")?);
+        let rules = ready["host_resolver_rules"].as_str().context("the sandbox says no host rules")?;
 
         let mut token_service = server(project, "token-service");
         token_service.args(["--port", &token_port.to_string(), "--admin-port", "0"]);
@@ -121,14 +129,14 @@ impl Stack {
             "http": http,
             "switchboard": format!("http://127.0.0.1:{http}/"),
             "token_service": format!("http://127.0.0.1:{token_port}"),
-            "token_url": token_url,
+            "token_url": format!("https://{TOKEN_HOST}{token_path}"),
             "flex_url": FLEX_URL,
             "extension_dir": extension,
             "extension_id": extension_id,
             "plugin": plugin,
             "flex_bundle": flex_bundle,
             "chromium": tools.chromium,
-            "chromium_args": chromium_args(tls, signalling, options.headless),
+            "chromium_args": chromium_args(rules, options.headless),
             "rtt_ms": options.rtt_ms,
             "run_dir": project.run_dir(),
             "flex_ui": npm_version(project, "@twilio/flex-ui"),
@@ -235,10 +243,8 @@ fn free_port() -> Result<u16> {
 }
 
 /// Every name of the internet leads to the sandbox; nothing else of Chromium's behaviour that matters is changed.
-fn chromium_args(tls: u64, signalling: u64, headless: bool) -> Vec<String> {
-    let signalling = SIGNALLING_HOSTS.map(|host| format!("MAP {host} 127.0.0.1:{signalling}")).join(", ");
-    let rules = format!("{signalling}, MAP * 127.0.0.1:{tls}, EXCLUDE 127.0.0.1, EXCLUDE localhost");
-    let mut args = vec![format!("--host-resolver-rules={rules}")];
+fn chromium_args(host_rules: &str, headless: bool) -> Vec<String> {
+    let mut args = vec![format!("--host-resolver-rules={host_rules}")];
     args.extend(
         [
             "--ignore-certificate-errors", // the sandbox's certificate is made at its start
