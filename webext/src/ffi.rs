@@ -47,6 +47,8 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = create)]
     pub fn create_alarm(name: &str, info: &JsValue);
+    #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = clear)]
+    pub fn clear_alarm(name: &str);
     #[wasm_bindgen(js_namespace = ["chrome", "alarms", "onAlarm"], js_name = addListener)]
     pub fn on_alarm(callback: &Function);
 
@@ -57,6 +59,9 @@ extern "C" {
     pub fn get_message(key: &str) -> String;
     #[wasm_bindgen(js_namespace = ["chrome", "i18n"], js_name = getMessage)]
     pub fn get_message_with(key: &str, substitutions: &Array) -> String;
+
+    #[wasm_bindgen(catch, js_namespace = ["navigator", "permissions"], js_name = query)]
+    pub async fn query_permission(descriptor: &JsValue) -> Result<JsValue, JsValue>;
 
     /// `chrome.runtime.Port`.
     pub type RawPort;

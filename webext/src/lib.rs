@@ -88,7 +88,8 @@ pub fn console_warn(line: &str) {
 
 /// `chrome.runtime`.
 pub mod runtime {
-    use super::{Error, ffi, keep};
+    use super::{Error, ffi, from_js, keep};
+    use serde::Deserialize;
     use wasm_bindgen::prelude::*;
 
     /// False once the extension was updated, disabled or removed under a content script: then every `chrome.*` call
@@ -117,6 +118,22 @@ pub mod runtime {
             .ok()
             .and_then(|version| version.as_string())
             .unwrap_or_default()
+    }
+
+    /// The match patterns of the manifest's content scripts.
+    #[must_use]
+    pub fn content_script_matches() -> Vec<String> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Manifest {
+            content_scripts: Vec<ContentScript>,
+        }
+        #[derive(Deserialize)]
+        struct ContentScript {
+            matches: Vec<String>,
+        }
+        let manifest: Manifest = from_js(ffi::get_manifest().into()).unwrap_or_default();
+        manifest.content_scripts.into_iter().flat_map(|script| script.matches).collect()
     }
 
     /// Calls back with the reason (`install`, `update`, `chrome_update`) when the extension was installed or updated.
@@ -276,12 +293,38 @@ pub mod alarms {
         }
     }
 
+    /// Stops an alarm. That there is none counts as success.
+    pub fn clear(name: &str) {
+        ffi::clear_alarm(name);
+    }
+
     /// Calls back with the alarm's name.
     pub fn on_alarm(mut callback: impl FnMut(String) + 'static) {
         ffi::on_alarm(&keep(move |alarm: JsValue| {
             let name = js_sys::Reflect::get(&alarm, &"name".into()).ok().and_then(|name| name.as_string());
             callback(name.unwrap_or_default());
         }));
+    }
+}
+
+/// `navigator.permissions`, which a worker has too.
+pub mod permissions {
+    use super::{Error, ffi, to_js};
+    use serde::Serialize;
+
+    #[derive(Serialize)]
+    struct Descriptor<'a> {
+        name: &'a str,
+    }
+
+    /// `granted`, `denied` or `prompt`, for this context's own origin.
+    ///
+    /// # Errors
+    /// [`Error`] with the browser's words.
+    pub async fn query(name: &str) -> Result<String, Error> {
+        let status = ffi::query_permission(&to_js(&Descriptor { name })?).await?;
+        let state = js_sys::Reflect::get(&status, &"state".into())?;
+        state.as_string().ok_or_else(|| Error::new("the permission has no state"))
     }
 }
 

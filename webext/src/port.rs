@@ -88,6 +88,11 @@ impl Port {
         self.raw.on_message().add_listener(&keep(callback));
     }
 
+    /// As [`Port::on_message`], with each message as it came, for a listener that judges before it parses.
+    pub fn on_raw_message(&self, callback: impl FnMut(JsValue) + 'static) {
+        self.raw.on_message().add_listener(&keep(callback));
+    }
+
     /// Calls back when the other end is gone: closed, killed, or its extension replaced.
     pub fn on_disconnect(&self, mut callback: impl FnMut() + 'static) {
         self.raw.on_disconnect().add_listener(&keep(move |_: JsValue| callback()));

@@ -30,7 +30,9 @@ mod view;
 use std::collections::BTreeMap;
 
 pub use command::{Badge, Command, TokenRequest};
-pub use event::{DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage, PortId, Sender};
+pub use event::{
+    DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage, PortId, Sender,
+};
 pub use persisted::Persisted;
 use protocol::{
     Problem, Timestamp,
@@ -185,11 +187,11 @@ impl Machine {
             Event::Alarm => self.out.push(Command::CheckMicrophone),
             Event::PortOpened { port, name, sender } => self.port_opened(port, &name, &sender, now),
             Event::PortClosed { port } => self.port_closed(port),
-            Event::FromPage { port, message } => self.from_page(port, message, now),
-            Event::FromPopup { port, message } => self.from_popup(port, message, now),
+            Event::FromPage { port, message } => self.page_says(port, message, now),
+            Event::FromPopup { port, message } => self.popup_says(port, message, now),
             Event::FromOffscreen { port, message } => {
                 if self.is_offscreen_port(port) {
-                    self.from_offscreen(port, message, now);
+                    self.offscreen_says(port, message, now);
                 }
             }
             Event::Microphone(permission) => {
@@ -216,7 +218,11 @@ impl Machine {
             Timer::HangUp => self.hang_up_overdue(now),
             Timer::ProblemFade => self.call_problem = None,
             // These only held something back; settling goes on from here.
-            Timer::Refresh | Timer::FetchRetry | Timer::AskPages | Timer::OffscreenRetry | Timer::RestoreGrace => {}
+            Timer::Refresh
+            | Timer::FetchRetry
+            | Timer::AskPages
+            | Timer::OffscreenRetry
+            | Timer::RestoreGrace => {}
         }
     }
 
@@ -277,7 +283,10 @@ impl Machine {
     fn obey_policy(&mut self, now: Timestamp) {
         let is_allowed = self.durable.config.as_ref().is_none_or(|config| self.policy.allows(config));
         if !is_allowed && self.durable.call.is_none() {
-            self.warn(now, "The administrator's policy names another account or token service: starting over.");
+            self.warn(
+                now,
+                "The administrator's policy names another account or token service: starting over.",
+            );
             self.forget(now);
         }
     }

@@ -1,5 +1,7 @@
 //! Whatever happens, in whatever order: what must never be, is not.
 
+#![expect(clippy::unwrap_used, reason = "a test's tools may panic")]
+
 mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +15,8 @@ use protocol::{
 };
 use rig::*;
 use worker_wasm::machine::{
-    Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage, Persisted, PortId,
-    config::PolicyValues,
+    Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage,
+    Persisted, PortId, config::PolicyValues,
 };
 
 /// What a test lets happen. Numbers choose among what there is at that moment.
@@ -134,7 +136,10 @@ impl World {
                     }
                     ToPage::Heartbeat { payload } => {
                         assert!(self.accepted.contains(port), "a heartbeat to a page that is not accepted");
-                        assert!(payload.error != Some(payload.state.registered), "error contradicts registered");
+                        assert!(
+                            payload.error != Some(payload.state.registered),
+                            "error contradicts registered"
+                        );
                         assert!(payload.error.is_some() || payload.state.registered, "silent about an error");
                     }
                     ToPage::State { .. } => assert!(self.accepted.contains(port)),
@@ -160,7 +165,10 @@ impl World {
                 Command::DestroyDevice { .. } => {
                     let spares = before.as_ref().is_none_or(|before| {
                         before.handed_over
-                            || saved.call.as_ref().is_none_or(|call| call.view.sid != before.view.sid || call.handed_over)
+                            || saved
+                                .call
+                                .as_ref()
+                                .is_none_or(|call| call.view.sid != before.view.sid || call.handed_over)
                     });
                     assert!(spares, "destroyed a Device that was offering a call");
                 }
@@ -301,7 +309,10 @@ impl World {
                 self.happens(Event::FromPage { port: self.page(page), message });
             }
             Step::Malformed(page) => {
-                self.happens(Event::FromPage { port: self.page(page), message: PageMessage::Malformed(Kind::Unknown) });
+                self.happens(Event::FromPage {
+                    port: self.page(page),
+                    message: PageMessage::Malformed(Kind::Unknown),
+                });
             }
             Step::PageHangsUp(page) => self.page_says(page, ToExtension::HangUp { payload: None }),
             Step::PageMutes(page, muted) => {
@@ -373,7 +384,11 @@ impl World {
             Step::OffscreenConnects(holds) => {
                 let port = self.port();
                 self.offscreen = Some(port);
-                self.happens(Event::PortOpened { port, name: "offscreen".into(), sender: own_page("offscreen.html") });
+                self.happens(Event::PortOpened {
+                    port,
+                    name: "offscreen".into(),
+                    sender: own_page("offscreen.html"),
+                });
                 let call = (holds > 0).then(|| OffscreenCall {
                     sid: self.some_call(holds - 1),
                     state: CallPhase::Open,
@@ -387,7 +402,8 @@ impl World {
                 }
             }
             Step::OffscreenReports(phase, muted) => {
-                let state = [CallPhase::Connecting, CallPhase::Open, CallPhase::Reconnecting][usize::from(phase % 3)];
+                let state =
+                    [CallPhase::Connecting, CallPhase::Open, CallPhase::Reconnecting][usize::from(phase % 3)];
                 let call = OffscreenCall { sid: self.some_call(u8::from(phase == 3)), state, muted };
                 self.offscreen_says(FromOffscreen::Call { call });
             }
@@ -406,7 +422,9 @@ impl World {
                     1 => Some(AC.to_owned()),
                     _ => None,
                 };
-                self.happens(Event::PolicyChanged { policy: PolicyValues { account_sid, ..PolicyValues::default() } });
+                self.happens(Event::PolicyChanged {
+                    policy: PolicyValues { account_sid, ..PolicyValues::default() },
+                });
             }
             Step::Microphone(what) => self.happens(Event::Microphone(
                 [MicrophonePermission::Granted, MicrophonePermission::Prompt, MicrophonePermission::Denied]

@@ -24,7 +24,11 @@ fn connecting() -> FromOffscreen {
 }
 
 fn call_failed() -> Problem {
-    Problem { code: ProblemCode::CallFailed, message: "The call could not be connected.".into(), retrying: false }
+    Problem {
+        code: ProblemCode::CallFailed,
+        message: "The call could not be connected.".into(),
+        retrying: false,
+    }
 }
 
 fn hang_ups(rig: &Rig) -> usize {
@@ -49,7 +53,10 @@ fn an_incoming_call_is_handed_to_the_warm_offscreen_document_at_once() {
     assert_eq!(token.expose(), "canary-voice-1");
     assert_eq!(edge.as_deref(), Some("ashburn"));
     let call = rig.state().call.unwrap();
-    assert_eq!((call.state, call.answered_at, call.from.as_deref()), (CallPhase::Connecting, None, Some("+15550100")));
+    assert_eq!(
+        (call.state, call.answered_at, call.from.as_deref()),
+        (CallPhase::Connecting, None, Some("+15550100"))
+    );
     rig.passes(1_500);
     rig.offscreen_says(open());
     let call = rig.state().call.unwrap();
@@ -117,7 +124,9 @@ fn a_failed_call_is_shown_for_a_minute_or_until_the_next_one() {
 #[test]
 fn the_cancel_that_the_gateway_sends_after_the_hand_over_is_not_the_end_of_the_call() {
     // Before and after the offscreen document reports the call open, before and after it reports anything at all.
-    for order in [["cancel", "connecting", "open"], ["connecting", "cancel", "open"], ["connecting", "open", "cancel"]] {
+    for order in
+        [["cancel", "connecting", "open"], ["connecting", "cancel", "open"], ["connecting", "open", "cancel"]]
+    {
         let mut rig = Rig::registered();
         let offer = rig.incoming(CA);
         for event in order {
@@ -164,7 +173,11 @@ fn a_call_that_cannot_be_accepted_is_rejected_while_it_still_rings() {
     let offer = rig.incoming(CA);
     rig.ended(
         CA,
-        Some(Problem { code: ProblemCode::MicrophoneUnavailable, message: "No microphone.".into(), retrying: false }),
+        Some(Problem {
+            code: ProblemCode::MicrophoneUnavailable,
+            message: "No microphone.".into(),
+            retrying: false,
+        }),
     );
     assert!(rig.rejected(offer));
     assert_eq!(failure(&rig), Some(ProblemCode::MicrophoneUnavailable));
@@ -188,7 +201,9 @@ fn a_hand_over_that_does_not_come_to_an_end_is_ended() {
 
 #[test]
 fn a_call_without_what_it_takes_to_accept_it_is_rejected() {
-    for (call_sid, connect_token) in [(CA, None), ("<b>CA</b>", Some(protocol::Secret::new("canary-connect-1")))] {
+    for (call_sid, connect_token) in
+        [(CA, None), ("<b>CA</b>", Some(protocol::Secret::new("canary-connect-1")))]
+    {
         let mut rig = Rig::registered();
         rig.device_says(DeviceEvent::Incoming {
             offer: OfferId(9),
@@ -484,9 +499,9 @@ fn a_port_that_was_replaced_has_no_say() {
 fn a_restarted_worker_registers_again_with_the_token_that_it_has() {
     let mut rig = Rig::registered();
     rig.is_killed();
-    assert!(rig.did(
-        |c| matches!(c, Command::CreateDevice { token, .. } if token.expose() == "canary-voice-1")
-    ));
+    assert!(
+        rig.did(|c| matches!(c, Command::CreateDevice { token, .. } if token.expose() == "canary-voice-1"))
+    );
     assert!(!rig.fetched());
     assert!(rig.did(|c| *c == Command::EnsureOffscreen));
     assert!(rig.did(|c| *c == Command::Watchdog { on: true }));

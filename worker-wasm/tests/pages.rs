@@ -9,7 +9,8 @@ use protocol::{
 };
 use rig::*;
 use worker_wasm::machine::{
-    Badge, Command, DeviceEvent, Event, MicrophonePermission, PageMessage, PortId, Sender, config::PolicyValues,
+    Badge, Command, DeviceEvent, Event, MicrophonePermission, PageMessage, PortId, Sender,
+    config::PolicyValues,
 };
 
 fn refuses(name: &str, sender: Sender) -> bool {
@@ -145,14 +146,18 @@ fn a_policy_that_comes_late_ends_what_it_does_not_allow_but_never_a_call() {
 
 #[test]
 fn a_page_that_was_refused_may_try_again_under_a_new_policy() {
-    let mut rig = Rig::with_policy(PolicyValues { account_sid: Some(OTHER_AC.into()), ..PolicyValues::default() });
+    let mut rig =
+        Rig::with_policy(PolicyValues { account_sid: Some(OTHER_AC.into()), ..PolicyValues::default() });
     rig.page_opens(PAGE);
     rig.configure(PAGE, AC, URL, "ext_");
     rig.take();
     rig.happens(Event::PolicyChanged {
         policy: PolicyValues { account_sid: Some(AC.into()), ..PolicyValues::default() },
     });
-    assert!(rig.did(|command| *command == Command::ClosePort { port: PAGE }), "its content script connects again");
+    assert!(
+        rig.did(|command| *command == Command::ClosePort { port: PAGE }),
+        "its content script connects again"
+    );
 }
 
 #[test]
@@ -232,7 +237,11 @@ fn heartbeats_start_once_the_gateway_has_confirmed_the_registration_and_come_eve
     rig.is_registered();
     rig.passes(5_000);
     assert_eq!(rig.heartbeats(PAGE).len(), 6);
-    assert!(rig.heartbeats(PAGE).iter().all(|beat| beat.voice_client_identity == IDENTITY && beat.error.is_none()));
+    assert!(
+        rig.heartbeats(PAGE)
+            .iter()
+            .all(|beat| beat.voice_client_identity == IDENTITY && beat.error.is_none())
+    );
 }
 
 #[test]
@@ -389,7 +398,10 @@ fn a_popup_sees_the_state_at_once_and_each_change() {
 #[test]
 fn the_badge_shows_what_matters_most() {
     let badge = |rig: &Rig| {
-        rig.commands.iter().rev().find_map(|c| if let Command::Badge(badge) = c { Some(*badge) } else { None })
+        rig.commands
+            .iter()
+            .rev()
+            .find_map(|c| if let Command::Badge(badge) = c { Some(*badge) } else { None })
     };
     let mut rig = Rig::started();
     assert_eq!(badge(&rig), Some(Badge::Off));

@@ -111,7 +111,10 @@ fn a_flex_token_of_another_account_is_refused() {
     payload.account_sid = protocol::AccountSid::new(OTHER_AC).unwrap();
     let message = Box::new(protocol::page::ToExtension::FlexToken { payload });
     let flex_token_expires_at = Some(rig.now.plus(HOUR));
-    rig.happens(Event::FromPage { port: PAGE, message: PageMessage::Parsed { message, flex_token_expires_at } });
+    rig.happens(Event::FromPage {
+        port: PAGE,
+        message: PageMessage::Parsed { message, flex_token_expires_at },
+    });
     assert_eq!(rig.error(PAGE), Some(ProblemCode::WrongAccount));
     assert!(rig.request.is_none());
 }
@@ -184,7 +187,9 @@ fn an_unavailable_token_service_is_asked_for_ever_with_growing_delays() {
     let mut rig = Rig::configured();
     rig.flex_token(PAGE, "canary-flex-1", 48 * HOUR);
     let mut at = rig.now;
-    for (failure, full) in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000].into_iter().enumerate() {
+    for (failure, full) in
+        [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000].into_iter().enumerate()
+    {
         match failure % 4 {
             0 => rig.fetch_fails(FetchOutcome::Unreachable),
             1 => rig.fetch_fails(FetchOutcome::TimedOut),
@@ -294,7 +299,11 @@ fn a_token_service_that_says_403_for_a_while_is_not_the_end() {
     assert_eq!(rig.configureds(PAGE), 1);
     rig.flex_token(PAGE, "canary-flex-1", 8 * HOUR);
     assert!(rig.fetched());
-    assert_eq!(problem(&rig), Some(ProblemCode::InvalidFlexToken), "known to be wrong until it is known to be right");
+    assert_eq!(
+        problem(&rig),
+        Some(ProblemCode::InvalidFlexToken),
+        "known to be wrong until it is known to be right"
+    );
     rig.voice_token("canary-voice-1", 3_600);
     rig.is_registered();
     assert_eq!((rig.state().status, problem(&rig)), (Status::Registered, None));
@@ -349,7 +358,9 @@ fn an_expired_flex_token_keeps_registration_and_call_and_asks_for_another() {
     rig.is_registered();
     rig.offscreen_opens(None);
     rig.incoming(CA);
-    rig.offscreen_says(protocol::offscreen::FromOffscreen::Call { call: held(CA, protocol::CallPhase::Open) });
+    rig.offscreen_says(protocol::offscreen::FromOffscreen::Call {
+        call: held(CA, protocol::CallPhase::Open),
+    });
     rig.take();
     rig.passes(2 * HOUR - 10_000);
     assert_eq!(rig.configureds(PAGE), 0, "no new Voice token is needed yet");
@@ -358,7 +369,10 @@ fn an_expired_flex_token_keeps_registration_and_call_and_asks_for_another() {
     assert!(!rig.fetched());
     assert_eq!(rig.state().status, Status::Registered);
     assert!(rig.state().call.is_some());
-    assert!(!rig.did(|c| matches!(c, Command::DestroyDevice { .. } | Command::CloseOffscreen | Command::ClosePort { .. })));
+    assert!(!rig.did(|c| matches!(
+        c,
+        Command::DestroyDevice { .. } | Command::CloseOffscreen | Command::ClosePort { .. }
+    )));
     // Commands still reach the call.
     rig.take();
     rig.page_says(PAGE, protocol::page::ToExtension::HangUp { payload: None });
@@ -389,7 +403,10 @@ fn an_answer_that_comes_late_is_told_from_the_current_one() {
     let (new, _) = rig.request.clone().unwrap();
     assert_ne!(old, new);
     let body = Secret::new(voice_token_body(IDENTITY, AC, "canary-voice-old", 3_600));
-    rig.happens(Event::Fetched { attempt: old, outcome: FetchOutcome::Answer { status: 200, body, retry_after: None } });
+    rig.happens(Event::Fetched {
+        attempt: old,
+        outcome: FetchOutcome::Answer { status: 200, body, retry_after: None },
+    });
     assert_eq!(creates(&rig), 0);
     rig.voice_token("canary-voice-1", 3_600);
     assert_eq!(creates(&rig), 1);
@@ -460,7 +477,10 @@ fn a_lost_registration_is_left_to_the_sdk_and_rebuilt_only_when_that_takes_too_l
     let mut rig = Rig::registered();
     rig.device_says(DeviceEvent::Error { code: Some(31_005) });
     rig.device_says(DeviceEvent::Unregistered);
-    assert_eq!((rig.state().status, problem(&rig)), (Status::Reconnecting, Some(ProblemCode::GatewayUnavailable)));
+    assert_eq!(
+        (rig.state().status, problem(&rig)),
+        (Status::Reconnecting, Some(ProblemCode::GatewayUnavailable))
+    );
     rig.passes(14_900);
     assert!(!rig.did(|c| matches!(c, Command::DestroyDevice { .. })));
     rig.passes(200);

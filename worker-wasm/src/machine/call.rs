@@ -6,11 +6,7 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Command, Machine,
-    event::OfferId,
-    timers::Timer,
-};
+use super::{Command, Machine, event::OfferId, timers::Timer};
 
 /// How long a live call waits for the offscreen document to appear (again).
 const OFFSCREEN_MS: u64 = 10_000;
@@ -108,7 +104,8 @@ impl Machine {
                 since: now,
                 answered_at: None,
                 muted: false,
-                from: from.map(|from| from.chars().filter(|c| !c.is_control()).take(MAX_FROM_CHARS).collect()),
+                from: from
+                    .map(|from| from.chars().filter(|c| !c.is_control()).take(MAX_FROM_CHARS).collect()),
             },
             stage: Stage::Waiting { connect_token },
             handed_over: false,
@@ -133,7 +130,7 @@ impl Machine {
         call.stage = Stage::Accepting;
         self.timers.arm(Timer::Accept, now.plus(ACCEPT_MS));
         self.info(now, "Handed the call to the offscreen document.");
-        self.to_offscreen(connect);
+        self.tell_offscreen(connect);
         self.flush_call_commands();
     }
 
@@ -161,7 +158,7 @@ impl Machine {
                 self.offscreen_holds(held, now);
                 // Said to a port that may not have carried it.
                 if let Some(call) = self.durable.call.as_ref().filter(|call| call.hang_up) {
-                    self.to_offscreen(ToOffscreen::HangUp { call_sid: call.view.sid.clone() });
+                    self.tell_offscreen(ToOffscreen::HangUp { call_sid: call.view.sid.clone() });
                 }
             }
             (Some(call), None) => match call.stage {
@@ -171,7 +168,10 @@ impl Machine {
                     self.end_call(None, now);
                 }
                 Stage::Accepting | Stage::Carried => {
-                    self.end_call(Some(call_failed("The call broke off. Ask the caller to call again.")), now);
+                    self.end_call(
+                        Some(call_failed("The call broke off. Ask the caller to call again.")),
+                        now,
+                    );
                 }
             },
         }
@@ -185,12 +185,12 @@ impl Machine {
         }
         if self.durable.last_ended.as_ref() == Some(&held.sid) {
             // Ended as far as anybody knows: it must not go on in secret.
-            return self.to_offscreen(ToOffscreen::HangUp { call_sid: held.sid });
+            return self.tell_offscreen(ToOffscreen::HangUp { call_sid: held.sid });
         }
         match self.durable.call.as_ref().map(|call| &call.stage) {
             Some(Stage::Waiting { .. } | Stage::Accepting) => {
                 self.warn(now, "The offscreen document still held another call, which was ended.");
-                return self.to_offscreen(ToOffscreen::HangUp { call_sid: held.sid });
+                return self.tell_offscreen(ToOffscreen::HangUp { call_sid: held.sid });
             }
             Some(Stage::Carried) => {
                 self.end_call(Some(call_failed("The call broke off. Ask the caller to call again.")), now);
@@ -294,20 +294,21 @@ impl Machine {
                 } else {
                     call.hang_up = true;
                     self.timers.arm_once(Timer::HangUp, now.plus(HANG_UP_MS));
-                    self.to_offscreen(ToOffscreen::HangUp { call_sid });
+                    self.tell_offscreen(ToOffscreen::HangUp { call_sid });
                 }
             }
-            CallCommand::SetMute(muted) => self.to_call(ToOffscreen::SetMute { call_sid, muted }),
-            CallCommand::SendDigits(digits) => self.to_call(ToOffscreen::SendDigits { call_sid, digits }),
+            CallCommand::SetMute(muted) => self.tell_call(ToOffscreen::SetMute { call_sid, muted }),
+            CallCommand::SendDigits(digits) => self.tell_call(ToOffscreen::SendDigits { call_sid, digits }),
         }
         Ok(())
     }
 
     /// Sends to the call, or as soon as the offscreen document carries it.
-    fn to_call(&mut self, message: ToOffscreen) {
-        let waits = self.durable.call.as_ref().is_some_and(|call| matches!(call.stage, Stage::Waiting { .. }));
+    fn tell_call(&mut self, message: ToOffscreen) {
+        let waits =
+            self.durable.call.as_ref().is_some_and(|call| matches!(call.stage, Stage::Waiting { .. }));
         if self.offscreen.is_ready() && !waits {
-            self.to_offscreen(message);
+            self.tell_offscreen(message);
         } else if self.call_commands.len() < MAX_WAITING_COMMANDS {
             self.call_commands.push(message);
         }
@@ -315,12 +316,13 @@ impl Machine {
 
     fn flush_call_commands(&mut self) {
         for message in std::mem::take(&mut self.call_commands) {
-            self.to_offscreen(message);
+            self.tell_offscreen(message);
         }
     }
 
     fn waits_for_offscreen(&self) -> bool {
-        let is_waiting = |call: &LiveCall| matches!(call.stage, Stage::Waiting { .. }) || !self.offscreen.is_ready();
+        let is_waiting =
+            |call: &LiveCall| matches!(call.stage, Stage::Waiting { .. }) || !self.offscreen.is_ready();
         self.durable.call.as_ref().is_some_and(is_waiting)
     }
 
@@ -350,7 +352,10 @@ impl Machine {
         if !self.waits_for_offscreen() {
             return;
         }
-        self.end_call(Some(call_failed("The call could not be carried: Chrome did not start the audio page.")), now);
+        self.end_call(
+            Some(call_failed("The call could not be carried: Chrome did not start the audio page.")),
+            now,
+        );
         self.reset_offscreen(now);
     }
 

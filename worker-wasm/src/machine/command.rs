@@ -1,11 +1,6 @@
 //! What the shell is told to do.
 
-use protocol::{
-    Secret, TokenUrl,
-    offscreen::ToOffscreen,
-    page::ToPage,
-    popup::ToPopup,
-};
+use protocol::{Secret, TokenUrl, offscreen::ToOffscreen, page::ToPage, popup::ToPopup};
 
 use super::{
     event::{DeviceId, OfferId, PortId},

@@ -34,7 +34,9 @@ impl Policy {
         let mut complain = |key: &str, expected: &str| {
             complaints.push(format!("The policy value {key} is ignored: it is not a valid {expected}."));
         };
-        let given = |value: &Option<String>| value.as_deref().map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned);
+        let given = |value: &Option<String>| {
+            value.as_deref().map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned)
+        };
         let account = given(&values.account_sid).and_then(|value| {
             AccountSid::new(value).map_err(|error| complain("accountSid", error.expected)).ok()
         });
@@ -121,7 +123,11 @@ pub fn judge(configure: &Configure, policy: &Policy, pinned: Option<&Config>) ->
         );
     }
 
-    Ok(pinned.cloned().unwrap_or_else(|| Config { account: account.clone(), token_url, prefix: prefix.clone() }))
+    Ok(pinned.cloned().unwrap_or_else(|| Config {
+        account: account.clone(),
+        token_url,
+        prefix: prefix.clone(),
+    }))
 }
 
 /// True for two spellings of one URL: host names do not know upper case, and no path is the root.
@@ -153,7 +159,8 @@ mod tests {
     #[test]
     fn the_first_page_pins_and_the_next_must_agree() {
         let pinned = judge(&configure(A, URL, "ext_"), &Policy::default(), None).unwrap();
-        let again = |account, url, prefix| judge(&configure(account, url, prefix), &Policy::default(), Some(&pinned));
+        let again =
+            |account, url, prefix| judge(&configure(account, url, prefix), &Policy::default(), Some(&pinned));
         assert_eq!(again(A, URL, "ext_").unwrap(), pinned);
         assert_eq!(again(A, "https://TOKENS.acme.test/v1/voice/token", "ext_").unwrap(), pinned);
         assert_eq!(again(B, URL, "ext_").unwrap_err().code, ProblemCode::WrongAccount);
@@ -163,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_token_url_without_tls_is_refused_also_as_the_first() {
-        let refused = judge(&configure(A, "http://tokens.acme.test/", "ext_"), &Policy::default(), None).unwrap_err();
+        let refused =
+            judge(&configure(A, "http://tokens.acme.test/", "ext_"), &Policy::default(), None).unwrap_err();
         assert_eq!(refused.code, ProblemCode::WrongTokenUrl);
     }
 
@@ -191,6 +199,9 @@ mod tests {
         });
         assert_eq!(policy, Policy::default());
         assert_eq!(complaints.len(), 2);
-        assert!(complaints.iter().all(|line| !line.contains("<b>") && !line.contains("acme")), "{complaints:?}");
+        assert!(
+            complaints.iter().all(|line| !line.contains("<b>") && !line.contains("acme")),
+            "{complaints:?}"
+        );
     }
 }

@@ -55,7 +55,7 @@ impl Offscreen {
 
 impl Machine {
     /// A message of the offscreen document.
-    pub(super) fn from_offscreen(&mut self, port: PortId, message: Option<FromOffscreen>, now: Timestamp) {
+    pub(super) fn offscreen_says(&mut self, port: PortId, message: Option<FromOffscreen>, now: Timestamp) {
         let Some(message) = message else {
             return self.warn(now, "A message of the offscreen document was not understood.");
         };
@@ -76,7 +76,7 @@ impl Machine {
             FromOffscreen::Hello { .. } => {}
             FromOffscreen::Call { call } => self.offscreen_holds(call, now),
             FromOffscreen::Ended { call_sid, problem } => self.offscreen_ended(&call_sid, problem, now),
-            FromOffscreen::Ping => self.to_offscreen(ToOffscreen::Pong),
+            FromOffscreen::Ping => self.tell_offscreen(ToOffscreen::Pong),
             FromOffscreen::Note { message } => {
                 let note: String = message.chars().take(MAX_NOTE_CHARS).collect();
                 self.info(now, format!("Offscreen document: {note}"));
@@ -85,7 +85,7 @@ impl Machine {
     }
 
     /// Sends to the offscreen document, if it is there.
-    pub(super) fn to_offscreen(&mut self, message: ToOffscreen) {
+    pub(super) fn tell_offscreen(&mut self, message: ToOffscreen) {
         if let State::Ready { port, .. } = self.offscreen.state {
             self.out.push(Command::ToOffscreen { port, message: Box::new(message) });
         }
@@ -158,7 +158,9 @@ impl Machine {
             // Not before the gateway has named the edge, nor with a token that it would refuse; and the Device that
             // carries a call is left alone.
             State::Ready { port, prepared } if !has_call && self.registration.is_registered() => {
-                let Some(voice) = self.durable.voice.as_ref().filter(|voice| voice.is_good(now)) else { return };
+                let Some(voice) = self.durable.voice.as_ref().filter(|voice| voice.is_good(now)) else {
+                    return;
+                };
                 let edge = self.registration.edge().map(str::to_owned);
                 let wish = Some((voice.token.clone(), edge.clone()));
                 if *prepared != wish {

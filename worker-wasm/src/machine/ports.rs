@@ -77,7 +77,9 @@ impl Trust {
                 let page = self.own_page(sender)?;
                 OWN_PAGES.contains(&page).then_some(Peer::Popup { shown: None })
             }
-            port::OFFSCREEN => (self.own_page(sender)? == OFFSCREEN_PAGE && !sender.in_tab).then_some(Peer::Offscreen),
+            port::OFFSCREEN => {
+                (self.own_page(sender)? == OFFSCREEN_PAGE && !sender.in_tab).then_some(Peer::Offscreen)
+            }
             _ => None,
         }
     }
@@ -91,7 +93,8 @@ impl Trust {
 
 /// True when a match pattern of the forms that [`Trust::page_patterns`] names covers an origin.
 fn matches_origin(pattern: &str, origin: &str) -> bool {
-    let (Some((scheme, rest)), Some((origin_scheme, origin_host))) = (pattern.split_once("://"), origin.split_once("://"))
+    let (Some((scheme, rest)), Some((origin_scheme, origin_host))) =
+        (pattern.split_once("://"), origin.split_once("://"))
     else {
         return false;
     };
@@ -150,15 +153,16 @@ impl Machine {
 
     /// How many pages are open, and how many of them are accepted.
     pub(super) fn count_pages(&self) -> (u32, u32) {
-        self.pages().fold((0, 0), |(open, accepted), (_, page)| (open + 1, accepted + u32::from(page.accepted)))
+        self.pages()
+            .fold((0, 0), |(open, accepted), (_, page)| (open + 1, accepted + u32::from(page.accepted)))
     }
 
-    fn to_page(&mut self, port: PortId, message: ToPage) {
+    fn tell_page(&mut self, port: PortId, message: ToPage) {
         self.out.push(Command::ToPage { port, message: Box::new(message) });
     }
 
     fn answer_page(&mut self, port: PortId, in_reply_to: Option<&str>, code: ProblemCode, message: &str) {
-        self.to_page(port, ToPage::Error { payload: ErrorReply::new(in_reply_to, code, message) });
+        self.tell_page(port, ToPage::Error { payload: ErrorReply::new(in_reply_to, code, message) });
     }
 
     /// Refuses a FLEX_TOKEN.
@@ -167,7 +171,7 @@ impl Machine {
     }
 
     /// A message of a page.
-    pub(super) fn from_page(&mut self, port: PortId, message: PageMessage, now: Timestamp) {
+    pub(super) fn page_says(&mut self, port: PortId, message: PageMessage, now: Timestamp) {
         let Some(page) = self.page_mut(port) else { return };
         let accepted = page.accepted;
         let (message, expires_at) = match message {
@@ -207,9 +211,11 @@ impl Machine {
                 ProblemCode::UnknownType,
                 "This extension does not know that message type. Update the extension or the plugin.",
             ),
-            Kind::Foreign | Kind::Echo => {
-                (None, ProblemCode::MalformedMessage, "This is not a message for the extension. Correct the sender.")
-            }
+            Kind::Foreign | Kind::Echo => (
+                None,
+                ProblemCode::MalformedMessage,
+                "This is not a message for the extension. Correct the sender.",
+            ),
         };
         self.answer_page(port, name, code, message);
     }
@@ -220,7 +226,11 @@ impl Machine {
                 if self.durable.config.is_none() {
                     self.info(
                         now,
-                        format!("Serving account {} with the token service {}.", config.account, config.token_url.origin()),
+                        format!(
+                            "Serving account {} with the token service {}.",
+                            config.account,
+                            config.token_url.origin()
+                        ),
                     );
                     self.durable.config = Some(config);
                 }
@@ -235,7 +245,7 @@ impl Machine {
                 if let Some(page) = self.page_mut(port) {
                     *page = Page { accepted: false, rejected: true, owed_configured: false, told: None };
                 }
-                self.to_page(port, ToPage::ConfigRejected { payload: Some(problem) });
+                self.tell_page(port, ToPage::ConfigRejected { payload: Some(problem) });
             }
         }
     }
@@ -269,7 +279,7 @@ impl Machine {
         for port in ports {
             let payload =
                 Heartbeat { voice_client_identity: identity.to_string(), error, state: state.clone() };
-            self.to_page(port, ToPage::Heartbeat { payload });
+            self.tell_page(port, ToPage::Heartbeat { payload });
         }
     }
 
@@ -318,11 +328,8 @@ impl Machine {
 
     /// Lets go of pages: their content scripts connect again and repeat CONFIGURE.
     pub(super) fn close_pages(&mut self, only_rejected: bool) {
-        let ports: Vec<PortId> = self
-            .pages()
-            .filter(|(_, page)| !only_rejected || page.rejected)
-            .map(|(port, _)| port)
-            .collect();
+        let ports: Vec<PortId> =
+            self.pages().filter(|(_, page)| !only_rejected || page.rejected).map(|(port, _)| port).collect();
         for port in ports {
             self.peers.remove(&port);
             self.out.push(Command::ClosePort { port });
@@ -330,7 +337,7 @@ impl Machine {
     }
 
     /// A message of the popup or another of the extension's own pages.
-    pub(super) fn from_popup(&mut self, port: PortId, message: Option<FromPopup>, now: Timestamp) {
+    pub(super) fn popup_says(&mut self, port: PortId, message: Option<FromPopup>, now: Timestamp) {
         if !matches!(self.peers.get(&port), Some(Peer::Popup { .. })) {
             return;
         }
@@ -338,7 +345,9 @@ impl Machine {
             None => Err("That command was not understood."),
             Some(FromPopup::HangUp) => self.command_call(None, CallCommand::HangUp, now),
             Some(FromPopup::SetMute { muted }) => self.command_call(None, CallCommand::SetMute(muted), now),
-            Some(FromPopup::SendDigits { digits }) => self.command_call(None, CallCommand::SendDigits(digits), now),
+            Some(FromPopup::SendDigits { digits }) => {
+                self.command_call(None, CallCommand::SendDigits(digits), now)
+            }
             Some(FromPopup::Restart) => self.restart(now),
             Some(FromPopup::MicrophoneChanged) => {
                 self.microphone_changed();

@@ -96,7 +96,9 @@ impl Machine {
     }
 
     fn registration_lost(&mut self, now: Timestamp) {
-        let Some(device) = self.registration.device.as_mut().filter(|device| device.registered) else { return };
+        let Some(device) = self.registration.device.as_mut().filter(|device| device.registered) else {
+            return;
+        };
         device.registered = false;
         self.warn(now, "The registration is lost. Registering again.");
         self.registration.problem.get_or_insert_with(gateway_unavailable);
@@ -129,7 +131,9 @@ impl Machine {
 
     /// The gateway's confirmation did not come.
     pub(super) fn registration_overdue(&mut self, now: Timestamp) {
-        let Some(device) = self.registration.device.as_mut().filter(|device| !device.registered) else { return };
+        let Some(device) = self.registration.device.as_mut().filter(|device| !device.registered) else {
+            return;
+        };
         device.must_rebuild = true;
         self.registration.rebuilds = self.registration.rebuilds.saturating_add(1);
         self.registration.problem.get_or_insert_with(gateway_unavailable);
@@ -144,7 +148,11 @@ impl Machine {
         let has_news = device.token != voice.token;
         // A fresh token after a refusal starts over: the SDK may have stopped registering.
         let was_refused = has_news
-            && self.registration.problem.as_ref().is_some_and(|problem| problem.code == ProblemCode::VoiceTokenRefused);
+            && self
+                .registration
+                .problem
+                .as_ref()
+                .is_some_and(|problem| problem.code == ProblemCode::VoiceTokenRefused);
         if device.must_rebuild || was_refused || device.identity != voice.identity {
             // Destroying a Device rejects the call that it is offering.
             if self.durable.call.as_ref().is_none_or(|call| call.handed_over) {

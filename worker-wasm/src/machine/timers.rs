@@ -67,8 +67,12 @@ impl Timers {
 
     /// Takes out one deadline that has passed, the earliest first.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Option<(Timer, Timestamp)> {
-        let (timer, at) =
-            self.0.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at).map(|(t, at)| (*t, *at))?;
+        let (timer, at) = self
+            .0
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .min_by_key(|(_, at)| **at)
+            .map(|(t, at)| (*t, *at))?;
         self.0.remove(&timer);
         Some((timer, at))
     }
@@ -112,7 +116,9 @@ mod tests {
 
     #[test]
     fn the_delay_doubles_up_to_its_limit_and_jitter_takes_off_at_most_half() {
-        for (failures, full) in [(1, 1_000), (2, 2_000), (3, 4_000), (6, 32_000), (7, 60_000), (4_000_000, 60_000)] {
+        for (failures, full) in
+            [(1, 1_000), (2, 2_000), (3, 4_000), (6, 32_000), (7, 60_000), (4_000_000, 60_000)]
+        {
             for random in [0, 1, 499, 12_345, u64::MAX] {
                 let delay = backoff_ms(failures, 60_000, random);
                 assert!((full / 2..=full).contains(&delay), "{failures} {random} {delay}");

@@ -172,9 +172,8 @@ fn understand(config: &Config, outcome: &FetchOutcome, now: Timestamp) -> Result
 }
 
 fn accept(config: &Config, body: &Secret, now: Timestamp) -> Result<VoiceToken, Failure> {
-    const NOT_A_TOKEN: Failure = Failure::Misconfigured(
-        "The token service's answer is not a Voice token. Check its URL and version.",
-    );
+    const NOT_A_TOKEN: Failure =
+        Failure::Misconfigured("The token service's answer is not a Voice token. Check its URL and version.");
     let (identity, token, expires_in) = if is_legacy(config) {
         let answer: LegacyResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
         (answer.identity, answer.token, None)
@@ -191,7 +190,7 @@ fn accept(config: &Config, body: &Secret, now: Timestamp) -> Result<VoiceToken, 
         return Err(NOT_A_TOKEN);
     }
     // What follows the prefix is the agent's own identity, so it is never empty.
-    if !identity.as_str().strip_prefix(config.prefix.as_str()).is_some_and(|own| !own.is_empty()) {
+    if identity.as_str().strip_prefix(config.prefix.as_str()).is_none_or(str::is_empty) {
         return Err(Failure::Misconfigured(
             "The token service uses another identity prefix than the Flex plugin. Make the two agree.",
         ));
@@ -251,7 +250,8 @@ impl Machine {
                 "This Flex token is for another account than the one that the page was accepted for.",
             );
         }
-        let Some(expires_at) = expires_at.filter(|_| (1..=MAX_TOKEN_BYTES).contains(&message.token.expose().len()))
+        let Some(expires_at) =
+            expires_at.filter(|_| (1..=MAX_TOKEN_BYTES).contains(&message.token.expose().len()))
         else {
             return self.page_error(
                 port,
@@ -278,7 +278,13 @@ impl Machine {
         }
         self.durable.flex = Some(FlexToken { token: message.token, expires_at, refused: false });
         self.tokens.same_again = false;
-        if !is_same && self.tokens.problem.as_ref().is_some_and(|problem| problem.code == ProblemCode::InvalidFlexToken) {
+        if !is_same
+            && self
+                .tokens
+                .problem
+                .as_ref()
+                .is_some_and(|problem| problem.code == ProblemCode::InvalidFlexToken)
+        {
             self.tokens.problem = None;
         }
     }

@@ -5,12 +5,7 @@ use protocol::{
     state::{ClientState, UiState},
 };
 
-use super::{
-    Command, Machine,
-    command::Badge,
-    event::MicrophonePermission,
-    ports::microphone_unavailable,
-};
+use super::{Command, Machine, command::Badge, event::MicrophonePermission, ports::microphone_unavailable};
 
 impl Machine {
     fn status(&self, now: Timestamp) -> Status {
@@ -42,7 +37,9 @@ impl Machine {
         let token = self.tokens.problem.as_ref();
         let microphone = match self.microphone {
             Some(MicrophonePermission::Denied) => Some(microphone_unavailable()),
-            Some(MicrophonePermission::Prompt) if !self.durable.microphone_proven => Some(microphone_unavailable()),
+            Some(MicrophonePermission::Prompt) if !self.durable.microphone_proven => {
+                Some(microphone_unavailable())
+            }
             _ => None,
         };
         let call = self.call_problem.clone();
@@ -112,6 +109,9 @@ impl Machine {
     pub(super) fn has_error(&self) -> bool {
         self.registration.problem.is_some()
             || self.tokens.problem.is_some()
-            || self.call_problem.as_ref().is_some_and(|problem| problem.code != ProblemCode::MicrophoneUnavailable)
+            || self
+                .call_problem
+                .as_ref()
+                .is_some_and(|problem| problem.code != ProblemCode::MicrophoneUnavailable)
     }
 }

@@ -1,6 +1,7 @@
 //! A worker machine with the world around it: what a test says happens, happens, and what the machine commanded is at hand.
 
 #![expect(dead_code, reason = "each test binary uses a part of it")]
+#![expect(clippy::unwrap_used, reason = "a test's tools may panic")]
 
 use protocol::{
     AccountSid, CallPhase, CallSid, Problem, Secret, Timestamp,
@@ -10,8 +11,8 @@ use protocol::{
     state::{ClientState, UiState},
 };
 use worker_wasm::machine::{
-    Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, Machine, MicrophonePermission, OfferId, PageMessage,
-    Persisted, PortId, Sender, TokenRequest, config::PolicyValues, ports::Trust,
+    Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, Machine, MicrophonePermission, OfferId,
+    PageMessage, Persisted, PortId, Sender, TokenRequest, config::PolicyValues, ports::Trust,
 };
 
 pub const AC: &str = "AC11111111111111111111111111111111";
@@ -346,7 +347,10 @@ impl Rig {
     }
 
     pub fn connects(&self) -> Vec<&ToOffscreen> {
-        self.to_offscreen().into_iter().filter(|message| matches!(message, ToOffscreen::Connect { .. })).collect()
+        self.to_offscreen()
+            .into_iter()
+            .filter(|message| matches!(message, ToOffscreen::Connect { .. }))
+            .collect()
     }
 
     pub fn did(&self, what: impl Fn(&Command) -> bool) -> bool {

@@ -1,0 +1,395 @@
+//! Carries out what [`crate::machine`] decides.
+
+mod fetch;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+};
+
+use gloo_timers::callback::Timeout;
+use protocol::{Secret, Timestamp, page, page::ToExtension, port};
+use voice_sdk::{Call, Device, DeviceOptions, SdkError};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use webext::{Port, alarms, offscreen, permissions, runtime, storage};
+
+use crate::machine::{
+    Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId, PageMessage,
+    Persisted, PortId, Sender, persisted::STORAGE_KEY, ports::Trust,
+};
+
+const OFFSCREEN_PAGE: &str = "offscreen.html";
+const WELCOME_PAGE: &str = "welcome.html";
+const WATCHDOG: &str = "watchdog";
+const WATCHDOG_MINUTES: f64 = 0.5;
+/// Chrome shows this nowhere; a reviewer reads it.
+const JUSTIFICATION: &str = "Carries the agent's call: microphone, speaker and WebRTC connection.";
+
+struct Shell {
+    machine: RefCell<Machine>,
+    /// Events that came while one was being handled: the SDK reports many from inside our calls to it.
+    inbox: RefCell<VecDeque<Event>>,
+    busy: Cell<bool>,
+    timer: RefCell<Option<Timeout>>,
+    ports: RefCell<HashMap<PortId, Port>>,
+    last_port: Cell<u64>,
+    devices: RefCell<HashMap<DeviceId, Device>>,
+    offers: RefCell<HashMap<OfferId, Call>>,
+    last_offer: Cell<u32>,
+    /// The newest state that is not written yet.
+    unsaved: RefCell<Option<Box<Persisted>>>,
+    saving: Cell<bool>,
+}
+
+/// Registers every listener in the worker's first turn, then reads the saved state.
+pub fn start() {
+    let shell = Rc::new(Shell {
+        machine: RefCell::new(Machine::new(boot())),
+        inbox: RefCell::default(),
+        busy: Cell::new(false),
+        timer: RefCell::default(),
+        ports: RefCell::default(),
+        last_port: Cell::new(0),
+        devices: RefCell::default(),
+        offers: RefCell::default(),
+        last_offer: Cell::new(0),
+        unsaved: RefCell::default(),
+        saving: Cell::new(false),
+    });
+
+    let this = Rc::clone(&shell);
+    webext::on_connect(move |port| this.connected(port));
+    let this = Rc::clone(&shell);
+    runtime::on_installed(move |reason| this.report(Event::Installed { first: reason == "install" }));
+    let this = Rc::clone(&shell);
+    runtime::on_startup(move || this.report(Event::BrowserStarted));
+    let this = Rc::clone(&shell);
+    alarms::on_alarm(move |_name| this.report(Event::Alarm));
+    let this = Rc::clone(&shell);
+    storage::on_managed_changed(move || {
+        let this = Rc::clone(&this);
+        spawn_local(async move { this.report(Event::PolicyChanged { policy: policy().await }) });
+    });
+
+    spawn_local(async move {
+        let persisted = storage::session_get(STORAGE_KEY).await.unwrap_or_else(|error| {
+            webext::console_warn(&format!("The saved state cannot be read: {error}"));
+            None
+        });
+        shell.report(Event::Started { persisted, policy: policy().await });
+    });
+}
+
+fn boot() -> Boot {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the shell's one source of randomness: the seed of the machine's jitter"
+    )]
+    let random = js_sys::Math::random();
+    Boot {
+        trust: Trust {
+            own_id: runtime::id(),
+            base_url: runtime::url(""),
+            page_patterns: runtime::content_script_matches(),
+        },
+        version: runtime::version(),
+        started_at: now(),
+        seed: random.to_bits(),
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_js(webext::now_ms()).unwrap_or_default()
+}
+
+/// An unreadable policy is an empty one: Chrome gives none at all where none is supported.
+async fn policy() -> crate::machine::config::PolicyValues {
+    storage::managed().await.unwrap_or_default()
+}
+
+impl Shell {
+    /// Handles an event, or queues it when one is being handled.
+    fn report(self: &Rc<Self>, event: Event) {
+        self.inbox.borrow_mut().push_back(event);
+        if self.busy.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.inbox.borrow_mut().pop_front();
+            let Some(event) = next else { break };
+            let commands = self.machine.borrow_mut().handle(event, now());
+            for command in commands {
+                self.carry_out(command);
+            }
+        }
+        self.busy.set(false);
+        self.set_timer();
+    }
+
+    fn set_timer(self: &Rc<Self>) {
+        let timer = self.machine.borrow().next_wake().map(|wake| {
+            // setTimeout takes 31 bits; an earlier wake than wanted is harmless.
+            let delay = u32::try_from(now().until(wake)).unwrap_or(u32::MAX).min(i32::MAX.unsigned_abs());
+            let this = Rc::clone(self);
+            Timeout::new(delay, move || this.report(Event::Woke))
+        });
+        // Dropping the one before cancels it.
+        self.timer.replace(timer);
+    }
+
+    fn carry_out(self: &Rc<Self>, command: Command) {
+        match command {
+            Command::ToPage { port, message } => self.post(port, &message),
+            Command::ToPopup { port, message } => self.post(port, &message),
+            Command::ToOffscreen { port, message } => self.post(port, &message),
+            Command::ClosePort { port } => {
+                if let Some(port) = self.ports.borrow_mut().remove(&port) {
+                    port.disconnect();
+                }
+            }
+            Command::FetchToken { attempt, request } => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    let outcome = fetch::post(&request).await;
+                    this.report(Event::Fetched { attempt, outcome });
+                });
+            }
+            Command::CreateDevice { device, token } => self.create_device(device, &token),
+            Command::UpdateToken { device, token } => {
+                let result =
+                    self.devices.borrow().get(&device).map(|known| known.update_token(token.expose()));
+                if let Some(Err(error)) = result {
+                    self.device_failed(device, &error);
+                }
+            }
+            Command::DestroyDevice { device } => {
+                let known = self.devices.borrow_mut().remove(&device);
+                if let Some(known) = known {
+                    known.destroy();
+                }
+            }
+            Command::RejectOffer { offer } => self.drop_offer(offer, Call::reject),
+            Command::IgnoreOffer { offer } => self.drop_offer(offer, Call::ignore),
+            Command::EnsureOffscreen => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    let result = offscreen::ensure(OFFSCREEN_PAGE, JUSTIFICATION).await;
+                    if let Err(error) = &result {
+                        webext::console_warn(&format!("chrome.offscreen.createDocument: {error}"));
+                    }
+                    this.report(Event::OffscreenOpened { ok: result.is_ok() });
+                });
+            }
+            Command::CloseOffscreen => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    if let Err(error) = offscreen::close().await {
+                        webext::console_warn(&format!("chrome.offscreen.closeDocument: {error}"));
+                    }
+                    this.report(Event::OffscreenClosed);
+                });
+            }
+            Command::Watchdog { on: true } => alarms::every(WATCHDOG, WATCHDOG_MINUTES),
+            Command::Watchdog { on: false } => alarms::clear(WATCHDOG),
+            Command::Save(state) => self.save(state),
+            Command::Badge(badge) => show(badge),
+            Command::CheckMicrophone => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    let permission = match permissions::query("microphone").await.as_deref() {
+                        Ok("granted") => MicrophonePermission::Granted,
+                        Ok("prompt") => MicrophonePermission::Prompt,
+                        Ok(_) => MicrophonePermission::Denied,
+                        Err(error) => {
+                            return webext::console_warn(&format!("navigator.permissions: {error}"));
+                        }
+                    };
+                    this.report(Event::Microphone(permission));
+                });
+            }
+            Command::OpenWelcome => webext::open_tab(WELCOME_PAGE),
+        }
+    }
+
+    /// A message to a port that has just closed is lost: its closing is an event of its own.
+    fn post<T: serde::Serialize>(&self, port: PortId, message: &T) {
+        let port = self.ports.borrow().get(&port).cloned();
+        if let Some(Err(error)) = port.map(|port| port.post(message)) {
+            webext::console_warn(&format!("A message was not delivered: {error}"));
+        }
+    }
+
+    fn connected(self: &Rc<Self>, port: Port) {
+        let id = PortId(self.last_port.get() + 1);
+        self.last_port.set(id.0);
+        let name = port.name();
+
+        // The name says how to read the messages; whether they are heard is the machine's decision.
+        let this = Rc::clone(self);
+        match name.as_str() {
+            port::PAGE => port.on_raw_message(move |message| {
+                this.report(Event::FromPage { port: id, message: read_page_message(message) });
+            }),
+            port::POPUP => port.on_message(move |message| {
+                this.report(Event::FromPopup { port: id, message: message.ok() });
+            }),
+            port::OFFSCREEN => port.on_message(move |message| {
+                this.report(Event::FromOffscreen { port: id, message: message.ok() });
+            }),
+            _ => {}
+        }
+        let this = Rc::clone(self);
+        port.on_disconnect(move || {
+            this.ports.borrow_mut().remove(&id);
+            this.report(Event::PortClosed { port: id });
+        });
+
+        let sender = port.sender();
+        self.ports.borrow_mut().insert(id, port);
+        self.report(Event::PortOpened {
+            port: id,
+            name,
+            sender: Sender {
+                id: sender.id,
+                url: sender.url,
+                origin: sender.origin,
+                in_tab: sender.tab.is_some(),
+                frame_id: sender.frame_id,
+            },
+        });
+    }
+
+    fn create_device(self: &Rc<Self>, id: DeviceId, token: &Secret) {
+        let options =
+            DeviceOptions { app: Some(("Holdfast".into(), runtime::version())), ..DeviceOptions::default() };
+        let device = match Device::new(token.expose(), &options) {
+            Ok(device) => device,
+            Err(error) => return self.device_failed(id, &error),
+        };
+
+        let say = |event: fn() -> DeviceEvent| {
+            let this = Rc::clone(self);
+            move || this.report(Event::Device { device: id, event: event() })
+        };
+        let this = Rc::clone(self);
+        device.on_error(move |error| this.device_failed(id, &error));
+        let this = Rc::clone(self);
+        device.on_registered(move || {
+            let edge = this.devices.borrow().get(&id).and_then(Device::edge);
+            this.report(Event::Device { device: id, event: DeviceEvent::Registered { edge } });
+        });
+        device.on_unregistered(say(|| DeviceEvent::Unregistered));
+        device.on_token_will_expire(say(|| DeviceEvent::TokenWillExpire));
+        let this = Rc::clone(self);
+        device.on_incoming(move |call| this.offered(id, call));
+
+        let registering = device.start_register();
+        self.devices.borrow_mut().insert(id, device);
+        match registering {
+            Ok(promise) => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    // Settles late or never; "registered" comes as an event.
+                    if let Err(error) = JsFuture::from(promise).await {
+                        this.device_failed(id, &SdkError::from(error));
+                    }
+                });
+            }
+            Err(error) => self.device_failed(id, &error),
+        }
+    }
+
+    fn device_failed(self: &Rc<Self>, device: DeviceId, error: &SdkError) {
+        self.report(Event::Device { device, event: DeviceEvent::Error { code: error.code } });
+    }
+
+    fn offered(self: &Rc<Self>, device: DeviceId, call: Call) {
+        let offer = OfferId(self.last_offer.get() + 1);
+        self.last_offer.set(offer.0);
+
+        let gone = || {
+            let this = Rc::clone(self);
+            move || {
+                let known = this.offers.borrow_mut().remove(&offer);
+                if known.is_some() {
+                    this.report(Event::Device { device, event: DeviceEvent::OfferGone { offer } });
+                }
+            }
+        };
+        call.on_cancel(gone());
+        call.on_reject(gone());
+        call.on_disconnect(gone());
+        // Without a listener the SDK throws; what an error leads to comes as one of the events above.
+        call.on_error(|error| webext::console_warn(&format!("The offered call reports an error: {error}")));
+
+        let event = DeviceEvent::Incoming {
+            offer,
+            call_sid: call.parameter("CallSid").unwrap_or_default(),
+            connect_token: call.connect_token().map(Secret::new),
+            from: call.parameter("From"),
+        };
+        self.offers.borrow_mut().insert(offer, call);
+        self.report(Event::Device { device, event });
+    }
+
+    fn drop_offer(&self, offer: OfferId, how: impl FnOnce(&Call) -> Result<(), SdkError>) {
+        // Taken out first: the SDK reports the end of the offer from inside the call.
+        let call = self.offers.borrow_mut().remove(&offer);
+        if let Some(Err(error)) = call.as_ref().map(how) {
+            webext::console_warn(&format!("An offered call could not be dropped: {error}"));
+        }
+    }
+
+    /// Writes the newest state, one write at a time.
+    fn save(self: &Rc<Self>, state: Box<Persisted>) {
+        self.unsaved.replace(Some(state));
+        if self.saving.replace(true) {
+            return;
+        }
+        let this = Rc::clone(self);
+        spawn_local(async move {
+            loop {
+                let state = this.unsaved.borrow_mut().take();
+                let Some(state) = state else { break };
+                if let Err(error) = storage::session_set(STORAGE_KEY, &state).await {
+                    webext::console_warn(&format!("The state cannot be saved: {error}"));
+                }
+            }
+            this.saving.set(false);
+        });
+    }
+}
+
+/// Judges a content script's message by its type, then parses it.
+fn read_page_message(message: JsValue) -> PageMessage {
+    let name = js_sys::Reflect::get(&message, &"type".into()).ok().and_then(|name| name.as_string());
+    // What does not parse is not shown: it is the page's text.
+    let Ok(message) = webext::from_js::<ToExtension>(message) else {
+        return PageMessage::Malformed(page::kind_of(name.as_deref()));
+    };
+    let flex_token_expires_at = match &message {
+        ToExtension::FlexToken { payload } => page::expiration(payload, js_sys::Date::parse),
+        _ => None,
+    };
+    PageMessage::Parsed { message: Box::new(message), flex_token_expires_at }
+}
+
+/// Puts a badge on the toolbar button, and says the same in words.
+fn show(badge: Badge) {
+    const GREY: &str = "#5f6368";
+    const GREEN: &str = "#137333";
+    const AMBER: &str = "#b06000";
+    const RED: &str = "#c5221f";
+    let (text, color, title) = match badge {
+        Badge::Off => ("", GREY, webext::message("badge_off")),
+        Badge::Connecting => ("…", GREY, webext::message("badge_connecting")),
+        Badge::Ready => ("✓", GREEN, webext::message("badge_ready")),
+        Badge::OnCall => ("●", GREEN, webext::message("badge_on_call")),
+        Badge::Muted => ("●", AMBER, webext::message("badge_muted")),
+        Badge::Problem => ("!", RED, webext::message("badge_problem")),
+    };
+    webext::action::set_badge(text, color);
+    webext::action::set_title(&title);
+}
