@@ -1236,3 +1236,6 @@ fn happened(kind: &str, call_sid: Option<&str>, data: Value) -> Effect {
 fn to_json(resource: &impl serde::Serialize) -> Value {
     serde_json::to_value(resource).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

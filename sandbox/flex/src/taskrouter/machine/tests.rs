@@ -1,0 +1,527 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+fn machine() -> Machine {
+    let contact = json!({ "contact_uri": "client:ext_agent_40example_2Ecom" });
+    let options = Options {
+        seed: [7; 32],
+        reservation_timeout: Duration::from_secs(120),
+        voice_capacity: 1,
+        initial_activity: account::ACTIVITY_AVAILABLE.to_owned(),
+        worker_attributes: contact.as_object().cloned().unwrap(),
+    };
+    Machine::new(options, START)
+}
+
+fn after(seconds: i64) -> Timestamp {
+    START + SignedDuration::from_secs(seconds)
+}
+
+/// The bench of a test: a machine, the time, and what it said.
+struct Bench {
+    machine: Machine,
+    now: Timestamp,
+    said: Vec<Effect>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { machine: machine(), now: START, said: Vec::new() }
+    }
+
+    fn with_reservation() -> Self {
+        let mut bench = Self::new();
+        bench.give(Input::CustomerCalls { from: "+15550100".to_owned() });
+        bench
+    }
+
+    fn with_call() -> (Self, CallSid) {
+        let mut bench = Self::with_reservation();
+        let call_sid = bench.accept();
+        bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+        bench.wait(1);
+        (bench, call_sid)
+    }
+
+    fn try_give(&mut self, input: Input) -> Result<(), Refusal> {
+        self.said = self.machine.handle(input, self.now)?;
+        Ok(())
+    }
+
+    fn give(&mut self, input: Input) {
+        self.try_give(input).unwrap();
+    }
+
+    fn wait(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+        self.give(Input::Tick);
+    }
+
+    fn reservation_sid(&self) -> String {
+        self.machine.newest_task().unwrap().reservation_sid.unwrap()
+    }
+
+    fn change(&mut self, change: ReservationChange) -> Result<(), Refusal> {
+        let sid = self.reservation_sid();
+        self.try_give(Input::Reservation { sid, change })
+    }
+
+    fn accept(&mut self) -> CallSid {
+        self.change(ReservationChange::Call { to: None, end_conference_on_exit: true }).unwrap();
+        self.commands()
+            .into_iter()
+            .find_map(|command| match command {
+                Command::CallWorker { call_sid, .. } => Some(call_sid),
+                _ => None,
+            })
+            .unwrap()
+    }
+
+    fn commands(&self) -> Vec<Command> {
+        self.said
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Command(command) => Some(command.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn pushes(&self) -> Vec<&'static str> {
+        self.said
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Push { event, .. } => Some(*event),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn items(&self) -> HashMap<String, String> {
+        self.said
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::ConferenceItem { key, data, .. } => {
+                    Some((key.clone(), data["status"].as_str().unwrap().to_owned()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn activity(&self) -> String {
+        self.machine.summary()["worker"]["activity"].as_str().unwrap().to_owned()
+    }
+
+    fn set_activity(&mut self, name: &str, reject: bool) -> Result<(), Refusal> {
+        let activity_sid = self.machine.activity_sid(name);
+        self.try_give(Input::UpdateWorker {
+            activity_sid,
+            attributes: None,
+            reject_pending_reservations: reject,
+        })
+    }
+}
+
+#[test]
+fn a_voice_reservation_lives_from_the_customers_call_to_its_completion() {
+    let mut bench = Bench::with_reservation();
+    assert_eq!(bench.pushes(), ["reservation.created"]);
+
+    let call_sid = bench.accept();
+    assert!(bench.pushes().is_empty(), "accepting means calling; accepted is what is answered");
+    bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+    assert_eq!(
+        bench.pushes(),
+        ["task.updated"],
+        "the conference is known before the reservation is accepted"
+    );
+    assert_eq!(bench.items().len(), 2);
+    assert!(bench.items().values().all(|status| status == "joined"));
+    bench.wait(1);
+    assert_eq!(bench.pushes(), ["reservation.accepted"]);
+
+    bench.give(Input::LegEnded { call_sid: call_sid.clone(), reason: LegEnd::Completed });
+    assert_eq!(bench.pushes(), ["reservation.wrapup"]);
+    assert!(bench.items().values().all(|status| status == "left"), "the conference ended with the agent");
+    bench.change(ReservationChange::Complete).unwrap();
+    assert_eq!(bench.pushes(), ["reservation.completed"]);
+    assert!(bench.machine.reservations(bench.now).is_empty());
+    assert!(bench.machine.newest_task().is_none());
+}
+
+#[test]
+fn the_query_of_a_contact_uri_becomes_custom_parameters() {
+    let mut bench = Bench::with_reservation();
+    let to = Some("client:ext_agent?flex_session_identifier=4f9f".to_owned());
+    bench.change(ReservationChange::Call { to, end_conference_on_exit: true }).unwrap();
+    let [Command::CallWorker { to, parameters, from, .. }] = &bench.commands()[..] else {
+        panic!("{:?}", bench.said)
+    };
+    assert_eq!(to.as_str(), "ext_agent");
+    assert_eq!(parameters["flex_session_identifier"], "4f9f");
+    assert_eq!(from, "+15550100");
+}
+
+#[test]
+fn a_contact_uri_that_is_not_a_client_is_refused_and_changes_nothing() {
+    let mut bench = Bench::with_reservation();
+    let to = Some("+15550199".to_owned());
+    let refusal = bench.change(ReservationChange::Call { to, end_conference_on_exit: true }).unwrap_err();
+    assert_eq!(refusal.status, 400);
+    bench.accept();
+}
+
+#[test]
+fn accepting_twice_calls_the_agent_once() {
+    let mut bench = Bench::with_reservation();
+    bench.accept();
+    let again = bench.change(ReservationChange::Call { to: None, end_conference_on_exit: true });
+    assert_eq!(again.unwrap_err().status, 400);
+}
+
+#[test]
+fn a_customer_who_hangs_up_before_the_answer_cancels_reservation_and_call() {
+    let mut bench = Bench::with_reservation();
+    let call_sid = bench.accept();
+    let task = bench.machine.newest_task().unwrap().task_sid;
+    bench.give(Input::CustomerHungUp { sid: task });
+    assert_eq!(bench.pushes(), ["reservation.canceled"]);
+    assert_eq!(bench.commands(), [Command::EndLeg { call_sid: call_sid.clone() }]);
+    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert!(bench.said.is_empty(), "the end of the leg is no news");
+}
+
+#[test]
+fn a_customer_who_hangs_up_during_the_call_ends_the_agents_leg_and_begins_wrap_up() {
+    let (mut bench, call_sid) = Bench::with_call();
+    bench.give(Input::CustomerHungUp { sid: call_sid.as_str().to_owned() });
+    assert_eq!(bench.pushes(), ["reservation.wrapup"]);
+    assert_eq!(bench.commands(), [Command::EndLeg { call_sid: call_sid.clone() }]);
+    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert!(bench.pushes().is_empty());
+}
+
+#[test]
+fn a_call_that_ends_at_once_is_accepted_before_it_is_wrapped_up() {
+    let mut bench = Bench::with_reservation();
+    let call_sid = bench.accept();
+    bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert_eq!(bench.pushes(), ["reservation.accepted", "reservation.wrapup"]);
+    bench.wait(1);
+    assert!(bench.pushes().is_empty());
+}
+
+#[test]
+fn a_reservation_that_nobody_takes_times_out_and_takes_the_agent_offline() {
+    let mut bench = Bench::with_reservation();
+    assert_eq!(bench.machine.deadline(), Some(after(120)));
+    bench.wait(119);
+    assert!(bench.pushes().is_empty());
+    bench.wait(1);
+    assert_eq!(bench.pushes(), ["reservation.timeout", "worker.activity.update"]);
+    assert_eq!(bench.activity(), "Offline");
+    bench.set_activity("Available", false).unwrap();
+    assert_eq!(bench.pushes(), ["worker.activity.update", "reservation.created"], "the customer still waits");
+}
+
+#[test]
+fn a_rejected_task_waits_until_the_agent_chooses_an_activity() {
+    let mut bench = Bench::with_reservation();
+    bench.change(ReservationChange::Reject).unwrap();
+    assert_eq!(bench.pushes(), ["reservation.rejected"]);
+    bench.wait(500);
+    assert!(bench.pushes().is_empty());
+    bench.set_activity("Available", false).unwrap();
+    assert_eq!(bench.pushes(), ["worker.activity.update", "reservation.created"]);
+}
+
+#[test]
+fn an_agent_who_cannot_be_reached_gets_the_reservation_rejected() {
+    for (reason, event) in [
+        (LegEnd::Busy, "reservation.rejected"),
+        (LegEnd::Failed, "reservation.rejected"),
+        (LegEnd::NoAnswer, "reservation.timeout"),
+    ] {
+        let mut bench = Bench::with_reservation();
+        let call_sid = bench.accept();
+        bench.give(Input::LegEnded { call_sid, reason });
+        assert_eq!(bench.pushes()[0], event);
+    }
+}
+
+#[test]
+fn an_agent_who_is_not_available_is_not_offered_calls() {
+    let mut bench = Bench::new();
+    bench.set_activity(account::ACTIVITY_VOICE_CLIENT_OFFLINE, false).unwrap();
+    bench.give(Input::CustomerCalls { from: "+15550100".to_owned() });
+    assert!(bench.pushes().is_empty());
+    assert_eq!(bench.machine.newest_task().unwrap().reservation_sid, None);
+    bench.set_activity("Available", false).unwrap();
+    assert!(bench.pushes().contains(&"reservation.created"));
+}
+
+#[test]
+fn a_second_customer_waits_until_the_first_is_completed() {
+    let (mut bench, call_sid) = Bench::with_call();
+    bench.give(Input::CustomerCalls { from: "+15550101".to_owned() });
+    assert!(bench.pushes().is_empty());
+    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert_eq!(bench.pushes(), ["reservation.wrapup"]);
+    let first = bench.machine.reservations(bench.now)[0]["sid"].as_str().unwrap().to_owned();
+    bench.give(Input::Reservation { sid: first, change: ReservationChange::Complete });
+    assert_eq!(bench.pushes(), ["reservation.completed", "reservation.created"]);
+}
+
+#[test]
+fn a_pending_reservation_stands_in_the_way_of_a_new_activity_unless_it_may_be_rejected() {
+    let mut bench = Bench::with_reservation();
+    let refusal = bench.set_activity("Break", false).unwrap_err();
+    assert!(refusal.message.contains("cannot have its activity updated while it has 1 pending reservations"));
+    assert_eq!(bench.activity(), "Available");
+    bench.set_activity("Break", true).unwrap();
+    assert_eq!(bench.pushes(), ["reservation.rejected", "worker.activity.update"]);
+}
+
+#[test]
+fn an_outbound_task_names_its_worker_before_the_reservation_is_announced() {
+    let mut bench = Bench::new();
+    let attributes = json!({ "to": "+15550177", "from": "+15550100000", "direction": "outbound" });
+    bench.give(Input::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
+    let Some(Effect::Push { event: "reservation.created", payload }) =
+        bench.said.iter().find(|effect| matches!(effect, Effect::Push { .. }))
+    else {
+        panic!("{:?}", bench.said)
+    };
+    assert_eq!(payload["task"]["routing_target"], account::WORKER_SID);
+    bench.accept();
+    let [Command::CallWorker { from, .. }] = &bench.commands()[..] else { panic!() };
+    assert_eq!(from, "+15550177", "the agent sees whom they called");
+}
+
+#[test]
+fn hold_reaches_the_conference_and_the_telephone() {
+    let (mut bench, call_sid) = Bench::with_call();
+    let task_sid = bench.machine.newest_task().unwrap().task_sid;
+    bench.give(Input::UpdateCustomer { task_sid, hold: Some(true) });
+    assert_eq!(bench.commands(), [Command::HoldCustomer { call_sid, hold: true }]);
+    let Some(Effect::ConferenceItem { data, .. }) = bench.said.first() else { panic!("{:?}", bench.said) };
+    assert_eq!(data["hold"], true);
+}
+
+#[test]
+fn a_reset_ends_calls_and_tasks_and_puts_the_worker_back() {
+    let (mut bench, call_sid) = Bench::with_call();
+    let attributes = json!({ "contact_uri": "client:other" });
+    bench.give(Input::UpdateWorker {
+        activity_sid: bench.machine.activity_sid("Break"),
+        attributes: attributes.as_object().cloned(),
+        reject_pending_reservations: true,
+    });
+    bench.give(Input::Reset);
+    assert_eq!(bench.commands(), [Command::EndLeg { call_sid }]);
+    assert_eq!(bench.activity(), "Available");
+    assert!(bench.machine.reservations(bench.now).is_empty());
+    assert!(bench.machine.worker()["attributes"].as_str().unwrap().contains("ext_agent"));
+}
+
+#[test]
+fn what_flex_reads_has_every_field_that_its_taskrouter_client_demands() {
+    let (bench, _) = Bench::with_call();
+    let reservation = &bench.machine.reservations(bench.now)[0];
+    let has = |value: &Value, names: &[&str]| {
+        for name in names {
+            assert!(value.get(name).is_some(), "{name} is missing");
+        }
+    };
+    // The lists of the client's own checks (twilio-taskrouter 2.1.1).
+    has(
+        reservation,
+        &[
+            "account_sid",
+            "date_created",
+            "date_updated",
+            "reservation_status",
+            "sid",
+            "task",
+            "reservation_timeout",
+            "worker_sid",
+            "workspace_sid",
+            "version",
+        ],
+    );
+    has(
+        &reservation["task"],
+        &[
+            "addons",
+            "age",
+            "attributes",
+            "date_created",
+            "date_updated",
+            "priority",
+            "queue_name",
+            "queue_sid",
+            "reason",
+            "routing_target",
+            "sid",
+            "assignment_status",
+            "task_channel_unique_name",
+            "task_channel_sid",
+            "timeout",
+            "workflow_name",
+            "workflow_sid",
+            "version",
+            "virtual_start_time",
+        ],
+    );
+    has(
+        &bench.machine.channels()[0],
+        &[
+            "account_sid",
+            "assigned_tasks",
+            "available",
+            "available_capacity_percentage",
+            "configured_capacity",
+            "date_created",
+            "date_updated",
+            "last_reserved_time",
+            "sid",
+            "task_channel_sid",
+            "task_channel_unique_name",
+            "worker_sid",
+            "workspace_sid",
+        ],
+    );
+}
+
+/// What the property test does next; `usize` chooses among what exists.
+#[derive(Debug, Clone)]
+enum Step {
+    Customer,
+    Outbound,
+    Change(usize, u8),
+    Answer(usize),
+    End(usize, u8),
+    HangUp(usize),
+    Activity(usize, bool),
+    Wait(u16),
+    Reset,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Customer),
+        1 => Just(Step::Outbound),
+        8 => (0_usize..4, 0_u8..5).prop_map(|(which, how)| Step::Change(which, how)),
+        4 => (0_usize..4).prop_map(Step::Answer),
+        3 => (0_usize..4, 0_u8..4).prop_map(|(which, how)| Step::End(which, how)),
+        2 => (0_usize..4).prop_map(Step::HangUp),
+        3 => (0_usize..4, any::<bool>()).prop_map(|(which, reject)| Step::Activity(which, reject)),
+        3 => (0_u16..200).prop_map(Step::Wait),
+        1 => Just(Step::Reset),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_reservations_and_calls_stay_in_order(steps in prop::collection::vec(step(), 1..60)) {
+        let mut machine = machine();
+        let mut now = START;
+        let mut calls: Vec<CallSid> = Vec::new();
+        let mut answered: Vec<CallSid> = Vec::new();
+        let mut last: HashMap<String, &'static str> = HashMap::new();
+        for step in steps {
+            let tasks = machine.summary()["tasks"].as_array().cloned().unwrap_or_default();
+            let names = ["Offline", "Available", "Break", "Voice Client Offline"];
+            let input = match step {
+                Step::Customer => Input::CustomerCalls { from: "+15550100".to_owned() },
+                Step::Outbound => Input::CreateTask { attributes: Attributes::new() },
+                Step::Change(which, how) => {
+                    let Some(sid) = tasks.get(which).and_then(|task| task["reservation_sid"].as_str()) else { continue };
+                    let change = match how {
+                        0 => ReservationChange::Call { to: None, end_conference_on_exit: which % 2 == 0 },
+                        1 => ReservationChange::Accept,
+                        2 => ReservationChange::Reject,
+                        3 => ReservationChange::Wrap,
+                        _ => ReservationChange::Complete,
+                    };
+                    Input::Reservation { sid: sid.to_owned(), change }
+                }
+                Step::Answer(which) => {
+                    let Some(call_sid) = calls.iter().rev().nth(which).cloned() else { continue };
+                    answered.push(call_sid.clone());
+                    Input::LegAnswered { call_sid }
+                }
+                Step::End(which, how) => {
+                    let Some(call_sid) = calls.iter().rev().nth(which).cloned() else { continue };
+                    let reason = [LegEnd::Completed, LegEnd::Busy, LegEnd::NoAnswer, LegEnd::Failed][usize::from(how)];
+                    Input::LegEnded { call_sid, reason }
+                }
+                Step::HangUp(which) => {
+                    let Some(sid) = tasks.get(which).and_then(|task| task["task_sid"].as_str()) else { continue };
+                    Input::CustomerHungUp { sid: sid.to_owned() }
+                }
+                Step::Activity(which, reject) => Input::UpdateWorker {
+                    activity_sid: machine.activity_sid(names[which]),
+                    attributes: None,
+                    reject_pending_reservations: reject,
+                },
+                Step::Wait(seconds) => {
+                    now += SignedDuration::from_secs(i64::from(seconds));
+                    Input::Tick
+                }
+                Step::Reset => Input::Reset,
+            };
+            let before = machine.summary();
+            let effects = match machine.handle(input, now) {
+                Ok(effects) => effects,
+                Err(_) => {
+                    prop_assert_eq!(before, machine.summary(), "a refusal changes nothing");
+                    continue;
+                }
+            };
+            for effect in effects {
+                match effect {
+                    Effect::Command(Command::CallWorker { call_sid, .. }) => {
+                        prop_assert!(!calls.contains(&call_sid), "call SIDs are never used twice");
+                        calls.push(call_sid);
+                    }
+                    Effect::Push { event, payload } if event.starts_with("reservation.") => {
+                        let sid = payload["sid"].as_str().unwrap().to_owned();
+                        let allowed: &[Option<&str>] = match event {
+                            "reservation.created" => &[None],
+                            "reservation.accepted" | "reservation.rejected" | "reservation.timeout"
+                            | "reservation.canceled" => &[Some("reservation.created")],
+                            "reservation.wrapup" => &[Some("reservation.accepted")],
+                            "reservation.completed" => &[Some("reservation.accepted"), Some("reservation.wrapup")],
+                            _ => &[],
+                        };
+                        prop_assert!(allowed.contains(&last.get(&sid).copied()), "{:?} then {}", last.get(&sid), event);
+                        last.insert(sid, event);
+                    }
+                    _ => {}
+                }
+            }
+            for task in machine.summary()["tasks"].as_array().unwrap() {
+                let leg = &task["agent"];
+                if task["reservation_status"] == "accepted" && !leg.is_null() {
+                    let call_sid = leg["call_sid"].as_str().unwrap();
+                    prop_assert!(
+                        answered.iter().any(|known| known.as_str() == call_sid),
+                        "accepted means answered"
+                    );
+                    prop_assert_eq!(&leg["state"], "joined");
+                }
+            }
+            let inbound_open = machine.summary()["tasks"].as_array().unwrap().iter()
+                .filter(|task| !task["reservation_sid"].is_null() && task["direction"] == "inbound").count();
+            prop_assert!(inbound_open <= 1, "capacity is one");
+        }
+    }
+}
