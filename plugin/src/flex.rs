@@ -242,6 +242,7 @@ fn activity(value: &JsValue) -> Option<Activity> {
 
 fn voice_task(task: &JsValue, me: Option<&str>) -> VoiceTask {
     // Flex learns the conference's participants from Sync; TaskRouter writes the same into the task's attributes.
+    // Inferred: that the latter holds for calls that Twilio itself put into a conference (documented, seen in a sandbox).
     let live = at(task, &["conference", "liveWorkers"]);
     let mine = Array::from_iter(live.dyn_ref::<Array>().into_iter().flat_map(Array::iter))
         .iter()

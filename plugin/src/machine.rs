@@ -619,7 +619,8 @@ impl Machine {
     /// The call that should be in Flex's store.
     fn wanted_call(&self, now: Timestamp) -> Option<StandIn> {
         if !self.link.is_up(now) {
-            // Nobody would hear its buttons. Without it Flex's hang-up ends the task through TaskRouter, which works.
+            // Nobody would hear its buttons. Without it Flex's hang-up wraps the task up through TaskRouter.
+            // Inferred: that this also ends the agent's leg; the store keeps `lastCallSid`, so no *Join Call* shows.
             return None;
         }
         if let Some(call) = &self.report.state.call {

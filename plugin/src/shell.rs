@@ -298,7 +298,7 @@ impl Shell {
                 Some(Event::Digits(at(payload, &["digits"]).as_string().unwrap_or_default()))
             }),
             // Without a call in the store this is what Flex's hang-up buttons invoke. Once the extension has hung up,
-            // TaskRouter moves the task to wrap-up by itself.
+            // TaskRouter moves the task to wrap-up by itself. Inferred from the replaced plugin, which relied on it.
             ("WrapupTask", |flex, payload| {
                 let task = at(payload, &["task"]);
                 let live = flex::is_call(flex, &task)
