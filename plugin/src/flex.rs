@@ -1,7 +1,8 @@
-//! Bindings to the few things of Flex UI 2.x that the plugin uses, typed, and reading Flex's store into a [`FlexView`].
+//! Bindings to the few things of Flex UI 2.x that the plugin uses, typed, and reading Flex's store into a
+//! [`FlexView`].
 //!
-//! What is public API of Flex is bound as methods. Flex's store is read by path, because every step of a path may be
-//! missing while Flex starts or runs degraded.
+//! What is public API of Flex is bound as methods. Flex's store is read by path, because every step of a path
+//! may be missing while Flex starts or runs degraded.
 
 use js_sys::{Array, Function, Map, Object, Promise, Reflect};
 use protocol::page::FlexToken;
@@ -241,8 +242,9 @@ fn activity(value: &JsValue) -> Option<Activity> {
 }
 
 fn voice_task(task: &JsValue, me: Option<&str>) -> VoiceTask {
-    // Flex learns the conference's participants from Sync; TaskRouter writes the same into the task's attributes.
-    // Inferred: that the latter holds for calls that Twilio itself put into a conference (documented, seen in a sandbox).
+    // Flex learns the conference's participants from Sync; TaskRouter writes the same into the task's
+    // attributes. Inferred: that the latter holds for calls that Twilio itself put into a conference
+    // (documented, seen in a sandbox).
     let live = at(task, &["conference", "liveWorkers"]);
     let mine = Array::from_iter(live.dyn_ref::<Array>().into_iter().flat_map(Array::iter))
         .iter()

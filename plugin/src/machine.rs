@@ -1,9 +1,10 @@
 //! All decisions of the plugin: a pure state machine, without browser, clock or promises.
 //!
-//! Four concerns, each in a module of its own, meet in [`Machine::handle`]: the [`link`] to the extension, the worker's
-//! [`contact`] address, the agent's [`activity`], and the [`call`] that stands in for the extension's in Flex's store.
-//! After every event each of them is *stepped*: it compares what is with what should be and orders the difference, so
-//! that no order of events can leave them apart for longer than the next event.
+//! Four concerns, each in a module of its own, meet in [`Machine::handle`]: the [`link`] to the extension,
+//! the worker's [`contact`] address, the agent's [`activity`], and the [`call`] that stands in for the
+//! extension's in Flex's store. After every event each of them is *stepped*: it compares what is with what
+//! should be and orders the difference, so that no order of events can leave them apart for longer than the
+//! next event.
 
 use protocol::page::{CallRef, Configure, Heartbeat, SendDigits, SetMute, ToExtension, ToPage};
 use protocol::state::ClientState;
@@ -32,7 +33,8 @@ mod tests;
 /// How often the shell sends [`Event::Tick`], in milliseconds.
 pub const TICK_MS: u32 = 500;
 
-/// The activity for an agent whose voice client cannot take calls, when the Flex configuration names no other.
+/// The activity for an agent whose voice client cannot take calls, when the Flex configuration names no
+/// other.
 pub const DEFAULT_OFFLINE_ACTIVITY: &str = "Voice Client Offline";
 
 /// `ui_attributes.holdfast` of the Flex configuration, as it was found there.
@@ -120,7 +122,8 @@ pub enum Event {
     Tick,
     /// The extension sent a message.
     Message(ToPage),
-    /// Flex's store changed. The shell looks before every other event too, so the machine never decides on an old view.
+    /// Flex's store changed. The shell looks before every other event too, so the machine never decides on an
+    /// old view.
     Flex(FlexView),
     /// Flex has a new token (`tokenUpdated`).
     TokenUpdated,
@@ -167,8 +170,9 @@ pub enum Command {
     ShowPhase(CallPhase),
     /// Our call is over: take it out of Flex's store (`PHONE_REMOVE_CALL`) if it is there.
     RemoveCall,
-    /// Replace the actions `HangupCall`, `ToggleMute`, `SendDTMFDigits` and, for live calls, `WrapupTask`, because the
-    /// store does not take our call. Ordered once; from then on [`Machine::takes_over`] says for each use whether it is for us.
+    /// Replace the actions `HangupCall`, `ToggleMute`, `SendDTMFDigits` and, for live calls, `WrapupTask`,
+    /// because the store does not take our call. Ordered once; from then on [`Machine::takes_over`] says for
+    /// each use whether it is for us.
     TakeOverActions,
     /// Show a short notification.
     Notify(Severity, String),
@@ -279,7 +283,8 @@ struct Report {
 }
 
 impl Report {
-    /// The extension is the one that Holdfast replaces: it says nothing about registration, calls or problems.
+    /// The extension is the one that Holdfast replaces: it says nothing about registration, calls or
+    /// problems.
     const fn is_old(&self) -> bool {
         self.state.protocol_version < 2
     }
@@ -369,15 +374,16 @@ impl Machine {
         out
     }
 
-    /// Whether a call that the agent is about to take or make must be stopped, because it could not reach the voice
-    /// client. The shell asks from within Flex's `before…` listeners, which need the answer at once, and then reports
-    /// [`Event::Refused`].
+    /// Whether a call that the agent is about to take or make must be stopped, because it could not reach the
+    /// voice client. The shell asks from within Flex's `before…` listeners, which need the answer at once,
+    /// and then reports [`Event::Refused`].
     #[must_use]
     pub fn refuses(&self, now: Timestamp) -> bool {
         self.enabled && !self.can_take_calls(now)
     }
 
-    /// Whether Flex's call actions are for the extension though the store does not hold our call. Asked for each use after [`Command::TakeOverActions`].
+    /// Whether Flex's call actions are for the extension though the store does not hold our call. Asked for
+    /// each use after [`Command::TakeOverActions`].
     #[must_use]
     pub fn takes_over(&self) -> bool {
         self.call.is_live() && self.flex.active_call == ActiveCall::None
@@ -486,8 +492,8 @@ impl Machine {
 
     fn report_heartbeat(&mut self, heartbeat: Heartbeat, now: Timestamp, out: &mut Vec<Command>) {
         let Ok(config) = &self.config else { return };
-        // Any script in the page can say this. A name outside the extension's own namespace is not believed, so that
-        // the agent's calls cannot be sent to a colleague's softphone this way.
+        // Any script in the page can say this. A name outside the extension's own namespace is not believed,
+        // so that the agent's calls cannot be sent to a colleague's softphone this way.
         let identity = Identity::new(heartbeat.voice_client_identity).ok().filter(|id| {
             id.as_str().len() > config.prefix.as_str().len()
                 && id.as_str().starts_with(config.prefix.as_str())
@@ -620,7 +626,8 @@ impl Machine {
     fn wanted_call(&self, now: Timestamp) -> Option<StandIn> {
         if !self.link.is_up(now) {
             // Nobody would hear its buttons. Without it Flex's hang-up wraps the task up through TaskRouter.
-            // Inferred: that this also ends the agent's leg; the store keeps `lastCallSid`, so no *Join Call* shows.
+            // Inferred: that this also ends the agent's leg; the store keeps `lastCallSid`, so no *Join Call*
+            // shows.
             return None;
         }
         if let Some(call) = &self.report.state.call {

@@ -86,8 +86,8 @@ impl Shell {
         self.work();
     }
 
-    /// Shows the machine Flex's store and every waiting event, and carries out its commands. Events that a command
-    /// causes wait their turn.
+    /// Shows the machine Flex's store and every waiting event, and carries out its commands. Events that a
+    /// command causes wait their turn.
     fn work(self: &Rc<Self>) {
         if self.busy.replace(true) {
             return;
@@ -180,7 +180,8 @@ impl Shell {
         self.take(Event::CallInstalled { took });
     }
 
-    /// These two action types write the store's call whatever it is, so they are kept from a call that is not ours.
+    /// These two action types write the store's call whatever it is, so they are kept from a call that is not
+    /// ours.
     fn dispatch_if_ours(&self, kind: &str) {
         if let Some(call) = self.current_call()
             && Object::is(&self.manager.active_call(), call.object())
@@ -297,8 +298,9 @@ impl Shell {
             ("SendDTMFDigits", |_, payload| {
                 Some(Event::Digits(at(payload, &["digits"]).as_string().unwrap_or_default()))
             }),
-            // Without a call in the store this is what Flex's hang-up buttons invoke. Once the extension has hung up,
-            // TaskRouter moves the task to wrap-up by itself. Inferred from the replaced plugin, which relied on it.
+            // Without a call in the store this is what Flex's hang-up buttons invoke. Once the extension has
+            // hung up, TaskRouter moves the task to wrap-up by itself. Inferred from the replaced plugin,
+            // which relied on it.
             ("WrapupTask", |flex, payload| {
                 let task = at(payload, &["task"]);
                 let live = flex::is_call(flex, &task)

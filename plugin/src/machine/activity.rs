@@ -1,7 +1,8 @@
 //! The agent's activity: out of the routing while calls cannot be taken, and back.
 //!
-//! Flex's `SetActivity` resolves also when TaskRouter refused, so the only proof of a move is the store. The agent is
-//! never fought: only an *available* activity is left, only the activity that we put the agent in is left again, once.
+//! Flex's `SetActivity` resolves also when TaskRouter refused, so the only proof of a move is the store. The
+//! agent is never fought: only an *available* activity is left, only the activity that we put the agent in is
+//! left again, once.
 
 use protocol::Timestamp;
 
@@ -74,7 +75,8 @@ impl ActivityKeeper {
         let in_offline = offline.is_some_and(|o| o.sid == current.sid);
         if !in_offline {
             self.told_choose = false;
-            // The agent is back, or chose another activity, or our move failed: there is nothing to go back from.
+            // The agent is back, or chose another activity, or our move failed: there is nothing to go back
+            // from.
             self.remember(None, out);
         }
         if now_is.live_call || self.not_before.is_some_and(|until| now < until) {
@@ -129,7 +131,8 @@ impl ActivityKeeper {
             return false;
         };
         if flex.reservation_pending {
-            // TaskRouter would refuse, and Flex would show its error. The reservation ends within its own time limit.
+            // TaskRouter would refuse, and Flex would show its error. The reservation ends within its own
+            // time limit.
             return false;
         }
         self.remember(Some(current.sid.clone()), out);

@@ -1,13 +1,15 @@
 //! The stand-in for the extension's call in Flex's store.
 //!
-//! Flex's own mute, hang-up and keypad all act on `flex.phone.activeCall`. An object there whose methods speak to the
-//! extension makes them work, and keeps *Join Call*, which would dial the agent a second time, from showing.
+//! Flex's own mute, hang-up and keypad all act on `flex.phone.activeCall`. An object there whose methods
+//! speak to the extension makes them work, and keeps *Join Call*, which would dial the agent a second time,
+//! from showing.
 
 use protocol::{CallPhase, Timestamp};
 
 use super::{ActiveCall, Command, StandIn};
 
-/// After the agent's mute, how long an older report of the extension may still say the opposite, in milliseconds.
+/// After the agent's mute, how long an older report of the extension may still say the opposite, in
+/// milliseconds.
 pub const MUTE_HOLD_MS: u64 = 1_500;
 
 /// Where the stand-in is.

@@ -1,6 +1,7 @@
 //! The worker attribute `contact_uri`: where Twilio sends the agent's calls.
 //!
-//! It is set when it differs and never restored on unload: the extension goes on taking calls while the page is gone.
+//! It is set when it differs and never restored on unload: the extension goes on taking calls while the page
+//! is gone.
 
 use protocol::{IdentityPrefix, Timestamp};
 
@@ -15,7 +16,8 @@ pub const RETRY_MS: u64 = 2_000;
 /// After a successful attempt, how long Flex's store may take to show it.
 pub const SHOW_MS: u64 = 5_000;
 
-/// After this long in peace, earlier attempts are forgotten: somebody may set the attribute by hand now and then.
+/// After this long in peace, earlier attempts are forgotten: somebody may set the attribute by hand now and
+/// then.
 pub const PEACE_MS: u64 = 300_000;
 
 /// After this long without an answer an attempt counts as failed.
@@ -33,7 +35,8 @@ pub struct ContactKeeper {
 }
 
 impl ContactKeeper {
-    /// For a worker for whom the voice client is not enabled: `client:ext_alice` becomes `client:alice` again.
+    /// For a worker for whom the voice client is not enabled: `client:ext_alice` becomes `client:alice`
+    /// again.
     #[must_use]
     pub fn give_back(actual: Option<&str>, prefix: &IdentityPrefix) -> Self {
         let own = actual.and_then(|uri| uri.strip_prefix("client:")?.strip_prefix(prefix.as_str()));

@@ -4,7 +4,8 @@ use protocol::{Problem, Timestamp};
 
 use super::voice::Why;
 
-/// Between two CONFIGURE while no answer comes, in milliseconds. A replaced extension takes repeats in good part.
+/// Between two CONFIGURE while no answer comes, in milliseconds. A replaced extension takes repeats in good
+/// part.
 pub const HELLO_MS: u64 = 2_000;
 
 /// After start, how long an extension has to answer before the agent is told that there is none.
@@ -13,8 +14,8 @@ pub const FIRST_ANSWER_MS: u64 = 5_000;
 /// Heartbeats come every second; silence of this long means that nobody is there.
 pub const SILENCE_MS: u64 = 5_000;
 
-/// Before the first heartbeat there is nothing regular to hear: the extension is asked after [`SILENCE_MS`], and must
-/// have answered by then.
+/// Before the first heartbeat there is nothing regular to hear: the extension is asked after [`SILENCE_MS`],
+/// and must have answered by then.
 pub const QUIET_SILENCE_MS: u64 = 9_000;
 
 /// A refused page asks again at this pace, in case the refusal's cause is put right.
@@ -23,7 +24,8 @@ pub const REFUSED_MS: u64 = 30_000;
 /// Between two repeats of FLEX_TOKEN to an extension that says that it waits for one.
 pub const TOKEN_REPEAT_MS: u64 = 5_000;
 
-/// A tick later than this was held up, by a sleeping computer or a frozen tab, and so were the extension's messages.
+/// A tick later than this was held up, by a sleeping computer or a frozen tab, and so were the extension's
+/// messages.
 const HELD_UP_MS: u64 = 3_000;
 
 /// What the extension answered last.
@@ -69,7 +71,8 @@ impl Link {
         }
     }
 
-    /// Time passed. One held-up tick excuses one stretch of silence; a tab whose every tick is late still notices.
+    /// Time passed. One held-up tick excuses one stretch of silence; a tab whose every tick is late still
+    /// notices.
     pub fn tick(&mut self, now: Timestamp) {
         let held_up = now.since(self.ticked_at) > HELD_UP_MS;
         self.ticked_at = now;
@@ -92,8 +95,8 @@ impl Link {
         self.hello_due = now.plus(pace);
     }
 
-    /// CONFIGURED came. True when the link begins anew with it, so that what was said before is void; false when it
-    /// was up already: the extension then only asks for the token.
+    /// CONFIGURED came. True when the link begins anew with it, so that what was said before is void; false
+    /// when it was up already: the extension then only asks for the token.
     pub fn accepted(&mut self, now: Timestamp) -> bool {
         let anew = !self.is_up(now);
         self.beating &= !anew;
@@ -132,7 +135,8 @@ impl Link {
             return false;
         }
         self.beating |= heartbeat;
-        // While beating, only the beat is proof: STATE comes when something changes, and may be the last word.
+        // While beating, only the beat is proof: STATE comes when something changes, and may be the last
+        // word.
         if heartbeat || !self.beating {
             self.heard_at = Some(now);
             if !self.forgotten {

@@ -2,8 +2,9 @@
 
 use protocol::{CallPhase, IdentityPrefix, Problem};
 
-/// How long the voice client may be not ready before it counts as unavailable, in milliseconds: a registration takes
-/// about a second, a repaired signalling connection two or three, and neither should cost the agent an activity.
+/// How long the voice client may be not ready before it counts as unavailable, in milliseconds: a
+/// registration takes about a second, a repaired signalling connection two or three, and neither should cost
+/// the agent an activity.
 pub const SETTLE_MS: u64 = 5_000;
 
 /// How the voice client stands.

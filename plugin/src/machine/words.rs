@@ -6,7 +6,8 @@ use super::voice::{Voice, Why};
 use super::{Intent, StatusLine, Tone};
 
 /// The mute button was used with an extension that cannot be muted from here.
-pub const CANNOT_MUTE: &str = "The installed extension cannot mute from Flex. Mute in the extension's popup, or ask for the Holdfast extension.";
+pub const CANNOT_MUTE: &str = "The installed extension cannot mute from Flex. Mute in the extension's popup, or ask \
+                               for the Holdfast extension.";
 
 /// Voice came back, and where the agent was before is not known.
 pub const CHOOSE_ACTIVITY: &str = "Voice is ready. Choose your activity.";
@@ -58,7 +59,7 @@ pub fn moved_offline(activity: &str, reason: &Voice) -> String {
 #[must_use]
 pub fn missing_activity(activity: &str, reason: &Voice) -> String {
     format!(
-        "{} Calls would fail: choose an activity that is not available yourself. Your administrator should add an \
+        "{} Calls would fail: choose an unavailable activity yourself. Your administrator should add an \
          unavailable activity “{activity}”.",
         reason_sentence(reason)
     )

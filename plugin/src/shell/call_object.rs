@@ -1,7 +1,7 @@
 //! The call-like object that stands in Flex's store for the extension's call.
 //!
-//! It has the methods of the Voice SDK's `Call` that Flex UI 2.x uses (seen in 2.7.2 and 2.17.1) and those that plugins
-//! commonly use. It carries nothing out itself: every method that acts becomes an event.
+//! It has the methods of the Voice SDK's `Call` that Flex UI 2.x uses (seen in 2.7.2 and 2.17.1) and those
+//! that plugins commonly use. It carries nothing out itself: every method that acts becomes an event.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
