@@ -72,11 +72,11 @@ test('the popup shows the live call, mutes it and hangs it up', async ({ browser
   const sid = await probe.takeCall(identity);
   const popup = await browser.context.newPage();
   await popup.goto(browser.extensionUrl('popup.html'));
-  await popup.getByRole('button', { name: /^mute/i }).click();
+  await popup.locator('#mute').click();
   await probe.waitState('the call to be muted', state => state.call?.muted);
-  await popup.getByRole('button', { name: /unmute/i }).click();
+  await popup.locator('#mute').click();
   await probe.waitState('the call to be unmuted', state => state.call && !state.call.muted);
-  await popup.getByRole('button', { name: /hang up/i }).click();
+  await popup.locator('#hang-up').click();
   await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
   await probe.waitState('the call to be gone', state => state.call == null);
 });
@@ -85,6 +85,6 @@ test('the welcome page obtains the microphone', async ({ browser, stack, switchb
   const page = await browser.context.newPage();
   await page.goto(browser.extensionUrl('welcome.html'));
   await expect.poll(() => page.evaluate(async () => (await navigator.permissions.query({ name: 'microphone' })).state)).toBe('granted');
-  await expect(page.getByText(/microphone/i).first()).toBeVisible();
+  await expect(page.locator('#microphone-title')).toBeVisible();
   expect(stack.extension_id).toHaveLength(32);
 });

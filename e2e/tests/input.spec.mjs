@@ -1,6 +1,10 @@
 // Bad input: each gives a clear state in the popup and a typed answer to the page, and a later good message works.
+import fs from 'node:fs';
 import { ORIGIN, Probe, STRICT_CSP } from '../lib/probe.mjs';
 import { expect, test, uiState } from '../lib/test.mjs';
+
+/** The words that the popup shows. */
+const words = JSON.parse(fs.readFileSync(new URL('../../extension/_locales/en/messages.json', import.meta.url), 'utf8'));
 
 const popup = async browser => {
   const page = await browser.context.newPage();
@@ -78,10 +82,10 @@ test('an invalid Flex token is named in popup and page, and the next good one re
   const state = await probe.waitState('the token to be refused', ({ problem }) => problem?.code === 'invalid_flex_token');
   expect(state.problem.message).not.toContain('not-a-flex-token');
   const page = await popup(browser);
-  await expect(page.getByText(state.problem.message)).toBeVisible();
+  await expect(page.locator('#problem-title')).toHaveText(words.problem_invalid_flex_token.message);
   await probe.sendFlexToken();
   await probe.wait('HEARTBEAT', beat => beat.registered);
-  await expect(page.getByText(state.problem.message)).toHaveCount(0);
+  await expect(page.locator('#problem-title')).toBeHidden();
 });
 
 test('an unreachable token service is named in popup and page, is tried again, and registers when it is back', async ({ browser, probe, switchboard }) => {
@@ -91,7 +95,7 @@ test('an unreachable token service is named in popup and page, is tried again, a
   await probe.sendFlexToken();
   const state = await probe.waitState('the token service to be missed', ({ problem }) => problem?.code === 'token_service_unavailable');
   expect(state.problem.retrying).toBe(true);
-  await expect((await popup(browser)).getByText(state.problem.message)).toBeVisible();
+  await expect((await popup(browser)).locator('#problem-title')).toHaveText(words.problem_token_service_unavailable.message);
   await switchboard.clearFaults();
   await probe.wait('HEARTBEAT', beat => beat.registered, { timeout: 30_000 });
 });
