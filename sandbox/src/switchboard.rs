@@ -247,7 +247,10 @@ async fn call_view(State(Board(board)): State<Board>, Path(text): Path<String>) 
 
 async fn hang_up(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<StatusCode, Refusal> {
     let call_sid = sid(text)?;
-    if board.legs.contain(&call_sid) {
+    let tasks = board.flex.state()["tasks"].take();
+    let waits =
+        tasks.as_array().into_iter().flatten().any(|task| task["customer"]["call_sid"] == call_sid.as_str());
+    if waits || board.legs.contain(&call_sid) {
         // Flex ends the conference, and with it the agent's leg.
         board.flex.customer_hung_up(call_sid.as_str());
         return Ok(StatusCode::NO_CONTENT);
