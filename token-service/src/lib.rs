@@ -1,1 +1,30 @@
-//! token-service
+#![doc = include_str!("../README.md")]
+//!
+//! # How it is built
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`config`] | every setting, checked before anything starts |
+//! | [`service`] | the one thing the service does: exchange a Flex token for a Voice token |
+//! | [`mint`] | who may have which token, for how long: pure decisions, no I/O |
+//! | [`validation`] | asks Twilio, bounded in time and number |
+//! | [`limits`] | how often somebody may fail, or be served |
+//! | [`routes`] | one file for each route, with its own errors |
+//! | [`http`] | what all routes have in common: request id, log line, headers, origin, time limits |
+//! | [`serve`] | listeners, readiness, graceful stop |
+//! | [`log`] | the shape of the log |
+//! | [`outside`] | clock and randomness, as parameters |
+
+pub mod config;
+pub mod http;
+pub mod limits;
+pub mod log;
+pub mod mint;
+pub mod outside;
+pub mod routes;
+pub mod serve;
+pub mod service;
+pub mod validation;
+
+pub use config::Config;
+pub use service::Service;

@@ -71,7 +71,7 @@ pub struct FlexUser {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FlexTokenError {
     /// The token is not valid, or not any more. Final: a new token is needed.
-    #[error("the Flex token is not valid (code {code:?}: {message})")]
+    #[error("the Flex token is not valid: {message}")]
     Invalid {
         /// Twilio's code, 20101 as a rule.
         code: Option<i64>,

@@ -1,0 +1,76 @@
+//! Bounds what one request can cost: how many at once, how long, and what a panic takes with it.
+
+use std::{num::NonZeroU32, panic::AssertUnwindSafe, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt as _;
+use protocol::token::TokenErrorCode;
+use tokio::sync::Semaphore;
+
+use super::{AppState, problem::Problem};
+
+/// The longest that a request may take: five seconds for its body, three for Twilio, and a margin.
+pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest that a request's body may take.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Seconds after which a request that was too much may come again.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Counts the requests in progress.
+pub struct Guard {
+    in_flight: Semaphore,
+}
+
+impl Guard {
+    /// Lets so many in at once.
+    #[must_use]
+    pub fn new(max_in_flight: NonZeroU32) -> Self {
+        let permits = usize::try_from(max_in_flight.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { in_flight: Semaphore::new(permits) }
+    }
+}
+
+/// What went wrong with a request as such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GuardError {
+    /// As many requests as may be are in progress.
+    #[error("the service has too much to do")]
+    Busy,
+    /// [`TOTAL_TIMEOUT`] has passed.
+    #[error("the request took too long")]
+    TooSlow,
+    /// The handler panicked; the panic hook has logged where.
+    #[error("the service failed")]
+    Panicked,
+}
+
+impl IntoResponse for GuardError {
+    fn into_response(self) -> Response {
+        let code = match self {
+            Self::Busy | Self::TooSlow => TokenErrorCode::UpstreamUnavailable,
+            Self::Panicked => TokenErrorCode::Internal,
+        };
+        Problem::new(code, self).retry_after(RETRY_AFTER_SECONDS).into_response()
+    }
+}
+
+/// Middleware; see the module's documentation.
+pub async fn guard(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, GuardError> {
+    let _permit = state.guard.in_flight.try_acquire().map_err(|_none_left| GuardError::Busy)?;
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(TOTAL_TIMEOUT, answer).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(_panic)) => Err(GuardError::Panicked),
+        Err(_elapsed) => Err(GuardError::TooSlow),
+    }
+}

@@ -1,0 +1,66 @@
+//! Which web origins may ask.
+//!
+//! This keeps other pages and other extensions in an agent's browser away. It does not keep out anybody outside a
+//! browser, who can write any header: what protects the tokens is that a valid Flex token must be brought.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use protocol::token::TokenErrorCode;
+
+use super::{AppState, problem::Problem};
+use crate::Config;
+
+/// Why the origin is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// It is not one of the configured origins, compared byte by byte.
+    #[error("this origin may not ask for tokens")]
+    NotAllowed,
+    /// There is none, and only requests with one are served.
+    #[error("the request names no origin")]
+    Missing,
+    /// There are several.
+    #[error("the request names more than one origin")]
+    Several,
+    /// There is none, but the browser says that another site asks.
+    #[error("the request comes from another site")]
+    CrossSite,
+}
+
+impl IntoResponse for OriginError {
+    fn into_response(self) -> Response {
+        let mut response = Problem::new(TokenErrorCode::OriginNotAllowed, self).into_response();
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
+        response
+    }
+}
+
+/// Middleware: answers 403 to origins that are not configured, also when they only ask whether they may (preflight).
+pub async fn check(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, OriginError> {
+    decide(&state.service.config, request.headers())?;
+    Ok(next.run(request).await)
+}
+
+fn decide(config: &Config, headers: &HeaderMap) -> Result<(), OriginError> {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(_), Some(_)) => Err(OriginError::Several),
+        (Some(origin), None) => {
+            let allowed = config.allowed_origins.iter().any(|known| known.as_bytes() == origin.as_bytes());
+            if allowed { Ok(()) } else { Err(OriginError::NotAllowed) }
+        }
+        (None, _) if !config.allow_missing_origin => Err(OriginError::Missing),
+        (None, _) => match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+            None | Some(b"none" | b"same-origin") => Ok(()),
+            Some(_) => Err(OriginError::CrossSite),
+        },
+    }
+}

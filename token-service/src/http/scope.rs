@@ -1,0 +1,127 @@
+//! Around every request: its id, its one log line, the counters, the security headers, the shape of its errors.
+//!
+//! What is logged is a list of what is known to be harmless: method, route (never the path or query, where the older
+//! extension carries its token), status, code, cause, time, client address. Headers and bodies are never logged.
+
+use std::fmt::Write as _;
+
+use axum::{
+    Json,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use protocol::token::{TokenErrorBody, TokenErrorCode};
+use tracing::Instrument as _;
+
+use super::{AppState, LEGACY_PATH, client::ClientAddress, problem::Problem};
+
+/// Names the request, in the answer, the error body and the log.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// On every answer. A token must not be stored, sniffed, framed or referred.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
+
+/// Middleware; see the module's documentation.
+pub async fn scope(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let id = request_id(&state, request.headers());
+    let client = ClientAddress::of(&request, &state.service.config.trusted_proxies);
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = known(request.method());
+    for (name, value) in request.headers_mut() {
+        // So that no Debug of the headers, ours or a library's, ever shows it.
+        value.set_sensitive(*name == header::AUTHORIZATION);
+    }
+    request.extensions_mut().insert(client);
+
+    let started = state.service.clock.elapsed();
+    let span = tracing::info_span!("request", request.id = id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let took = state.service.clock.elapsed().saturating_sub(started);
+
+    let problem = response.extensions_mut().remove::<Problem>();
+    let status = response.status();
+    let outcome = problem.as_ref().map_or_else(|| status.as_str().to_owned(), |problem| name(problem.code));
+    state.metrics.count(&route, &outcome);
+    span.in_scope(|| {
+        let (status, took_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
+        let (client, cause) = (tracing::field::display(client.0), problem.as_ref().map(|p| p.cause.as_str()));
+        if status >= 500 {
+            tracing::error!(method, route, status, outcome, cause, client, took_ms, "request failed");
+        } else {
+            tracing::info!(method, route, status, outcome, cause, client, took_ms, "request");
+        }
+    });
+
+    if let Some(problem) = problem {
+        response = shaped(problem, &route, &id, response);
+    }
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    response
+}
+
+/// The body that the route's clients understand: JSON for `/v1`, text for the older extension.
+fn shaped(problem: Problem, route: &str, id: &str, response: Response) -> Response {
+    let Problem { code, message, .. } = problem;
+    let body = if route == LEGACY_PATH {
+        message.into_response()
+    } else {
+        Json(TokenErrorBody { code, message, request_id: id.to_owned() }).into_response()
+    };
+    let (mut head, _empty) = response.into_parts();
+    let (body_head, body) = body.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.extend(body_head.headers);
+    Response::from_parts(head, body)
+}
+
+/// The code as it is written on the wire.
+fn name(code: TokenErrorCode) -> String {
+    serde_json::to_value(code).ok().and_then(|code| code.as_str().map(String::from)).unwrap_or_default()
+}
+
+/// The client's or the proxy's own id, if it is fit to be one, so that logs can be joined; else a new one.
+fn request_id(state: &AppState, headers: &HeaderMap) -> String {
+    let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+    if let Some(given) = given
+        && (1..=64).contains(&given.len())
+        && given.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    {
+        return given.to_owned();
+    }
+    let mut random = [0; 12];
+    // An id that is not unique is better than no answer.
+    state.service.random.fill(&mut random).unwrap_or_default();
+    random.iter().fold(String::new(), |mut id, byte| {
+        write!(id, "{byte:02x}").unwrap_or_default();
+        id
+    })
+}
+
+/// The method's name, if it is one; anybody can make up others.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}

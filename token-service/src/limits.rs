@@ -1,0 +1,204 @@
+//! How often somebody may fail, and how often be served.
+//!
+//! Failures are counted by client address: whoever tries out Flex tokens makes us ask Twilio, at our account's cost.
+//! Successes are counted by identity and not by address, because a whole contact centre can sit behind one.
+//! What costs Twilio no question (no token, a malformed body) is not counted.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use governor::{
+    NotUntil, Quota, RateLimiter,
+    clock::{Clock as _, Reference as _},
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::keyed::DashMapStateStore,
+};
+use protocol::Identity;
+
+use crate::outside::Clock;
+
+/// Our clock, as the limiter wants it.
+#[derive(Clone)]
+struct LimiterClock(Arc<dyn Clock>);
+
+impl governor::clock::Clock for LimiterClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        self.0.elapsed().into()
+    }
+}
+
+type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, LimiterClock, NoOpMiddleware<Nanos>>;
+
+/// Too often; this much later it is allowed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait(pub Duration);
+
+impl Wait {
+    /// For `Retry-After`: whole seconds, at least one.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0 || self.0.is_zero())
+    }
+}
+
+/// The counters.
+pub struct Limits {
+    clock: LimiterClock,
+    failures: Limiter<IpAddr>,
+    /// Who has used up the failures, and until when.
+    held: Mutex<HashMap<IpAddr, Nanos>>,
+    mints: Limiter<Identity>,
+}
+
+impl Limits {
+    /// `failures_per_minute` for each client address, with twice as many at once; `mints_per_minute` for each identity,
+    /// with as many at once.
+    #[must_use]
+    pub fn new(failures_per_minute: NonZeroU32, mints_per_minute: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
+        let clock = LimiterClock(clock);
+        let failures =
+            Quota::per_minute(failures_per_minute).allow_burst(failures_per_minute.saturating_mul(TWO));
+        let mints = Quota::per_minute(mints_per_minute);
+        Self {
+            failures: RateLimiter::new(failures, DashMapStateStore::default(), clock.clone()),
+            held: Mutex::default(),
+            mints: RateLimiter::new(mints, DashMapStateStore::default(), clock.clone()),
+            clock,
+        }
+    }
+
+    /// May this client try?
+    ///
+    /// # Errors
+    /// [`Wait`] when it has failed too often.
+    pub fn check_client(&self, client: IpAddr) -> Result<(), Wait> {
+        let now = self.clock.now();
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        match held.get(&network(client)) {
+            Some(until) if *until > now => Err(Wait(until.duration_since(now).into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// This client has brought a Flex token that Twilio refused.
+    pub fn record_failure(&self, client: IpAddr) {
+        let network = network(client);
+        if let Err(not_until) = self.failures.check_key(&network) {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.insert(network, not_until.earliest_possible());
+        }
+    }
+
+    /// May this identity have a token? Counts it if so.
+    ///
+    /// # Errors
+    /// [`Wait`] when it has had too many.
+    pub fn check_mint(&self, identity: &Identity) -> Result<(), Wait> {
+        self.mints
+            .check_key(identity)
+            .map_err(|not_until: NotUntil<Nanos>| Wait(not_until.wait_time_from(self.clock.now())))
+    }
+
+    /// Forgets whoever could start afresh anyway. To be called every minute or so, or memory grows.
+    pub fn forget_old(&self) {
+        self.failures.retain_recent();
+        self.failures.shrink_to_fit();
+        self.mints.retain_recent();
+        self.mints.shrink_to_fit();
+        let now = self.clock.now();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|_, until| *until > now);
+        held.shrink_to_fit();
+    }
+}
+
+const TWO: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+
+/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, since one host may have all of it.
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use protocol::Timestamp;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Seconds(AtomicU64);
+
+    impl Clock for Seconds {
+        fn now(&self) -> Timestamp {
+            Timestamp::default()
+        }
+        fn elapsed(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    fn limits() -> (Limits, Arc<Seconds>) {
+        let clock = Arc::new(Seconds::default());
+        let per_minute = |n| NonZeroU32::new(n).unwrap();
+        (Limits::new(per_minute(10), per_minute(6), Arc::clone(&clock) as _), clock)
+    }
+
+    #[test]
+    fn twenty_failures_at_once_are_forgiven_then_one_in_six_seconds() {
+        let (limits, clock) = limits();
+        let client = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..20 {
+            assert_eq!(limits.check_client(client), Ok(()));
+            limits.record_failure(client);
+        }
+        assert_eq!(limits.check_client(client), Ok(()));
+        limits.record_failure(client);
+        assert_eq!(limits.check_client(client), Err(Wait(Duration::from_secs(6))));
+        assert_eq!(limits.check_client(IpAddr::from([192, 0, 2, 2])), Ok(()), "another client is unaffected");
+        clock.0.store(6, Ordering::SeqCst);
+        assert_eq!(limits.check_client(client), Ok(()));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_a_mapped_ipv4_address_is_its_own() {
+        assert_eq!(network("2001:db8::1".parse().unwrap()), network("2001:db8::2:3".parse().unwrap()));
+        assert_ne!(network("2001:db8::1".parse().unwrap()), network("2001:db8:0:1::1".parse().unwrap()));
+        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
+    }
+
+    #[test]
+    fn old_entries_are_forgotten() {
+        let (limits, clock) = limits();
+        for last in 0..=255 {
+            let client = IpAddr::from([192, 0, 2, last]);
+            (0..30).for_each(|_| limits.record_failure(client));
+            limits.check_mint(&Identity::new(format!("a{last}")).unwrap()).unwrap();
+        }
+        limits.forget_old();
+        assert_eq!((limits.failures.len(), limits.mints.len()), (256, 256));
+        clock.0.store(3600, Ordering::SeqCst);
+        limits.forget_old();
+        assert_eq!((limits.failures.len(), limits.mints.len()), (0, 0));
+        assert!(limits.held.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn waiting_is_said_in_whole_seconds_and_never_zero() {
+        for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(Wait(Duration::from_millis(wait)).seconds(), seconds, "{wait}");
+        }
+    }
+}

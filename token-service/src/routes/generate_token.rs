@@ -1,0 +1,127 @@
+//! `GET` or `POST /generateToken`: what the extension that Holdfast replaces asks for, for the time of a migration.
+//!
+//! Its shapes are fixed by that extension: `Token` and `VoiceClientPrefix` as query, form or JSON; 200 with
+//! `{"identity", "token"}`; 403 with the validator's words as text; 500 with text. It expects every failure that is
+//! not about the Flex token as 500. What has changed is what it could not be trusted with: the prefix is compared and
+//! never used, roles and worker are checked, and the token does not outlive the Flex token.
+
+use axum::{
+    Extension, Form, Json,
+    extract::{FromRequest as _, Request, State},
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use protocol::{Identity, Secret, token::TokenErrorCode};
+use serde::{Deserialize, Serialize};
+use twilio::flex_token::FlexTokenError;
+
+use crate::{
+    http::{AppState, MAX_TOKEN_BYTES, client::ClientAddress, guard::BODY_TIMEOUT, problem::Problem},
+    service::ExchangeError,
+};
+
+/// What the older extension sends.
+#[derive(Debug, Default, Deserialize)]
+struct LegacyRequest {
+    #[serde(rename = "Token")]
+    token: Option<Secret>,
+    #[serde(rename = "VoiceClientPrefix")]
+    voice_client_prefix: Option<String>,
+}
+
+/// What the older extension expects.
+#[derive(Debug, Serialize)]
+pub struct LegacyResponse {
+    identity: Identity,
+    token: Secret,
+}
+
+/// What can go wrong here. The first three are answered as the Flex-token validator of the older service did.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// No `Token`, or none that can be read.
+    #[error("Unauthorized: Token was not provided")]
+    MissingToken,
+    /// `VoiceClientPrefix` is not the configured one.
+    #[error("Unauthorized: VoiceClientPrefix is not the one of this service")]
+    WrongPrefix,
+    /// Twilio refuses the Flex token.
+    #[error("{0}")]
+    InvalidFlexToken(String),
+    /// The exchange failed in another way.
+    #[error(transparent)]
+    Exchange(ExchangeError),
+}
+
+impl From<ExchangeError> for RouteError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::FlexToken(FlexTokenError::Invalid { message, .. }) => {
+                Self::InvalidFlexToken(message)
+            }
+            other => Self::Exchange(other),
+        }
+    }
+}
+
+impl IntoResponse for RouteError {
+    fn into_response(self) -> Response {
+        let code = match &self {
+            Self::MissingToken => TokenErrorCode::MissingToken,
+            Self::WrongPrefix => TokenErrorCode::WrongPrefix,
+            Self::InvalidFlexToken(_) => TokenErrorCode::InvalidFlexToken,
+            Self::Exchange(error) => super::code(error),
+        };
+        let mut problem = Problem::new(code, &self);
+        let status = match code {
+            TokenErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            TokenErrorCode::UpstreamUnavailable | TokenErrorCode::Internal => {
+                problem = problem.hiding("the Flex token cannot be validated now");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            _ => StatusCode::FORBIDDEN,
+        };
+        if let Self::Exchange(ExchangeError::TooOften(wait)) = &self {
+            problem = problem.retry_after(wait.seconds());
+        }
+        let mut response = problem.into_response();
+        response.headers_mut().remove(header::WWW_AUTHENTICATE);
+        *response.status_mut() = status;
+        response
+    }
+}
+
+/// Exchanges the Flex token for a Voice token.
+///
+/// # Errors
+/// [`RouteError`].
+pub async fn any(
+    State(state): State<AppState>,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    request: Request,
+) -> Result<Json<LegacyResponse>, RouteError> {
+    let asked = tokio::time::timeout(BODY_TIMEOUT, read(request)).await.unwrap_or_default();
+    let token = asked.token.filter(|token| {
+        (1..=MAX_TOKEN_BYTES).contains(&token.expose().len())
+            && token.expose().bytes().all(|b| b.is_ascii_graphic())
+    });
+    let token = token.ok_or(RouteError::MissingToken)?;
+    if asked.voice_client_prefix.as_deref() != Some(state.service.config.policy.identity_prefix.as_str()) {
+        return Err(RouteError::WrongPrefix);
+    }
+    let minted = state.service.exchange(client, &token).await?;
+    Ok(Json(LegacyResponse { identity: minted.identity, token: minted.token }))
+}
+
+/// Query of a GET, JSON or form of a POST. What cannot be read counts as not said.
+async fn read(request: Request) -> LegacyRequest {
+    let is_json = request.method() == Method::POST
+        && request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
+            |text| text.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")),
+        );
+    if is_json {
+        Json::from_request(request, &()).await.map(|Json(asked)| asked).unwrap_or_default()
+    } else {
+        Form::from_request(request, &()).await.map(|Form(asked)| asked).unwrap_or_default()
+    }
+}

@@ -1,0 +1,344 @@
+//! Listeners, readiness, and a stop that loses nobody's answer.
+
+use std::{
+    convert::Infallible,
+    io::Write as _,
+    net::SocketAddr,
+    num::NonZeroU32,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, oneshot, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+use tower::ServiceExt as _;
+
+use crate::{
+    Config, Service,
+    http::{self, AppState},
+    outside::{Clock, SystemClock, SystemRandomness},
+    routes::admin,
+};
+
+/// How long a client may take to send the head of a request, from its first byte.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection may wait for its next request. Longer than the 60 s for which load balancers commonly keep
+/// theirs, since the side that closes first must be theirs, or a request can meet the closing.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long requests in progress may take after the service has been told to stop; more than any of them may take.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// The largest head of a request, in bytes: a Flex token and what browsers and proxies add.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// How often limits forget whom they need not remember.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// Runs the service until a signal (SIGTERM, ctrl-c) or, if so configured, the end of standard input; then finishes
+/// what is in progress. A second signal stops at once.
+///
+/// # Errors
+/// When the service cannot start: no randomness, no certificates, an address that cannot be listened on.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let random = Arc::new(SystemRandomness::prewarmed()?);
+    let client =
+        twilio::flex_token::http_client().context("cannot read the system's trusted certificates")?;
+    let service = Service::new(config, client, clock, random).context("TOKEN_SERVICE_IAM_BASE_URL")?;
+    let config = &service.config;
+
+    let public = TcpListener::bind(config.address).await.with_context(|| config.address.to_string())?;
+    let private =
+        TcpListener::bind(config.admin_address).await.with_context(|| config.admin_address.to_string())?;
+    let (port, admin_port) = (public.local_addr()?.port(), private.local_addr()?.port());
+
+    let state = AppState::new(Arc::clone(&service));
+    let (ready, is_ready) = watch::channel(true);
+    let admin = admin::router(is_ready.clone(), Arc::clone(&state.metrics));
+    let stopped = stop_signal(config.exit_with_stdin)?;
+    let mut public = tokio::spawn(listen(public, http::router(state), config.max_connections, is_ready));
+    // The operator's port answers for as long as the process lives.
+    let (_never_stops, always) = watch::channel(true);
+    let private = tokio::spawn(listen(private, admin, ADMIN_CONNECTIONS, always));
+    let housekeeping = tokio::spawn(forget(Arc::clone(&service)));
+
+    announce(&serde_json::json!({ "event": "ready", "port": port, "admin_port": admin_port }))?;
+    tracing::info!(port, admin_port, "ready");
+
+    let why = stopped.await.unwrap_or("lost its signals");
+    tracing::info!(why, "stopping");
+    ready.send_replace(false);
+    let again = stop_signal(false)?;
+    tokio::select! {
+        joined = &mut public => joined.context("the listener failed")?,
+        _ = again => tracing::warn!("told to stop twice: stopping at once"),
+    }
+    private.abort();
+    housekeeping.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+const ADMIN_CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(31);
+
+/// The one line on standard output, by which whoever started the service learns the ports.
+fn announce(line: &serde_json::Value) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to standard output")
+}
+
+/// Resolves to the reason, once there is one to stop.
+fn stop_signal(exit_with_stdin: bool) -> anyhow::Result<oneshot::Receiver<&'static str>> {
+    let (stop, stopped) = oneshot::channel();
+    let stdin_ended = if exit_with_stdin { Some(stdin_end()?) } else { None };
+    #[cfg(unix)]
+    let mut sigterm = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::spawn(async move {
+        let terminated = async {
+            #[cfg(unix)]
+            sigterm.recv().await;
+            #[cfg(not(unix))]
+            std::future::pending::<()>().await;
+        };
+        let stdin_ended = async {
+            match stdin_ended {
+                // An error means that the reading thread is gone, which is as good as the end.
+                Some(ended) => ended.await.unwrap_or_default(),
+                None => std::future::pending().await,
+            }
+        };
+        let why = tokio::select! {
+            () = terminated => "SIGTERM",
+            _ = tokio::signal::ctrl_c() => "ctrl-c",
+            () = stdin_ended => "standard input closed",
+        };
+        // Nobody listens any more only when the service has already stopped.
+        stop.send(why).unwrap_or_default();
+    });
+    Ok(stopped)
+}
+
+/// Resolves at the end of standard input. A thread of its own, because a blocking read of the runtime's would keep
+/// the process alive after a signal.
+fn stdin_end() -> anyhow::Result<oneshot::Receiver<()>> {
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("stdin".into())
+        .spawn(move || {
+            // An error ends it as the end does.
+            std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()).unwrap_or_default();
+            end.send(()).unwrap_or_default();
+        })
+        .context("cannot watch standard input")?;
+    Ok(ended)
+}
+
+async fn forget(service: Arc<Service>) {
+    let mut ticks = interval(FORGET_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        service.limits.forget_old();
+    }
+}
+
+/// Accepts connections while `ready`; then lets those in progress finish, for at most [`DRAIN_TIMEOUT`].
+async fn listen(
+    listener: TcpListener,
+    router: Router,
+    max_connections: NonZeroU32,
+    mut ready: watch::Receiver<bool>,
+) {
+    let permits = usize::try_from(max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    let permits = Arc::new(Semaphore::new(permits));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = ready.wait_for(|ready| !ready) => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        let (stream, peer, permit) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, as a rule: some will be free again soon.
+                tracing::error!(%error, "cannot accept a connection");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let progress = Arc::new(Progress::new());
+        let service = {
+            let (router, progress) = (router.clone(), Arc::clone(&progress));
+            service_fn(move |mut request: Request<Incoming>| {
+                progress.head_complete();
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let (router, progress) = (router.clone(), Arc::clone(&progress));
+                async move {
+                    let response = router.oneshot(request.map(Body::new)).await;
+                    progress.answered();
+                    Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+                }
+            })
+        };
+        let io = TokioIo::new(Watched { stream, progress: Arc::clone(&progress) });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE_TIMEOUT)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(io, service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            let _permit = permit;
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                },
+                () = progress.head_too_slow() => tracing::debug!("connection closed: request head too slow"),
+            }
+        });
+    }
+    drop(listener);
+    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still in progress");
+    }
+}
+
+/// Waits for room, then for a connection.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}
+
+/// How far a connection is with its request: whether, and since when, the head of one is arriving.
+///
+/// hyper's own timeout for heads also counts the time between requests, which must be long ([`IDLE_TIMEOUT`]).
+struct Progress {
+    start: Instant,
+    /// Milliseconds after `start` plus one at which the head began to arrive; 0 when none does.
+    head_since: AtomicU64,
+    /// Bytes that arrive now belong to a body, not to a head.
+    answering: std::sync::atomic::AtomicBool,
+}
+
+impl Progress {
+    /// A new connection owes us a request at once.
+    fn new() -> Self {
+        Self { start: Instant::now(), head_since: AtomicU64::new(1), answering: false.into() }
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn bytes_arrived(&self) {
+        if !self.answering.load(Ordering::Relaxed) {
+            let now = self.elapsed().saturating_add(1);
+            // Only the first bytes count. It is no error if there were some before.
+            self.head_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed).ok();
+        }
+    }
+
+    fn head_complete(&self) {
+        self.answering.store(true, Ordering::Relaxed);
+        self.head_since.store(0, Ordering::Relaxed);
+    }
+
+    fn answered(&self) {
+        self.answering.store(false, Ordering::Relaxed);
+    }
+
+    /// Resolves once a head has been arriving for longer than [`HEAD_TIMEOUT`].
+    async fn head_too_slow(&self) {
+        let limit = u64::try_from(HEAD_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+        loop {
+            let since = self.head_since.load(Ordering::Relaxed);
+            if since != 0 && self.elapsed().saturating_sub(since) >= limit {
+                return;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// A stream that says when bytes arrive.
+struct Watched {
+    stream: TcpStream,
+    progress: Arc<Progress>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = pin!(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.progress.bytes_arrived();
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        pin!(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        pin!(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        pin!(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        pin!(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,172 @@
+//! How often somebody may fail or be served, how much at once, and what is remembered.
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use support::{TestService, hours, invalid, question, valid, with_header};
+use wiremock::ResponseTemplate;
+
+#[tokio::test]
+async fn an_identity_gets_so_many_tokens_a_minute_and_others_are_unaffected() {
+    let service = TestService::start(&["--mints-per-minute", "6"]).await;
+    for _ in 0..6 {
+        assert_eq!(service.ask().await.status, 200);
+    }
+    let answer = service.ask().await;
+    assert_eq!(answer.error(), "429 rate_limited");
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    service.twilio_says(200, valid("other", hours(1))).await;
+    assert_eq!(service.ask().await.status, 200);
+    service.twilio_says(200, valid("agent_40example_2Ecom", hours(1))).await;
+    assert_eq!(service.ask().await.error(), "429 rate_limited");
+    service.clock.advance(Duration::from_secs(10));
+    assert_eq!(service.ask().await.status, 200);
+}
+
+#[tokio::test]
+async fn whoever_tries_out_flex_tokens_is_stopped_before_twilio_is_asked_again() {
+    let service = TestService::start(&[]).await;
+    service.twilio_says(200, invalid()).await;
+    for _ in 0..21 {
+        assert_eq!(service.ask().await.error(), "401 invalid_flex_token");
+    }
+    let asked = service.asked().await;
+    let answer = service.ask().await;
+    assert_eq!(answer.error(), "429 rate_limited");
+    assert_eq!(answer.header("retry-after"), Some("6"));
+    assert_eq!(service.asked().await, asked);
+    assert_eq!(service.send_from([192, 0, 2, 2], question()).await.error(), "401 invalid_flex_token");
+    service.clock.advance(Duration::from_secs(6));
+    assert_eq!(service.ask().await.error(), "401 invalid_flex_token");
+}
+
+#[tokio::test]
+async fn a_whole_contact_centre_behind_one_address_is_served() {
+    let service = TestService::start(&[]).await;
+    for agent in 0..200 {
+        service.twilio_says(200, valid(&format!("agent{agent}"), hours(1))).await;
+        assert_eq!(service.ask().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_costs_twilio_nothing_is_not_counted() {
+    let service = TestService::start(&[]).await;
+    for _ in 0..100 {
+        assert_eq!(service.send(with_header("authorization", None)).await.error(), "401 missing_token");
+    }
+    service.twilio_says(503, invalid()).await;
+    for _ in 0..100 {
+        assert_eq!(service.ask().await.error(), "503 upstream_unavailable");
+    }
+    service.twilio_says(200, valid("ann", hours(1))).await;
+    assert_eq!(service.ask().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_made_up_x_forwarded_for_changes_nothing_unless_its_writer_is_trusted() {
+    let from = |address: &str| with_header("x-forwarded-for", Some(address));
+    let direct = TestService::start(&["--failures-per-minute", "1"]).await;
+    direct.twilio_says(200, invalid()).await;
+    for last in 0..3 {
+        assert_eq!(direct.send(from(&format!("198.51.100.{last}"))).await.error(), "401 invalid_flex_token");
+    }
+    assert_eq!(direct.send(from("198.51.100.99")).await.error(), "429 rate_limited");
+
+    let proxied =
+        TestService::start(&["--failures-per-minute", "1", "--trusted-proxy", "192.0.2.0/24"]).await;
+    proxied.twilio_says(200, invalid()).await;
+    for _ in 0..3 {
+        assert_eq!(proxied.send(from("198.51.100.1")).await.error(), "401 invalid_flex_token");
+    }
+    assert_eq!(proxied.send(from("7.7.7.7, 198.51.100.1")).await.error(), "429 rate_limited");
+    assert_eq!(proxied.send(from("198.51.100.2")).await.error(), "401 invalid_flex_token");
+}
+
+#[tokio::test]
+async fn by_default_nothing_is_remembered_so_a_revoked_token_is_refused_at_once() {
+    let service = TestService::start(&[]).await;
+    assert_eq!(service.ask().await.status, 200);
+    service.twilio_says(200, invalid()).await;
+    assert_eq!(service.ask().await.error(), "401 invalid_flex_token");
+    service.twilio_says(200, valid("ann", hours(1))).await;
+    assert_eq!(service.ask().await.status, 200);
+}
+
+#[tokio::test]
+async fn an_answer_is_remembered_for_as_long_as_configured_and_no_longer() {
+    let service = TestService::start(&["--validation-cache-seconds", "30"]).await;
+    assert_eq!((service.ask().await.status.as_u16(), service.asked().await), (200, 1));
+    service.clock.advance(Duration::from_millis(29_999));
+    assert_eq!((service.ask().await.status.as_u16(), service.asked().await), (200, 1));
+    assert_eq!(service.send(with_header("authorization", Some("Bearer other"))).await.status, 200);
+    assert_eq!(service.asked().await, 2);
+    service.twilio_says(200, invalid()).await;
+    service.clock.advance(Duration::from_millis(1));
+    assert_eq!(service.ask().await.error(), "401 invalid_flex_token");
+}
+
+#[tokio::test]
+async fn a_remembered_answer_still_ends_with_the_flex_token() {
+    let service = TestService::start(&["--validation-cache-seconds", "30"]).await;
+    service.twilio_says(200, valid("ann", Duration::from_secs(70))).await;
+    assert_eq!(service.ask().await.status, 200);
+    service.clock.advance(Duration::from_secs(11));
+    assert_eq!(service.ask().await.error(), "401 flex_token_expiring");
+}
+
+#[tokio::test]
+async fn a_refusal_is_remembered_for_five_seconds_and_counts_once() {
+    let service =
+        TestService::start(&["--validation-cache-seconds", "30", "--failures-per-minute", "1"]).await;
+    service.twilio_says(200, invalid()).await;
+    for _ in 0..50 {
+        assert_eq!(service.ask().await.error(), "401 invalid_flex_token");
+    }
+    assert_eq!(service.asked().await, 1);
+    service.clock.advance(Duration::from_secs(5));
+    assert_eq!(service.ask().await.error(), "401 invalid_flex_token");
+    assert_eq!(service.asked().await, 2);
+}
+
+#[tokio::test]
+async fn that_twilio_could_not_be_asked_is_never_remembered() {
+    let service = TestService::start(&["--validation-cache-seconds", "30"]).await;
+    for (status, code) in
+        [(503, "503 upstream_unavailable"), (401, "500 internal"), (404, "403 wrong_account")]
+    {
+        service.twilio_says(status, serde_json::json!({})).await;
+        assert_eq!(service.ask().await.error(), code);
+    }
+    service.twilio_says(200, valid("ann", hours(1))).await;
+    assert_eq!(service.ask().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_hundred_who_ask_about_one_token_at_once_are_one_question() {
+    let service = Arc::new(
+        TestService::start(&["--validation-cache-seconds", "30", "--mints-per-minute", "100"]).await,
+    );
+    let slow = ResponseTemplate::new(200).set_body_json(valid("ann", hours(1)));
+    service.twilio_answers(slow.set_delay(Duration::from_millis(200))).await;
+    let answers = join_all((0..100).map(|_| service.ask())).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(service.asked().await, 1);
+}
+
+#[tokio::test]
+async fn more_requests_at_once_than_allowed_are_sent_away_and_the_others_served() {
+    let service = TestService::start(&["--max-in-flight", "3"]).await;
+    let slow = ResponseTemplate::new(200).set_body_json(valid("ann", hours(1)));
+    service.twilio_answers(slow.set_delay(Duration::from_millis(200))).await;
+    let answers = join_all((0..5).map(|_| service.ask())).await;
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(served, 3);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(answer.error(), "503 upstream_unavailable");
+        assert_eq!(answer.header("retry-after"), Some("2"));
+    }
+    assert_eq!(service.ask().await.status, 200);
+}

@@ -1,0 +1,245 @@
+//! The program as it is started: ports, signals, time limits on the wire, settings that it refuses.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
+
+mod support;
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use support::{ACCOUNT, AUTH, FLEX_TOKEN, KEY, KEY_SECRET, ORIGIN, WORKER};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+    time::timeout,
+};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+fn command(iam: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_token-service"));
+    command
+        .env_clear()
+        .env("TWILIO_ACCOUNT_SID", ACCOUNT)
+        .env("TWILIO_API_KEY_SID", KEY)
+        .env("TWILIO_API_KEY_SECRET", KEY_SECRET)
+        .env("TWILIO_AUTH_TOKEN", AUTH)
+        .args(["--port", "0", "--admin-port", "0", "--allowed-origin", ORIGIN, "--iam-base-url", iam])
+        .env("TOKEN_SERVICE_LOG", "trace")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+struct Process {
+    child: Child,
+    port: u16,
+    admin_port: u16,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time that really passes is what is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+async fn start(iam: &str, flags: &[&str]) -> Process {
+    let mut child = command(iam).args(flags).spawn().unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    timeout(Duration::from_secs(10), stdout.read_line(&mut line)).await.unwrap().unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(ready["event"], "ready");
+    let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
+    Process { port: port("port"), admin_port: port("admin_port"), child }
+}
+
+impl Process {
+    fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    /// Waits for the end; returns the exit code and all that was logged.
+    async fn ended(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        timeout(Duration::from_secs(10), stderr.read_to_string(&mut log)).await.unwrap().unwrap();
+        (timeout(Duration::from_secs(5), self.child.wait()).await.unwrap().unwrap().code(), log)
+    }
+
+    fn ask(&self) -> tokio::task::JoinHandle<(u16, Value)> {
+        let request = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
+            .post(format!("http://127.0.0.1:{}/v1/voice/token", self.port))
+            .bearer_auth(FLEX_TOKEN)
+            .header("origin", ORIGIN)
+            .json(&json!({"account_sid": ACCOUNT, "identity_prefix": "ext_"}));
+        tokio::spawn(async move {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.json().await.unwrap())
+        })
+    }
+
+    async fn admin(&self, path: &str) -> (u16, String) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let response =
+            client.get(format!("http://127.0.0.1:{}{path}", self.admin_port)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+}
+
+async fn twilio(delay: Duration) -> MockServer {
+    let server = MockServer::start().await;
+    let body = json!({
+        "valid": true, "expiration": "2999-01-01T00:00:00Z", "identity": "ann", "roles": ["agent"], "worker_sid": WORKER,
+    });
+    let answer = ResponseTemplate::new(200).set_body_json(body).set_delay(delay);
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    server
+}
+
+#[tokio::test]
+async fn it_says_its_ports_serves_counts_and_logs_no_secret() {
+    let twilio = twilio(Duration::ZERO).await;
+    let process = start(&twilio.uri(), &[]).await;
+    assert_eq!(process.admin("/live").await, (200, "live\n".into()));
+    assert_eq!(process.admin("/ready").await, (200, "ready\n".into()));
+    let (status, body) = process.ask().await.unwrap();
+    assert_eq!((status, body["identity"].as_str()), (200, Some("ext_ann")));
+    let (_, metrics) = process.admin("/metrics").await;
+    let line = r#"token_service_requests_total{route="/v1/voice/token",outcome="200"} 1"#;
+    assert!(metrics.contains(line), "{metrics}");
+    process.signal("-TERM");
+    let (code, log) = process.ended().await;
+    assert_eq!(code, Some(0));
+    assert!(log.contains("token minted") && !log.contains("canary"));
+    assert!(!log.contains(body["token"].as_str().unwrap().rsplit('.').next().unwrap()));
+}
+
+#[tokio::test]
+async fn told_to_stop_it_answers_what_it_has_begun_and_takes_nothing_new() {
+    let twilio = twilio(Duration::from_millis(1500)).await;
+    let process = start(&twilio.uri(), &[]).await;
+    let begun = process.ask();
+    while twilio.received_requests().await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    process.signal("-TERM");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(process.admin("/ready").await, (503, "stopping\n".into()));
+    assert!(TcpStream::connect(("127.0.0.1", process.port)).await.is_err());
+    assert_eq!(begun.await.unwrap().0, 200);
+    let started = now();
+    assert_eq!(process.ended().await.0, Some(0));
+    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn told_to_stop_twice_it_stops_at_once() {
+    let twilio = twilio(Duration::from_millis(2500)).await;
+    let process = start(&twilio.uri(), &[]).await;
+    let begun = process.ask();
+    while twilio.received_requests().await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    process.signal("-INT");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let started = now();
+    process.signal("-TERM");
+    process.ended().await;
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    begun.abort();
+}
+
+#[tokio::test]
+async fn it_never_outlives_the_one_who_holds_its_standard_input() {
+    let twilio = twilio(Duration::ZERO).await;
+    let mut process = start(&twilio.uri(), &["--exit-with-stdin"]).await;
+    assert_eq!(process.admin("/ready").await.0, 200);
+    drop(process.child.stdin.take());
+    assert_eq!(process.ended().await.0, Some(0));
+
+    // And it still heeds a signal while standard input is open.
+    let process = start(&twilio.uri(), &["--exit-with-stdin"]).await;
+    process.signal("-TERM");
+    assert_eq!(process.ended().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_cut_off_after_five_seconds_and_an_idle_connection_is_kept() {
+    let twilio = twilio(Duration::ZERO).await;
+    let process = start(&twilio.uri(), &[]).await;
+    let connect = || TcpStream::connect(("127.0.0.1", process.port));
+    let (mut silent, mut dripping, mut idle) =
+        (connect().await.unwrap(), connect().await.unwrap(), connect().await.unwrap());
+    let get = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    idle.write_all(get).await.unwrap();
+    let mut buffer = vec![0; 4096];
+    let read = idle.read(&mut buffer).await.unwrap();
+    assert!(buffer[..read].starts_with(b"HTTP/1.1 404"));
+
+    let started = now();
+    let cut = async {
+        dripping.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        while dripping.write_all(b"x-a: b\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        started.elapsed()
+    };
+    let closed = async {
+        let mut buffer = [0; 16];
+        assert_eq!(silent.read(&mut buffer).await.unwrap_or(0), 0);
+        started.elapsed()
+    };
+    let (cut, closed) = timeout(Duration::from_secs(9), async { tokio::join!(cut, closed) }).await.unwrap();
+    for took in [cut, closed] {
+        assert!((Duration::from_secs(4)..Duration::from_secs(8)).contains(&took), "{took:?}");
+    }
+    idle.write_all(get).await.unwrap();
+    let read = timeout(Duration::from_secs(1), idle.read(&mut buffer)).await.unwrap().unwrap();
+    assert!(buffer[..read].starts_with(b"HTTP/1.1 404"));
+    process.signal("-TERM");
+    process.ended().await;
+}
+
+#[tokio::test]
+async fn settings_that_are_not_usable_are_refused_with_a_message_that_shows_no_secret() {
+    let refused = |iam: &'static str, change: fn(&mut Command) -> &mut Command| async move {
+        let mut command = command(iam);
+        let output = timeout(Duration::from_secs(10), change(&mut command).output()).await.unwrap().unwrap();
+        assert!(!output.status.success());
+        assert!(output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let iam = "https://iam.twilio.com";
+    let messages = [
+        refused(iam, |command| command.env("TWILIO_API_KEY_SID", KEY_SECRET)).await,
+        refused(iam, |command| command.env("TWILIO_API_KEY_SECRET_FILE", "/dev/null")).await,
+        refused(iam, |command| command.env_remove("TWILIO_API_KEY_SECRET")).await,
+        refused("http://iam.twilio.com", |command| command.args(["--log", "error"])).await,
+    ];
+    assert!(!messages.concat().contains("canary"));
+    insta::assert_snapshot!(messages.concat(), @r"
+    token-service: TWILIO_API_KEY_SID is not a valid API key SID (SK and 32 hexadecimal digits)
+    token-service: TWILIO_API_KEY_SECRET and TWILIO_API_KEY_SECRET_FILE are both set; set one of them
+    token-service: TWILIO_API_KEY_SECRET or TWILIO_API_KEY_SECRET_FILE must be set
+    token-service: TOKEN_SERVICE_IAM_BASE_URL: not a valid base URL (https://host[/path]; http only to a loopback address)
+    ");
+}
+
+#[tokio::test]
+async fn the_settings_can_be_printed_without_secrets() {
+    let output = command("https://iam.twilio.com").arg("--print-config").output().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(text.contains("api-key-secret = set\nauth-token = set\n"), "{text}");
+    assert!(!text.contains("canary"));
+}

@@ -1,0 +1,113 @@
+//! No secret ever reaches the log, whatever happens, at any level, of any crate.
+
+mod support;
+
+use axum::{body::Body, http::Request};
+use serde_json::json;
+use support::{FLEX_TOKEN, TestService, builder, capture_log, hours, invalid, question, valid, with_header};
+
+#[tokio::test]
+async fn neither_flex_token_nor_voice_token_nor_our_own_secrets_are_ever_logged() {
+    let log = capture_log();
+    let service =
+        TestService::start(&["--validation-cache-seconds", "30", "--failures-per-minute", "3"]).await;
+    let mut voice_tokens = Vec::new();
+    for said in [
+        (200, valid("ann", hours(8))),
+        (200, invalid()),
+        (200, json!({"valid": false, "message": format!("no such token: {FLEX_TOKEN}")})),
+        (404, json!({"message": FLEX_TOKEN})),
+        (401, json!({"message": support::AUTH})),
+        (500, json!({"message": support::KEY_SECRET})),
+        (200, json!(FLEX_TOKEN)),
+    ] {
+        service.twilio_says(said.0, said.1).await;
+        service.clock.advance(std::time::Duration::from_secs(31));
+        let answer = service.ask().await;
+        if answer.status == 200 {
+            voice_tokens.push(answer.json()["token"].as_str().unwrap().to_owned());
+        }
+        service.send(with_header("authorization", Some("Bearer canary flex token"))).await;
+        service.send(with_header("authorization", Some("Basic canary"))).await;
+        service.send(with_header("x-canary", Some(FLEX_TOKEN))).await;
+        service.send(builder().body(format!("{{\"account_sid\":\"{FLEX_TOKEN}\"}}").into()).unwrap()).await;
+        let mut elsewhere = question();
+        *elsewhere.uri_mut() = format!("/{FLEX_TOKEN}?{FLEX_TOKEN}").parse().unwrap();
+        service.send(elsewhere).await;
+    }
+    let text = log.text();
+    // The capture works: our own lines and those of the HTTP client are there, down to TRACE.
+    assert!(text.contains("token minted") && text.contains(r#""level":"TRACE""#) && text.contains("hyper"));
+    assert!(text.contains("invalid_flex_token") && text.contains("HTTP 401"));
+    assert!(!voice_tokens.is_empty());
+    for voice_token in &voice_tokens {
+        for part in voice_token.split('.').skip(1) {
+            assert!(!text.contains(part), "{part}");
+        }
+    }
+    let line = text.lines().find(|line| line.contains("canary"));
+    assert_eq!(line, None);
+    let basic = ["Y2FuYXJ5", "NhbmFyeS", "jYW5hcn"]; // "canary" in base64, at each of the three offsets
+    assert!(!basic.iter().any(|encoded| text.contains(encoded)));
+    assert!(!service.state.metrics.render().contains("canary"));
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_with_everything_an_operator_needs_and_nothing_else() {
+    let log = capture_log();
+    let service = TestService::start(&[]).await;
+    service.twilio_says(200, invalid()).await;
+    let answer = service.send(with_header("x-request-id", Some("abc"))).await;
+    assert_eq!(answer.error(), "401 invalid_flex_token");
+    let text = log.text();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["target"].as_str().unwrap().starts_with("token_service"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    insta::assert_json_snapshot!(lines[0], { ".timestamp" => "…" }, @r#"
+    {
+      "cause": "the Flex token is not valid: Invalid Access Token",
+      "client": "192.0.2.1",
+      "level": "INFO",
+      "message": "request",
+      "method": "POST",
+      "outcome": "invalid_flex_token",
+      "route": "/v1/voice/token",
+      "span": {
+        "name": "request",
+        "request.id": "abc"
+      },
+      "status": 401,
+      "target": "token_service::http::scope",
+      "timestamp": "…",
+      "took_ms": 0.0
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn the_older_extensions_query_never_reaches_the_log() {
+    let log = capture_log();
+    let service = TestService::start(&["--legacy-generate-token"]).await;
+    for path in [
+        "/generateToken?Token=canary&VoiceClientPrefix=ext_",
+        "/generateToken?Token=canary",
+        "/canary?Token=",
+    ] {
+        service.send(Request::get(path).body(Body::empty()).unwrap()).await;
+    }
+    let text = log.text();
+    assert!(text.contains(r#""route":"/generateToken""#) && text.contains("token minted"));
+    assert!(!text.contains("canary") && !text.contains("Token="), "{text}");
+}
+
+#[test]
+fn neither_service_nor_settings_show_a_secret_in_debug() {
+    let _log = capture_log();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let service = runtime.block_on(TestService::start(&[]));
+    let config = &service.state.service.config;
+    assert!(!format!("{config:?} {config:#?} {config}").contains("canary"));
+}

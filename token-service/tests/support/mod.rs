@@ -1,0 +1,338 @@
+//! The service, in process: the real router, a clock that tests turn, a Twilio that says what tests want.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of this")]
+
+use std::{
+    cell::RefCell,
+    ffi::OsString,
+    io::Write,
+    net::SocketAddr,
+    sync::{
+        Arc, Once,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::ConnectInfo,
+    http::{HeaderMap, Request, StatusCode, request},
+};
+use clap::Parser as _;
+use protocol::{AccountSid, Secret, Timestamp, token::TokenErrorBody};
+use serde_json::{Value, json};
+use token_service::{
+    Config, Service,
+    config::{API_KEY_SECRET, AUTH_TOKEN, Args},
+    http::{AppState, router},
+    outside::{Clock, NoRandomness, Random},
+};
+use tower::ServiceExt as _;
+use twilio::{ApiKey, ApiKeySid, access_token, flex_token};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+pub const ACCOUNT: &str = "AC11111111111111111111111111111111";
+pub const KEY: &str = "SK22222222222222222222222222222222";
+pub const WORKER: &str = "WK33333333333333333333333333333333";
+pub const ORIGIN: &str = "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// Secrets that must turn up nowhere. Whatever contains "canary" is one.
+pub const FLEX_TOKEN: &str = "canary-flex-token";
+pub const KEY_SECRET: &str = "canary-key-secret";
+pub const AUTH: &str = "canary-auth-token";
+
+/// 2023-11-14T22:13:20Z.
+pub const START: u64 = 1_700_000_000_000;
+
+pub struct MockClock(AtomicU64);
+
+impl MockClock {
+    pub fn advance(&self, duration: Duration) {
+        self.0.fetch_add(u64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for MockClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(START + self.0.load(Ordering::SeqCst))
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Counts, so that a whole answer can be foreseen. Real randomness is tested where uniqueness is.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Random for Counter {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        let next = self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+        bytes.fill(0);
+        let start = bytes.len() - next.len();
+        bytes[start..].copy_from_slice(&next);
+        Ok(())
+    }
+}
+
+pub struct Broken;
+
+impl Random for Broken {
+    fn fill(&self, _bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        Err(NoRandomness)
+    }
+}
+
+/// What Twilio says about a good token of `identity` that ends `left` after [`START`].
+pub fn valid(identity: &str, left: Duration) -> Value {
+    let end = Timestamp::from_millis(START).plus(u64::try_from(left.as_millis()).unwrap());
+    json!({
+        "valid": true, "code": 0, "message": null, "expiration": iso(end), "realm_user_id": "user@example.com",
+        "identity": identity, "roles": ["agent"], "worker_sid": WORKER,
+    })
+}
+
+pub fn invalid() -> Value {
+    json!({
+        "valid": false, "code": 20101, "message": "Invalid Access Token", "expiration": null,
+        "identity": null, "realm_user_id": null, "roles": null, "worker_sid": null,
+    })
+}
+
+fn iso(time: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(i64::try_from(time.as_millis()).unwrap()).unwrap().to_string()
+}
+
+pub fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 3600)
+}
+
+/// Everything that this thread logs, all crates, down to TRACE; the service's tests run on one thread each.
+///
+/// The subscriber is the process's, not the thread's: tracing caches per call site whether anybody listens, and that
+/// is a race while other threads have no subscriber. So every test of a file that captures must begin with this.
+#[must_use]
+pub fn capture_log() -> Log {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        let subscriber = token_service::log::subscriber("trace".parse().unwrap(), || Log);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+    Log.text();
+    Log
+}
+
+thread_local! {
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+pub struct Log;
+
+impl Log {
+    /// What has been logged since this was last asked.
+    pub fn text(&self) -> String {
+        String::from_utf8(LINES.take()).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+pub struct TestService {
+    pub iam: MockServer,
+    pub clock: Arc<MockClock>,
+    pub state: AppState,
+    router: Router,
+}
+
+impl TestService {
+    /// With an agent `agent_40example_2Ecom` whose Flex token lives for eight hours.
+    pub async fn start(flags: &[&str]) -> Self {
+        Self::with(flags, Arc::new(Counter::default())).await
+    }
+
+    pub async fn with(flags: &[&str], random: Arc<dyn Random>) -> Self {
+        let iam = MockServer::start().await;
+        let url = iam.uri();
+        let service = Self::at(&url, iam, flags, random);
+        service.twilio_says(200, valid("agent_40example_2Ecom", hours(8))).await;
+        service
+    }
+
+    /// With Twilio at any address.
+    pub fn at(iam_url: &str, iam: MockServer, flags: &[&str], random: Arc<dyn Random>) -> Self {
+        let mut all = vec![
+            "token-service",
+            "--account-sid",
+            ACCOUNT,
+            "--api-key-sid",
+            KEY,
+            "--allowed-origin",
+            ORIGIN,
+            "--iam-base-url",
+            iam_url,
+        ];
+        all.extend(flags);
+        let variable = |name: &str| match name {
+            API_KEY_SECRET => Some(OsString::from(KEY_SECRET)),
+            AUTH_TOKEN => Some(OsString::from(AUTH)),
+            _ => None,
+        };
+        let config = Config::new(Args::parse_from(all), &variable).unwrap();
+        let clock = Arc::new(MockClock(AtomicU64::new(0)));
+        let http = flex_token::http_client().unwrap();
+        let service = Service::new(config, http, Arc::clone(&clock) as _, random).unwrap();
+        let state = AppState::new(service);
+        Self { iam, clock, router: router(state.clone()), state }
+    }
+
+    /// From now on, Twilio answers everything so.
+    pub async fn twilio_says(&self, status: u16, body: Value) {
+        self.twilio_answers(ResponseTemplate::new(status).set_body_json(body)).await;
+    }
+
+    pub async fn twilio_answers(&self, template: ResponseTemplate) {
+        self.iam.reset().await;
+        Mock::given(any()).respond_with(template).mount(&self.iam).await;
+    }
+
+    /// How often Twilio was asked since it was last told what to say.
+    pub async fn asked(&self) -> usize {
+        self.iam.received_requests().await.unwrap().len()
+    }
+
+    /// Sends a request from 192.0.2.1 and checks what must be so for every answer.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        self.send_from([192, 0, 2, 1], request).await
+    }
+
+    pub async fn send_from(&self, peer: [u8; 4], mut request: Request<Body>) -> Answer {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((peer, 4711))));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
+        let answer = Answer { status: head.status, headers: head.headers, body };
+        answer.check();
+        answer
+    }
+
+    /// The ordinary question.
+    pub async fn ask(&self) -> Answer {
+        self.send(question()).await
+    }
+}
+
+/// Headers that an answer may have. Whatever else turned up would be a leak, or an oversight.
+const ALLOWED_HEADERS: [&str; 19] = [
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "allow",
+    "cache-control",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "cross-origin-resource-policy",
+    "date",
+    "referrer-policy",
+    "retry-after",
+    "strict-transport-security",
+    "vary",
+    "www-authenticate",
+    "x-content-type-options",
+    "x-request-id",
+];
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    fn check(&self) {
+        for name in self.headers.keys() {
+            assert!(ALLOWED_HEADERS.contains(&name.as_str()), "unexpected header {name}");
+        }
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("referrer-policy", "no-referrer"),
+            ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(self.header(name), Some(value), "{name} of {} {}", self.status, self.body);
+        }
+        assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()));
+        assert!(!self.body.contains("canary"), "{}", self.body);
+        assert!(!format!("{:?}", self.headers).contains("canary"), "{:?}", self.headers);
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// `401 invalid_flex_token`, after checking that the body is an error body and nothing else.
+    pub fn error(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/json"), "{} {}", self.status, self.body);
+        let body: TokenErrorBody = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(Some(body.request_id.as_str()), self.header("x-request-id"));
+        assert!(!body.message.is_empty());
+        assert_eq!(self.json().as_object().unwrap().len(), 3);
+        let code = self.json()["code"].as_str().unwrap().to_owned();
+        assert_eq!(body.code.is_retryable(), self.header("retry-after").is_some(), "{code}");
+        format!("{} {code}", self.status.as_u16())
+    }
+
+    /// The claims of the token in the answer, which must be good at `now`.
+    pub fn claims(&self, now: Timestamp) -> access_token::Claims {
+        assert_eq!(self.status, 200, "{}", self.body);
+        let key = ApiKey::new(ApiKeySid::new(KEY).unwrap(), Secret::new(KEY_SECRET));
+        let jwt = self.json()["token"].as_str().unwrap().to_owned();
+        access_token::verify(&jwt, &key, &AccountSid::new(ACCOUNT).unwrap(), now).unwrap().claims
+    }
+}
+
+/// The ordinary question, to be changed.
+pub fn builder() -> request::Builder {
+    Request::post("/v1/voice/token")
+        .header("origin", ORIGIN)
+        .header("authorization", format!("Bearer {FLEX_TOKEN}"))
+        .header("content-type", "application/json")
+}
+
+pub fn body() -> String {
+    json!({"account_sid": ACCOUNT, "identity_prefix": "ext_"}).to_string()
+}
+
+pub fn question() -> Request<Body> {
+    builder().body(body().into()).unwrap()
+}
+
+/// The ordinary question with a header set to another value, or without it.
+pub fn with_header(name: &str, value: Option<&str>) -> Request<Body> {
+    let mut request = question();
+    let name: axum::http::HeaderName = name.parse().unwrap();
+    request.headers_mut().remove(&name);
+    if let Some(value) = value {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    request
+}

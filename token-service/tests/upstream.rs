@@ -1,0 +1,84 @@
+//! Twilio is not there, or hangs, or talks nonsense: 503 and `Retry-After`, within bounds.
+
+mod support;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use support::{Counter, TestService, hours, valid};
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
+use wiremock::{MockServer, ResponseTemplate};
+
+async fn service_with_twilio_at(url: &str) -> TestService {
+    TestService::at(url, MockServer::start().await, &[], Arc::new(Counter::default()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time that really passes is what is measured")]
+async fn unavailable_within(service: &TestService, limit: Duration) {
+    let started = Instant::now();
+    let answer = service.ask().await;
+    assert_eq!(answer.error(), "503 upstream_unavailable");
+    assert_eq!(answer.header("retry-after"), Some("2"));
+    assert!(started.elapsed() < limit, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_twilio_that_is_not_there_is_told_at_once() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let service = service_with_twilio_at(&format!("http://127.0.0.1:{port}")).await;
+    unavailable_within(&service, Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_twilio_that_hangs_is_given_up_after_three_seconds() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = service_with_twilio_at(&format!("http://{}", listener.local_addr().unwrap())).await;
+    unavailable_within(&service, Duration::from_millis(3100)).await;
+}
+
+#[tokio::test]
+async fn a_twilio_that_hangs_up_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = service_with_twilio_at(&format!("http://{}", listener.local_addr().unwrap())).await;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = [0; 1024];
+            assert_ne!(stream.read(&mut buffer).await.unwrap(), 0);
+            stream.set_zero_linger().unwrap();
+        }
+    });
+    unavailable_within(&service, Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_slow_twilio_makes_everybody_wait_no_longer_than_three_seconds() {
+    // 200 questions, 64 at once, two seconds each: whoever would have to wait for a second turn is told so in time.
+    let service = TestService::start(&["--mints-per-minute", "1000"]).await;
+    let slow = ResponseTemplate::new(200).set_body_json(valid("ann", hours(1)));
+    service.twilio_answers(slow.set_delay(Duration::from_secs(2))).await;
+    let started = tokio::time::Instant::now();
+    let answers = join_all((0..200).map(|_| service.ask())).await;
+    assert!(started.elapsed() < Duration::from_millis(3500), "{:?}", started.elapsed());
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(served, 64);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(answer.error(), "503 upstream_unavailable");
+    }
+    // And it recovers with the next request.
+    service.twilio_says(200, valid("ann", hours(1))).await;
+    assert_eq!(service.ask().await.status, 200);
+}
+
+#[tokio::test]
+async fn html_and_floods_are_no_answer() {
+    let service = TestService::start(&[]).await;
+    let html = |status| ResponseTemplate::new(status).set_body_raw("<html>canary</html>", "text/html");
+    let flood = ResponseTemplate::new(200).set_body_string("x".repeat(5_000_000));
+    for answer in [html(200), html(500), html(502), flood] {
+        service.twilio_answers(answer).await;
+        unavailable_within(&service, Duration::from_secs(1)).await;
+    }
+}
