@@ -33,6 +33,10 @@ impl Bench {
         self.machine.handle(event, self.now)
     }
 
+    fn fault(&mut self, id: u64, fault: VoiceFault) -> Vec<Command> {
+        self.machine.fault(id, fault, self.now)
+    }
+
     fn wait(&mut self, ms: u64) -> Vec<Command> {
         self.now = self.now.plus(ms);
         self.handle(Event::Tick)
@@ -470,11 +474,7 @@ fn what_cannot_be_read_is_reported_without_its_text() {
 fn a_freeze_holds_everything_back_and_lets_it_go_in_order() {
     let mut bench = Bench::new();
     bench.client(WORKER, true);
-    let _ = bench.machine.fault(
-        1,
-        VoiceFault::SignallingFreeze { identity: Some(alice()), ms: Some(8_000) },
-        bench.now,
-    );
+    bench.fault(1, VoiceFault::SignallingFreeze { identity: Some(alice()), ms: Some(8_000) });
     assert!(bench.wait(6_000).is_empty(), "not even a heartbeat");
     let (call, _) = bench.machine.call(NewCall::new(alice(), "+1"), bench.now).unwrap();
     let commands = bench.handle(Event::MediaOffered { call_sid: call.clone(), sdp: Ok(String::new()) });
@@ -496,18 +496,18 @@ fn faults_do_what_they_say_and_only_to_whom_they_name() {
     bench.open(OFFSCREEN);
     bench.listen_as(OFFSCREEN, "bob", 0);
     let bob = Some(Identity::new("bob").unwrap());
-    let commands = bench.machine.fault(1, VoiceFault::SignallingDrop { identity: bob.clone() }, bench.now);
+    let commands = bench.fault(1, VoiceFault::SignallingDrop { identity: bob.clone() });
     assert!(commands.contains(&Command::Abort(OFFSCREEN)) && !commands.contains(&Command::Abort(WORKER)));
     let error =
         VoiceFault::GatewayError { identity: bob, code: 31206, message: "slow down".into(), close: true };
-    let commands = bench.machine.fault(2, error, bench.now);
+    let commands = bench.fault(2, error);
     assert!(matches!(sent(&commands, OFFSCREEN)[..], [ServerMessage::Error { .. }, ServerMessage::Close {}]));
     assert!(sent(&commands, WORKER).is_empty());
-    let _ = bench.machine.fault(3, VoiceFault::SignallingRefuse { ms: Some(1_000) }, bench.now);
+    bench.fault(3, VoiceFault::SignallingRefuse { ms: Some(1_000) });
     assert!(!bench.machine.admits());
     bench.wait(1_000);
     assert!(bench.machine.admits());
-    let _ = bench.machine.fault(4, VoiceFault::TokenTtl { seconds: 14 }, bench.now);
+    bench.fault(4, VoiceFault::TokenTtl { seconds: 14 });
     let commands = bench.listen_as(WORKER, "alice", 0);
     assert!(matches!(
         sent(&commands, WORKER)[..],
@@ -518,7 +518,7 @@ fn faults_do_what_they_say_and_only_to_whom_they_name() {
         sent(&commands, WORKER)[..],
         [ServerMessage::Connected { token: TokenInfo { ttl: 3600, .. }, .. }]
     ));
-    let commands = bench.machine.fault(5, VoiceFault::TokenExpired { identity: Some(alice()) }, bench.now);
+    let commands = bench.fault(5, VoiceFault::TokenExpired { identity: Some(alice()) });
     assert_eq!(error_codes(&commands, WORKER), [31205]);
     let commands = bench.say(WORKER, "register", &json!({"media": {"audio": true}}));
     assert_eq!(error_codes(&commands, WORKER), [31205]);
@@ -529,9 +529,9 @@ fn media_loss_is_the_worst_of_the_faults_that_concern_the_call() {
     let mut bench = Bench::new();
     let (call, _) = bench.answered();
     let loss = |direction, percent, ms| VoiceFault::MediaLoss { call_sid: None, direction, percent, ms };
-    let commands = bench.machine.fault(1, loss(LossDirection::Both, 10, None), bench.now);
+    let commands = bench.fault(1, loss(LossDirection::Both, 10, None));
     assert_eq!(orders(&commands), [&MediaOrder::Loss { to_agent: 10, from_agent: 10 }]);
-    let commands = bench.machine.fault(2, loss(LossDirection::ToAgent, 90, Some(500)), bench.now);
+    let commands = bench.fault(2, loss(LossDirection::ToAgent, 90, Some(500)));
     assert_eq!(orders(&commands), [&MediaOrder::Loss { to_agent: 90, from_agent: 10 }]);
     assert_eq!(orders(&bench.wait(500)), [&MediaOrder::Loss { to_agent: 10, from_agent: 10 }]);
     let (known, commands) = bench.machine.clear_fault(1, bench.now);
@@ -544,7 +544,7 @@ fn media_loss_is_the_worst_of_the_faults_that_concern_the_call() {
 fn a_reset_ends_everything_and_keeps_the_sockets() {
     let mut bench = Bench::new();
     bench.answered();
-    let _ = bench.machine.fault(1, VoiceFault::SignallingRefuse { ms: None }, bench.now);
+    bench.fault(1, VoiceFault::SignallingRefuse { ms: None });
     let commands = bench.machine.reset(bench.now);
     assert!(matches!(sent(&commands, OFFSCREEN)[..], [ServerMessage::Hangup { .. }]));
     assert!(bench.machine.calls().is_empty() && bench.machine.faults().is_empty());
@@ -639,7 +639,7 @@ proptest! {
                     Some((sid, _)) => bench.machine.hang_up(sid, bench.now).unwrap_or_default(),
                     None => continue,
                 },
-                Step::Freeze(id) => bench.machine.fault(id, VoiceFault::SignallingFreeze { identity: None, ms: None }, bench.now),
+                Step::Freeze(id) => bench.fault(id, VoiceFault::SignallingFreeze { identity: None, ms: None }),
                 Step::Thaw(id) => bench.machine.clear_fault(id, bench.now).1,
                 Step::Wait(ms) => bench.wait(ms),
             };

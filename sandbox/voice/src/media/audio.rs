@@ -66,7 +66,7 @@ pub fn rms(samples: &[i16]) -> f64 {
     (sum / count).sqrt()
 }
 
-/// The loudest frequency between 100 and 2000 Hz, to 10 Hz, or `None` for silence.
+/// The loudest frequency between 100 and 3400 Hz, to 10 Hz, or `None` for silence.
 ///
 /// Goertzel over pieces of 100 ms, whose resolution is 10 Hz; the powers of the pieces are added.
 #[must_use]
@@ -84,7 +84,7 @@ pub fn loudest_hz(samples: &[i16]) -> Option<f64> {
         };
         samples.chunks_exact(PIECE).map(piece).sum()
     };
-    (10..=200u32)
+    (10..=340u32)
         .map(|tens| f64::from(tens * 10))
         .map(|hz| (power(hz), hz))
         .max_by(|a, b| a.0.total_cmp(&b.0))
