@@ -7,7 +7,9 @@ use std::{
     env,
     ffi::OsString,
     fs,
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    thread,
     time::Instant,
 };
 
@@ -44,23 +46,24 @@ struct Room {
     /// The base name of its files in the product.
     name: &'static str,
     packing: Packing,
-    /// Static files of the room that its packing reads.
-    reads: &'static [&'static str],
 }
 
 const ROOMS: [Room; 5] = [
-    Room { crate_dir: "worker-wasm", name: "worker", packing: Packing::Worker, reads: &[] },
-    Room { crate_dir: "offscreen-wasm", name: "offscreen", packing: Packing::Page, reads: &[] },
-    Room { crate_dir: "popup-wasm", name: "popup", packing: Packing::Page, reads: &[] },
-    Room { crate_dir: "content-wasm", name: "content", packing: Packing::Content, reads: &[] },
-    Room { crate_dir: "plugin", name: "plugin", packing: Packing::Plugin, reads: &["plugin/entry.js"] },
+    Room { crate_dir: "worker-wasm", name: "worker", packing: Packing::Worker },
+    Room { crate_dir: "offscreen-wasm", name: "offscreen", packing: Packing::Page },
+    Room { crate_dir: "popup-wasm", name: "popup", packing: Packing::Page },
+    Room { crate_dir: "content-wasm", name: "content", packing: Packing::Content },
+    Room { crate_dir: "plugin", name: "plugin", packing: Packing::Plugin },
 ];
 
 /// Crates that every room may be made of.
 const SHARED_CRATES: [&str; 3] = ["protocol", "webext", "voice-sdk"];
 
-/// The Voice SDK as its makers ship it, licence banner included.
-const VOICE_SDK: &str = "node_modules/@twilio/voice-sdk/dist/twilio.min.js";
+/// The Voice SDK as its makers ship it, and its licence, which the minified file itself does not carry.
+const VOICE_SDK: [(&str, &str); 2] = [
+    ("node_modules/@twilio/voice-sdk/dist/twilio.min.js", "vendor/twilio.min.js"),
+    ("node_modules/@twilio/voice-sdk/LICENSE.md", "vendor/twilio.LICENSE.md"),
+];
 
 /// WebAssembly without what JavaScript made by wasm2js cannot express. The standard library was compiled with more,
 /// so the linker is told what to claim; wasm-bindgen then keeps to it, and wasm-opt lowers the rest.
@@ -80,13 +83,33 @@ const LOWER_TO_PLAIN_WASM: [&str; 4] = [
 pub fn run(project: &Project, tools: &Tools) -> Result<()> {
     let start = Instant::now();
     let builder = Builder { project, tools };
-    let mut broken = Vec::new();
-    for room in &ROOMS {
-        if let Err(error) = builder.room(room) {
-            say!("build: {} does not build:\n{error:#}\n", room.crate_dir);
-            broken.push(room.crate_dir);
+    // Compilers take turns, because they share a target directory; packing one room goes on beside compiling the next.
+    let broken = thread::scope(|scope| -> Result<Vec<&str>> {
+        let mut packing = Vec::new();
+        for room in &ROOMS {
+            let Some(stamp) = builder.stamp_unless_fresh(room)? else { continue };
+            let start = Instant::now();
+            say!("build: {} ...", room.crate_dir);
+            let compiled = builder.compile(room);
+            let builder = &builder;
+            let pack = scope.spawn(move || {
+                builder.pack(room, &compiled?)?;
+                stamp.leave()?;
+                say!("build: {}: {}", room.crate_dir, seconds(start));
+                Ok(())
+            });
+            packing.push((room.crate_dir, pack));
         }
-    }
+        let mut broken = Vec::new();
+        for (name, pack) in packing {
+            let packed: Result<()> = pack.join().unwrap_or_else(|panic| resume_unwind(panic));
+            if let Err(error) = packed {
+                say!("build: {name} does not build:\n{error:#}\n");
+                broken.push(name);
+            }
+        }
+        Ok(broken)
+    })?;
     if !broken.is_empty() {
         bail!("rooms that do not build: {}", broken.join(", "));
     }
@@ -113,43 +136,31 @@ impl Builder<'_> {
         self.project.target.join("wasm/staged").join(room.crate_dir)
     }
 
-    fn room(&self, room: &Room) -> Result<()> {
-        let start = Instant::now();
-        let root = &self.project.root;
+    /// What to leave behind when the room is built, or `None` when it was built from the same inputs already.
+    fn stamp_unless_fresh(&self, room: &Room) -> Result<Option<Stamp>> {
         let shared = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json"];
-        let inputs: Vec<PathBuf> = std::iter::once(&room.crate_dir)
-            .chain(&SHARED_CRATES)
-            .chain(&shared)
-            .chain(room.reads)
-            .map(|name| root.join(name))
-            .collect();
-        for name in room.reads {
-            if !root.join(name).exists() {
-                bail!("{name} is missing");
-            }
-        }
-        let staged = self.staged(room);
+        let names = std::iter::once(&room.crate_dir).chain(&SHARED_CRATES).chain(&shared);
+        let inputs: Vec<PathBuf> = names.map(|name| self.project.root.join(name)).collect();
         // The recipe is this file, and the flags that depend on this machine.
         let recipe = format!("{}{:?}", include_str!("build.rs"), self.rust_flags(room)?);
+        let staged = self.staged(room);
         let stamp = Stamp::new(staged.with_extension("stamp"), &inputs, &recipe)?;
-        if stamp.is_fresh(&[&staged]) {
-            return Ok(());
-        }
-        say!("build: {} ...", room.crate_dir);
+        Ok(if stamp.is_fresh(&[&staged]) { None } else { Some(stamp) })
+    }
+
+    /// Makes the room's finished files from what the compiler left in `pkg`.
+    fn pack(&self, room: &Room, pkg: &Path) -> Result<()> {
+        let staged = self.staged(room);
         if staged.exists() {
             fs::remove_dir_all(&staged)?;
         }
         fs::create_dir_all(&staged)?;
-        let pkg = self.wasm_pack(room)?;
         match room.packing {
-            Packing::Page => self.pack_page(room, &pkg, &staged)?,
-            Packing::Worker => self.pack_worker(room, &pkg, &staged)?,
-            Packing::Content => self.pack_content(room, &pkg, &staged)?,
-            Packing::Plugin => self.pack_plugin(room, &pkg, &staged)?,
+            Packing::Page => self.pack_page(room, pkg, &staged),
+            Packing::Worker => self.pack_worker(room, pkg, &staged),
+            Packing::Content => self.pack_content(room, pkg, &staged),
+            Packing::Plugin => self.pack_plugin(room, pkg, &staged),
         }
-        stamp.leave()?;
-        say!("build: {}: {}", room.crate_dir, seconds(start));
-        Ok(())
     }
 
     /// Compiler flags: a product must not name the directories of the machine that made it.
@@ -178,7 +189,7 @@ impl Builder<'_> {
     }
 
     /// Compiles a room and gives the directory with its `.wasm` and its glue.
-    fn wasm_pack(&self, room: &Room) -> Result<PathBuf> {
+    fn compile(&self, room: &Room) -> Result<PathBuf> {
         let pkg = self.target().join("pkg").join(room.crate_dir);
         let target = match room.packing {
             Packing::Page | Packing::Worker => "web",
@@ -201,15 +212,20 @@ impl Builder<'_> {
     fn binaryen(&self, program: &str, flags: &[&str], input: &Path, output: &Path) -> Result<()> {
         let mut command = self.tools.npm_program(self.project, program);
         command.args(flags).arg(input).arg("-o").arg(output);
-        run_quietly(&mut command, &self.project.log(program))
+        run_quietly(&mut command, &input.with_extension(format!("{program}.log")))
     }
 
     fn esbuild(&self, flags: &[&str], input: &Path, output: &Path) -> Result<()> {
         let mut command = self.tools.npm_program(self.project, "esbuild");
-        command.arg(input).args(flags).args(["--minify", "--legal-comments=inline", "--log-level=warning"]);
+        command.arg(input).args(flags).args([
+            "--minify",
+            "--target=chrome120",
+            "--legal-comments=inline",
+            "--log-level=warning",
+        ]);
         let mut outfile = OsString::from("--outfile=");
         outfile.push(output);
-        run_quietly(command.arg(outfile), &self.project.log("esbuild"))
+        run_quietly(command.arg(outfile), &input.with_extension("esbuild.log"))
     }
 
     fn pack_page(&self, room: &Room, pkg: &Path, staged: &Path) -> Result<()> {
@@ -239,7 +255,7 @@ impl Builder<'_> {
         self.binaryen("wasm2js", &["-Oz"], &plain, &wasm)?;
         let entry = pkg.join("entry.js");
         fs::write(&entry, format!("import {{ start }} from './{}.js';\nstart();\n", room.name))?;
-        let bundle = ["--bundle", "--format=iife", "--loader:.wasm=js", "--target=chrome120"];
+        let bundle = ["--bundle", "--format=iife", "--loader:.wasm=js"];
         self.esbuild(&bundle, &entry, &staged.join(format!("{}.js", room.name)))
     }
 
@@ -255,7 +271,7 @@ impl Builder<'_> {
         );
         let script = pkg.join("whole.js");
         fs::write(&script, whole)?;
-        self.esbuild(&["--target=chrome100"], &script, &staged.join("holdfast-plugin.js"))
+        self.esbuild(&[], &script, &staged.join("holdfast-plugin.js"))
     }
 
     /// Puts the unpacked extension together, beside the old one, and then in its place.
@@ -283,7 +299,9 @@ impl Builder<'_> {
                 copy(&file, &to.join(file.strip_prefix(&staged)?))?;
             }
         }
-        copy(&root.join(VOICE_SDK), &fresh.join("vendor/twilio.min.js"))?;
+        for (from, to) in VOICE_SDK {
+            copy(&root.join(from), &fresh.join(to))?;
+        }
         let manifest = stamped_manifest(root)?;
         fs::write(fresh.join("manifest.json"), format!("{manifest:#}\n"))?;
         for named in files_named_by(&manifest) {
