@@ -215,6 +215,7 @@ impl Machine {
             Timer::OffscreenHello => self.offscreen_overdue(now),
             Timer::CallOffscreen => self.call_without_offscreen(now),
             Timer::Accept => self.accept_overdue(now),
+            Timer::CallLost => self.call_lost(now),
             Timer::HangUp => self.hang_up_overdue(now),
             Timer::ProblemFade => self.call_problem = None,
             // These only held something back; settling goes on from here.

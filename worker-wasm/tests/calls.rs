@@ -355,7 +355,7 @@ fn hanging_up_while_the_call_connects_ends_it_there() {
 fn a_call_that_does_not_end_when_told_to_is_ended_by_closing_the_document() {
     let mut rig = Rig::on_call();
     rig.page_says(PAGE, ToExtension::HangUp { payload: None });
-    rig.passes(4_900);
+    rig.passes(7_900);
     rig.page_says(PAGE, ToExtension::HangUp { payload: None });
     rig.passes(200);
     assert!(rig.state().call.is_none());
@@ -410,9 +410,22 @@ fn a_document_that_comes_back_without_the_call_has_lost_it() {
     let mut rig = Rig::on_call();
     rig.closes(OFFSCREEN);
     rig.offscreen_opens(None);
+    rig.passes(500);
     assert!(rig.state().call.is_none());
     assert_eq!(failure(&rig), Some(ProblemCode::CallFailed));
     assert_eq!(rig.state().status, Status::Registered);
+}
+
+#[test]
+fn a_document_that_comes_back_and_says_how_the_call_ended_is_believed() {
+    let mut rig = Rig::on_call();
+    rig.closes(OFFSCREEN);
+    rig.offscreen_opens(None);
+    rig.ended(CA, None);
+    assert!(rig.state().call.is_none());
+    assert_eq!(failure(&rig), None);
+    rig.passes(1_000);
+    assert_eq!(failure(&rig), None);
 }
 
 #[test]
@@ -431,6 +444,7 @@ fn a_document_that_dies_while_it_accepts_does_not_get_the_call_twice() {
     let offer = rig.incoming(CA);
     rig.closes(OFFSCREEN);
     rig.offscreen_opens(None);
+    rig.passes(500);
     assert_eq!(rig.connects().len(), 1);
     assert!(rig.rejected(offer));
     assert!(rig.state().call.is_none());
@@ -582,6 +596,7 @@ fn a_call_that_ended_while_the_worker_was_dead_is_over_without_a_complaint() {
     let mut rig = Rig::on_call();
     rig.is_killed();
     rig.offscreen_opens(None);
+    rig.passes(500);
     assert!(rig.state().call.is_none());
     assert_eq!(failure(&rig), None);
 }

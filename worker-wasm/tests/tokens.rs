@@ -85,6 +85,48 @@ fn the_newest_flex_token_wins() {
 }
 
 #[test]
+fn the_next_agent_at_the_desk_is_not_taken_for_the_one_before() {
+    let mut rig = Rig::registered();
+    rig.closes(PAGE);
+    rig.passes(10_000);
+    rig.take();
+    // Another agent has logged in, with a session that ends earlier.
+    rig.page_opens(PAGE_2);
+    rig.configure(PAGE_2, AC, URL, "ext_");
+    rig.flex_token(PAGE_2, "canary-flex-of-another-agent", HOUR);
+    assert_eq!(rig.request.clone().unwrap().1.bearer, Some(Secret::new("canary-flex-of-another-agent")));
+    rig.answer(200, &voice_token_body("ext_another_agent", AC, "canary-voice-2", 3_600));
+    rig.is_registered();
+    rig.passes(1_000);
+    assert_eq!(rig.heartbeats(PAGE_2).last().unwrap().voice_client_identity, "ext_another_agent");
+}
+
+#[test]
+fn a_session_that_begins_while_the_one_before_is_being_exchanged_gets_its_own_token() {
+    for first_answer in [200, 401] {
+        let mut rig = Rig::configured();
+        rig.flex_token(PAGE, "canary-flex-1", 8 * HOUR);
+        rig.page_opens(PAGE_2);
+        rig.configure(PAGE_2, AC, URL, "ext_");
+        rig.flex_token(PAGE_2, "canary-flex-of-another-agent", HOUR);
+        rig.answer(first_answer, &voice_token_body(IDENTITY, AC, "canary-voice-1", 3_600));
+        assert_eq!(problem(&rig), None);
+        rig.passes(1_000);
+        let (_, request) = rig.request.clone().unwrap();
+        assert_eq!(request.bearer, Some(Secret::new("canary-flex-of-another-agent")), "{first_answer}");
+    }
+}
+
+#[test]
+fn a_page_that_is_only_reloaded_costs_no_request() {
+    let mut rig = Rig::registered();
+    rig.page_opens(PAGE_2);
+    rig.configure(PAGE_2, AC, URL, "ext_");
+    rig.flex_token(PAGE_2, "canary-flex-1", 8 * HOUR);
+    assert!(!rig.fetched());
+}
+
+#[test]
 fn a_flex_token_without_a_readable_or_with_a_past_expiration_is_answered_with_an_error() {
     let mut rig = Rig::configured();
     let PageMessage::Parsed { message, .. } = flex_token("canary-flex-1", rig.now) else { panic!() };

@@ -13,7 +13,9 @@ const OFFSCREEN_MS: u64 = 10_000;
 /// How long accepting may take, from the hand-over to the open call.
 const ACCEPT_MS: u64 = 20_000;
 /// How long the offscreen document may take to end a call.
-const HANG_UP_MS: u64 = 5_000;
+const HANG_UP_MS: u64 = 8_000;
+/// A document that lost its port says how the call ended right after its Hello.
+const CALL_LOST_MS: u64 = 500;
 /// How long a failed call is shown after it.
 const PROBLEM_SHOWN_MS: u64 = 60_000;
 /// The longest caller's name that is kept.
@@ -151,7 +153,6 @@ impl Machine {
 
     /// The offscreen document has connected and says what it holds. It knows better than anything that was saved.
     pub(super) fn offscreen_says_hello(&mut self, held: Option<OffscreenCall>, now: Timestamp) {
-        let was_restored = std::mem::take(&mut self.restored_call);
         match (&self.durable.call, held) {
             (None, None) => {}
             (_, Some(held)) => {
@@ -163,17 +164,20 @@ impl Machine {
             }
             (Some(call), None) => match call.stage {
                 Stage::Waiting { .. } => self.hand_over(now),
-                Stage::Accepting | Stage::Carried if was_restored => {
-                    self.info(now, "The call ended while the worker was not running.");
-                    self.end_call(None, now);
-                }
                 Stage::Accepting | Stage::Carried => {
-                    self.end_call(
-                        Some(call_failed("The call broke off. Ask the caller to call again.")),
-                        now,
-                    );
+                    self.timers.arm(Timer::CallLost, now.plus(CALL_LOST_MS));
                 }
             },
+        }
+    }
+
+    /// The offscreen document came back without the call, and did not say how it ended.
+    pub(super) fn call_lost(&mut self, now: Timestamp) {
+        if self.restored_call {
+            self.info(now, "The call ended while the worker was not running.");
+            self.end_call(None, now);
+        } else {
+            self.end_call(Some(call_failed("The call broke off. Ask the caller to call again.")), now);
         }
     }
 
@@ -216,6 +220,8 @@ impl Machine {
 
     fn update_call(&mut self, held: &OffscreenCall, now: Timestamp) {
         let Some(call) = &mut self.durable.call else { return };
+        self.restored_call = false;
+        self.timers.disarm(Timer::CallLost);
         call.stage = Stage::Carried;
         call.view.state = held.state;
         call.view.muted = held.muted;
@@ -255,7 +261,7 @@ impl Machine {
             });
         }
         self.durable.last_ended = Some(call.view.sid);
-        for timer in [Timer::Accept, Timer::HangUp, Timer::CallOffscreen] {
+        for timer in [Timer::Accept, Timer::HangUp, Timer::CallLost, Timer::CallOffscreen] {
             self.timers.disarm(timer);
         }
         self.call_commands.clear();

@@ -54,6 +54,8 @@ pub(super) struct Page {
     accepted: bool,
     /// Its last CONFIGURE was refused.
     rejected: bool,
+    /// Its next Flex token is the first since it said CONFIGURE: perhaps of another agent.
+    new_session: bool,
     /// It is to be sent a CONFIGURED.
     owed_configured: bool,
     /// What it was told last.
@@ -135,6 +137,11 @@ impl Machine {
             Some(Peer::Page(page)) => Some(page),
             _ => None,
         }
+    }
+
+    /// True once after each CONFIGURE of the page.
+    pub(super) fn begins_session(&mut self, port: PortId) -> bool {
+        self.page_mut(port).is_some_and(|page| std::mem::take(&mut page.new_session))
     }
 
     fn pages(&self) -> impl Iterator<Item = (PortId, &Page)> {
@@ -237,13 +244,14 @@ impl Machine {
                 self.out.push(Command::CheckMicrophone);
                 self.expect_flex_token();
                 if let Some(page) = self.page_mut(port) {
-                    *page = Page { accepted: true, rejected: false, owed_configured: true, told: None };
+                    *page =
+                        Page { accepted: true, new_session: true, owed_configured: true, ..Page::default() };
                 }
             }
             Err(problem) => {
                 self.warn(now, format!("Refused a page: {}", problem.message));
                 if let Some(page) = self.page_mut(port) {
-                    *page = Page { accepted: false, rejected: true, owed_configured: false, told: None };
+                    *page = Page { rejected: true, ..Page::default() };
                 }
                 self.tell_page(port, ToPage::ConfigRejected { payload: Some(problem) });
             }

@@ -27,6 +27,8 @@ pub(super) enum Timer {
     CallOffscreen,
     /// A call that is being accepted is not open yet.
     Accept,
+    /// The offscreen document came back without the call; how it ended may follow at once.
+    CallLost,
     /// The offscreen document has not ended a call that it was told to end.
     HangUp,
     /// The last call's problem has been shown long enough.

@@ -73,8 +73,8 @@ impl VoiceToken {
 /// The volatile half: what is going on with the token service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TokenWork {
-    /// The number of the request that is on its way.
-    in_flight: Option<u32>,
+    /// The request that is on its way.
+    in_flight: Option<InFlight>,
     attempts: u32,
     last_request: Option<Timestamp>,
     /// Failures in a row.
@@ -84,6 +84,16 @@ pub(super) struct TokenWork {
     /// The Flex token that was refused is worth another try when a page sends it again: it was asked to.
     same_again: bool,
     pub(super) problem: Option<Problem>,
+}
+
+/// A request to the token service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct InFlight {
+    attempt: u32,
+    /// The Flex token that it was made with.
+    flex: Secret,
+    /// Another session began meanwhile: the answer is perhaps about another agent.
+    outdated: bool,
 }
 
 impl TokenWork {
@@ -96,7 +106,7 @@ impl TokenWork {
     }
 
     /// A new run of the same: late answers to the old one's requests are still told apart.
-    pub(super) const fn reset(&mut self) -> Self {
+    pub(super) const fn reset(&self) -> Self {
         Self {
             in_flight: None,
             attempts: self.attempts,
@@ -267,10 +277,13 @@ impl Machine {
             );
         }
         let is_same = self.durable.flex.as_ref().is_some_and(|held| held.token == message.token);
+        let begins_session = self.begins_session(port);
         let is_welcome = match &self.durable.flex {
             None => true,
             // One that was refused makes way for any other, so that a forged one cannot keep the real one out.
             Some(held) if held.refused => !is_same || self.tokens.same_again,
+            // A page that was just loaded may belong to the next agent at this desk, whatever the dates say.
+            Some(held) if begins_session => !is_same || held.expires_at < expires_at,
             Some(held) => held.expires_at < expires_at,
         };
         if !is_welcome {
@@ -278,6 +291,13 @@ impl Machine {
         }
         self.durable.flex = Some(FlexToken { token: message.token, expires_at, refused: false });
         self.tokens.same_again = false;
+        if begins_session && !is_same {
+            // Whose it is, the token service says: calls must not arrive under the name of the agent before.
+            self.refresh_voice_token(now);
+            if let Some(request) = &mut self.tokens.in_flight {
+                request.outdated = true;
+            }
+        }
         if !is_same
             && self
                 .tokens
@@ -296,10 +316,9 @@ impl Machine {
 
     /// The token service has answered, or not.
     pub(super) fn fetched(&mut self, attempt: u32, outcome: &FetchOutcome, now: Timestamp) {
-        if self.tokens.in_flight != Some(attempt) {
+        let Some(request) = self.tokens.in_flight.take_if(|request| request.attempt == attempt) else {
             return;
-        }
-        self.tokens.in_flight = None;
+        };
         self.timers.disarm(Timer::FetchDeadline);
         let Some(config) = &self.durable.config else { return };
         match understand(config, outcome, now) {
@@ -313,9 +332,18 @@ impl Machine {
                 self.tokens.failures = 0;
                 self.tokens.problem = None;
                 self.timers.disarm(Timer::FetchRetry);
+                if request.outdated {
+                    self.refresh_voice_token(now);
+                }
             }
+            Err(Failure::FlexTokenRefused(_)) if self.holds_another(&request.flex) => {}
             Err(failure) => self.fetch_failed(failure, now),
         }
+    }
+
+    /// True when a Flex token has come since the one that was sent.
+    fn holds_another(&self, sent: &Secret) -> bool {
+        self.durable.flex.as_ref().is_some_and(|held| held.token != *sent)
     }
 
     fn fetch_failed(&mut self, failure: Failure, now: Timestamp) {
@@ -346,16 +374,21 @@ impl Machine {
 
     /// The answer never came.
     pub(super) fn fetch_overdue(&mut self, now: Timestamp) {
-        if let Some(attempt) = self.tokens.in_flight {
+        if let Some(attempt) = self.tokens.in_flight.as_ref().map(|request| request.attempt) {
             self.fetched(attempt, &FetchOutcome::TimedOut, now);
         }
     }
 
     /// The SDK says that its token is about to expire.
     pub(super) fn voice_token_expiring(&mut self, now: Timestamp) {
-        if let Some(voice) = &mut self.durable.voice
-            && now.since(voice.fetched_at) >= TOO_YOUNG_MS
-            && voice.refresh_at.is_none_or(|at| at > now)
+        if self.durable.voice.as_ref().is_some_and(|voice| now.since(voice.fetched_at) >= TOO_YOUNG_MS) {
+            self.refresh_voice_token(now);
+        }
+    }
+
+    fn refresh_voice_token(&mut self, now: Timestamp) {
+        if let Some(voice) =
+            self.durable.voice.as_mut().filter(|voice| voice.refresh_at.is_none_or(|at| at > now))
         {
             voice.refresh_at = Some(now);
         }
@@ -409,10 +442,12 @@ impl Machine {
             return;
         }
         let request = request(config, &flex.token);
-        self.tokens.attempts = self.tokens.attempts.wrapping_add(1);
-        self.tokens.in_flight = Some(self.tokens.attempts);
+        let flex = flex.token.clone();
+        let attempt = self.tokens.attempts.wrapping_add(1);
+        self.tokens.attempts = attempt;
+        self.tokens.in_flight = Some(InFlight { attempt, flex, outdated: false });
         self.tokens.last_request = Some(now);
         self.timers.arm(Timer::FetchDeadline, now.plus(FETCH_DEADLINE_MS));
-        self.out.push(Command::FetchToken { attempt: self.tokens.attempts, request });
+        self.out.push(Command::FetchToken { attempt, request });
     }
 }
