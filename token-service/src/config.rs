@@ -64,10 +64,10 @@ pub struct Args {
     #[arg(long, env = "TOKEN_SERVICE_VALIDATION_CACHE_SECONDS", default_value_t = 0)]
     validation_cache_seconds: u64,
 
-    /// A web origin that may ask, as chrome-extension://<id>. Repeat it, or separate several by commas.
+    /// A web origin that may ask, as `chrome-extension://ID`. Repeat it, or separate several by commas.
     #[arg(long = "allowed-origin", env = "TOKEN_SERVICE_ALLOWED_ORIGINS", value_delimiter = ',')]
     allowed_origins: Vec<String>,
-    /// Also serve requests without an Origin header, which no browser extension sends.
+    /// Also serve requests without an Origin header. A browser's POST always has one.
     #[arg(long, env = "TOKEN_SERVICE_ALLOW_MISSING_ORIGIN")]
     allow_missing_origin: bool,
     /// Also serve /generateToken for the older extension. It carries the Flex token in the URL.
@@ -211,6 +211,10 @@ impl Config {
         }
         if !(MIN_LIFE_SECONDS..=access_token::MAX_TTL_SECONDS).contains(&args.ttl_seconds) {
             return Err(malformed("--ttl-seconds", "life of a token (60 to 86399 seconds)"));
+        }
+        // The whole check is the validator's; this much keeps credentials in the URL out of --print-config.
+        if args.iam_base_url.contains(['@', '?', '#']) {
+            return Err(malformed("--iam-base-url", "base URL (https://host[/path])"));
         }
         let validation_cache = Duration::from_secs(args.validation_cache_seconds);
         if validation_cache > crate::validation::MAX_CACHE {
@@ -429,6 +433,7 @@ mod tests {
             error(&["--region", CANARY], &[GOOD]),
             error(&["--allowed-origin", CANARY], &[GOOD]),
             error(&["--trusted-proxy", CANARY], &[GOOD]),
+            error(&["--iam-base-url", "https://user:canary@iam.twilio.com"], &[GOOD]),
             error(&[], &[GOOD, (AUTH_TOKEN, "canary with spaces")]),
             error(&[], &[(API_KEY_SECRET, "")]),
             error(&[], &[(API_KEY_SECRET, &sid)]),
@@ -437,13 +442,14 @@ mod tests {
         for message in &messages {
             assert!(!message.contains("canary"), "{message}");
         }
-        insta::assert_snapshot!(messages[..9].join("\n"), @r"
+        insta::assert_snapshot!(messages[..10].join("\n"), @r"
         TWILIO_ACCOUNT_SID is not a valid account SID (AC and 32 hexadecimal digits)
         TWILIO_API_KEY_SID is not a valid API key SID (SK and 32 hexadecimal digits)
         --identity-prefix is not a valid identity prefix (lower-case letters and digits, then _)
         TWILIO_REGION is not a valid region (as au1 or ie1)
         --allowed-origin is not a valid origin (chrome-extension://<32 letters a to p>, or https://host[:port])
         --trusted-proxy is not a valid address or network (as 10.0.0.0/8)
+        --iam-base-url is not a valid base URL (https://host[/path])
         TWILIO_AUTH_TOKEN is not a valid secret (1 to 256 visible characters, no SID)
         TWILIO_API_KEY_SECRET is not a valid secret (1 to 256 visible characters, no SID)
         TWILIO_API_KEY_SECRET is not a valid secret (1 to 256 visible characters, no SID)

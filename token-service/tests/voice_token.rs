@@ -8,7 +8,7 @@ use axum::{body::Body, http::Request};
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 use support::{
-    ACCOUNT, Broken, KEY, TestService, body, builder, hours, invalid, question, valid, with_header,
+    ACCOUNT, Broken, KEY, Panics, TestService, body, builder, hours, invalid, question, valid, with_header,
 };
 use token_service::outside::{Clock as _, SystemRandomness};
 use wiremock::{
@@ -310,6 +310,16 @@ async fn ten_thousand_tokens_of_one_second_have_ten_thousand_names() {
 async fn without_randomness_there_is_no_token_rather_than_one_with_a_known_name() {
     let service = TestService::with(&[], Arc::new(Broken)).await;
     assert_eq!(service.ask().await.error(), "500 internal");
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_request_and_not_the_service() {
+    let service = TestService::with(&[], Arc::new(Panics)).await;
+    for _ in 0..2 {
+        let answer = service.send(with_header("x-request-id", Some("given"))).await;
+        assert_eq!(answer.error(), "500 internal");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(support::ORIGIN));
+    }
 }
 
 #[tokio::test]

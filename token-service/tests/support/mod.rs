@@ -86,6 +86,14 @@ impl Random for Broken {
     }
 }
 
+pub struct Panics;
+
+impl Random for Panics {
+    fn fill(&self, _bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        panic!("canary")
+    }
+}
+
 /// What Twilio says about a good token of `identity` that ends `left` after [`START`].
 pub fn valid(identity: &str, left: Duration) -> Value {
     let end = Timestamp::from_millis(START).plus(u64::try_from(left.as_millis()).unwrap());
