@@ -328,13 +328,12 @@ impl Machine {
         self.log(now, LogLevel::Warning, message.into());
     }
 
-    /// Writes to the flight recorder. A line that is among the last few already is not repeated, so that nobody can wash
-    /// the record out.
+    /// Writes to the flight recorder. A line is not repeated at once, nor a warning among the last few, so that neither a
+    /// hostile page nor a worker that is started every half minute can wash the record out.
     fn log(&mut self, at: Timestamp, level: LogLevel, message: String) {
         let log = &mut self.durable.log;
-        let is_repeated = level != LogLevel::Info
-            && log.iter().rev().take(4).any(|entry| entry.level == level && entry.message == message);
-        if is_repeated {
+        let looks_back = if level == LogLevel::Info { 1 } else { 4 };
+        if log.iter().rev().take(looks_back).any(|entry| entry.level == level && entry.message == message) {
             return;
         }
         if log.len() >= persisted::LOG_LINES {

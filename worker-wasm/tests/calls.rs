@@ -507,6 +507,30 @@ fn a_port_that_was_replaced_has_no_say() {
     assert!(rig.state().call.is_some());
 }
 
+#[test]
+fn a_call_that_is_open_elsewhere_does_not_keep_a_dead_device_alive() {
+    let mut rig = Rig::on_call();
+    rig.device_says(DeviceEvent::Unregistered);
+    rig.passes(16_000);
+    assert!(
+        rig.did(|c| matches!(c, Command::DestroyDevice { .. })),
+        "though the gateway never cancelled its offer"
+    );
+    assert!(rig.state().call.is_some());
+}
+
+#[test]
+fn a_call_that_was_taken_up_while_it_connects_has_its_deadline_too() {
+    let mut rig = Rig::started();
+    rig.opens(OFFSCREEN, protocol::port::OFFSCREEN, own_page("offscreen.html"));
+    rig.offscreen_says(FromOffscreen::Hello { call: Some(held(CA, CallPhase::Connecting)) });
+    rig.passes(19_000);
+    assert!(rig.state().call.is_some());
+    rig.passes(1_000);
+    assert!(rig.state().call.is_none());
+    assert!(closes_offscreen(&rig));
+}
+
 // The worker dies.
 
 #[test]

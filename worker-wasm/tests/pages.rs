@@ -470,6 +470,15 @@ fn the_watchdog_alarm_runs_while_there_is_something_to_watch() {
 }
 
 #[test]
+fn a_worker_that_is_started_again_and_again_writes_one_line_about_it() {
+    let mut rig = Rig::started();
+    for _ in 0..50 {
+        rig.is_killed();
+    }
+    assert_eq!(rig.saved.unwrap().log.len(), 2);
+}
+
+#[test]
 fn the_flight_recorder_keeps_its_last_lines_and_a_hostile_page_cannot_wash_them_out() {
     let mut rig = Rig::registered();
     rig.page_opens(PAGE_2);
