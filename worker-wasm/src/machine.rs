@@ -328,12 +328,19 @@ impl Machine {
         self.log(now, LogLevel::Warning, message.into());
     }
 
-    /// Writes to the flight recorder. A line is not repeated at once, nor a warning among the last few, so that neither a
-    /// hostile page nor a worker that is started every half minute can wash the record out.
+    /// A warning that somebody else can cause as often as they like: written once, as long as the record shows it.
+    fn complain(&mut self, now: Timestamp, message: impl Into<String>) {
+        let message = message.into();
+        if !self.durable.log.iter().any(|entry| entry.message == message) {
+            self.warn(now, message);
+        }
+    }
+
+    /// Writes to the flight recorder. A line is not repeated at once: a worker without a registration is started every
+    /// half minute.
     fn log(&mut self, at: Timestamp, level: LogLevel, message: String) {
         let log = &mut self.durable.log;
-        let looks_back = if level == LogLevel::Info { 1 } else { 4 };
-        if log.iter().rev().take(looks_back).any(|entry| entry.level == level && entry.message == message) {
+        if log.back().is_some_and(|entry| entry.level == level && entry.message == message) {
             return;
         }
         if log.len() >= persisted::LOG_LINES {

@@ -117,7 +117,7 @@ impl Machine {
         if let Some(peer) = self.trust.judge(name, sender) {
             self.peers.insert(port, peer);
         } else {
-            self.warn(now, "Refused a connection from somebody that may not connect.");
+            self.complain(now, "Refused a connection from somebody that may not connect.");
             self.out.push(Command::ClosePort { port });
         }
     }
@@ -249,7 +249,7 @@ impl Machine {
                 }
             }
             Err(problem) => {
-                self.warn(now, format!("Refused a page: {}", problem.message));
+                self.complain(now, format!("Refused a page: {}", problem.message));
                 if let Some(page) = self.page_mut(port) {
                     *page = Page { rejected: true, ..Page::default() };
                 }
