@@ -122,6 +122,19 @@ fn a_failed_call_is_shown_for_a_minute_or_until_the_next_one() {
 }
 
 #[test]
+fn the_minute_of_one_failed_call_does_not_hide_the_problem_of_the_next() {
+    let mut rig = Rig::registered();
+    rig.incoming(CA);
+    rig.ended(CA, Some(call_failed()));
+    rig.passes(50_000);
+    rig.incoming(OTHER_CA);
+    let message = "No microphone.".to_owned();
+    rig.ended(OTHER_CA, Some(Problem { code: ProblemCode::MicrophoneUnavailable, message, retrying: false }));
+    rig.passes(20_000);
+    assert_eq!(failure(&rig), Some(ProblemCode::MicrophoneUnavailable));
+}
+
+#[test]
 fn the_cancel_that_the_gateway_sends_after_the_hand_over_is_not_the_end_of_the_call() {
     // Before and after the offscreen document reports the call open, before and after it reports anything at all.
     for order in
@@ -570,6 +583,19 @@ fn a_restarted_worker_that_does_not_get_registered_says_so_after_three_seconds()
     rig.passes(2_900);
     assert!(rig.heartbeats(PAGE).is_empty());
     rig.passes(200);
+    assert_eq!(rig.heartbeats(PAGE).last().unwrap().error, Some(true));
+}
+
+#[test]
+fn the_grace_of_a_restart_ends_with_the_registration() {
+    let mut rig = Rig::registered();
+    rig.is_killed();
+    rig.page_opens(PAGE);
+    rig.configure(PAGE, AC, URL, "ext_");
+    rig.is_registered();
+    rig.passes(500);
+    rig.device_says(DeviceEvent::Unregistered);
+    rig.passes(1_000);
     assert_eq!(rig.heartbeats(PAGE).last().unwrap().error, Some(true));
 }
 

@@ -572,4 +572,15 @@ fn an_sdk_error_while_registered_changes_nothing_but_the_log() {
     let mut rig = Rig::registered();
     rig.device_says(DeviceEvent::Error { code: Some(31_404) });
     assert_eq!((rig.state().status, problem(&rig)), (Status::Registered, None));
+    rig.passes(1_000);
+    assert_eq!(rig.heartbeats(PAGE).last().unwrap().error, None);
+}
+
+#[test]
+fn an_sdk_error_before_the_first_registration_is_a_problem_at_once() {
+    let mut rig = Rig::registering();
+    rig.device_says(DeviceEvent::Error { code: Some(31_005) });
+    assert_eq!((rig.state().status, problem(&rig)), (Status::Failed, Some(ProblemCode::GatewayUnavailable)));
+    rig.is_registered();
+    assert_eq!((rig.state().status, problem(&rig)), (Status::Registered, None));
 }

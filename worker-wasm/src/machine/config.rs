@@ -191,6 +191,24 @@ mod tests {
     }
 
     #[test]
+    fn policy_may_decide_the_account_or_the_token_service_alone() {
+        let account = PolicyValues { account_sid: Some(A.into()), ..PolicyValues::default() };
+        let token_url = PolicyValues { token_service_url: Some(URL.into()), ..PolicyValues::default() };
+        let prefix = PolicyValues { identity_prefix: Some("ext_".into()), ..PolicyValues::default() };
+        assert!(Policy::read(&account).0.is_managed() && Policy::read(&token_url).0.is_managed());
+        assert!(!Policy::read(&prefix).0.is_managed());
+
+        let config = judge(&configure(A, URL, "ext_"), &Policy::default(), None).unwrap();
+        for values in [&account, &token_url, &prefix] {
+            assert!(Policy::read(values).0.allows(&config));
+        }
+        let other = judge(&configure(B, "https://else.test/", "ja_"), &Policy::default(), None).unwrap();
+        for values in [&account, &token_url, &prefix] {
+            assert!(!Policy::read(values).0.allows(&other));
+        }
+    }
+
+    #[test]
     fn an_invalid_policy_value_is_named_and_ignored_without_being_repeated() {
         let (policy, complaints) = Policy::read(&PolicyValues {
             account_sid: Some("<b>AC</b>".into()),
