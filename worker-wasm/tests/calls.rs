@@ -666,7 +666,7 @@ fn the_documents_word_about_the_call_wins_over_the_saved_one() {
     rig.is_killed();
     rig.offscreen_opens(Some(held(CA, CallPhase::Open)));
     let call = rig.state().call.unwrap();
-    assert_eq!((call.sid.as_str(), call.state), (CA, CallPhase::Open));
+    assert_eq!((call.sid.as_str(), call.state, call.answered_at), (CA, CallPhase::Open, Some(rig.now)));
 
     let mut rig = Rig::on_call();
     rig.is_killed();
