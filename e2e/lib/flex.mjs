@@ -113,7 +113,7 @@ export class FlexPage {
   async dial(digits) {
     await this.page.locator(DIALPAD).click();
     for (const digit of digits) {
-      await this.page.locator('button').filter({ hasText: new RegExp(`^\\s*${digit === '*' ? '\\*' : digit}`) }).locator('visible=true').first().click();
+      await this.page.locator(`.Twilio-Dialpad-Button-${{ '*': 'star', '#': 'hash' }[digit] ?? digit}`).first().click();
     }
     await this.page.locator(DIALPAD).click();
   }

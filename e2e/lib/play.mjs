@@ -21,7 +21,7 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
   report.flex_ui = await flex.version();
   report.registered_ms = await flex.registeredMs();
   const identity = (await flex.heartbeat()).voiceClientIdentity;
-  promise(identity === stack.account.voice_identity, `registered as ${identity} ${report.registered_ms} ms after the page said hello`);
+  promise(identity === stack.account.extension_identity, `registered as ${identity} ${report.registered_ms} ms after the page said hello`);
   await until('contact_uri to be the extension\'s', async () => (await flex.store()).contactUri?.startsWith(`client:${identity}`));
   await until('the agent to be available', async () => (await flex.store()).activity === 'Available');
 
@@ -74,9 +74,9 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
   promise(kept === reloads, `over ${reloads} reloads: same identity, same call SID, same mute state, working controls`);
 
   if (!muted) await flex.toggleMute();
-  await until('silence at the customer', async () => (await call(sid)).agent_to_customer.rms_now < 20, { timeout: 8000 });
+  await until('silence at the customer', async () => (await call(sid)).agent_to_customer.rms < 20, { timeout: 8000 });
   await flex.toggleMute();
-  await until('the tone to be back at the customer', async () => (await call(sid)).agent_to_customer.rms_now > 200, { timeout: 8000 });
+  await until('the tone to be back at the customer', async () => (await call(sid)).agent_to_customer.rms > 200, { timeout: 8000 });
   promise(true, 'muted with Flex\'s button: the customer hears silence; unmuted: the tone is back');
 
   await flex.dial(DTMF);

@@ -50,9 +50,9 @@ export class Probe {
     ...overrides,
   });
 
-  async sendFlexToken(overrides = {}, { ttl_seconds } = {}) {
-    const { token, expiration, account_sid } = await this.switchboard.request('POST', '/api/flex-token', { ttl_seconds });
-    await this.send('FLEX_TOKEN', { token, expiration, accountSid: account_sid, ...overrides });
+  async sendFlexToken(overrides = {}) {
+    const { token, expiration, accountSid } = await this.switchboard.flexLogin();
+    await this.send('FLEX_TOKEN', { token, expiration, accountSid, ...overrides });
   }
 
   /** Everything received of one type (without the prefix), oldest first. */
@@ -73,10 +73,10 @@ export class Probe {
   }, options);
 
   /** The whole handshake, as the plugin does it: answers every CONFIGURED with a Flex token. */
-  async register(options = {}) {
+  async register() {
     await this.configure();
     await this.wait('CONFIGURED');
-    await this.sendFlexToken({}, options);
+    await this.sendFlexToken();
     return (await this.wait('HEARTBEAT', beat => beat.registered, { timeout: 20_000 })).payload;
   }
 

@@ -1,5 +1,6 @@
 // The running stack (sandbox, token service, built extension), as `cargo xtask` describes it in a JSON file.
 import fs from 'node:fs';
+import https from 'node:https';
 
 /** Reads the stack file: --stack FILE, or HOLDFAST_STACK. */
 export function readStack(file = process.env.HOLDFAST_STACK) {
@@ -31,6 +32,7 @@ export async function until(what, probe, { timeout = 15_000, every = 50 } = {}) 
 /** The sandbox's switchboard, by its REST interface. */
 export class Switchboard {
   constructor(stack) {
+    this.stack = stack;
     this.base = `http://127.0.0.1:${stack.http}`;
   }
 
@@ -58,9 +60,34 @@ export class Switchboard {
   hangUp = sid => this.request('POST', `/api/calls/${sid}/hangup`, {});
   dtmf = (sid, digits) => this.request('POST', `/api/calls/${sid}/dtmf`, { digits });
   mark = (sid, name, end = false) => this.request('POST', `/api/calls/${sid}/mark`, end ? { name, end } : { name });
-  windows = sid => this.request('GET', `/api/calls/${sid}/windows`);
+  /** The named windows of a call, and `outside`: all that no window covers. */
+  async windows(sid) {
+    const all = await this.request('GET', `/api/calls/${sid}/windows`);
+    return { windows: all.filter(({ name }) => name !== 'outside'), outside: all.find(({ name }) => name === 'outside') };
+  }
   fault = fault => this.request('POST', '/api/faults', fault);
   clearFaults = () => this.request('DELETE', '/api/faults');
   reset = () => this.request('POST', '/api/reset', {});
   setActivity = name => this.request('PUT', '/api/agent/activity', { name });
+
+  /** Logs the agent in as Flex's page does: `{token, expiration, accountSid, …}`. */
+  flexLogin() {
+    const { tls, account } = this.stack;
+    const body = JSON.stringify({ token: null });
+    return new Promise((resolve, reject) => {
+      const request = https.request({
+        host: '127.0.0.1', port: tls, path: '/sandbox/login', method: 'POST', rejectUnauthorized: false, timeout: 5000,
+        headers: { host: 'flex.twilio.com', 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      }, response => {
+        let text = '';
+        response.setEncoding('utf8').on('data', chunk => { text += chunk; }).on('end', () => {
+          if (response.statusCode !== 200) return reject(new Error(`login: ${response.statusCode}`));
+          resolve({ accountSid: account.account_sid, ...JSON.parse(text) });
+        });
+      });
+      request.on('timeout', () => request.destroy(new Error('login: no answer')));
+      request.on('error', reject);
+      request.end(body);
+    });
+  }
 }

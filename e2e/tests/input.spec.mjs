@@ -24,7 +24,7 @@ test('the content script works on a page whose CSP forbids WASM and all else', a
   });
   expect(wasm).toBe('CompileError');
   const heartbeat = await probe.register();
-  expect(heartbeat.voiceClientIdentity).toBe(stack.account.voice_identity);
+  expect(heartbeat.voiceClientIdentity).toBe(stack.account.extension_identity);
 });
 
 test('malformed and unknown messages are answered by type, foreign ones passed over, and a good one still works', async ({ probe, stack }) => {
@@ -40,7 +40,7 @@ test('malformed and unknown messages are answered by type, foreign ones passed o
   await probe.wait('ERROR', error => error.inReplyTo?.endsWith('SEND_DTMF_DIGITS') && error.code === 'malformed_message');
   await probe.send('HANGUP_CALL');
   await probe.wait('ERROR', error => error.code === 'not_configured');
-  expect((await probe.register()).voiceClientIdentity).toBe(stack.account.voice_identity);
+  expect((await probe.register()).voiceClientIdentity).toBe(stack.account.extension_identity);
   await probe.send('HANGUP_CALL');
   await probe.wait('ERROR', error => error.code === 'no_call');
 });
@@ -72,7 +72,7 @@ test('a frame of another origin cannot configure the extension', async ({ browse
   await probe.page.waitForTimeout(1500);
   expect(await probe.count('CONFIGURED')).toBe(0);
   expect((await uiState(await popup(browser))).accountSid).toBeNull();
-  expect((await probe.register()).voiceClientIdentity).toBe(stack.account.voice_identity);
+  expect((await probe.register()).voiceClientIdentity).toBe(stack.account.extension_identity);
 });
 
 test('an invalid Flex token is named in popup and page, and the next good one registers', async ({ browser, probe }) => {

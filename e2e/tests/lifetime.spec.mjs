@@ -54,7 +54,7 @@ test('a kill in the middle of a call costs no packet, and page and popup have th
 test('a page that says hello long after the worker fell asleep is answered', async ({ chromium, stack, switchboard }) => {
   const probe = await Probe.openBare(chromium, stack, switchboard);
   await until('the idle worker to be stopped', async () => (await chromium.workers()).length === 0, { timeout: IDLE_MS + 20_000, every: 1000 });
-  expect((await probe.register()).voiceClientIdentity).toBe(stack.account.voice_identity);
+  expect((await probe.register()).voiceClientIdentity).toBe(stack.account.extension_identity);
 });
 
 test('with the Flex tab closed the registration stays, and a call is answered', async ({ chromium, stack, switchboard }) => {
