@@ -7,7 +7,7 @@ use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::account;
 use crate::cloud::FlexCloud;
-use crate::iam::Login;
+use crate::iam::{self, Login};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -23,19 +23,21 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 pub(crate) fn router(cloud: FlexCloud) -> Router {
     Router::new()
-        .route("/", get(page))
-        .route("/agent-desktop", get(page))
-        .route("/agent-desktop/{*rest}", get(page))
-        .route("/teams", get(page))
-        .route("/admin", get(page))
         .route("/sandbox/flex-ui.js", get(flex_ui))
         .route("/sandbox/login", post(login))
         .route("/plugins/{name}/{version}/bundle.js", get(plugin))
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
+        .fallback(page)
         .with_state(cloud)
 }
 
-async fn page() -> Response {
+/// Flex UI is one page with many addresses (`/agent-desktop/`, `/agent-desktop/WR...`, `/teams`): whatever is not data
+/// is the page.
+async fn page(uri: Uri) -> Response {
+    let is_data = ["/api/", "/plugins/", "/sandbox/"].iter().any(|prefix| uri.path().starts_with(prefix));
+    if is_data {
+        return iam::error(StatusCode::NOT_FOUND, 20404, "The sandbox does not serve this");
+    }
     let page = PAGE.replace("{{ACCOUNT_SID}}", account::ACCOUNT_SID);
     ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }

@@ -1,4 +1,5 @@
 //! The Flex cloud through its front doors: HTTP by host, the event bridge, Twilsock.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::time::Duration;
 
@@ -293,6 +294,25 @@ async fn plugins_are_listed_for_the_real_loader_and_served() {
     let other = send(&router, get("flex.twilio.com", "/plugins/holdfast/9.9.9/bundle.js")).await;
     assert_eq!(other.status, StatusCode::NOT_FOUND);
     std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn every_address_of_the_agents_desktop_is_the_page_that_loads_flex() {
+    let (cloud, _commands) = start();
+    for path in ["/", "/agent-desktop", "/agent-desktop/", "/agent-desktop/WR5a5a", "/teams"] {
+        let response = cloud.router().oneshot(get("flex.twilio.com:8443", path)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let page = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let page = String::from_utf8(page.to_vec()).unwrap();
+        assert!(page.contains("/sandbox/flex-ui.js") && page.contains(account::ACCOUNT_SID));
+        assert!(!page.contains("{{"), "every placeholder is filled in");
+    }
+    let data = send(&cloud.router(), get("flex.twilio.com", "/api/v1/Unknown")).await;
+    assert_eq!(data.status, StatusCode::NOT_FOUND, "data is never the page");
+    let bundle = cloud.router().oneshot(get("flex.twilio.com", "/sandbox/flex-ui.js")).await.unwrap();
+    assert_eq!(bundle.status(), StatusCode::NOT_FOUND);
+    let says = to_bytes(bundle.into_body(), usize::MAX).await.unwrap();
+    assert!(String::from_utf8_lossy(&says).contains("without a bundle"), "a person sees what is missing");
 }
 
 #[tokio::test]

@@ -1131,7 +1131,6 @@ impl Machine {
         format!("{prefix}{:032x}", self.rng.random::<u128>())
     }
 
-    #[expect(clippy::expect_used, reason = "the form of a call SID is CA and 32 hexadecimal digits")]
     fn call_sid(&mut self) -> CallSid {
         CallSid::new(self.sid("CA")).expect("CA and 32 hexadecimal digits are a call SID")
     }
