@@ -1,10 +1,10 @@
 //! Typed bindings to the parts of `@twilio/voice-sdk` 2.18 that Holdfast uses.
 //!
-//! The SDK's UMD build, loaded before our WASM, leaves `globalThis.Twilio`. Facts in the documentation here were read
-//! in the SDK's source or seen when running it (`docs/fidelity.md`).
+//! The SDK's UMD build, loaded before our WASM, leaves `globalThis.Twilio`. Facts in the documentation here
+//! were read in the SDK's source or seen when running it (`docs/fidelity.md`).
 //!
-//! Listeners stay for the life of their object: a `Device` or `Call` that is dropped by the SDK takes them along,
-//! except for the small closure, of which there are a handful per call.
+//! Listeners stay for the life of their object: a `Device` or `Call` that is dropped by the SDK takes them
+//! along, except for the small closure, of which there are a handful per call.
 
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
@@ -103,7 +103,8 @@ pub struct DeviceOptions {
     pub edge: Option<String>,
     /// How long a call outlives its signalling socket, in milliseconds; the SDK caps it at 30 000.
     pub max_call_signaling_timeout_ms: u32,
-    /// How long before its end a token is announced as expiring, in milliseconds; the SDK's default is 10 000.
+    /// How long before its end a token is announced as expiring, in milliseconds; the SDK's default is 10
+    /// 000.
     pub token_refresh_ms: Option<u32>,
     /// The application's name and version, which Twilio's Insights shows.
     pub app: Option<(String, String)>,
@@ -135,7 +136,8 @@ impl DeviceOptions {
     }
 }
 
-/// `Twilio.Device`. Attach the `on_*` listeners before anything else: without an error listener the SDK throws.
+/// `Twilio.Device`. Attach the `on_*` listeners before anything else: without an error listener the SDK
+/// throws.
 pub struct Device {
     raw: RawDevice,
 }
@@ -179,8 +181,8 @@ impl Device {
         self.raw.device_on("incoming", &keep(move |call| callback(Call { raw: call.unchecked_into() })));
     }
 
-    /// Registers. Settles late or never when the token is refused, so listen to `error` and `registered` instead of
-    /// waiting for it.
+    /// Registers. Settles late or never when the token is refused, so listen to `error` and `registered`
+    /// instead of waiting for it.
     ///
     /// # Errors
     /// [`SdkError`] when the `Device` is not in a state to register.
@@ -213,8 +215,8 @@ impl Device {
         }
     }
 
-    /// Accepts a call that another `Device` of the same identity was offered. Resolves about when the offer is sent:
-    /// attach the call's listeners right after.
+    /// Accepts a call that another `Device` of the same identity was offered. Resolves about when the offer
+    /// is sent: attach the call's listeners right after.
     ///
     /// # Errors
     /// [`SdkError`] for a connect token that cannot be read, or when a call is active already.

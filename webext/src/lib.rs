@@ -1,8 +1,8 @@
 //! Typed bindings to the `chrome.*` calls that Holdfast uses, and nothing more.
 //!
-//! No decisions live here. Every call that Chrome answers with a promise is an `async fn` that fails with [`Error`];
-//! every listener is registered synchronously and stays for the life of the context, because a service worker must
-//! have registered all of them when its first turn ends.
+//! No decisions live here. Every call that Chrome answers with a promise is an `async fn` that fails with
+//! [`Error`]; every listener is registered synchronously and stays for the life of the context, because a
+//! service worker must have registered all of them when its first turn ends.
 
 mod ffi;
 mod port;
@@ -92,8 +92,8 @@ pub mod runtime {
     use serde::Deserialize;
     use wasm_bindgen::prelude::*;
 
-    /// False once the extension was updated, disabled or removed under a content script: then every `chrome.*` call
-    /// of this context throws, for good.
+    /// False once the extension was updated, disabled or removed under a content script: then every
+    /// `chrome.*` call of this context throws, for good.
     #[must_use]
     pub fn is_alive() -> bool {
         ffi::runtime_id().is_some()
@@ -136,7 +136,8 @@ pub mod runtime {
         manifest.content_scripts.into_iter().flat_map(|script| script.matches).collect()
     }
 
-    /// Calls back with the reason (`install`, `update`, `chrome_update`) when the extension was installed or updated.
+    /// Calls back with the reason (`install`, `update`, `chrome_update`) when the extension was installed or
+    /// updated.
     pub fn on_installed(mut callback: impl FnMut(String) + 'static) {
         ffi::on_installed(&keep(move |details: JsValue| {
             let reason = js_sys::Reflect::get(&details, &"reason".into()).ok().and_then(|r| r.as_string());
@@ -169,8 +170,8 @@ pub mod storage {
 
     use super::{Error, ffi, from_js, keep, to_js};
 
-    /// Reads one key of `chrome.storage.session` (memory; survives the worker, not the browser). `None` when it is
-    /// not there or does not have the type's shape (another version wrote it).
+    /// Reads one key of `chrome.storage.session` (memory; survives the worker, not the browser). `None` when
+    /// it is not there or does not have the type's shape (another version wrote it).
     ///
     /// # Errors
     /// [`Error`] with Chrome's words.
@@ -191,8 +192,8 @@ pub mod storage {
         Ok(())
     }
 
-    /// Reads the administrator's policy, `chrome.storage.managed`: only the keys that the administrator set. Empty
-    /// for some seconds after a forced install, so listen to [`on_managed_changed`] too.
+    /// Reads the administrator's policy, `chrome.storage.managed`: only the keys that the administrator set.
+    /// Empty for some seconds after a forced install, so listen to [`on_managed_changed`] too.
     ///
     /// # Errors
     /// [`Error`] with Chrome's words, also when there is no policy support.
@@ -212,7 +213,8 @@ pub mod offscreen {
 
     /// Opens the offscreen document. That it is open already counts as success.
     ///
-    /// All three reasons are given because a document with AUDIO_PLAYBACK alone is closed after 30 s of silence.
+    /// All three reasons are given because a document with AUDIO_PLAYBACK alone is closed after 30 s of
+    /// silence.
     ///
     /// # Errors
     /// [`Error`] with Chrome's words.

@@ -1,8 +1,9 @@
-//! The worker's state machine: every decision of the extension is made here, without a browser, a clock or a network.
+//! The worker's state machine: every decision of the extension is made here, without a browser, a clock or a
+//! network.
 //!
-//! [`Machine::handle`] first takes in what happened, then what time did, and then *settles*: it compares what is with what should be
-//! (a fresh Voice token, a registered `Device`, a warm offscreen document, informed pages) and commands the difference.
-//! So no decision depends on the order in which things happened.
+//! [`Machine::handle`] first takes in what happened, then what time did, and then *settles*: it compares what
+//! is with what should be (a fresh Voice token, a registered `Device`, a warm offscreen document, informed
+//! pages) and commands the difference. So no decision depends on the order in which things happened.
 //!
 //! | module | is about |
 //! |---|---|
@@ -49,8 +50,8 @@ use self::{
     token::TokenWork,
 };
 
-/// After a restart the pages hear of a lost registration only if it does not come back within this time: less than the
-/// five seconds after which a plugin misses heartbeats.
+/// After a restart the pages hear of a lost registration only if it does not come back within this time: less
+/// than the five seconds after which a plugin misses heartbeats.
 const RESTORE_GRACE_MS: u64 = 3_000;
 /// A clock that is set back by more than this takes the deadlines along.
 const CLOCK_TOLERANCE_MS: u64 = 1_000;
@@ -183,7 +184,8 @@ impl Machine {
             }
             Event::BrowserStarted => self.info(now, "The browser has started."),
             Event::Woke => {}
-            // Waking the worker to look at its deadlines is what the alarm is for; a permission can be taken back at any time.
+            // Waking the worker to look at its deadlines is what the alarm is for; a permission can be taken
+            // back at any time.
             Event::Alarm => self.out.push(Command::CheckMicrophone),
             Event::PortOpened { port, name, sender } => self.port_opened(port, &name, &sender, now),
             Event::PortClosed { port } => self.port_closed(port),
@@ -311,7 +313,8 @@ impl Machine {
         self.out.push(Command::CheckMicrophone);
     }
 
-    /// The deadlines keep their distance when the clock is set back; set forward, they are due at once, which is harmless.
+    /// The deadlines keep their distance when the clock is set back; set forward, they are due at once, which
+    /// is harmless.
     fn follow_clock(&mut self, now: Timestamp) {
         let back = now.until(self.last_now);
         if back > CLOCK_TOLERANCE_MS {
@@ -328,7 +331,8 @@ impl Machine {
         self.log(now, LogLevel::Warning, message.into());
     }
 
-    /// A warning that somebody else can cause as often as they like: written once, as long as the record shows it.
+    /// A warning that somebody else can cause as often as they like: written once, as long as the record
+    /// shows it.
     fn complain(&mut self, now: Timestamp, message: impl Into<String>) {
         let message = message.into();
         if !self.durable.log.iter().any(|entry| entry.message == message) {
@@ -336,8 +340,8 @@ impl Machine {
         }
     }
 
-    /// Writes to the flight recorder. A line is not repeated at once: a worker without a registration is started every
-    /// half minute.
+    /// Writes to the flight recorder. A line is not repeated at once: a worker without a registration is
+    /// started every half minute.
     fn log(&mut self, at: Timestamp, level: LogLevel, message: String) {
         let log = &mut self.durable.log;
         if log.back().is_some_and(|entry| entry.level == level && entry.message == message) {

@@ -458,7 +458,8 @@ proptest! {
             if world.pages[0].is_none() {
                 world.takes(Step::PageOpens(0));
             }
-            // A call that hangs about is ended as an agent would, and the extension restarted by hand if it serves another account.
+            // A call that hangs about is ended as an agent would, and the extension restarted by hand if it
+            // serves another account.
             world.takes(Step::Popup(1));
             world.takes(Step::OffscreenEnds(0));
             world.takes(Step::Configure(0, 7));

@@ -136,7 +136,8 @@ fn the_minute_of_one_failed_call_does_not_hide_the_problem_of_the_next() {
 
 #[test]
 fn the_cancel_that_the_gateway_sends_after_the_hand_over_is_not_the_end_of_the_call() {
-    // Before and after the offscreen document reports the call open, before and after it reports anything at all.
+    // Before and after the offscreen document reports the call open, before and after it reports anything at
+    // all.
     for order in
         [["cancel", "connecting", "open"], ["connecting", "cancel", "open"], ["connecting", "open", "cancel"]]
     {

@@ -30,7 +30,8 @@ pub struct LiveCall {
     pub view: CallView,
     /// How far the hand-over is.
     pub stage: Stage,
-    /// True once the gateway has let go of the worker's offer: before, destroying the `Device` would reject the call.
+    /// True once the gateway has let go of the worker's offer: before, destroying the `Device` would reject
+    /// the call.
     pub handed_over: bool,
     /// True once somebody asked to end it.
     pub hang_up: bool,
@@ -148,10 +149,12 @@ impl Machine {
             self.info(now, "The caller gave up before the call was accepted.");
             self.end_call(None, now);
         }
-        // Otherwise the gateway means the hand-over, or the offscreen document is about to learn that nobody is there.
+        // Otherwise the gateway means the hand-over, or the offscreen document is about to learn that nobody
+        // is there.
     }
 
-    /// The offscreen document has connected and says what it holds. It knows better than anything that was saved.
+    /// The offscreen document has connected and says what it holds. It knows better than anything that was
+    /// saved.
     pub(super) fn offscreen_says_hello(&mut self, held: Option<OffscreenCall>, now: Timestamp) {
         match (&self.durable.call, held) {
             (None, None) => {}

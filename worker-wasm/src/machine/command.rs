@@ -96,7 +96,8 @@ pub enum Command {
 pub struct TokenRequest {
     /// Where to.
     pub url: TokenUrl,
-    /// For `Authorization: Bearer`; absent in the replaced service's contract, which has the token in the body.
+    /// For `Authorization: Bearer`; absent in the replaced service's contract, which has the token in the
+    /// body.
     pub bearer: Option<Secret>,
     /// The JSON text.
     pub body: Secret,

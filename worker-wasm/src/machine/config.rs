@@ -86,32 +86,37 @@ pub fn judge(configure: &Configure, policy: &Policy, pinned: Option<&Config>) ->
     if policy.account.as_ref().is_some_and(|only| only != account) {
         return refuse(
             ProblemCode::WrongAccount,
-            "Your administrator has set up this browser for another Twilio account. Sign in to that account's Flex.",
+            "Your administrator has set up this browser for another Twilio account. Sign in to that \
+             account's Flex.",
         );
     }
     if pinned.is_some_and(|config| config.account != *account) {
         return refuse(
             ProblemCode::WrongAccount,
-            "The voice client already serves another Twilio account. Press Restart in the extension to change over.",
+            "The voice client already serves another Twilio account. Press Restart in the extension to \
+             change over.",
         );
     }
 
     let Ok(token_url) = TokenUrl::new(configure.voice_client_token_generator_url.as_str()) else {
         return refuse(
             ProblemCode::WrongTokenUrl,
-            "The token service URL of the Flex plugin is not a plain https URL. Correct the plugin's configuration.",
+            "The token service URL of the Flex plugin is not a plain https URL. Correct the plugin's \
+             configuration.",
         );
     };
     if policy.token_url.as_ref().is_some_and(|only| !same_url(only, &token_url)) {
         return refuse(
             ProblemCode::WrongTokenUrl,
-            "The Flex plugin names another token service than your administrator's policy. Make the two agree.",
+            "The Flex plugin names another token service than your administrator's policy. Make the two \
+             agree.",
         );
     }
     if pinned.is_some_and(|config| !same_url(&config.token_url, &token_url)) {
         return refuse(
             ProblemCode::WrongTokenUrl,
-            "The voice client already uses another token service. Press Restart in the extension to change over.",
+            "The voice client already uses another token service. Press Restart in the extension to \
+             change over.",
         );
     }
 

@@ -129,7 +129,8 @@ pub enum PageMessage {
     Parsed {
         /// The message.
         message: Box<ToExtension>,
-        /// For a FLEX_TOKEN: its `expiration`, read by the browser's `Date.parse`; `None` when that is no date.
+        /// For a FLEX_TOKEN: its `expiration`, read by the browser's `Date.parse`; `None` when that is no
+        /// date.
         flex_token_expires_at: Option<Timestamp>,
     },
     /// Not one of the contract's messages; judged by its type.
@@ -184,7 +185,8 @@ pub enum DeviceEvent {
         /// The call's parameter `From`.
         from: Option<String>,
     },
-    /// An offered call is no longer on offer: given up, or handed over. The shell has dropped the SDK's object.
+    /// An offered call is no longer on offer: given up, or handed over. The shell has dropped the SDK's
+    /// object.
     OfferGone {
         /// Which one.
         offer: OfferId,

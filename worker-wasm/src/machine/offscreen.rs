@@ -155,8 +155,8 @@ impl Machine {
                 self.out.push(Command::EnsureOffscreen);
             }
             State::Ready { .. } if !wanted => self.reset_offscreen(now),
-            // Not before the gateway has named the edge, nor with a token that it would refuse; and the Device that
-            // carries a call is left alone.
+            // Not before the gateway has named the edge, nor with a token that it would refuse; and the
+            // Device that carries a call is left alone.
             State::Ready { port, prepared } if !has_call && self.registration.is_registered() => {
                 let Some(voice) = self.durable.voice.as_ref().filter(|voice| voice.is_good(now)) else {
                     return;

@@ -1,4 +1,5 @@
-//! What outlives a killed worker: one value in `chrome.storage.session`, which is memory and gone with the browser.
+//! What outlives a killed worker: one value in `chrome.storage.session`, which is memory and gone with the
+//! browser.
 
 use std::collections::VecDeque;
 

@@ -291,7 +291,8 @@ impl Machine {
         }
     }
 
-    /// Starts the heartbeats when there is somebody to hear them and something to say, and stops them otherwise.
+    /// Starts the heartbeats when there is somebody to hear them and something to say, and stops them
+    /// otherwise.
     pub(super) fn settle_heartbeat(&mut self, now: Timestamp) {
         let has_news = self.durable.config.is_some()
             && self.durable.confirmed.is_some()

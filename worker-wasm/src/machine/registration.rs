@@ -1,4 +1,5 @@
-//! The worker's `Device`: one per identity, registered, watched, and rebuilt when it does not come back by itself.
+//! The worker's `Device`: one per identity, registered, watched, and rebuilt when it does not come back by
+//! itself.
 
 use protocol::{Identity, Problem, ProblemCode, Secret, Timestamp};
 
@@ -8,13 +9,14 @@ use super::{
     timers::Timer,
 };
 
-/// How long the gateway's confirmation may take before the `Device` is rebuilt; doubled for each rebuild in a row.
+/// How long the gateway's confirmation may take before the `Device` is rebuilt; doubled for each rebuild in a
+/// row.
 const REGISTRATION_MS: u64 = 15_000;
 /// The longest that it is waited for.
 const MAX_REGISTRATION_MS: u64 = 60_000;
 
-/// Codes by which gateway and SDK say that the token is not good (any more). The SDK turns 31201, 31204 and 31205 into
-/// 20151, 20101 and 20104.
+/// Codes by which gateway and SDK say that the token is not good (any more). The SDK turns 31201, 31204 and
+/// 31205 into 20151, 20101 and 20104.
 const TOKEN_CODES: [u32; 6] = [20_101, 20_104, 20_151, 31_201, 31_204, 31_205];
 
 /// The `Device` there is.
@@ -109,13 +111,15 @@ impl Machine {
         let shown = code.map_or_else(|| "without a code".into(), |code| code.to_string());
         self.warn(now, format!("The Voice SDK reports error {shown}."));
         if code.is_some_and(|code| TOKEN_CODES.contains(&code)) {
-            // The gateway does not confirm the registration any more, also while the SDK still says "registered".
+            // The gateway does not confirm the registration any more, also while the SDK still says
+            // "registered".
             self.registration_lost(now);
             self.registration.problem = Some(Problem {
                 code: ProblemCode::VoiceTokenRefused,
-                message: "Twilio did not accept the Voice token. Fetching another; if it stays so, check the token \
-                          service's API key."
-                    .into(),
+                message:
+                    "Twilio did not accept the Voice token. Fetching another; if it stays so, check the \
+                          token service's API key."
+                        .into(),
                 retrying: true,
             });
             self.voice_token_refused(now);

@@ -87,15 +87,15 @@ impl Timers {
     }
 }
 
-/// The delay before try number `failures` + 1: 1, 2, 4, … seconds up to `max`, of which a random half is taken off
-/// so that a thousand agents do not come back in the same second.
+/// The delay before try number `failures` + 1: 1, 2, 4, … seconds up to `max`, of which a random half is
+/// taken off so that a thousand agents do not come back in the same second.
 pub(super) fn backoff_ms(failures: u32, max: u64, random: u64) -> u64 {
     let full = 1_000_u64.checked_shl(failures.saturating_sub(1).min(20)).unwrap_or(max).min(max);
     full / 2 + random % (full / 2 + 1)
 }
 
-/// A small generator of jitter (xorshift64*). Nothing secret depends on it; its seed is a parameter, so a test sees the same numbers
-/// every time.
+/// A small generator of jitter (xorshift64*). Nothing secret depends on it; its seed is a parameter, so a
+/// test sees the same numbers every time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Jitter(u64);
 

@@ -25,7 +25,8 @@ const MAX_BACKOFF_MS: u64 = 60_000;
 const MAX_RETRY_AFTER_S: u64 = 300;
 /// Between two times that the pages are asked for a Flex token.
 pub(super) const ASK_PAGES_MS: u64 = 30_000;
-/// The SDK announces the end of a token more than once, also of one that was replaced: a token this young is left alone.
+/// The SDK announces the end of a token more than once, also of one that was replaced: a token this young is
+/// left alone.
 const TOO_YOUNG_MS: u64 = 2_000;
 /// Longer than any token.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -174,7 +175,8 @@ fn understand(config: &Config, outcome: &FetchOutcome, now: Timestamp) -> Result
             retry_after: None,
         }),
         FetchOutcome::TooLong => Err(Failure::Misconfigured(
-            "The token service sent something that is not a token. Check its URL in the Flex plugin's configuration.",
+            "The token service sent something that is not a token. Check its URL in the Flex plugin's \
+             configuration.",
         )),
         FetchOutcome::Answer { status: 200, body, .. } => accept(config, body, now),
         FetchOutcome::Answer { status, body, retry_after } => Err(refusal(*status, body, *retry_after)),
@@ -221,19 +223,22 @@ fn refusal(status: u16, body: &Secret, retry_after: Option<u64>) -> Failure {
     let unavailable = |message| Failure::Unavailable { message, retry_after };
     match (status, code) {
         (_, Some(TokenErrorCode::WrongAccount)) => Failure::Misconfigured(
-            "The token service belongs to another Twilio account than this Flex. Check the token service URL.",
+            "The token service belongs to another Twilio account than this Flex. Check the token service \
+             URL.",
         ),
         (_, Some(TokenErrorCode::WrongPrefix)) => Failure::Misconfigured(
             "The token service uses another identity prefix than the Flex plugin. Make the two agree.",
         ),
         (_, Some(TokenErrorCode::OriginNotAllowed)) => Failure::Misconfigured(
-            "The token service does not allow this extension. Add the extension's origin to its configuration.",
+            "The token service does not allow this extension. Add the extension's origin to its \
+             configuration.",
         ),
         (_, Some(TokenErrorCode::RoleNotAllowed)) => Failure::FlexTokenRefused(
             "Your Flex user may not use the voice client. Ask an administrator for the agent role.",
         ),
         (401 | 403, _) => Failure::FlexTokenRefused(
-            "The token service does not accept your Flex session. Reload Flex; if it stays so, sign in again.",
+            "The token service does not accept your Flex session. Reload Flex; if it stays so, sign in \
+             again.",
         ),
         (408 | 425 | 429, _) => unavailable("The token service is busy. Trying again."),
         (500..=599, _) => unavailable("The token service has a problem of its own. Trying again."),
@@ -280,7 +285,8 @@ impl Machine {
         let begins_session = self.begins_session(port);
         let is_welcome = match &self.durable.flex {
             None => true,
-            // One that was refused makes way for any other, so that a forged one cannot keep the real one out.
+            // One that was refused makes way for any other, so that a forged one cannot keep the real one
+            // out.
             Some(held) if held.refused => !is_same || self.tokens.same_again,
             // A page that was just loaded may belong to the next agent at this desk, whatever the dates say.
             Some(held) if begins_session => !is_same || held.expires_at < expires_at,

@@ -31,7 +31,8 @@ impl Machine {
         }
     }
 
-    /// The one problem to show: what keeps calls away first, then what went wrong with the last call, then what will.
+    /// The one problem to show: what keeps calls away first, then what went wrong with the last call, then
+    /// what will.
     fn problem(&self) -> Option<Problem> {
         let gateway = self.registration.problem.as_ref();
         let token = self.tokens.problem.as_ref();

@@ -22,8 +22,8 @@ extern "C" {
     fn js_fetch(url: &str, init: &RequestInit) -> Promise;
 }
 
-/// Sends the request and reads the answer. Errors are told apart as far as the browser tells; none is logged, for the
-/// browser's words name the URL.
+/// Sends the request and reads the answer. Errors are told apart as far as the browser tells; none is logged,
+/// for the browser's words name the URL.
 pub(super) async fn post(request: &TokenRequest) -> FetchOutcome {
     match attempt(request).await {
         Ok(outcome) => outcome,

@@ -1,4 +1,5 @@
-//! A worker machine with the world around it: what a test says happens, happens, and what the machine commanded is at hand.
+//! A worker machine with the world around it: what a test says happens, happens, and what the machine
+//! commanded is at hand.
 
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test's tools may panic")]
