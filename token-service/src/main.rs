@@ -29,6 +29,6 @@ fn start() -> anyhow::Result<()> {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(place = panic.location().map(tracing::field::display), "panic");
     }));
-    // One thread serves 10 000 requests a second, at a quarter of the memory.
+    // One thread is enough: ten thousand agents ask about six times a second, and an answer costs 70 µs.
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve::run(config))
 }

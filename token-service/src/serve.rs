@@ -60,8 +60,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let random = Arc::new(SystemRandomness::prewarmed()?);
-    let client =
-        twilio::flex_token::http_client().context("cannot read the system's trusted certificates")?;
+    let client = twilio::flex_token::http_client(&config.iam_base_url)
+        .context("cannot read the system's trusted certificates")?;
     let service = Service::new(config, client, clock, random).context("TOKEN_SERVICE_IAM_BASE_URL")?;
     let config = &service.config;
 

@@ -49,7 +49,13 @@ fn now() -> Instant {
 }
 
 async fn start(iam: &str, flags: &[&str]) -> Process {
-    let mut child = command(iam).args(flags).spawn().unwrap();
+    let mut command = command(iam);
+    command.args(flags);
+    ready(command).await
+}
+
+async fn ready(mut command: Command) -> Process {
+    let mut child = command.spawn().unwrap();
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     timeout(Duration::from_secs(10), stdout.read_line(&mut line)).await.unwrap().unwrap();
@@ -104,6 +110,17 @@ async fn twilio(delay: Duration) -> MockServer {
     let answer = ResponseTemplate::new(200).set_body_json(body).set_delay(delay);
     Mock::given(any()).respond_with(answer).mount(&server).await;
     server
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_used_on_this_machine() {
+    let twilio = twilio(Duration::ZERO).await;
+    let mut command = command(&twilio.uri());
+    command.env("HTTP_PROXY", "http://127.0.0.1:1").env("http_proxy", "http://127.0.0.1:1");
+    let process = ready(command).await;
+    assert_eq!(process.ask().await.unwrap().0, 200);
+    process.signal("-TERM");
+    assert_eq!(process.ended().await.0, Some(0));
 }
 
 #[tokio::test]

@@ -121,16 +121,25 @@ pub enum Unavailable {
 pub struct InvalidBaseUrl;
 
 /// An HTTP client with the timeouts that [`Validator`] counts on; redirects are not followed, since the credentials
-/// must go nowhere else. The usual proxy variables of the environment apply.
+/// must go nowhere else. The usual proxy variables of the environment apply, but not to a loopback `base_url`, which no
+/// proxy could reach.
 ///
 /// # Errors
 /// When the system's trusted certificates cannot be read.
-pub fn http_client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
+pub fn http_client(base_url: &str) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TOTAL_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
+        .redirect(reqwest::redirect::Policy::none());
+    let loopback = Url::parse(base_url).is_ok_and(|url| is_loopback(&url));
+    if loopback { builder.no_proxy() } else { builder }.build()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 /// Asks Twilio about Flex tokens of one account.
@@ -155,11 +164,7 @@ impl Validator {
         let endpoint =
             format!("{}/v1/Accounts/{account_sid}/Tokens/validate", base_url.trim_end_matches('/'));
         let endpoint = Url::parse(&endpoint).map_err(|_cause| InvalidBaseUrl)?;
-        let loopback = endpoint.host_str().is_some_and(|host| {
-            host == "localhost"
-                || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-        });
-        let safe = endpoint.scheme() == "https" || (endpoint.scheme() == "http" && loopback);
+        let safe = endpoint.scheme() == "https" || (endpoint.scheme() == "http" && is_loopback(&endpoint));
         let plain = endpoint.username().is_empty()
             && endpoint.password().is_none()
             && endpoint.query().is_none()

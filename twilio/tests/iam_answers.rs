@@ -37,7 +37,7 @@ fn account() -> AccountSid {
 
 fn validator(base_url: &str) -> Validator {
     let credentials = Credentials::auth_token(&account(), Secret::new("auth-token-canary"));
-    Validator::new(http_client().unwrap(), base_url, &account(), credentials).unwrap()
+    Validator::new(http_client(base_url).unwrap(), base_url, &account(), credentials).unwrap()
 }
 
 fn token() -> Secret {
@@ -115,7 +115,8 @@ async fn an_api_key_can_stand_in_for_the_auth_token() {
         .await;
     let credentials = Credentials::api_key(&key);
     assert!(!format!("{credentials:?}").contains("key-secret"));
-    let validator = Validator::new(http_client().unwrap(), &server.uri(), &account(), credentials).unwrap();
+    let validator =
+        Validator::new(http_client(&server.uri()).unwrap(), &server.uri(), &account(), credentials).unwrap();
     validator.validate(&token()).await.unwrap();
 }
 
@@ -314,7 +315,7 @@ async fn only_a_connection_that_never_came_about_is_tried_again_and_only_once() 
 fn credentials_travel_over_https_or_not_beyond_this_machine() {
     let new = |base: &str| {
         let credentials = Credentials::auth_token(&account(), Secret::new("x"));
-        Validator::new(http_client().unwrap(), base, &account(), credentials).map(|_| ())
+        Validator::new(http_client(base).unwrap(), base, &account(), credentials).map(|_| ())
     };
     for good in ["https://iam.twilio.com", "http://127.0.0.1:8080/iam", "http://localhost/", "http://[::1]:1"]
     {

@@ -198,7 +198,7 @@ impl TestService {
         };
         let config = Config::new(Args::parse_from(all), &variable).unwrap();
         let clock = Arc::new(MockClock(AtomicU64::new(0)));
-        let http = flex_token::http_client().unwrap();
+        let http = flex_token::http_client(iam_url).unwrap();
         let service = Service::new(config, http, Arc::clone(&clock) as _, random).unwrap();
         let state = AppState::new(service);
         Self { iam, clock, router: router(state.clone()), state }
