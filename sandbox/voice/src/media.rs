@@ -6,4 +6,5 @@ pub mod audio;
 pub mod dtmf;
 pub mod recording;
 pub mod session;
+mod socket;
 pub mod stats;

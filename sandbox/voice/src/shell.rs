@@ -18,7 +18,7 @@ use crate::api::{
     VoiceView, WindowsView,
 };
 use crate::machine::{CallFacts, Command, Event, Machine, MediaOrder, SocketId};
-use crate::media::session::{Facts, MediaNews, Session};
+use crate::media::session::{Facts, MediaNews, Session, SharedFacts};
 use crate::media::stats::Window;
 use crate::token::{self, Grant};
 use crate::view::{self, Times};
@@ -157,24 +157,25 @@ impl Shell {
             }
             Input::Mark(call_sid, name, end, reply) => answer(reply, self.mark(&call_sid, name, end)),
             Input::Windows(call_sid, reply) => {
-                let now = self.clock.now();
-                let result = self.with_facts(&call_sid, |facts| Ok(view::windows(self.clock, facts, now)));
-                answer(reply, result);
+                let clock = self.clock;
+                self.look(&call_sid, reply, move |facts| Ok(view::windows(clock, facts, clock.now())));
             }
             Input::Record(call_sid, on, reply) => answer(reply, self.record(&call_sid, on)),
-            Input::Recording(call_sid, reply) => {
-                let recording = self
-                    .with_facts(&call_sid, |facts| facts.recording.clone().ok_or(VoiceError::NoRecording));
-                answer(
-                    reply,
-                    recording.and_then(|recording| recording.to_wav().ok().ok_or(VoiceError::NoRecording)),
-                );
+            Input::Recording(call_sid, reply) => self.look(&call_sid, reply, |facts| {
+                let wav = facts.recording.as_ref().and_then(|recording| recording.to_wav().ok());
+                wav.ok_or(VoiceError::NoRecording)
+            }),
+            Input::CallView(call_sid, reply) => match self.machine.call_facts(&call_sid) {
+                None => answer(reply, Err(VoiceError::NoSuchCall)),
+                Some(facts) => {
+                    let look = self.call_view(facts);
+                    tokio::task::spawn_blocking(move || answer(reply, Ok(look())));
+                }
+            },
+            Input::View(reply) => {
+                let look = self.view();
+                tokio::task::spawn_blocking(move || answer(reply, look()));
             }
-            Input::CallView(call_sid, reply) => {
-                let facts = self.machine.call_facts(&call_sid).ok_or(VoiceError::NoSuchCall);
-                answer(reply, facts.map(|facts| self.call_view(facts)));
-            }
-            Input::View(reply) => answer(reply, self.view()),
             Input::Fault(id, fault, reply) => {
                 let commands = self.machine.fault(id, fault, now);
                 self.carry_out(commands);
@@ -288,67 +289,81 @@ impl Shell {
         }
     }
 
-    fn with_facts<T>(
-        &self,
-        call_sid: &CallSid,
-        look: impl FnOnce(&mut Facts) -> Result<T, VoiceError>,
-    ) -> Result<T, VoiceError> {
+    fn facts(&self, call_sid: &CallSid) -> Result<SharedFacts, VoiceError> {
         self.machine.call_facts(call_sid).ok_or(VoiceError::NoSuchCall)?;
         let session = self.calls.get(call_sid).and_then(|call| call.session.as_ref());
-        look(&mut session.ok_or(VoiceError::NotAnswered)?.facts())
+        session.map(Session::facts).ok_or(VoiceError::NotAnswered)
+    }
+
+    /// Computes an answer from measurements elsewhere: signalling does not wait for arithmetic.
+    fn look<T: Send + 'static>(
+        &self,
+        call_sid: &CallSid,
+        reply: Outcome<T>,
+        look: impl FnOnce(&Facts) -> Result<T, VoiceError> + Send + 'static,
+    ) {
+        match self.facts(call_sid) {
+            Err(error) => answer(reply, Err(error)),
+            Ok(facts) => {
+                tokio::task::spawn_blocking(move || {
+                    let looked = look(&facts.lock());
+                    answer(reply, looked);
+                });
+            }
+        }
     }
 
     fn mark(&self, call_sid: &CallSid, name: String, end: bool) -> Result<(), VoiceError> {
         let now = self.clock.now();
-        self.with_facts(call_sid, |facts| {
-            let open = facts.windows.iter_mut().find(|w| w.name == name && w.end.is_none());
-            match (open, end) {
-                (Some(window), true) => window.end = Some(now),
-                (None, false) => facts.windows.push(Window { name, start: now, end: None }),
-                (Some(_), false) | (None, true) => return Err(VoiceError::Window),
-            }
-            Ok(())
-        })
+        let facts = self.facts(call_sid)?;
+        let windows = &mut facts.lock().windows;
+        let open = windows.iter_mut().find(|w| w.name == name && w.end.is_none());
+        match (open, end) {
+            (Some(window), true) => window.end = Some(now),
+            (None, false) => windows.push(Window { name, start: now, end: None }),
+            (Some(_), false) | (None, true) => return Err(VoiceError::Window),
+        }
+        Ok(())
     }
 
     fn record(&self, call_sid: &CallSid, on: bool) -> Result<(), VoiceError> {
-        self.with_facts(call_sid, |facts| {
-            if on && facts.over.is_some() {
-                return Err(VoiceError::CallOver);
-            }
-            if on && !facts.is_recording {
-                facts.recording.get_or_insert_default().resume();
-            }
-            facts.is_recording = on;
-            Ok(())
-        })
+        let facts = self.facts(call_sid)?;
+        let mut facts = facts.lock();
+        if on && facts.over.is_some() {
+            return Err(VoiceError::CallOver);
+        }
+        if on && !facts.is_recording {
+            facts.recording.get_or_insert_default().resume();
+        }
+        facts.is_recording = on;
+        Ok(())
     }
 
-    fn call_view(&self, call: CallFacts) -> CallView {
+    /// How to make the view of a call: what the machine says is taken now, what was measured is looked at later.
+    fn call_view(&self, call: CallFacts) -> impl FnOnce() -> CallView + Send + use<> {
+        let clock = self.clock;
         let media = self.calls.get(&call.call_sid);
         let times = media.map(|media| media.times).unwrap_or_default();
         let facts = media.and_then(|media| media.session.as_ref()).map(Session::facts);
-        view::call(self.clock, call, times, facts.as_deref(), self.clock.now())
+        move || {
+            let facts = facts.as_ref().map(SharedFacts::lock);
+            view::call(clock, call, times, facts.as_deref(), clock.now())
+        }
     }
 
-    fn view(&self) -> VoiceView {
-        VoiceView {
-            sockets: self
-                .machine
-                .sockets()
-                .into_iter()
-                .map(|s| SocketView {
-                    socket: s.socket.0,
-                    identity: s.identity,
-                    registered: s.registered,
-                    origin: s.origin,
-                    opened_ms: self.clock.since_start(s.opened),
-                    frozen: s.frozen,
-                })
-                .collect(),
-            calls: self.machine.calls().into_iter().map(|call| self.call_view(call)).collect(),
-            faults: self.machine.faults(),
-        }
+    fn view(&self) -> impl FnOnce() -> VoiceView + Send + use<> {
+        let sockets = self.machine.sockets().into_iter().map(|s| SocketView {
+            socket: s.socket.0,
+            identity: s.identity,
+            registered: s.registered,
+            origin: s.origin,
+            opened_ms: self.clock.since_start(s.opened),
+            frozen: s.frozen,
+        });
+        let sockets = sockets.collect();
+        let calls: Vec<_> = self.machine.calls().into_iter().map(|call| self.call_view(call)).collect();
+        let faults = self.machine.faults();
+        move || VoiceView { sockets, calls: calls.into_iter().map(|look| look()).collect(), faults }
     }
 }
 

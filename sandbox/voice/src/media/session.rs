@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,9 +16,15 @@ use str0m::rtp::rtcp::{ReceptionReport, Rtcp};
 use str0m::rtp::{RawPacket, RtpPacket, RtpWrite, SeqNo, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
+use thread_priority::{
+    RealtimeThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
+
 use super::audio::{self, FRAME, RATE, Tone};
 use super::dtmf::{Ear, Finger, Slot};
 use super::recording::Recording;
+use super::socket::{Datagram, TimedSocket};
 use super::stats::{Arrival, Report, Window};
 use crate::api::Clock;
 use crate::machine::MediaOrder;
@@ -98,8 +104,8 @@ impl Session {
         seed: [u8; 32],
         news: impl Fn(MediaNews) + Send + 'static,
     ) -> io::Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = socket.local_addr()?;
+        let socket = TimedSocket::bind()?;
+        let address = socket.address();
         let waker = socket.try_clone()?;
         let (orders, inbox) = mpsc::channel();
         let facts = Arc::new(Mutex::new(Facts { ice: "new".into(), ..Facts::default() }));
@@ -123,9 +129,21 @@ impl Session {
         }
     }
 
-    /// The measurements, locked: be quick.
-    pub fn facts(&self) -> MutexGuard<'_, Facts> {
-        lock(&self.facts)
+    /// The measurements. The thread never waits for whoever looks at them.
+    #[must_use]
+    pub fn facts(&self) -> SharedFacts {
+        SharedFacts(Arc::clone(&self.facts))
+    }
+}
+
+/// The measurements of a session, shared with its thread.
+#[derive(Clone, Debug)]
+pub struct SharedFacts(Arc<Mutex<Facts>>);
+
+impl SharedFacts {
+    /// Locks them.
+    pub fn lock(&self) -> MutexGuard<'_, Facts> {
+        lock(&self.0)
     }
 }
 
@@ -144,22 +162,51 @@ type News = Box<dyn Fn(MediaNews) + Send>;
 
 struct Peer {
     clock: Clock,
-    socket: UdpSocket,
+    socket: TimedSocket,
     address: SocketAddr,
     inbox: mpsc::Receiver<MediaOrder>,
-    facts: Arc<Mutex<Facts>>,
+    notes: Notes,
     news: News,
     random: StdRng,
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
     mid: Option<Mid>,
-    connected: bool,
     told_closed: bool,
     failed: bool,
     loss: (u8, u8),
     sender: Sender,
     stream: Option<(Ssrc, u32)>,
+    /// How many packets there were, and the numbers of the newest ones.
+    arrived: u64,
+    recent: VecDeque<u16>,
+    peer: Option<SocketAddr>,
     ear: Ear,
+}
+
+/// Writes measurements down without ever waiting: while somebody looks at them, notes are put aside.
+struct Notes {
+    facts: Arc<Mutex<Facts>>,
+    waiting: Vec<Note>,
+}
+
+type Note = Box<dyn FnOnce(&mut Facts) + Send>;
+
+impl Notes {
+    fn add(&mut self, note: impl FnOnce(&mut Facts) + Send + 'static) {
+        match self.facts.try_lock() {
+            Ok(mut facts) => {
+                self.waiting.drain(..).for_each(|note| note(&mut facts));
+                note(&mut facts);
+            }
+            Err(_busy) => self.waiting.push(Box::new(note)),
+        }
+    }
+
+    /// Waits, at the very end.
+    fn finish(&mut self) {
+        let mut facts = lock(&self.facts);
+        self.waiting.drain(..).for_each(|note| note(&mut facts));
+    }
 }
 
 /// The outgoing stream.
@@ -176,7 +223,7 @@ struct Sender {
 impl Peer {
     fn new(
         clock: Clock,
-        socket: UdpSocket,
+        socket: TimedSocket,
         address: SocketAddr,
         inbox: mpsc::Receiver<MediaOrder>,
         facts: Arc<Mutex<Facts>>,
@@ -216,23 +263,26 @@ impl Peer {
             socket,
             address,
             inbox,
-            facts,
+            notes: Notes { facts, waiting: Vec::new() },
             news,
             random,
             rtc,
             pending: None,
             mid: None,
-            connected: false,
             told_closed: false,
             failed: false,
             loss: (0, 0),
             sender,
             stream: None,
+            arrived: 0,
+            recent: VecDeque::new(),
+            peer: None,
             ear: Ear::default(),
         })
     }
 
     fn run(&mut self) {
+        hurry();
         let mut buffer = vec![0; 2048];
         loop {
             loop {
@@ -327,12 +377,12 @@ impl Peer {
         match event {
             Event::MediaAdded(added) => self.mid = Some(added.mid),
             Event::Connected => {
-                self.connected = true;
                 self.sender.due = Some(self.clock.now());
             }
             Event::IceConnectionStateChange(state) => {
                 let state = format!("{state:?}").to_lowercase();
-                lock(&self.facts).ice.clone_from(&state);
+                let noted = state.clone();
+                self.notes.add(|facts| facts.ice = noted);
                 (self.news)(MediaNews::Ice(state));
             }
             Event::RtpPacket(packet) => self.packet(&packet),
@@ -354,7 +404,9 @@ impl Peer {
         self.sender.due = None;
         if !std::mem::replace(&mut self.told_closed, true) {
             let now = self.clock.now();
-            lock(&self.facts).over.get_or_insert(now);
+            self.notes.add(move |facts| {
+                facts.over.get_or_insert(now);
+            });
             (self.news)(MediaNews::PeerClosed);
         }
     }
@@ -369,44 +421,36 @@ impl Peer {
                 epoch
             }
         };
-        let mut keys = Vec::new();
-        let first = {
-            let mut facts = lock(&self.facts);
-            facts.arrivals.push(Arrival { at: packet.timestamp, epoch, seq: *packet.seq_no });
-            facts.bytes += packet.payload.len() as u64;
-            match codec {
-                Some(Codec::Tele) => {
-                    if let Some(reports) = TelephoneEvent::parse_all(&packet.payload, Frequency::EIGHT_KHZ) {
-                        for report in reports {
-                            keys.extend(self.ear.report(packet.header.timestamp, report.event, report.end));
-                        }
-                    }
-                    facts.keys.extend(&keys);
-                }
-                Some(codec) => {
-                    let samples: Vec<i16> = packet.payload.iter().map(|b| audio::ulaw_decode(*b)).collect();
-                    if facts.is_recording
-                        && let Some(recording) = &mut facts.recording
-                    {
-                        recording.agent(packet.header.timestamp, &samples);
-                    }
-                    facts.ear.extend(samples);
-                    let surplus = facts.ear.len().saturating_sub(RATE as usize);
-                    facts.ear.drain(..surplus);
-                    let name = format!("{codec:?}").to_uppercase();
-                    if facts.codec.as_ref() != Some(&name) {
-                        facts.codec = Some(name);
-                    }
-                }
-                None => {}
-            }
-            facts.arrivals.len() == 1
-        };
-        if first {
+        let arrival = Arrival { at: packet.timestamp, epoch, seq: *packet.seq_no };
+        let bytes = packet.payload.len() as u64;
+        self.arrived += 1;
+        self.recent.push_back(packet.header.sequence_number);
+        if self.recent.len() > 512 {
+            self.recent.pop_front();
+        }
+        self.notes.add(move |facts| {
+            facts.arrivals.push(arrival);
+            facts.bytes += bytes;
+        });
+        if self.arrived == 1 {
             (self.news)(MediaNews::FirstPacket(packet.timestamp));
         }
-        for key in keys {
-            (self.news)(MediaNews::Key(key));
+        let time = packet.header.timestamp;
+        match codec {
+            Some(Codec::Tele) => {
+                let reports = TelephoneEvent::parse_all(&packet.payload, Frequency::EIGHT_KHZ);
+                for report in reports.into_iter().flatten() {
+                    for key in self.ear.report(time, report.event, report.end) {
+                        self.notes.add(move |facts| facts.keys.push(key));
+                        (self.news)(MediaNews::Key(key));
+                    }
+                }
+            }
+            Some(codec) => {
+                let samples: Vec<i16> = packet.payload.iter().map(|b| audio::ulaw_decode(*b)).collect();
+                self.notes.add(move |facts| heard(facts, codec, time, &samples));
+            }
+            None => {}
         }
     }
 
@@ -421,7 +465,7 @@ impl Peer {
             let lost = i64::from((report.packets_lost << 8).cast_signed() >> 8);
             let fraction = f64::from(report.fraction_lost) / 256.0;
             let jitter_ms = f64::from(report.jitter) * 1000.0 / f64::from(RATE);
-            lock(&self.facts).reports.push(Report { at, lost, fraction, jitter_ms });
+            self.notes.add(move |facts| facts.reports.push(Report { at, lost, fraction, jitter_ms }));
         }
     }
 
@@ -468,58 +512,49 @@ impl Peer {
                 sent += 1;
             }
         }
-        let mut facts = lock(&self.facts);
-        facts.sent.extend(std::iter::repeat_n(now, sent));
-        if facts.is_recording
-            && let Some(recording) = &mut facts.recording
-        {
-            recording.customer(&if slot == Slot::Audio { samples } else { [0; FRAME] });
-        }
+        let samples = if slot == Slot::Audio { samples } else { [0; FRAME] };
+        self.notes.add(move |facts| {
+            facts.sent.extend(std::iter::repeat_n(now, sent));
+            if let Some(recording) = facts.recording.as_mut().filter(|_| facts.is_recording) {
+                recording.customer(&samples);
+            }
+        });
     }
 
     /// Waits for one datagram, at most until `until`, and gives it to str0m with the time at which it came.
     fn receive(&mut self, buffer: &mut [u8], until: Instant) {
-        let wait = until
-            .saturating_duration_since(self.clock.now())
-            .clamp(Duration::from_micros(100), Duration::from_secs(1));
-        if let Err(error) = self.socket.set_read_timeout(Some(wait)) {
-            tracing::debug!(%error, "no read timeout");
-        }
-        let received = self.socket.recv_from(buffer);
-        let now = self.clock.now();
-        let (length, source) = match received {
-            Ok((_, source)) if source == self.address => return, // woken for an order
-            Ok(_) if self.loses(self.loss.1) => return,
-            Ok(received) => received,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                return self.give(Input::Timeout(now));
-            }
+        let wait = until.saturating_duration_since(self.clock.now());
+        let wait = wait.clamp(Duration::from_micros(100), Duration::from_secs(1));
+        let (length, source, at) = match self.socket.receive(buffer, wait) {
+            Ok(Some(datagram)) if datagram.source == self.address => return, // woken for an order
+            Ok(Some(_)) if self.loses(self.loss.1) => return,
+            Ok(Some(Datagram { length, source, at })) => (length, source, at),
+            Ok(None) => return self.give(Input::Timeout(self.clock.now())),
             Err(error) => {
                 // A peer that is gone shows as "connection refused" of an earlier send.
                 tracing::debug!(%error, "a datagram was not received");
-                return self.give(Input::Timeout(now));
+                return self.give(Input::Timeout(self.clock.now()));
             }
         };
         let datagram = &buffer[..length];
-        let before = lock(&self.facts).arrivals.len();
+        let before = self.arrived;
         let Ok(contents) = datagram.try_into() else { return };
         self.give(Input::Receive(
-            now,
+            at,
             Receive { proto: Protocol::Udp, source, destination: self.address, contents },
         ));
         if !is_rtp(datagram) {
             return;
         }
         self.drain();
-        let mut facts = lock(&self.facts);
-        if facts.peer != Some(source) {
-            facts.peer = Some(source);
+        if self.peer != Some(source) {
+            self.peer = Some(source);
+            self.notes.add(move |facts| facts.peer = Some(source));
         }
         // str0m drops a packet that it has seen without a word.
-        if facts.arrivals.len() == before && self.connected {
-            let seq = u64::from(u16::from_be_bytes([datagram[2], datagram[3]]));
-            let seen = facts.arrivals.iter().rev().take(512).any(|a| a.seq & 0xffff == seq);
-            facts.duplicates += u64::from(seen);
+        let seq = u16::from_be_bytes([datagram[2], datagram[3]]);
+        if self.arrived == before && self.recent.contains(&seq) {
+            self.notes.add(|facts| facts.duplicates += 1);
         }
     }
 
@@ -537,11 +572,37 @@ impl Peer {
 
     fn stop(&mut self) {
         let now = self.clock.now();
-        lock(&self.facts).over.get_or_insert(now);
+        self.notes.add(move |facts| {
+            facts.over.get_or_insert(now);
+        });
+        self.notes.finish();
         match self.rtc.close() {
             Ok(()) => self.drain().map_or((), drop),
             Err(error) => tracing::debug!(%error, "closing"),
         }
+    }
+}
+
+/// Takes a packet of sound into account.
+fn heard(facts: &mut Facts, codec: Codec, rtp_time: u32, samples: &[i16]) {
+    if let Some(recording) = facts.recording.as_mut().filter(|_| facts.is_recording) {
+        recording.agent(rtp_time, samples);
+    }
+    facts.ear.extend(samples);
+    let surplus = facts.ear.len().saturating_sub(RATE as usize);
+    facts.ear.drain(..surplus);
+    let name = format!("{codec:?}").to_uppercase();
+    if facts.codec.as_ref() != Some(&name) {
+        facts.codec = Some(name);
+    }
+}
+
+/// Asks for a real-time priority: the customer stands for another machine, whose pace does not depend on how busy this
+/// one is. It needs a right that not everybody has; without it the pace is as even as the machine allows.
+fn hurry() {
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::RoundRobin);
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+        tracing::debug!(?error, "no real-time priority for the media thread");
     }
 }
 
