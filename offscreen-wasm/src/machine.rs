@@ -32,6 +32,15 @@ const HANG_UP_MS: u32 = 2_000;
 /// How long a hang-up waits for a call that the SDK has not made yet, in milliseconds.
 const EARLY_HANG_UP_MS: u32 = 5_000;
 
+/// How long one digit sounds, with the gap after it, in milliseconds (SDK 2.18.5, `call.ts`: 160 and 70).
+const DIGIT_MS: u32 = 230;
+
+/// How long `w` pauses, in milliseconds: Twilio's meaning of it.
+const PAUSE_MS: u32 = 500;
+
+/// How many digits may wait; more are not typed by a person.
+const DIGITS_WAITING: usize = 64;
+
 /// Numbers the connections to the worker, so that news of an old one is not taken for news of the present one.
 pub type PortId = u32;
 
@@ -51,6 +60,8 @@ pub enum Timer {
     Settle,
     /// The call should have ended by now.
     HangUp,
+    /// The digits sent last have sounded.
+    Digits,
 }
 
 /// Whether the extension may use the microphone, as the Permissions API says it.
@@ -187,6 +198,11 @@ struct Live {
     fault: Option<SdkError>,
     /// The warnings that were noted already.
     warned: Vec<String>,
+    /// Digits that wait until those before them have sounded: the browser's tone sender drops what it has not yet
+    /// played when it is given more, so that fast typing would lose keys.
+    digits: String,
+    /// Digits are sounding.
+    sounding: bool,
 }
 
 /// The document.
@@ -288,10 +304,32 @@ impl Machine {
                 let Some(live) = self.named(&call_sid, "digits", out) else { return };
                 if live.phase == CallPhase::Connecting {
                     self.note("Digits came before the call was open and were not sent.", out);
+                } else if live.digits.len() + digits.as_str().len() > DIGITS_WAITING {
+                    self.note("Too many digits are waiting; the newest were not sent.", out);
                 } else {
-                    out.push(Command::SendDigits(live.device, digits));
+                    live.digits.push_str(digits.as_str());
+                    if !live.sounding {
+                        self.sound_digits(out);
+                    }
                 }
             }
+        }
+    }
+
+    /// Sends the digits up to the next pause, or pauses; [`Timer::Digits`] goes on from there.
+    fn sound_digits(&mut self, out: &mut Vec<Command>) {
+        let Some(live) = &mut self.live else { return };
+        let run = live.digits.find('w').unwrap_or(live.digits.len());
+        live.sounding = !live.digits.is_empty();
+        if run > 0 {
+            let chunk: String = live.digits.drain(..run).collect();
+            let millis = DIGIT_MS * u32::try_from(run).unwrap_or(1);
+            // A piece of valid digits is valid: it is neither empty nor longer than they were, and holds no other key.
+            let Ok(digits) = DtmfDigits::new(chunk) else { return };
+            out.extend([Command::SendDigits(live.device, digits), Command::Start(Timer::Digits, millis)]);
+        } else if live.sounding {
+            live.digits.remove(0);
+            out.push(Command::Start(Timer::Digits, PAUSE_MS));
         }
     }
 
@@ -356,6 +394,8 @@ impl Machine {
             hang_up: false,
             fault: None,
             warned: Vec::new(),
+            digits: String::new(),
+            sounding: false,
         });
         self.report(out);
     }
@@ -454,6 +494,7 @@ impl Machine {
             }
             Timer::Ping => self.link.ping(out),
             Timer::Settle => self.settle(out),
+            Timer::Digits => self.sound_digits(out),
             Timer::Connect => {
                 if self.live.as_ref().is_some_and(|live| live.phase == CallPhase::Connecting) {
                     self.end(Some(words::timed_out()), out);
@@ -470,7 +511,7 @@ impl Machine {
     /// The call is over, here if not in the SDK. Reports it, and makes ready for the next one.
     fn end(&mut self, problem: Option<Problem>, out: &mut Vec<Command>) {
         let Some(live) = self.live.take() else { return };
-        out.extend([Timer::Connect, Timer::Settle, Timer::HangUp].map(Command::Stop));
+        out.extend([Timer::Connect, Timer::Settle, Timer::HangUp, Timer::Digits].map(Command::Stop));
         if live.made && !live.over {
             out.push(Command::Disconnect(live.device));
         }

@@ -307,7 +307,46 @@ fn digits_go_into_an_open_call_only() {
     let mut document = Document::dialling();
     assert!(matches!(sent(&document.told(digits.clone()))[..], [FromOffscreen::Note { .. }]));
     document.call(CallEvent::Accepted);
-    assert_eq!(document.told(digits), [Command::SendDigits(1, DtmfDigits::new("1#").unwrap())]);
+    assert_eq!(document.told(digits), [keys("1#"), Command::Start(Timer::Digits, 460)]);
+}
+
+fn keys(digits: &str) -> Command {
+    Command::SendDigits(1, DtmfDigits::new(digits).unwrap())
+}
+
+fn typed(digits: &str) -> ToOffscreen {
+    ToOffscreen::SendDigits { call_sid: sid(1), digits: DtmfDigits::new(digits).unwrap() }
+}
+
+#[test]
+fn fast_typing_loses_no_key() {
+    let mut document = Document::in_call();
+    assert_eq!(document.told(typed("1")), [keys("1"), Command::Start(Timer::Digits, 230)]);
+    assert_eq!(document.told(typed("5")), []);
+    assert_eq!(document.told(typed("9")), []);
+    let sounded = Event::Timer(Timer::Digits);
+    assert_eq!(document.when(sounded.clone()), [keys("59"), Command::Start(Timer::Digits, 460)]);
+    assert_eq!(document.when(sounded), []);
+    assert_eq!(document.told(typed("2")), [keys("2"), Command::Start(Timer::Digits, 230)]);
+}
+
+#[test]
+fn a_pause_waits_until_the_digits_before_it_have_sounded() {
+    let mut document = Document::in_call();
+    let sounded = Event::Timer(Timer::Digits);
+    assert_eq!(document.told(typed("12w#")), [keys("12"), Command::Start(Timer::Digits, 460)]);
+    assert_eq!(document.when(sounded.clone()), [Command::Start(Timer::Digits, 500)]);
+    assert_eq!(document.when(sounded.clone()), [keys("#"), Command::Start(Timer::Digits, 230)]);
+    assert_eq!(document.when(sounded), []);
+}
+
+#[test]
+fn more_digits_than_a_person_types_are_refused_and_noted() {
+    let mut document = Document::in_call();
+    document.told(typed("1"));
+    document.told(typed(&"2".repeat(32)));
+    document.told(typed(&"3".repeat(32)));
+    assert!(matches!(sent(&document.told(typed("4")))[..], [FromOffscreen::Note { .. }]));
 }
 
 #[test]
