@@ -136,3 +136,48 @@ fn log_voice(event: &VoiceEvent, log: &Log) {
     }
     log.add_at(event.at, source, &kind, event.kind.call_sid().map(CallSid::as_str), data);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use sandbox_flex::Settings;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_leg_that_flex_orders_is_called_and_its_end_is_logged_and_told() {
+        let clock = Clock::start();
+        let log = Log::new(clock);
+        let (flex, _orders) = FlexCloud::start(Settings::default());
+        let voice = start_voice(clock, &flex).unwrap();
+        let legs = Legs::default();
+        let (sender, commands) = mpsc::unbounded_channel();
+        tokio::spawn(follow_voice(voice.subscribe(), flex.clone(), log.clone()));
+        tokio::spawn(obey_flex(commands, flex, voice.clone(), legs.clone(), log.clone()));
+        let call_sid = CallSid::new(format!("CA{}", "7".repeat(32))).unwrap();
+        let order = Command::CallWorker {
+            call_sid: call_sid.clone(),
+            to: Identity::new(account::EXTENSION_IDENTITY).unwrap(),
+            parameters: BTreeMap::new(),
+            from: "+15550100".into(),
+            task_sid: "WT".into(),
+            reservation_sid: "WR".into(),
+        };
+        sender.send(order).unwrap();
+        let ended = async {
+            loop {
+                let (entries, _) = log.since(0);
+                if let Some(entry) = entries.into_iter().find(|entry| entry.kind == "call_ended") {
+                    return entry;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let entry = tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
+        assert_eq!(entry.call_sid.as_deref(), Some(call_sid.as_str()));
+        assert_eq!((entry.source, &entry.data["reason"]), ("voice", &json!("not_registered")));
+        assert!(legs.contain(&call_sid));
+    }
+}

@@ -6,7 +6,6 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use clap::Parser as _;
 use sandbox::{Cli, Sandbox};
-use tokio::io::AsyncReadExt as _;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -31,13 +30,17 @@ async fn main() -> anyhow::Result<()> {
 async fn told_to_stop(exit_with_stdin: bool) -> anyhow::Result<&'static str> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .context("listening for SIGTERM")?;
+    let (ended, stdin) = tokio::sync::oneshot::channel::<()>();
     let stdin_ended = async {
         if !exit_with_stdin {
-            std::future::pending::<()>().await;
+            return std::future::pending().await;
         }
-        let mut stdin = tokio::io::stdin();
-        let mut ignored = [0; 256];
-        while !matches!(stdin.read(&mut ignored).await, Ok(0) | Err(_)) {}
+        // A thread that nobody waits for: reading from a terminal cannot be interrupted.
+        std::thread::spawn(move || {
+            drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+            drop(ended);
+        });
+        drop(stdin.await);
     };
     Ok(tokio::select! {
         _ = terminate.recv() => "SIGTERM",
