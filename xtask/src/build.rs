@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::{
     identity,
-    process::{run_quietly, seconds},
+    process::{interrupted, run_quietly, seconds},
     project::Project,
     say,
     setup::Tools,
@@ -110,6 +110,9 @@ pub fn run(project: &Project, tools: &Tools) -> Result<()> {
         }
         Ok(broken)
     })?;
+    if interrupted() {
+        bail!("interrupted");
+    }
     if !broken.is_empty() {
         bail!("rooms that do not build: {}", broken.join(", "));
     }
@@ -148,9 +151,26 @@ impl Builder<'_> {
         Ok(if stamp.is_fresh(&[&staged]) { None } else { Some(stamp) })
     }
 
-    /// Makes the room's finished files from what the compiler left in `pkg`.
+    /// Makes the room's finished files from what the compiler left in `pkg`, unless that is what it was last time.
     fn pack(&self, room: &Room, pkg: &Path) -> Result<()> {
         let staged = self.staged(room);
+        let mut inputs = vec![pkg.to_path_buf()];
+        if room.packing == Packing::Plugin {
+            inputs.push(self.project.root.join("plugin/entry.js"));
+        }
+        let stamp = Stamp::new(staged.with_extension("packed"), &inputs, include_str!("build.rs"))?;
+        if stamp.is_fresh(&[&staged]) {
+            return Ok(());
+        }
+        let scratch = staged.with_extension("scratch");
+        copy_all(pkg, &scratch)?;
+        let pkg = scratch.as_path();
+        // What was there no longer counts, also if we fail half-way.
+        for stamp in [staged.with_extension("stamp"), staged.with_extension("packed")] {
+            if stamp.exists() {
+                fs::remove_file(stamp)?;
+            }
+        }
         if staged.exists() {
             fs::remove_dir_all(&staged)?;
         }
@@ -160,7 +180,8 @@ impl Builder<'_> {
             Packing::Worker => self.pack_worker(room, pkg, &staged),
             Packing::Content => self.pack_content(room, pkg, &staged),
             Packing::Plugin => self.pack_plugin(room, pkg, &staged),
-        }
+        }?;
+        stamp.leave()
     }
 
     /// Compiler flags: a product must not name the directories of the machine that made it.
@@ -191,6 +212,9 @@ impl Builder<'_> {
     /// Compiles a room and gives the directory with its `.wasm` and its glue.
     fn compile(&self, room: &Room) -> Result<PathBuf> {
         let pkg = self.target().join("pkg").join(room.crate_dir);
+        if pkg.exists() {
+            fs::remove_dir_all(&pkg)?;
+        }
         let target = match room.packing {
             Packing::Page | Packing::Worker => "web",
             Packing::Content => "bundler",
@@ -295,9 +319,9 @@ impl Builder<'_> {
                 Packing::Plugin => continue,
             };
             let staged = self.staged(room);
-            for file in files_below(&staged)? {
-                copy(&file, &to.join(file.strip_prefix(&staged)?))?;
-            }
+            files_below(&staged)?
+                .iter()
+                .try_for_each(|file| copy(file, &to.join(file.strip_prefix(&staged)?)))?;
         }
         for (from, to) in VOICE_SDK {
             copy(&root.join(from), &fresh.join(to))?;
@@ -365,6 +389,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to.parent().context("a file lies in a directory")?)?;
     fs::copy(from, to).with_context(|| from.display().to_string())?;
     Ok(())
+}
+
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    files_below(from)?.iter().try_for_each(|file| copy(file, &to.join(file.strip_prefix(from)?)))
 }
 
 fn report_sizes(project: &Project) -> Result<()> {
