@@ -417,6 +417,7 @@ impl Machine {
         let ttl = grant.expires_s.saturating_sub(now.as_millis() / 1000);
         let identity = grant.identity.clone();
         let Some(state) = self.sockets.get_mut(&socket) else { return };
+        // Inferred: what Twilio does with a token of another identity on an open socket.
         let changed = state.identity().is_some_and(|before| *before != identity);
         // A socket belongs to one identity for good: registrations and calls hang on it.
         if changed {
@@ -440,6 +441,8 @@ impl Machine {
     fn register(&mut self, socket: SocketId, wanted: bool, now: Timestamp) {
         let Some(state) = self.sockets.get_mut(&socket) else { return };
         let was = state.registered;
+        // Inferred: a refused renewal ends the registration, and a token without incoming.allow gets 31201. That
+        // registering without an accepted token gets 31204 is in the SDK's changelog (2.18.5).
         let refused = match &state.grant {
             None => Some(token::TokenError::Invalid),
             Some(_) if !wanted => None,
@@ -465,6 +468,8 @@ impl Machine {
     }
 
     /// `invite` with a reconnect token: takes a ringing call, or takes up one whose socket was lost.
+    ///
+    /// Inferred: 31404 alike for a call that is gone, for a wrong token, and for a socket of another identity.
     fn take_call(&mut self, socket: SocketId, callsid: &str, sdp: String, token: &Secret, now: Timestamp) {
         let found = self.find_call(callsid).filter(|sid| self.same_identity(socket, sid));
         let right = found.filter(|sid| {
@@ -625,7 +630,7 @@ impl Machine {
         let socket = pending.socket;
         let sdp = match sdp {
             Ok(sdp) => sdp,
-            // Bad SDP in an ICE restart leaves the call as it was.
+            // Inferred: bad SDP in an ICE restart leaves the call as it was, with 31000; a bad offer ends it.
             Err(_) if pending.purpose == Purpose::Restart => {
                 let error = WireError { code: 31000, message: "Could not apply the offer".into() };
                 return self.send_error(socket, error, Some(call_sid.to_string()), None);

@@ -80,7 +80,7 @@ impl Call {
         }
     }
 
-    /// Whether a token gives the right to the call. The one before the newest does so only to the holder itself, or
+    /// Whether a token gives the right to the call. Inferred: the one before the newest does so only to the holder itself, or
     /// when the holder is gone: then the message with the newest may never have arrived.
     pub fn accepts(&self, token: &Secret, socket: SocketId, holder_is_gone: bool) -> bool {
         let known = self.token == *token
