@@ -82,8 +82,10 @@ pub fn run_into(command: &mut Command, log: &Path) -> Result<ExitStatus> {
     Running::of(child.with_context(|| format!("cannot start {}", name(command)))?).wait()
 }
 
-/// Runs a command that talks to the person directly, to its end.
+/// Runs a command that talks to the person directly, to its end. Its temporary files end with it.
 pub fn run_openly(command: &mut Command) -> Result<ExitStatus> {
+    let scratch = Scratch::new("run")?;
+    command.env("TMPDIR", scratch.path());
     let child = command.spawn().with_context(|| format!("cannot start {}", name(command)))?;
     Running::of(child).wait()
 }
@@ -155,13 +157,13 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Closed standard input, then SIGTERM, then SIGKILL: each process gets the chance to clean up after itself.
+    /// Closed standard input, then SIGINT (at which Playwright closes its browsers), then SIGKILL.
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         if self.gone_within(Duration::from_millis(300)) {
             return;
         }
-        succeeds(Command::new("kill").arg(self.child.id().to_string()));
+        succeeds(Command::new("kill").arg("-INT").arg(self.child.id().to_string()));
         if !self.gone_within(Duration::from_secs(5)) && self.child.kill().is_ok() {
             self.gone_within(Duration::from_secs(1));
         }
