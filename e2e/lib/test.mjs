@@ -16,19 +16,19 @@ export const test = base.extend({
     await switchboard.reset();
   },
   /** Chromium with the extension, microphone granted. Playwright keeps its worker alive. */
-  browser: async ({ stack, switchboard: _clean }, use) => {
+  driven: async ({ stack, switchboard: _clean }, use) => {
     const browser = await launch(stack);
     await use(browser);
     await browser.close();
   },
   /** Chromium with the extension to whose worker nothing is attached. */
-  chromium: async ({ stack, switchboard: _clean }, use) => {
+  untouched: async ({ stack, switchboard: _clean }, use) => {
     const chromium = await bare.start(stack);
     await use(chromium);
     await chromium.close();
   },
   /** A page at Flex's origin that plays the plugin. */
-  probe: async ({ browser, stack, switchboard }, use) => use(await Probe.open(browser.context, stack, switchboard)),
+  probe: async ({ driven, stack, switchboard }, use) => use(await Probe.open(driven.context, stack, switchboard)),
 });
 
 /** The worker's state as the popup shows it, read from an extension page over the same port. */

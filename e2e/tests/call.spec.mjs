@@ -67,11 +67,11 @@ test('a call after a refused and replaced Voice token is answered with the new o
   await switchboard.hangUp(sid);
 });
 
-test('the popup shows the live call, mutes it and hangs it up', async ({ browser, probe, switchboard }) => {
+test('the popup shows the live call, mutes it and hangs it up', async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const sid = await probe.takeCall(identity);
-  const popup = await browser.context.newPage();
-  await popup.goto(browser.extensionUrl('popup.html'));
+  const popup = await driven.context.newPage();
+  await popup.goto(driven.extensionUrl('popup.html'));
   await popup.locator('#mute').click();
   await probe.waitState('the call to be muted', state => state.call?.muted);
   await popup.locator('#mute').click();
@@ -81,9 +81,9 @@ test('the popup shows the live call, mutes it and hangs it up', async ({ browser
   await probe.waitState('the call to be gone', state => state.call == null);
 });
 
-test('the welcome page obtains the microphone', async ({ browser, stack, switchboard: _clean }) => {
-  const page = await browser.context.newPage();
-  await page.goto(browser.extensionUrl('welcome.html'));
+test('the welcome page obtains the microphone', async ({ driven, stack, switchboard: _clean }) => {
+  const page = await driven.context.newPage();
+  await page.goto(driven.extensionUrl('welcome.html'));
   await expect.poll(() => page.evaluate(async () => (await navigator.permissions.query({ name: 'microphone' })).state)).toBe('granted');
   await expect(page.locator('#microphone-title')).toBeVisible();
   expect(stack.extension_id).toHaveLength(32);

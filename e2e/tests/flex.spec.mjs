@@ -4,9 +4,9 @@ import { FlexPage } from '../lib/flex.mjs';
 import { until } from '../lib/stack.mjs';
 import { expect, test } from '../lib/test.mjs';
 
-test('a Flex token that Flex refreshes reaches the extension', async ({ browser, switchboard }) => {
+test('a Flex token that Flex refreshes reaches the extension', async ({ driven, switchboard }) => {
   await switchboard.fault({ kind: 'flex_token_ttl', seconds: 100 });
-  const flex = await FlexPage.open(browser.context);
+  const flex = await FlexPage.open(driven.context);
   const first = (await flex.heartbeat()).flexTokenExpiresAt;
   await until('a FLEX_TOKEN with a later end', async () => (await flex.heartbeat()).flexTokenExpiresAt > first, { timeout: 60_000 });
   expect((await flex.heartbeat()).registered).toBe(true);
@@ -23,9 +23,9 @@ test('without the extension the agent is taken off the queue and told why', asyn
   }
 });
 
-test('the agent comes back to the queue when the voice client does', async ({ browser, switchboard }) => {
+test('the agent comes back to the queue when the voice client does', async ({ driven, switchboard }) => {
   await switchboard.setActivity('Available');
-  const flex = await FlexPage.open(browser.context);
+  const flex = await FlexPage.open(driven.context);
   await until('the agent to be available', async () => (await flex.store()).activity === 'Available');
   await switchboard.fault({ kind: 'signalling_refuse', ms: 9000 });
   await switchboard.fault({ kind: 'signalling_drop' });

@@ -6,14 +6,14 @@ import { expect, test, uiState } from '../lib/test.mjs';
 /** The words that the popup shows. */
 const words = JSON.parse(fs.readFileSync(new URL('../../extension/_locales/en/messages.json', import.meta.url), 'utf8'));
 
-const popup = async browser => {
-  const page = await browser.context.newPage();
-  await page.goto(browser.extensionUrl('popup.html'));
+const popup = async driven => {
+  const page = await driven.context.newPage();
+  await page.goto(driven.extensionUrl('popup.html'));
   return page;
 };
 
-test('the content script works on a page whose CSP forbids WASM and all else', async ({ browser, stack, switchboard }) => {
-  const probe = await Probe.open(browser.context, stack, switchboard, { headers: STRICT_CSP });
+test('the content script works on a page whose CSP forbids WASM and all else', async ({ driven, stack, switchboard }) => {
+  const probe = await Probe.open(driven.context, stack, switchboard, { headers: STRICT_CSP });
   const wasm = await probe.page.evaluate(() => {
     try {
       new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]));
@@ -45,9 +45,9 @@ test('malformed and unknown messages are answered by type, foreign ones passed o
   await probe.wait('ERROR', error => error.code === 'no_call');
 });
 
-test('a page of another account is refused with the reason, and the first page goes on', async ({ browser, probe, stack, switchboard }) => {
+test('a page of another account is refused with the reason, and the first page goes on', async ({ driven, probe, stack, switchboard }) => {
   await probe.register();
-  const stranger = await Probe.open(browser.context, stack, switchboard);
+  const stranger = await Probe.open(driven.context, stack, switchboard);
   await stranger.configure({ accountSid: `AC${'9'.repeat(32)}` });
   const rejected = await stranger.wait('CONFIG_REJECTED');
   expect(rejected.payload.code).toBe('wrong_account');
@@ -60,7 +60,7 @@ test('a page of another account is refused with the reason, and the first page g
   await stranger.hello();
 });
 
-test('a frame of another origin cannot configure the extension', async ({ browser, probe, stack }) => {
+test('a frame of another origin cannot configure the extension', async ({ driven, probe, stack }) => {
   await probe.page.evaluate(() => {
     const frame = document.createElement('iframe');
     frame.srcdoc = `<script>parent.postMessage({ type: 'VOICE_CLIENT_EXTENSION_CONFIGURE', payload: {
@@ -71,38 +71,38 @@ test('a frame of another origin cannot configure the extension', async ({ browse
   });
   await probe.page.waitForTimeout(1500);
   expect(await probe.count('CONFIGURED')).toBe(0);
-  expect((await uiState(await popup(browser))).accountSid).toBeNull();
+  expect((await uiState(await popup(driven))).accountSid).toBeNull();
   expect((await probe.register()).voiceClientIdentity).toBe(stack.account.extension_identity);
 });
 
-test('an invalid Flex token is named in popup and page, and the next good one registers', async ({ browser, probe }) => {
+test('an invalid Flex token is named in popup and page, and the next good one registers', async ({ driven, probe }) => {
   await probe.configure();
   await probe.wait('CONFIGURED');
   await probe.sendFlexToken({ token: 'not-a-flex-token' });
   const state = await probe.waitState('the token to be refused', ({ problem }) => problem?.code === 'invalid_flex_token');
   expect(state.problem.message).not.toContain('not-a-flex-token');
-  const page = await popup(browser);
+  const page = await popup(driven);
   await expect(page.locator('#problem-title')).toHaveText(words.problem_invalid_flex_token.message);
   await probe.sendFlexToken();
   await probe.wait('HEARTBEAT', beat => beat.registered);
   await expect(page.locator('#problem-title')).toBeHidden();
 });
 
-test('an unreachable token service is named in popup and page, is tried again, and registers when it is back', async ({ browser, probe, switchboard }) => {
+test('an unreachable token service is named in popup and page, is tried again, and registers when it is back', async ({ driven, probe, switchboard }) => {
   await switchboard.fault({ kind: 'http', target: 'token_service', status: 503 });
   await probe.configure();
   await probe.wait('CONFIGURED');
   await probe.sendFlexToken();
   const state = await probe.waitState('the token service to be missed', ({ problem }) => problem?.code === 'token_service_unavailable');
   expect(state.problem.retrying).toBe(true);
-  await expect((await popup(browser)).locator('#problem-title')).toHaveText(words.problem_token_service_unavailable.message);
+  await expect((await popup(driven)).locator('#problem-title')).toHaveText(words.problem_token_service_unavailable.message);
   await switchboard.clearFaults();
   await probe.wait('HEARTBEAT', beat => beat.registered, { timeout: 30_000 });
 });
 
-test('no file of the extension can be fetched by a page', async ({ browser, probe }) => {
+test('no file of the extension can be fetched by a page', async ({ driven, probe }) => {
   for (const file of ['manifest.json', 'content.js', 'pkg/worker.js', 'icons/holdfast-16.png', 'popup.html']) {
-    const got = await probe.page.evaluate(url => fetch(url).then(response => response.status, error => error.name), browser.extensionUrl(file));
+    const got = await probe.page.evaluate(url => fetch(url).then(response => response.status, error => error.name), driven.extensionUrl(file));
     expect(got, file).toBe('TypeError');
   }
   expect(new URL(probe.page.url()).origin).toBe(ORIGIN);

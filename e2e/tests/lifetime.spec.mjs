@@ -6,19 +6,19 @@ import { expect, test, uiState } from '../lib/test.mjs';
 /** Longer than the 30 s after which Chromium stops an idle worker. */
 const IDLE_MS = 40_000;
 
-const extensionPage = async (chromium, stack) => {
-  const page = await chromium.page();
+const extensionPage = async (untouched, stack) => {
+  const page = await untouched.page();
   await page.goto(`chrome-extension://${stack.extension_id}/options.html`);
   return page;
 };
 
-test('after a kill the next message is answered by a new worker with the same state', async ({ chromium, stack, switchboard }) => {
-  const probe = await Probe.openBare(chromium, stack, switchboard);
+test('after a kill the next message is answered by a new worker with the same state', async ({ untouched, stack, switchboard }) => {
+  const probe = await Probe.openBare(untouched, stack, switchboard);
   const { voiceClientIdentity: identity } = await probe.register();
-  const page = await extensionPage(chromium, stack);
+  const page = await extensionPage(untouched, stack);
   const before = await uiState(page);
   for (let kill = 1; kill <= 3; kill++) {
-    await chromium.killWorker(page);
+    await untouched.killWorker(page);
     const after = await uiState(page);
     expect(after.workerStartedAt, `kill ${kill}`).toBeGreaterThan(before.workerStartedAt);
     expect([after.accountSid, after.identity, after.tokenService]).toEqual([before.accountSid, identity, before.tokenService]);
@@ -28,15 +28,15 @@ test('after a kill the next message is answered by a new worker with the same st
   await switchboard.hangUp(sid);
 });
 
-test('a kill in the middle of a call costs no packet, and page and popup have the call back', async ({ chromium, stack, switchboard }) => {
-  const probe = await Probe.openBare(chromium, stack, switchboard);
+test('a kill in the middle of a call costs no packet, and page and popup have the call back', async ({ untouched, stack, switchboard }) => {
+  const probe = await Probe.openBare(untouched, stack, switchboard);
   const { voiceClientIdentity: identity } = await probe.register();
   const sid = await probe.takeCall(identity);
-  const page = await extensionPage(chromium, stack);
+  const page = await extensionPage(untouched, stack);
   await probe.send('SET_MUTE', { muted: true });
   await probe.waitState('the call to be muted', ({ call }) => call?.muted);
   await audioGoesOn(switchboard, sid);
-  await chromium.killWorker(page);
+  await untouched.killWorker(page);
   await audioGoesOn(switchboard, sid, 3000);
   const state = await until('the popup to have the call back', async () => {
     const now = await uiState(page);
@@ -51,14 +51,14 @@ test('a kill in the middle of a call costs no packet, and page and popup have th
   await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });
 
-test('a page that says hello long after the worker fell asleep is answered', async ({ chromium, stack, switchboard }) => {
-  const probe = await Probe.openBare(chromium, stack, switchboard);
-  await until('the idle worker to be stopped', async () => (await chromium.workers()).length === 0, { timeout: IDLE_MS + 20_000, every: 1000 });
+test('a page that says hello long after the worker fell asleep is answered', async ({ untouched, stack, switchboard }) => {
+  const probe = await Probe.openBare(untouched, stack, switchboard);
+  await until('the idle worker to be stopped', async () => (await untouched.workers()).length === 0, { timeout: IDLE_MS + 20_000, every: 1000 });
   expect((await probe.register()).voiceClientIdentity).toBe(stack.account.extension_identity);
 });
 
-test('with the Flex tab closed the registration stays, and a call is answered', async ({ chromium, stack, switchboard }) => {
-  const probe = await Probe.openBare(chromium, stack, switchboard);
+test('with the Flex tab closed the registration stays, and a call is answered', async ({ untouched, stack, switchboard }) => {
+  const probe = await Probe.openBare(untouched, stack, switchboard);
   const { voiceClientIdentity: identity } = await probe.register();
   await probe.page.close();
   await sleep(IDLE_MS);
