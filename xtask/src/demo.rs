@@ -91,7 +91,7 @@ fn show(project: &Project, tools: &Tools, stack: &Stack) -> Result<ExitCode> {
         say!("demo: this machine has no sound card, so the agent's microphone is a beep");
         chromium.arg("--use-fake-device-for-media-stream");
     }
-    chromium.args([FLEX_URL, stack.text("switchboard")]);
+    chromium.args(["--window-size=1440,900", FLEX_URL, stack.text("switchboard")]);
     let log = std::fs::File::create(project.log("chromium"))?;
     chromium.stdout(log.try_clone()?).stderr(log);
     let child = chromium.spawn().with_context(|| format!("cannot start {}", tools.chromium.display()))?;

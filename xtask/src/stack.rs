@@ -100,6 +100,7 @@ impl Stack {
             |name: &str| ready[name].as_u64().with_context(|| format!("the sandbox says no {name} port"));
         let (tls, signalling, http) = (port("tls")?, port("signalling")?, port("http")?);
         let rules = ready["host_resolver_rules"].as_str().context("the sandbox says no host rules")?;
+        let key = ready["spki_sha256"].as_str().context("the sandbox says no certificate key")?;
 
         let mut token_service = server(project, "token-service");
         token_service.args(["--port", &token_port.to_string(), "--admin-port", "0"]);
@@ -136,7 +137,7 @@ impl Stack {
             "plugin": plugin,
             "flex_bundle": flex_bundle,
             "chromium": tools.chromium,
-            "chromium_args": chromium_args(rules, options.headless),
+            "chromium_args": chromium_args(rules, key, options.headless),
             "rtt_ms": options.rtt_ms,
             "run_dir": project.run_dir(),
             "flex_ui": npm_version(project, "@twilio/flex-ui"),
@@ -243,11 +244,14 @@ fn free_port() -> Result<u16> {
 }
 
 /// Every name of the internet leads to the sandbox; nothing else of Chromium's behaviour that matters is changed.
-fn chromium_args(host_rules: &str, headless: bool) -> Vec<String> {
-    let mut args = vec![format!("--host-resolver-rules={host_rules}")];
+/// Of certificates that nobody vouches for, only the sandbox's own is trusted.
+fn chromium_args(host_rules: &str, sandbox_key: &str, headless: bool) -> Vec<String> {
+    let mut args = vec![
+        format!("--host-resolver-rules={host_rules}"),
+        format!("--ignore-certificate-errors-spki-list={sandbox_key}"),
+    ];
     args.extend(
         [
-            "--ignore-certificate-errors", // the sandbox's certificate is made at its start
             "--allow-loopback-in-peer-connection", // the customer is on this machine too
             "--no-first-run",
             "--no-default-browser-check",
