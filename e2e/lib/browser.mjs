@@ -58,7 +58,6 @@ export async function launch(stack, { extension = stack.extension_dir, extension
     ignoreDefaultArgs: ['--disable-extensions', '--mute-audio'],
     args: chromiumArgs(stack, { extension, microphone: temp.microphone }),
     viewport: { width: 1500, height: 900 },
-    ignoreHTTPSErrors: true,
   });
   const cdp = await context.browser()?.newBrowserCDPSession?.() ?? await context.newCDPSession(context.pages()[0]);
   const grant = async on => {

@@ -18,7 +18,7 @@ use crate::log::Log;
 use crate::pipe;
 use crate::proxy::Proxy;
 use crate::switchboard::{self, Board};
-use crate::tls::{self, TlsListener};
+use crate::tls::{self, Certificate, TlsListener};
 
 /// Where it listens, all on 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub struct Ports {
 pub struct Sandbox {
     ports: Ports,
     token_host: String,
+    spki_sha256: String,
     voice: Voice,
     tasks: JoinSet<()>,
 }
@@ -82,11 +83,12 @@ impl Sandbox {
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));
         tasks.spawn(glue::follow_flex(flex.events(), log.clone()));
         tasks.spawn(glue::obey_flex(commands, flex, voice.clone(), legs, log));
-        tasks.spawn(serve(TlsListener::new(tls, tls::acceptor(&cli.token_host)?)?, hosts.router()));
+        let Certificate { acceptor, spki_sha256 } = tls::certificate(&cli.token_host)?;
+        tasks.spawn(serve(TlsListener::new(tls, acceptor)?, hosts.router()));
         tasks.spawn(pipe::serve(signalling, ports.tls, Duration::from_millis(cli.rtt_ms)));
         tasks.spawn(serve(http, plain));
         tracing::info!(?ports, rtt_ms = cli.rtt_ms, "the sandbox listens on 127.0.0.1");
-        Ok(Self { ports, token_host: cli.token_host, voice, tasks })
+        Ok(Self { ports, token_host: cli.token_host, spki_sha256, voice, tasks })
     }
 
     /// Where it listens.
@@ -107,6 +109,7 @@ impl Sandbox {
             "iam_base_url": format!("http://127.0.0.1:{}/iam", self.ports.http),
             "token_host": self.token_host,
             "host_resolver_rules": self.host_resolver_rules(),
+            "spki_sha256": self.spki_sha256,
         })
         .to_string()
     }

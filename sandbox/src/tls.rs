@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use aws_lc_rs::digest;
 use axum::serve::Listener;
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use base64::Engine as _;
+use rcgen::{CertifiedKey, PublicKeyData as _, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,15 +17,25 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// A certificate for the impersonated hosts, made anew at every start; nothing trusts it, so the browser is told to
-/// ignore certificate errors.
+/// A certificate for the impersonated hosts, made anew at every start, and what makes a browser trust it.
+pub(crate) struct Certificate {
+    pub(crate) acceptor: TlsAcceptor,
+    /// SHA-256 of its public key (SPKI), base64: Chromium's `--ignore-certificate-errors-spki-list` takes it. Unlike
+    /// `--ignore-certificate-errors` that trusts this one key and nothing else, and leaves Chromium's cache at work:
+    /// what came with a certificate error is never cached, so that every reload would load 17 MB of Flex UI anew.
+    pub(crate) spki_sha256: String,
+}
+
+/// Makes the certificate.
 ///
 /// # Errors
 /// If the certificate cannot be made.
-pub(crate) fn acceptor(token_host: &str) -> anyhow::Result<TlsAcceptor> {
+pub(crate) fn certificate(token_host: &str) -> anyhow::Result<Certificate> {
     let names = ["*.twilio.com", "*.us1.twilio.com", "*.twiliocdn.com", "*.twil.io", token_host, "localhost"];
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(names.map(str::to_owned)).context("making a certificate")?;
+    let spki = digest::digest(&digest::SHA256, &signing_key.subject_public_key_info());
+    let spki_sha256 = base64::engine::general_purpose::STANDARD.encode(spki);
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
     let mut config =
         ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -33,7 +45,7 @@ pub(crate) fn acceptor(token_host: &str) -> anyhow::Result<TlsAcceptor> {
             .with_single_cert(vec![cert.der().clone()], key)
             .context("using the certificate")?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Certificate { acceptor: TlsAcceptor::from(Arc::new(config)), spki_sha256 })
 }
 
 /// Connections whose TLS handshake is done. Handshakes run side by side, so a slow client delays nobody.

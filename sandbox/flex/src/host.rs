@@ -63,22 +63,22 @@ async fn flex_ui(State(cloud): State<FlexCloud>) -> Response {
     let Some(path) = &cloud.settings().flex_bundle else {
         return missing("The sandbox was started without a bundle of Flex UI.");
     };
-    script(path).await
+    script(path, "private, max-age=3600").await
 }
 
 async fn plugin(State(cloud): State<FlexCloud>, Path((name, version)): Path<(String, String)>) -> Response {
     let plugin = cloud.settings().plugins.iter().find(|p| p.name == name && p.version == version);
     match plugin {
-        Some(plugin) => script(&plugin.path).await,
+        Some(plugin) => script(&plugin.path, "no-cache").await,
         None => missing("The sandbox was started without this plugin."),
     }
 }
 
-async fn script(path: &std::path::Path) -> Response {
+/// Flex UI itself may be cached, as the versioned file of real Flex is; a plugin may have been built anew.
+async fn script(path: &std::path::Path, cache_control: &'static str) -> Response {
     match tokio::fs::read(path).await {
-        Ok(bytes) => {
-            ([(header::CONTENT_TYPE, JAVASCRIPT), (header::CACHE_CONTROL, "no-cache")], bytes).into_response()
-        }
+        Ok(bytes) => ([(header::CONTENT_TYPE, JAVASCRIPT), (header::CACHE_CONTROL, cache_control)], bytes)
+            .into_response(),
         Err(problem) => {
             tracing::warn!(path = %path.display(), %problem, "a script cannot be read");
             missing("The sandbox cannot read this script.")
