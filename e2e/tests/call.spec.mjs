@@ -25,7 +25,7 @@ test('a second caller never disturbs the first', async ({ probe, switchboard }) 
   await until('the first to be ended by the agent', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });
 
-test('digits go both ways of hand: typed by the page, heard by the customer', async ({ probe, switchboard }) => {
+test('digits that the page sends are heard by the customer', async ({ probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const sid = await probe.takeCall(identity);
   await probe.send('SEND_DTMF_DIGITS', { digits: '12#' });

@@ -16,7 +16,7 @@ test('without the extension the agent is taken off the queue and told why', asyn
   const browser = await launch(stack, { extension: null, microphone: false });
   try {
     const flex = await FlexPage.open(browser.context, { waitReady: false });
-    await until('the agent to be moved to the offline activity', async () => (await switchboard.agent()).activity === 'Voice Client Offline', { timeout: 60_000 });
+    await until('the agent to be moved to the offline activity', async () => (await switchboard.agent()).activity_name === 'Voice Client Offline', { timeout: 60_000 });
     await expect(flex.page.getByText(/extension/i).first()).toBeVisible();
   } finally {
     await browser.close();
