@@ -1,9 +1,9 @@
 // Measures answer_ms (gateway's `invite` to the first RTP packet from the agent) over N calls.
 //
-//   node e2e/bench-answer.mjs --stack FILE --runs N [--vs DIR] [--vs-id ID] --json
+//   node e2e/bench-answer.mjs --stack FILE --runs N [--vs-stack FILE] --json
 //
-// With --vs another unpacked extension is measured in turn, call by call, each in its own Chromium, so that a drift of
-// the machine's speed meets both alike. The last line is one JSON object.
+// With --vs-stack another unpacked extension is measured in turn, each against a stack and in a Chromium of its own, so
+// that a drift of the machine's speed meets both alike. The last line is one JSON object.
 import { parseArgs } from 'node:util';
 import { launch } from './lib/browser.mjs';
 import { FlexPage } from './lib/flex.mjs';
@@ -13,37 +13,34 @@ const { values: options } = parseArgs({
   options: {
     stack: { type: 'string' },
     runs: { type: 'string', default: '10' },
-    vs: { type: 'string' },
-    'vs-id': { type: 'string' },
+    'vs-stack': { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
-const stack = readStack(options.stack);
-const switchboard = new Switchboard(stack);
 const runs = Number(options.runs);
 const say = text => console.error(text);
 
 /** A Flex tab with a registered extension, which answers one call at a time. */
 class Contender {
-  constructor(name, extension, extensionId) {
-    Object.assign(this, { name, extension, extensionId, samples: [] });
+  constructor(name, stack) {
+    Object.assign(this, { name, stack, switchboard: new Switchboard(stack), samples: [] });
   }
 
   async start() {
-    this.browser = await launch(stack, { extension: this.extension, extensionId: this.extensionId });
+    this.browser = await launch(this.stack);
     this.flex = await FlexPage.open(this.browser.context);
     this.identity = (await this.flex.heartbeat()).voiceClientIdentity;
   }
 
   async measure() {
-    const { call_sid: sid } = await switchboard.call(`client:${this.identity}`);
+    const { call_sid: sid } = await this.switchboard.call(`client:${this.identity}`);
     const answered = await until(`${this.name} to answer`, async () => {
-      const now = await switchboard.getCall(sid);
+      const now = await this.switchboard.getCall(sid);
       return now.answer_ms != null && now;
     }, { timeout: 20_000 });
     this.samples.push(answered.answer_ms);
     await sleep(400);
-    await switchboard.hangUp(sid);
+    await this.switchboard.hangUp(sid);
     await until(`${this.name} to be idle again`, async () => (await this.flex.heartbeat()).call == null, { timeout: 10_000 });
     await sleep(600);
   }
@@ -59,10 +56,10 @@ class Contender {
   }
 }
 
-// Both register the same identity; the gateway rings the newest registration. So each contender has its turn alone:
-// it is started, measured for one block, and stopped, in alternation.
-const ours = new Contender('holdfast', stack.extension_dir, stack.extension_id);
-const other = options.vs ? new Contender('other', options.vs, options['vs-id']) : null;
+// One browser at a time, so that the two do not compete for the machine: each contender is started, measured for one
+// block of calls, and stopped, in alternation.
+const ours = new Contender('holdfast', readStack(options.stack));
+const other = options['vs-stack'] ? new Contender('other', readStack(options['vs-stack'])) : null;
 const contenders = other ? [ours, other] : [ours];
 const block = other ? Math.max(1, Math.ceil(runs / 4)) : runs;
 while (contenders.some(one => one.samples.length < runs)) {

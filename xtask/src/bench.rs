@@ -6,10 +6,8 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::{
-    build, identity,
     process::{exit_code, run_openly},
     project::Project,
-    setup,
     stack::{self, Stack},
 };
 
@@ -38,24 +36,23 @@ pub struct Answer {
 /// Runs a measurement.
 pub fn run(project: &Project, bench: &Bench) -> Result<ExitCode> {
     let Bench::Answer(answer) = bench;
-    let tools = setup::run(project)?;
-    build::run(project, &tools)?;
-    let vs = answer.vs.as_ref().map(std::fs::canonicalize).transpose()?;
-    let options = stack::Options {
-        also_allow: vs.clone(),
-        rtt_ms: answer.rtt_ms,
-        headless: true,
-        ..Default::default()
-    };
-    let stack = Stack::start(project, &tools, &options)?;
+    let tools = stack::prepare(project)?;
+    let usual = stack::Options { rtt_ms: answer.rtt_ms, headless: true, ..Default::default() };
+    // Another extension gets a stack of its own, whose token URL has the older shape.
+    let other = answer.vs.as_ref().map(|directory| {
+        let options = stack::Options { extension: Some(directory.clone()), label: "vs-", ..usual.clone() };
+        Stack::start(project, &tools, &options)
+    });
+    let other = other.transpose()?;
+    let stack = Stack::start(project, &tools, &usual)?;
     let mut script = tools.node(project);
     script
         .arg("e2e/bench-answer.mjs")
         .arg("--stack")
         .arg(&stack.file)
         .args(["--runs", &answer.runs.to_string()]);
-    if let Some(vs) = &vs {
-        script.arg("--vs").arg(vs).args(["--vs-id", &identity::of_directory(vs)?]);
+    if let Some(other) = &other {
+        script.arg("--vs-stack").arg(&other.file);
     }
     if answer.json {
         script.arg("--json");

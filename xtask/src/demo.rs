@@ -10,11 +10,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
-    build,
     process::{Running, Scratch, command, exit_code, interrupted, pause, run_openly},
     project::Project,
     say,
-    setup::{self, Tools},
+    setup::Tools,
     stack::{self, FLEX_URL, Stack},
 };
 
@@ -47,8 +46,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
             "no display to open a window on: try `cargo xtask demo --headless`, or `xvfb-run cargo xtask demo`"
         );
     }
-    let tools = setup::run(project)?;
-    build::run(project, &tools)?;
+    let tools = stack::prepare(project)?;
     let stack = Stack::start(
         project,
         &tools,

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
+    panic::resume_unwind,
     path::PathBuf,
     process::{Command, Stdio},
     sync::mpsc,
@@ -15,11 +16,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    identity,
+    build, identity,
     process::{Running, command, interrupted, is_root, run_quietly, seconds},
     project::Project,
     say,
-    setup::Tools,
+    setup::{self, Tools},
     stamp::Stamp,
 };
 
@@ -39,14 +40,14 @@ pub const FLEX_URL: &str = "https://flex.twilio.com/agent-desktop";
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a stack differs from the usual one.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Another unpacked extension.
     pub extension: Option<PathBuf>,
     /// Another plugin bundle.
     pub plugin: Option<PathBuf>,
-    /// A further extension that gets tokens beside the main one.
-    pub also_allow: Option<PathBuf>,
+    /// Put before the names of its files where a second stack runs beside the usual one.
+    pub label: &'static str,
     /// Simulated round trip to the voice gateway, in milliseconds.
     pub rtt_ms: u32,
     /// Whether the browser shows nothing.
@@ -65,20 +66,15 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Compiles what has to be compiled, and starts it on free ports.
+    /// Starts what `prepare` has made, on free ports.
     pub fn start(project: &Project, tools: &Tools, options: &Options) -> Result<Self> {
         let flex_bundle = flex_bundle(project, tools)?;
-        compile_servers(project)?;
         let start = Instant::now();
         let extension = fs::canonicalize(options.extension.clone().unwrap_or_else(|| project.extension()))
             .context("the extension")?;
         let plugin = fs::canonicalize(options.plugin.clone().unwrap_or_else(|| project.plugin()))
             .context("the plugin")?;
         let extension_id = identity::of_directory(&extension)?;
-        let mut allowed = vec![extension_id.clone()];
-        if let Some(other) = &options.also_allow {
-            allowed.push(identity::of_directory(other)?);
-        }
         let foreign = options.extension.is_some() || options.plugin.is_some();
         let token_path = if foreign { LEGACY_TOKEN_PATH } else { TOKEN_PATH };
         let token_port = free_port()?;
@@ -95,7 +91,7 @@ impl Stack {
         ]);
         sandbox.args(["--token-service-url", &format!("http://127.0.0.1:{token_port}")]);
         sandbox.arg("--flex-bundle").arg(&flex_bundle).arg("--plugin").arg(&plugin);
-        let (sandbox, ready) = start_server(project, "sandbox", sandbox)?;
+        let (sandbox, ready) = start_server(project, &format!("{}sandbox", options.label), sandbox)?;
         let port =
             |name: &str| ready[name].as_u64().with_context(|| format!("the sandbox says no {name} port"));
         let (tls, signalling, http) = (port("tls")?, port("signalling")?, port("http")?);
@@ -111,18 +107,17 @@ impl Stack {
         ]);
         // Tests fail on purpose, and often; all of them come from one address.
         token_service.args(["--mints-per-minute", "600", "--failures-per-minute", "600"]);
-        if foreign || options.also_allow.is_some() {
+        if foreign {
             token_service.arg("--allow-missing-origin");
         }
-        for id in &allowed {
-            token_service.args(["--allowed-origin", &format!("chrome-extension://{id}")]);
-        }
+        token_service.args(["--allowed-origin", &format!("chrome-extension://{extension_id}")]);
         token_service
             .env("TWILIO_ACCOUNT_SID", account::ACCOUNT_SID)
             .env("TWILIO_API_KEY_SID", account::API_KEY_SID)
             .env("TWILIO_API_KEY_SECRET", account::API_KEY_SECRET)
             .env("TWILIO_AUTH_TOKEN", account::AUTH_TOKEN);
-        let (token_service, _) = start_server(project, "token-service", token_service)?;
+        let (token_service, _) =
+            start_server(project, &format!("{}token-service", options.label), token_service)?;
 
         let description = json!({
             "tls": tls,
@@ -150,7 +145,7 @@ impl Stack {
                 "extension_identity": account::EXTENSION_IDENTITY,
             },
         });
-        let file = project.run_dir().join("stack.json");
+        let file = project.run_dir().join(format!("{}stack.json", options.label));
         fs::write(&file, format!("{description:#}\n")).with_context(|| file.display().to_string())?;
         say!("stack: sandbox and token service are up ({})", seconds(start));
         Ok(Self { description, file, _token_service: token_service, _sandbox: sandbox })
@@ -188,7 +183,18 @@ fn flex_bundle(project: &Project, tools: &Tools) -> Result<PathBuf> {
     Ok(bundle)
 }
 
-fn compile_servers(project: &Project) -> Result<()> {
+/// Everything that a stack needs: tools, extension, plugin; and, compiled beside them, the servers.
+pub fn prepare(project: &Project) -> Result<Tools> {
+    thread::scope(|scope| {
+        let servers = scope.spawn(|| compile_servers(project));
+        let tools = setup::run(project).and_then(|tools| build::run(project, &tools).map(|()| tools));
+        servers.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        tools
+    })
+}
+
+/// Compiles sandbox and token service.
+pub fn compile_servers(project: &Project) -> Result<()> {
     let start = Instant::now();
     let mut cargo = command("cargo", &project.root);
     cargo.args(["build", "--locked", "--package", "sandbox", "--package", "token-service"]);

@@ -149,6 +149,7 @@ impl Run<'_> {
 
     fn end_to_end(&self) -> Result<Counts> {
         let options = stack::Options { headless: true, ..Default::default() };
+        stack::compile_servers(self.project)?;
         let stack = Stack::start(self.project, self.tools, &options)?;
         let results = self.project.run_dir().join("e2e.json");
         if results.exists() {
