@@ -79,7 +79,7 @@ const LOWER_TO_PLAIN_WASM: [&str; 4] = [
     "--strip-target-features",
 ];
 
-/// Builds everything that changed and says how large it is.
+/// Builds everything that changed.
 pub fn run(project: &Project, tools: &Tools) -> Result<()> {
     let start = Instant::now();
     let builder = Builder { project, tools };
@@ -118,7 +118,6 @@ pub fn run(project: &Project, tools: &Tools) -> Result<()> {
     }
     builder.extension()?;
     builder.plugin()?;
-    report_sizes(project)?;
     say!("build: done ({})", seconds(start));
     Ok(())
 }
@@ -398,7 +397,8 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
     files_below(from)?.iter().try_for_each(|file| copy(file, &to.join(file.strip_prefix(from)?)))
 }
 
-fn report_sizes(project: &Project) -> Result<()> {
+/// Says how large the product is, and its larger files.
+pub fn report_sizes(project: &Project) -> Result<()> {
     let mut total = 0;
     for file in files_below(&project.extension())?.into_iter().chain([project.plugin()]) {
         let size = fs::metadata(&file)?.len();

@@ -72,6 +72,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Build => {
             let tools = setup::run(&project)?;
             build::run(&project, &tools)?;
+            build::report_sizes(&project)?;
         }
         Command::Demo(options) => return demo::run(&project, &options),
         Command::Test(options) => return test::run(&project, &options),
