@@ -132,6 +132,8 @@ pub enum Command {
     Close(PortId),
     /// Send to the worker.
     Send(PortId, ToExtension),
+    /// Tell the worker that a message of the page was refused. Lost if the connection is: it is for a person's eyes.
+    Report(PortId, ProblemCode),
     /// Hand the worker's message of this event on to the page as it came.
     Relay,
     /// Post to the page.
@@ -151,6 +153,8 @@ struct Open {
     id: PortId,
     since: Timestamp,
     heard: bool,
+    /// The refusal that the worker knows of: a page that goes on and on is reported once, until it says something good.
+    reported: Option<ProblemCode>,
 }
 
 /// The proxy of one page.
@@ -162,6 +166,8 @@ pub struct Machine {
     failures: usize,
     pausing: bool,
     waiting: VecDeque<(Timestamp, ToExtension)>,
+    /// A refusal that the worker is to hear of.
+    refused: Option<ProblemCode>,
     hidden: bool,
     watching: bool,
     retired: bool,
@@ -179,11 +185,11 @@ impl Machine {
             Event::Page(Reading::Understood(message)) => self.pass_on(message, now, &mut out),
             Event::Page(Reading::Malformed(name)) => {
                 let words = "The message does not have the form that the contract gives this type.";
-                out.push(error(ErrorReply::new(Some(name), ProblemCode::MalformedMessage, words)));
+                self.refuse(ErrorReply::new(Some(name), ProblemCode::MalformedMessage, words), now, &mut out);
             }
             Event::Page(Reading::Unknown) => {
                 let words = "The voice client does not know this type of message.";
-                out.push(error(ErrorReply::new(None, ProblemCode::UnknownType, words)));
+                self.refuse(ErrorReply::new(None, ProblemCode::UnknownType, words), now, &mut out);
             }
             Event::Worker(id, says) => self.hear(id, says, &mut out),
             Event::Closed { alive: false, .. }
@@ -217,7 +223,28 @@ impl Machine {
         out
     }
 
+    /// Answers a message that is not passed on, and lets the worker know, so that the popup can say it.
+    fn refuse(&mut self, payload: ErrorReply, now: Timestamp, out: &mut Vec<Command>) {
+        let code = payload.problem.code;
+        out.push(Command::Post(ToPage::Error { payload }));
+        match &mut self.port {
+            Some(open) if open.reported == Some(code) => {}
+            Some(open) => {
+                open.reported = Some(code);
+                out.push(Command::Report(open.id, code));
+            }
+            None => {
+                self.refused = Some(code);
+                self.connect_if_wanted(now, out);
+            }
+        }
+    }
+
     fn pass_on(&mut self, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
+        self.refused = None;
+        if let Some(open) = &mut self.port {
+            open.reported = None;
+        }
         if let ToExtension::Configure { payload } = &message {
             self.configure = Some(payload.clone());
         }
@@ -254,13 +281,14 @@ impl Machine {
 
     fn connect_if_wanted(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         self.waiting.retain(|(since, _)| now.since(*since) <= MAX_WAIT_MS);
-        let wanted = self.configure.is_some() || !self.waiting.is_empty();
+        let wanted = self.configure.is_some() || !self.waiting.is_empty() || self.refused.is_some();
         if !wanted || self.hidden || self.pausing || self.port.is_some() {
             return;
         }
         self.ports += 1;
         let id = self.ports;
-        self.port = Some(Open { id, since: now, heard: false });
+        let refused = self.refused.take();
+        self.port = Some(Open { id, since: now, heard: false, reported: refused });
         out.push(Command::Connect(id));
         if !std::mem::replace(&mut self.watching, true) {
             out.push(Command::Watch(WATCH_MS));
@@ -269,6 +297,7 @@ impl Machine {
             out.push(Command::Send(id, ToExtension::Configure { payload }));
         }
         out.extend(self.waiting.drain(..).map(|(_, message)| Command::Send(id, message)));
+        out.extend(refused.map(|code| Command::Report(id, code)));
     }
 
     fn hear(&mut self, id: PortId, says: WorkerSays, out: &mut Vec<Command>) {
@@ -301,10 +330,6 @@ impl Machine {
             self.connect_if_wanted(now, out);
         }
     }
-}
-
-fn error(payload: ErrorReply) -> Command {
-    Command::Post(ToPage::Error { payload })
 }
 
 #[cfg(test)]
@@ -393,7 +418,9 @@ mod tests {
     fn an_unknown_type_of_our_namespace_is_answered_and_not_passed_on() {
         let mut machine = Machine::default();
         let out = machine.handle(page(r#"{"type":"VOICE_CLIENT_EXTENSION_<img>"}"#), at(0));
-        let [Command::Post(ToPage::Error { payload })] = &out[..] else { panic!("{out:?}") };
+        let [Command::Post(ToPage::Error { payload }), told @ ..] = &out[..] else { panic!("{out:?}") };
+        assert_eq!(told[0], Command::Connect(1));
+        assert_eq!(told.last(), Some(&Command::Report(1, ProblemCode::UnknownType)));
         assert_eq!((payload.problem.code, &payload.in_reply_to), (ProblemCode::UnknownType, &None));
         assert!(!format!("{payload:?}").contains("img"));
     }
@@ -413,11 +440,30 @@ mod tests {
             let name = format!("{}{name}", protocol::page::TYPE_PREFIX);
             let event = page(&format!(r#"{{"type":"{name}","payload":{payload}}}"#));
             let out = Machine::default().handle(event, at(0));
-            let [Command::Post(ToPage::Error { payload })] = &out[..] else { panic!("{name}: {out:?}") };
+            let [Command::Post(ToPage::Error { payload }), told @ ..] = &out[..] else {
+                panic!("{name}: {out:?}")
+            };
+            assert!(
+                told.iter().all(|command| !matches!(command, Command::Send(..))),
+                "nothing of it is passed on"
+            );
             assert_eq!(payload.problem.code, ProblemCode::MalformedMessage);
             assert_eq!(payload.in_reply_to.as_deref(), Some(&*name));
             assert!(!format!("{payload:?}").contains("canary"));
         }
+    }
+
+    #[test]
+    fn a_page_that_goes_on_with_nonsense_is_reported_once_until_it_says_something_good() {
+        let nonsense = || page(r#"{"type":"VOICE_CLIENT_EXTENSION_CONFIGURE","payload":null}"#);
+        let reports = |out: Vec<Command>| out.iter().filter(|c| matches!(c, Command::Report(..))).count();
+        let mut machine = Machine::default();
+        assert_eq!(reports(machine.handle(nonsense(), at(0))), 1);
+        assert_eq!(reports(machine.handle(nonsense(), at(1))), 0);
+        machine.handle(page(CONFIGURE), at(2));
+        assert_eq!(reports(machine.handle(nonsense(), at(3))), 1);
+        machine.handle(Event::Closed { port: 1, alive: true }, at(4));
+        assert_eq!(reports(machine.handle(nonsense(), at(5))), 1);
     }
 
     #[test]
@@ -607,6 +653,7 @@ mod tests {
                                 prop_assert!(is_configure);
                             }
                         }
+                        Command::Report(id, _) => prop_assert!(open == Some(id) && !first),
                         Command::Close(id) => prop_assert_eq!(open.take(), Some(id)),
                         Command::Pause(ms) => { pausing = true; prop_assert!(ms <= 2_000); }
                         Command::EndPause => pausing = false,

@@ -10,8 +10,9 @@ use gloo_timers::callback::{Interval, Timeout};
 use js_sys::{Array, JSON, Object, Reflect};
 use protocol::{
     Timestamp,
-    page::{ToExtension, ToPage},
+    page::{Refusal, ToExtension, ToPage},
 };
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Window};
 use webext::{Port, runtime};
@@ -136,6 +137,9 @@ impl Shell {
                 }
             }
             Command::Send(id, message) => self.send(id, message),
+            Command::Report(id, code) => {
+                self.sent(id, &Refusal::Refused { code });
+            }
             Command::Relay => self.post(said),
             Command::Post(message) => self.post_typed(&message),
             Command::Pause(millis) => {
@@ -172,14 +176,19 @@ impl Shell {
         *self.port.borrow_mut() = Some((id, port));
     }
 
-    fn send(self: &Rc<Self>, id: PortId, message: ToExtension) {
-        let value = serde_json::to_string(&message).ok().and_then(|json| JSON::parse(&json).ok());
-        let Some(value) = value else { return };
-        let sent = match &*self.port.borrow() {
+    /// Sends over that connection; false when it is gone.
+    fn sent<T: Serialize>(&self, id: PortId, message: &T) -> bool {
+        let Some(value) = serde_json::to_string(message).ok().and_then(|json| JSON::parse(&json).ok()) else {
+            return true; // Never: all messages are plain data. Sending it again would not help.
+        };
+        match &*self.port.borrow() {
             Some((open, port)) if *open == id => port.post_value(&value).is_ok(),
             _ => false,
-        };
-        if !sent {
+        }
+    }
+
+    fn send(self: &Rc<Self>, id: PortId, message: ToExtension) {
+        if !self.sent(id, &message) {
             self.report(Event::NotSent { port: id, message, alive: runtime::is_alive() });
         }
     }

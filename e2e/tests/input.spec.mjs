@@ -27,20 +27,24 @@ test('the content script works on a page whose CSP forbids WASM and all else', a
   expect(heartbeat.voiceClientIdentity).toBe(stack.account.extension_identity);
 });
 
-test('malformed and unknown messages are answered by type, foreign ones passed over, and a good one still works', async ({ probe, stack }) => {
+test('malformed and unknown messages are answered by type, foreign ones passed over, and a good one still works', async ({ driven, probe, stack }) => {
+  const problem = (await popup(driven)).locator('#problem-title');
   for (const foreign of [null, 42, 'text', { type: 7 }, { type: 'webpackHotUpdate' }, []]) await probe.post(foreign);
   await probe.page.evaluate(() => window.postMessage({ get type() { throw new Error('trap'); } }.constructor === Object ? { type: undefined } : null, location.origin));
   await probe.configure({ accountSid: '<img src=x onerror=alert(1)>' });
   const malformed = await probe.wait('ERROR', error => error.code === 'malformed_message');
   expect(malformed.payload.inReplyTo).toBe('VOICE_CLIENT_EXTENSION_CONFIGURE');
   expect(JSON.stringify(malformed)).not.toContain('<img');
+  await expect(problem).toHaveText(words.problem_malformed_message.message);
   await probe.send('EXPLODE', { everything: true });
   await probe.wait('ERROR', error => error.code === 'unknown_type');
+  await expect(problem).toHaveText(words.problem_unknown_type.message);
   await probe.send('SEND_DTMF_DIGITS', { digits: 'abc' });
   await probe.wait('ERROR', error => error.inReplyTo?.endsWith('SEND_DTMF_DIGITS') && error.code === 'malformed_message');
   await probe.send('HANGUP_CALL');
   await probe.wait('ERROR', error => error.code === 'not_configured');
   expect((await probe.register()).voiceClientIdentity).toBe(stack.account.extension_identity);
+  await expect(problem).toBeHidden();
   await probe.send('HANGUP_CALL');
   await probe.wait('ERROR', error => error.code === 'no_call');
 });
@@ -51,6 +55,7 @@ test('a page of another account is refused with the reason, and the first page g
   await stranger.configure({ accountSid: `AC${'9'.repeat(32)}` });
   const rejected = await stranger.wait('CONFIG_REJECTED');
   expect(rejected.payload.code).toBe('wrong_account');
+  await expect((await popup(driven)).locator('#problem-title')).toHaveText(words.problem_wrong_account.message);
   await stranger.configure({ voiceClientTokenGeneratorUrl: 'https://evil.example.net/steal' });
   await stranger.wait('CONFIG_REJECTED', problem => problem.code === 'wrong_token_url');
   const beats = await probe.count('HEARTBEAT');

@@ -215,6 +215,19 @@ pub const TO_PAGE_TYPES: [&str; 6] = [
     "VOICE_CLIENT_EXTENSION_ERROR",
 ];
 
+/// From the content script to the worker, beside [`ToExtension`]: a message of the page was answered with an ERROR and
+/// not passed on. So that the popup can say that this page's plugin does not fit; nothing of the message goes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Refusal {
+    /// See [`Refusal`]. Not in the contract's namespace: no page can send it past the content script.
+    #[serde(rename = "HOLDFAST_REFUSED")]
+    Refused {
+        /// [`ProblemCode::MalformedMessage`] or [`ProblemCode::UnknownType`].
+        code: ProblemCode,
+    },
+}
+
 /// What a page message is to the extension, judged by its `type` alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -9,7 +9,11 @@ use std::{
 };
 
 use gloo_timers::callback::Timeout;
-use protocol::{Secret, Timestamp, page, page::ToExtension, port};
+use protocol::{
+    Secret, Timestamp, page,
+    page::{Refusal, ToExtension},
+    port,
+};
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -365,6 +369,9 @@ impl Shell {
 /// Judges a content script's message by its type, then parses it.
 fn read_page_message(message: JsValue) -> PageMessage {
     let name = js_sys::Reflect::get(&message, &"type".into()).ok().and_then(|name| name.as_string());
+    if let Ok(Refusal::Refused { code }) = webext::from_js(message.clone()) {
+        return PageMessage::Refused(code);
+    }
     // What does not parse is not shown: it is the page's text.
     let Ok(message) = webext::from_js::<ToExtension>(message) else {
         return PageMessage::Malformed(page::kind_of(name.as_deref()));

@@ -98,6 +98,27 @@ fn another_account_another_url_or_another_prefix_is_rejected_with_the_reason() {
 }
 
 #[test]
+fn what_a_page_does_wrong_is_shown_in_the_popup_and_nowhere_else_until_it_does_it_right() {
+    let shown = |rig: &Rig| rig.shown().and_then(|state| state.client.problem.as_ref()).map(|p| p.code);
+    let mut rig = Rig::registered();
+    rig.popup_opens();
+    rig.page_opens(PAGE_2);
+    rig.take();
+    rig.configure(PAGE_2, OTHER_AC, URL, "ext_");
+    assert_eq!(shown(&rig), Some(ProblemCode::WrongAccount));
+    assert!(rig.to_page(PAGE).is_empty(), "the page that does it right is not told");
+    rig.configure(PAGE_2, AC, URL, "ext_");
+    assert_eq!(shown(&rig), None);
+    for code in [ProblemCode::MalformedMessage, ProblemCode::UnknownType] {
+        rig.happens(Event::FromPage { port: PAGE_2, message: PageMessage::Refused(code) });
+        assert_eq!(shown(&rig), Some(code));
+    }
+    rig.closes(PAGE_2);
+    assert_eq!(shown(&rig), None);
+    assert_eq!(rig.state().status, Status::Registered);
+}
+
+#[test]
 fn a_token_url_without_tls_does_not_pin_anything() {
     let mut rig = Rig::started();
     rig.page_opens(PAGE);

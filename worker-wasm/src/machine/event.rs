@@ -1,7 +1,7 @@
 //! What can happen to the worker.
 
 use protocol::{
-    Secret, Timestamp,
+    ProblemCode, Secret, Timestamp,
     offscreen::FromOffscreen,
     page::{Kind, ToExtension},
     popup::FromPopup,
@@ -135,6 +135,8 @@ pub enum PageMessage {
     },
     /// Not one of the contract's messages; judged by its type.
     Malformed(Kind),
+    /// The content script refused a message of the page, and answered it.
+    Refused(ProblemCode),
 }
 
 /// What came of asking the token service.

@@ -60,6 +60,8 @@ pub(super) struct Page {
     owed_configured: bool,
     /// What it was told last.
     told: Option<ClientState>,
+    /// What the page itself does wrong, until it does something right.
+    problem: Option<Problem>,
 }
 
 impl Trust {
@@ -158,6 +160,11 @@ impl Machine {
         })
     }
 
+    /// What an open page does wrong, for a person to see; the other pages are not told.
+    pub(super) fn page_problem(&self) -> Option<&Problem> {
+        self.pages().find_map(|(_, page)| page.problem.as_ref())
+    }
+
     /// How many pages are open, and how many of them are accepted.
     pub(super) fn count_pages(&self) -> (u32, u32) {
         self.pages()
@@ -184,7 +191,22 @@ impl Machine {
         let (message, expires_at) = match message {
             PageMessage::Parsed { message, flex_token_expires_at } => (*message, flex_token_expires_at),
             PageMessage::Malformed(kind) => return self.malformed(port, kind),
+            PageMessage::Refused(code) => {
+                if page.problem.as_ref().is_none_or(|problem| problem.code != code) {
+                    page.problem = Some(Problem {
+                        code,
+                        message:
+                            "A Flex page sent a message that this extension does not understand. Update the \
+                                  plugin or the extension."
+                                .into(),
+                        retrying: false,
+                    });
+                    self.complain(now, "A page's message was refused: it is not one of the contract's.");
+                }
+                return;
+            }
         };
+        page.problem = None;
         let name = message.type_name();
         if !accepted && !matches!(message, ToExtension::Configure { .. }) {
             return self.answer_page(
@@ -251,7 +273,7 @@ impl Machine {
             Err(problem) => {
                 self.complain(now, format!("Refused a page: {}", problem.message));
                 if let Some(page) = self.page_mut(port) {
-                    *page = Page { rejected: true, ..Page::default() };
+                    *page = Page { rejected: true, problem: Some(problem.clone()), ..Page::default() };
                 }
                 self.tell_page(port, ToPage::ConfigRejected { payload: Some(problem) });
             }

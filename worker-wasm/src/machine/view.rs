@@ -68,8 +68,10 @@ impl Machine {
         let config = self.durable.config.as_ref();
         let (pages_open, pages_connected) = self.count_pages();
         let voice = self.durable.voice.as_ref();
+        let mut client = self.client_state(now);
+        client.problem = client.problem.or_else(|| self.page_problem().cloned());
         UiState {
-            client: self.client_state(now),
+            client,
             account_sid: config.map(|config| &config.account).or(self.policy.account.as_ref()).cloned(),
             identity: voice.map(|voice| voice.identity.clone()),
             token_service: config
