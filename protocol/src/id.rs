@@ -1,9 +1,5 @@
 //! Identifiers, each checked once, when it enters.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 /// Why a string is not the identifier that it was read as. The string itself is not kept: it may be hostile or secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {expected}")]
@@ -12,10 +8,21 @@ pub struct InvalidId {
     pub expected: &'static str,
 }
 
+/// Defines an identifier: a checked string that serialises as itself. For this crate and for those that know further
+/// ones; the user needs `serde` as a dependency.
+///
+/// ```
+/// protocol::identifier! {
+///     /// A TaskRouter worker.
+///     WorkerSid, "worker SID (WK and 32 hexadecimal digits)", |v| protocol::id::is_sid(v, "WK")
+/// }
+/// assert!(WorkerSid::new("WK12").is_err());
+/// ```
+#[macro_export]
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $expected:literal, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -23,11 +30,11 @@ macro_rules! identifier {
             /// Checks and takes the string.
             ///
             /// # Errors
-            /// [`InvalidId`] when the string does not have the form that the type documents.
-            pub fn new(value: impl Into<String>) -> Result<Self, InvalidId> {
+            /// `InvalidId` when the string does not have the form that the type documents.
+            pub fn new(value: impl Into<String>) -> Result<Self, $crate::InvalidId> {
                 let value = value.into();
                 let check: fn(&str) -> bool = $check;
-                if check(&value) { Ok(Self(value)) } else { Err(InvalidId { expected: $expected }) }
+                if check(&value) { Ok(Self(value)) } else { Err($crate::InvalidId { expected: $expected }) }
             }
 
             /// The identifier as it is written on the wire.
@@ -38,15 +45,15 @@ macro_rules! identifier {
         }
 
         impl TryFrom<String> for $name {
-            type Error = InvalidId;
-            fn try_from(value: String) -> Result<Self, InvalidId> {
+            type Error = $crate::InvalidId;
+            fn try_from(value: String) -> Result<Self, $crate::InvalidId> {
                 Self::new(value)
             }
         }
 
-        impl std::str::FromStr for $name {
-            type Err = InvalidId;
-            fn from_str(value: &str) -> Result<Self, InvalidId> {
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::InvalidId;
+            fn from_str(value: &str) -> Result<Self, $crate::InvalidId> {
                 Self::new(value)
             }
         }
@@ -57,14 +64,14 @@ macro_rules! identifier {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)
             }
         }

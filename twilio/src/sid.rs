@@ -1,81 +1,22 @@
 //! Identifiers that only the server side knows, each checked once, when it enters.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use protocol::{InvalidId, Secret, id::is_sid};
-use serde::{Deserialize, Serialize};
+use protocol::{Secret, id::is_sid, identifier};
 
-macro_rules! sid {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// Checks and takes the string.
-            ///
-            /// # Errors
-            /// [`InvalidId`] when the string does not have the form that the type documents.
-            pub fn new(value: impl Into<String>) -> Result<Self, InvalidId> {
-                let value = value.into();
-                if is_sid(&value, $prefix) { Ok(Self(value)) } else { Err(InvalidId { expected: $expected }) }
-            }
-
-            /// The identifier as it is written on the wire.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
-            fn try_from(value: String) -> Result<Self, InvalidId> {
-                Self::new(value)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidId;
-            fn from_str(value: &str) -> Result<Self, InvalidId> {
-                Self::new(value)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> String {
-                value.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-sid! {
+identifier! {
     /// An API key: `SK` and 32 hexadecimal digits. Not secret; the key's secret is.
-    ApiKeySid, "SK", "API key SID (SK and 32 hexadecimal digits)"
+    ApiKeySid, "API key SID (SK and 32 hexadecimal digits)", |v| is_sid(v, "SK")
 }
 
-sid! {
+identifier! {
     /// A TwiML application, which outgoing calls are sent to: `AP` and 32 hexadecimal digits.
-    ApplicationSid, "AP", "application SID (AP and 32 hexadecimal digits)"
+    ApplicationSid, "application SID (AP and 32 hexadecimal digits)", |v| is_sid(v, "AP")
 }
 
-sid! {
+identifier! {
     /// A TaskRouter worker: `WK` and 32 hexadecimal digits.
-    WorkerSid, "WK", "worker SID (WK and 32 hexadecimal digits)"
+    WorkerSid, "worker SID (WK and 32 hexadecimal digits)", |v| is_sid(v, "WK")
 }
 
 /// An API key with its secret: what signs access tokens, and what may stand in for the account's auth token.
