@@ -4,7 +4,6 @@
 //! demands; the reasons are in docs/design.md. A room whose inputs did not change is left alone.
 
 use std::{
-    env,
     ffi::OsString,
     fs,
     panic::resume_unwind,
@@ -24,6 +23,7 @@ use crate::{
     say,
     setup::Tools,
     stamp::{Stamp, files_below},
+    wasm_target::anonymous_sources,
 };
 
 /// How a room's WASM comes to run.
@@ -183,25 +183,9 @@ impl Builder<'_> {
         stamp.leave()
     }
 
-    /// Compiler flags: a product must not name the directories of the machine that made it.
+    /// Compiler flags, as Cargo takes them from the environment.
     fn rust_flags(&self, room: &Room) -> Result<OsString> {
-        let home = env::var_os("CARGO_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))
-            .context("neither CARGO_HOME nor HOME is set")?;
-        let mut local = vec![(self.project.root.clone(), "holdfast")];
-        if let Ok(registries) = fs::read_dir(home.join("registry/src")) {
-            local.extend(registries.filter_map(|entry| Some((entry.ok()?.path(), "crates"))));
-        }
-        local.sort();
-        let mut flags: Vec<OsString> = Vec::new();
-        for (path, public) in local {
-            let mut flag = OsString::from("--remap-path-prefix=");
-            flag.push(path);
-            flag.push("=");
-            flag.push(public);
-            flags.push(flag);
-        }
+        let mut flags = anonymous_sources(&self.project.root)?;
         if room.packing == Packing::Content {
             flags.extend(PLAIN_WASM.map(OsString::from));
         }

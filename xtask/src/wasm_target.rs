@@ -5,7 +5,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -163,6 +163,27 @@ fn install_debian_compiler(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
+/// Compiler flags that keep this machine's directories out of what is compiled: panics name source files.
+pub fn anonymous_sources(root: &Path) -> Result<Vec<OsString>> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let mut local = vec![(root.to_path_buf(), "holdfast")];
+    if let Ok(registries) =
+        fs::read_dir(home.context("neither CARGO_HOME nor HOME is set")?.join("registry/src"))
+    {
+        local.extend(registries.filter_map(|entry| Some((entry.ok()?.path(), "crates"))));
+    }
+    local.sort();
+    let flag = |(path, public): (PathBuf, &str)| {
+        let mut flag = OsString::from("--remap-path-prefix=");
+        flag.push(path);
+        flag.push("=");
+        flag.push(public);
+        flag
+    };
+    Ok(local.into_iter().map(flag).collect())
+}
+
 fn build_std(machine: &Machine) -> Result<()> {
     let project = machine.project;
     let scratch = Scratch::new("std")?;
@@ -177,8 +198,13 @@ fn build_std(machine: &Machine) -> Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths([PathBuf::from(DEBIAN_BIN)].into_iter().chain(env::split_paths(&path)))?;
     // embed-bitcode: the libraries serve builds with link-time optimisation and without.
-    cargo.env("PATH", path).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Cembed-bitcode=yes");
-    for inherited in ["RUSTC", "RUSTC_WRAPPER", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "LD_LIBRARY_PATH"] {
+    let mut flags = anonymous_sources(seed)?;
+    flags.push("-Cembed-bitcode=yes".into());
+    cargo.env("PATH", path).env("RUSTC_BOOTSTRAP", "1");
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join(OsStr::new("\u{1f}")));
+    for inherited in
+        ["RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "LD_LIBRARY_PATH"]
+    {
         cargo.env_remove(inherited);
     }
     run_quietly(&mut cargo, &project.log("build-std"))?;
