@@ -23,6 +23,8 @@ use crate::{
 pub const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_BIN: &str = "/usr/bin";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// To be counted up when `build_std` changes.
+const STD_RECIPE: u32 = 2;
 /// A download that hangs must not hold up a machine that can help itself.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
 
@@ -137,9 +139,9 @@ fn debian_lib() -> Result<PathBuf> {
         .join(format!("lib/rustlib/{TARGET}/lib")))
 }
 
-/// Which compiler a standard library was built by and for.
+/// Which compiler a standard library was built by and for, and by which version of `build_std`.
 fn debian_version() -> Result<String> {
-    Ok(format!("{} {}", debian_says("release:")?, debian_says("commit-hash:")?))
+    Ok(format!("{} {} recipe {STD_RECIPE}", debian_says("release:")?, debian_says("commit-hash:")?))
 }
 
 fn debian_std_is_built() -> bool {
