@@ -17,7 +17,9 @@ test('without the extension the agent is taken off the queue and told why', asyn
   try {
     const flex = await FlexPage.open(browser.context, { waitReady: false });
     await until('the agent to be moved to the offline activity', async () => (await switchboard.agent()).activity_name === 'Voice Client Offline', { timeout: 60_000 });
-    await expect(flex.page.getByText(/extension/i).first()).toBeVisible();
+    const status = flex.page.getByTestId('holdfast-voice-status');
+    await expect(status).toBeVisible();
+    await expect(status).toContainText('install or enable the Holdfast extension');
   } finally {
     await browser.close();
   }
