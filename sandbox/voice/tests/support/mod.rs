@@ -249,10 +249,16 @@ impl Peer {
                     Err(mpsc::TryRecvError::Empty) => break,
                     Err(mpsc::TryRecvError::Disconnected) => {
                         self.rtc.close().unwrap();
-                        while let Ok(Output::Transmit(datagram)) = self.rtc.poll_output() {
-                            self.socket.send_to(&datagram.contents, datagram.destination).unwrap();
+                        // Events may wait before the datagram that says goodbye.
+                        loop {
+                            match self.rtc.poll_output() {
+                                Ok(Output::Transmit(datagram)) => {
+                                    self.socket.send_to(&datagram.contents, datagram.destination).unwrap();
+                                }
+                                Ok(Output::Event(_)) => {}
+                                Ok(Output::Timeout(_)) | Err(_) => return,
+                            }
                         }
-                        return;
                     }
                 }
             }
