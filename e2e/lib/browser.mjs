@@ -77,3 +77,15 @@ export async function launch(stack, { extension = stack.extension_dir, extension
     },
   };
 }
+
+/** The worker's state as the popup shows it, read from an extension page over the same port. */
+export const uiState = page => page.evaluate(() => new Promise((resolve, reject) => {
+  const port = chrome.runtime.connect({ name: 'popup' });
+  const timer = setTimeout(() => reject(new Error('the worker did not answer within 10 s')), 10_000);
+  port.onMessage.addListener(message => {
+    if (message.type !== 'state') return;
+    clearTimeout(timer);
+    port.disconnect();
+    resolve(message.state);
+  });
+}));

@@ -1,11 +1,11 @@
 // What every spec needs: the running stack, a clean sandbox, and a Chromium that is closed again.
 import { expect, test as base } from '@playwright/test';
 import * as bare from './cdp.mjs';
-import { launch } from './browser.mjs';
+import { launch, uiState } from './browser.mjs';
 import { Probe } from './probe.mjs';
 import { Switchboard, readStack } from './stack.mjs';
 
-export { expect };
+export { expect, uiState };
 
 export const test = base.extend({
   stack: [async ({}, use) => use(readStack()), { scope: 'worker' }],
@@ -30,15 +30,3 @@ export const test = base.extend({
   /** A page at Flex's origin that plays the plugin. */
   probe: async ({ driven, stack, switchboard }, use) => use(await Probe.open(driven.context, stack, switchboard)),
 });
-
-/** The worker's state as the popup shows it, read from an extension page over the same port. */
-export const uiState = page => page.evaluate(() => new Promise((resolve, reject) => {
-  const port = chrome.runtime.connect({ name: 'popup' });
-  const timer = setTimeout(() => reject(new Error('the worker did not answer within 5 s')), 5000);
-  port.onMessage.addListener(message => {
-    if (message.type !== 'state') return;
-    clearTimeout(timer);
-    port.disconnect();
-    resolve(message.state);
-  });
-}));
