@@ -182,6 +182,7 @@ keys! {
     FlexStepHelp => "flex_step_help",
     FlexStepDone => "flex_step_done",
     FlexStepDoneHelp => "flex_step_done_help",
+    FlexStepMicrophone => "flex_step_microphone",
 }
 
 #[cfg(test)]

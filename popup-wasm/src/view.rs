@@ -197,7 +197,7 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
             machine.notice().cloned()
         },
         microphone: microphone(machine),
-        flex: flex_step(state),
+        flex: flex_step(machine, state),
         policy: policy(machine),
         policy_note: if machine.policy == Default::default() { Key::PolicyNone } else { Key::PolicySome },
         details: details(machine, state),
@@ -434,9 +434,11 @@ fn microphone(machine: &Machine) -> Card {
     }
 }
 
-fn flex_step(state: Option<&UiState>) -> Card {
+fn flex_step(machine: &Machine, state: Option<&UiState>) -> Card {
     let done = state.is_some_and(|state| state.client.status.is_available() && state.pages_connected > 0);
-    if done {
+    if done && microphone_blocks(machine) {
+        Card::new(Tone::Ready, Key::FlexStepDone, Key::FlexStepMicrophone)
+    } else if done {
         Card::new(Tone::Ready, Key::FlexStepDone, Key::FlexStepDoneHelp)
     } else {
         Card::new(Tone::Waiting, Key::FlexStep, Key::FlexStepHelp).with(Action::OpenFlex, Key::OpenFlex)
@@ -776,6 +778,24 @@ mod tests {
             assert_eq!(view.status.button.unwrap().action, Action::FixMicrophone);
             assert_eq!(view.problem, None);
         }
+    }
+
+    #[test]
+    fn the_welcome_page_promises_no_calls_while_the_microphone_is_missing() {
+        let screen = Screen::new();
+        let mut state = UiState { pages_connected: 1, ..UiState::default() };
+        state.client.status = Status::Registered;
+        let mut machine = told(state);
+        let mut lines = Vec::new();
+        for permission in [Permission::Prompt, Permission::Denied, Permission::Granted] {
+            machine.handle(Event::Permission(permission), START);
+            lines.push(screen.card(&view(&machine, START).flex));
+        }
+        assert_snapshot!(lines.join("\n"), @"
+        ready: Flex is connected | Allow the microphone, and you are ready for calls.
+        ready: Flex is connected | Allow the microphone, and you are ready for calls.
+        ready: Flex is connected | You are ready for calls. You can close this page.
+        ");
     }
 
     #[test]
