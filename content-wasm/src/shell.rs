@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
     rc::Rc,
 };
 
@@ -15,7 +14,7 @@ use protocol::{
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Window};
-use webext::{Port, runtime};
+use webext::{Inbox, Port, runtime};
 
 use crate::{
     machine::{Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, WorkerSays, read},
@@ -32,8 +31,7 @@ struct Shell {
     origin: String,
     machine: RefCell<Machine>,
     /// Events that came while one was being handled, each with the worker's message that it is about.
-    inbox: RefCell<VecDeque<(Event, JsValue)>>,
-    busy: Cell<bool>,
+    inbox: Inbox<(Event, JsValue)>,
     port: RefCell<Option<(PortId, Port)>>,
     pause: RefCell<Option<Timeout>>,
     watch: RefCell<Option<Interval>>,
@@ -52,8 +50,7 @@ pub fn start() {
         window,
         origin,
         machine: RefCell::default(),
-        inbox: RefCell::default(),
-        busy: Cell::new(false),
+        inbox: Inbox::default(),
         port: RefCell::default(),
         pause: RefCell::default(),
         watch: RefCell::default(),
@@ -112,20 +109,13 @@ impl Shell {
 
     /// Handles an event, or queues it when one is being handled: a command may cause the next event at once.
     fn report_with(self: &Rc<Self>, event: Event, said: JsValue) {
-        self.inbox.borrow_mut().push_back((event, said));
-        if self.busy.replace(true) {
-            return;
-        }
-        loop {
-            let next = self.inbox.borrow_mut().pop_front();
-            let Some((event, said)) = next else { break };
+        self.inbox.take_in((event, said), |(event, said)| {
             let now = Timestamp::from_js(webext::now_ms()).unwrap_or_default();
             let commands = self.machine.borrow_mut().handle(event, now);
             for command in commands {
                 self.carry_out(command, &said);
             }
-        }
-        self.busy.set(false);
+        });
     }
 
     fn carry_out(self: &Rc<Self>, command: Command, said: &JsValue) {

@@ -1,10 +1,6 @@
 //! Carries out what [`crate::machine`] decides.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
-    rc::Rc,
-};
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use gloo_timers::callback::Timeout;
 use js_sys::{Object, Promise, Reflect};
@@ -19,7 +15,7 @@ use web_sys::{
     MediaStream, MediaStreamConstraints, MediaStreamTrack, Navigator, PermissionState, PermissionStatus,
     Window,
 };
-use webext::{Port, runtime};
+use webext::{Inbox, Port, runtime};
 
 use crate::machine::{CallEvent, Command, DeviceId, Event, Machine, Permission, PortId, Timer};
 
@@ -30,8 +26,7 @@ struct Shell {
     window: Window,
     machine: RefCell<Machine>,
     /// Events that came while one was being handled: the SDK reports many from inside our calls to it.
-    inbox: RefCell<VecDeque<Event>>,
-    busy: Cell<bool>,
+    inbox: Inbox<Event>,
     port: RefCell<Option<(PortId, Port)>>,
     timers: RefCell<HashMap<Timer, Timeout>>,
     devices: RefCell<HashMap<DeviceId, Rc<Device>>>,
@@ -48,8 +43,7 @@ pub fn start() {
     let shell = Rc::new(Shell {
         window,
         machine: RefCell::default(),
-        inbox: RefCell::default(),
-        busy: Cell::new(false),
+        inbox: Inbox::default(),
         port: RefCell::default(),
         timers: RefCell::default(),
         devices: RefCell::default(),
@@ -63,20 +57,13 @@ pub fn start() {
 impl Shell {
     /// Handles an event, or queues it when one is being handled.
     fn report(self: &Rc<Self>, event: Event) {
-        self.inbox.borrow_mut().push_back(event);
-        if self.busy.replace(true) {
-            return;
-        }
-        loop {
-            let next = self.inbox.borrow_mut().pop_front();
-            let Some(event) = next else { break };
+        self.inbox.take_in(event, |event| {
             let now = Timestamp::from_js(webext::now_ms()).unwrap_or_default();
             let commands = self.machine.borrow_mut().handle(event, now);
             for command in commands {
                 self.carry_out(command);
             }
-        }
-        self.busy.set(false);
+        });
     }
 
     fn carry_out(self: &Rc<Self>, command: Command) {

@@ -161,11 +161,6 @@ impl Device {
         self.raw.device_on("unregistered", &keep(move |_| callback()));
     }
 
-    /// A registration attempt has started.
-    pub fn on_registering(&self, mut callback: impl FnMut() + 'static) {
-        self.raw.device_on("registering", &keep(move |_| callback()));
-    }
-
     /// Any error. It does not change the `Device`'s state by itself.
     pub fn on_error(&self, mut callback: impl FnMut(SdkError) + 'static) {
         self.raw.device_on("error", &keep(move |error| callback(SdkError::from_js(&error))));

@@ -13,8 +13,6 @@ extern "C" {
     pub fn get_url(path: &str) -> String;
     #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = getManifest)]
     pub fn get_manifest() -> Object;
-    #[wasm_bindgen(catch, js_namespace = ["chrome", "runtime"], js_name = getContexts)]
-    pub async fn get_contexts(filter: &Object) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_namespace = ["chrome", "runtime"], js_name = connect)]
     pub fn connect(info: &Object) -> Result<RawPort, JsValue>;
     #[wasm_bindgen(js_namespace = ["chrome", "runtime", "onConnect"], js_name = addListener)]

@@ -5,10 +5,12 @@
 //! service worker must have registered all of them when its first turn ends.
 
 mod ffi;
+mod inbox;
 mod port;
 
 use std::fmt;
 
+pub use inbox::Inbox;
 pub use port::{Port, Sender, connect, on_connect};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
@@ -76,19 +78,14 @@ pub fn now_ms() -> f64 {
     js_sys::Date::now()
 }
 
-/// Writes a line to the context's console, which is where support looks first. Never pass it a secret.
-pub fn console_info(line: &str) {
-    web_sys::console::info_1(&line.into());
-}
-
-/// As [`console_info`], for things that went wrong.
+/// Writes a warning to the context's console, which is where support looks first. Never pass it a secret.
 pub fn console_warn(line: &str) {
     web_sys::console::warn_1(&line.into());
 }
 
 /// `chrome.runtime`.
 pub mod runtime {
-    use super::{Error, ffi, from_js, keep};
+    use super::{ffi, from_js, keep};
     use serde::Deserialize;
     use wasm_bindgen::prelude::*;
 
@@ -148,18 +145,6 @@ pub mod runtime {
     /// Calls back when the browser profile starts.
     pub fn on_startup(mut callback: impl FnMut() + 'static) {
         ffi::on_startup(&keep(move |_: JsValue| callback()));
-    }
-
-    /// True when the offscreen document is open.
-    ///
-    /// # Errors
-    /// [`Error`] with Chrome's words.
-    pub async fn has_offscreen_document() -> Result<bool, Error> {
-        let filter = js_sys::Object::new();
-        let kinds = js_sys::Array::of1(&"OFFSCREEN_DOCUMENT".into());
-        js_sys::Reflect::set(&filter, &"contextTypes".into(), &kinds)?;
-        let contexts: js_sys::Array = ffi::get_contexts(&filter).await?.unchecked_into();
-        Ok(contexts.length() > 0)
     }
 }
 

@@ -4,7 +4,7 @@ mod fetch;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     rc::Rc,
 };
 
@@ -17,7 +17,7 @@ use protocol::{
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use webext::{Port, alarms, offscreen, permissions, runtime, storage};
+use webext::{Inbox, Port, alarms, offscreen, permissions, runtime, storage};
 
 use crate::machine::{
     Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId, PageMessage,
@@ -34,8 +34,7 @@ const JUSTIFICATION: &str = "Carries the agent's call: microphone, speaker and W
 struct Shell {
     machine: RefCell<Machine>,
     /// Events that came while one was being handled: the SDK reports many from inside our calls to it.
-    inbox: RefCell<VecDeque<Event>>,
-    busy: Cell<bool>,
+    inbox: Inbox<Event>,
     timer: RefCell<Option<Timeout>>,
     ports: RefCell<HashMap<PortId, Port>>,
     last_port: Cell<u64>,
@@ -51,8 +50,7 @@ struct Shell {
 pub fn start() {
     let shell = Rc::new(Shell {
         machine: RefCell::new(Machine::new(boot())),
-        inbox: RefCell::default(),
-        busy: Cell::new(false),
+        inbox: Inbox::default(),
         timer: RefCell::default(),
         ports: RefCell::default(),
         last_port: Cell::new(0),
@@ -116,20 +114,15 @@ async fn policy() -> crate::machine::config::PolicyValues {
 impl Shell {
     /// Handles an event, or queues it when one is being handled.
     fn report(self: &Rc<Self>, event: Event) {
-        self.inbox.borrow_mut().push_back(event);
-        if self.busy.replace(true) {
-            return;
-        }
-        loop {
-            let next = self.inbox.borrow_mut().pop_front();
-            let Some(event) = next else { break };
+        let handled = self.inbox.take_in(event, |event| {
             let commands = self.machine.borrow_mut().handle(event, now());
             for command in commands {
                 self.carry_out(command);
             }
+        });
+        if handled {
+            self.set_timer();
         }
-        self.busy.set(false);
-        self.set_timer();
     }
 
     fn set_timer(self: &Rc<Self>) {
