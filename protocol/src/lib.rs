@@ -12,18 +12,22 @@
 //!
 //! This crate has no I/O, no clock and no WASM. It parses; deciding is the machines' business.
 
+pub mod audio;
 pub mod id;
 pub mod offscreen;
 pub mod page;
 pub mod popup;
+pub mod quality;
 pub mod secret;
 pub mod state;
 pub mod time;
 pub mod token;
 
+pub use audio::{AudioDevice, AudioKind, AudioSettings, AudioState};
 pub use id::{AccountSid, CallSid, DtmfDigits, Identity, IdentityPrefix, InvalidId, TokenUrl};
+pub use quality::{QualitySample, QualitySummary, QualityWarning};
 pub use secret::Secret;
-pub use state::{CallPhase, CallView, Problem, ProblemCode, Status};
+pub use state::{CallPhase, CallSummary, CallView, Problem, ProblemCode, Status, WaitingCall};
 pub use time::Timestamp;
 
 /// The version of the page contract that this build speaks, as `protocolVersion` in messages.

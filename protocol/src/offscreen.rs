@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallSid, DtmfDigits, Problem, Secret, state::CallPhase};
+use crate::{
+    AudioSettings, AudioState, CallSid, DtmfDigits, Problem, QualitySample, QualityWarning, Secret,
+    state::CallPhase,
+};
 
 /// From the worker to the offscreen document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +55,18 @@ pub enum ToOffscreen {
     },
     /// Answers [`FromOffscreen::Ping`]; nothing to do.
     Pong,
+    /// The devices and the volume to use, from now on and in the live call. The whole of it each time.
+    SetAudio {
+        /// What is wanted.
+        settings: AudioSettings,
+    },
+    /// Open the microphone and report [`FromOffscreen::Level`]s, or stop.
+    TestMicrophone {
+        /// True to start.
+        on: bool,
+    },
+    /// Play a tone on the wanted speaker.
+    TestSpeaker,
 }
 
 /// From the offscreen document to the worker.
@@ -74,6 +89,32 @@ pub enum FromOffscreen {
         call_sid: CallSid,
         /// Set when it did not end in good order.
         problem: Option<Problem>,
+    },
+    /// What devices there are, after every change.
+    Audio {
+        /// All of it.
+        state: Box<AudioState>,
+    },
+    /// How the call sounds, once a second.
+    Quality {
+        /// Which call.
+        call_sid: CallSid,
+        /// The sample.
+        sample: QualitySample,
+    },
+    /// The SDK's quality monitor warns, or takes a warning back.
+    Warning {
+        /// Which call.
+        call_sid: CallSid,
+        /// Of what.
+        warning: QualityWarning,
+        /// False when it is over.
+        raised: bool,
+    },
+    /// How loud the tested microphone is.
+    Level {
+        /// 0 (silence) to 100.
+        percent: u8,
     },
     /// Every 20 s: keeps the worker awake, or wakes it.
     Ping,

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountSid, CallSid, DtmfDigits, IdentityPrefix, Problem, ProblemCode, Secret, Timestamp,
+    AccountSid, AudioKind, CallSid, DtmfDigits, IdentityPrefix, Problem, ProblemCode, Secret, Timestamp,
     state::ClientState,
 };
 
@@ -52,6 +52,24 @@ pub enum ToExtension {
     SetMute {
         /// On or off.
         payload: SetMute,
+    },
+    /// Extension of the contract: use another microphone or speaker, from now on and in the live call.
+    #[serde(rename = "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE")]
+    SelectAudioDevice {
+        /// Which.
+        payload: SelectAudioDevice,
+    },
+    /// Extension of the contract: how loud the customer is.
+    #[serde(rename = "VOICE_CLIENT_EXTENSION_SET_VOLUME")]
+    SetVolume {
+        /// How loud.
+        payload: SetVolume,
+    },
+    /// Extension of the contract: what only Flex knows of the live call, so that the popup can show it.
+    #[serde(rename = "VOICE_CLIENT_EXTENSION_CALL_CONTEXT")]
+    CallContext {
+        /// What Flex knows.
+        payload: CallContext,
     },
 }
 
@@ -103,6 +121,34 @@ pub struct SendDigits {
 pub struct SetMute {
     /// True to mute.
     pub muted: bool,
+}
+
+/// Payload of SELECT_AUDIO_DEVICE, and the same in the popup's message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SelectAudioDevice {
+    /// Microphone or speaker.
+    pub kind: AudioKind,
+    /// A device's id from [`ClientState::audio`]; `None` for the system's choice.
+    #[serde(default)]
+    pub device_id: Option<String>,
+}
+
+/// Payload of SET_VOLUME.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetVolume {
+    /// In percent; more than 100 is taken as 100.
+    pub percent: u8,
+}
+
+/// Payload of CALL_CONTEXT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallContext {
+    /// The agent leg's call SID.
+    pub call_sid: CallSid,
+    /// True while Flex holds the customer.
+    pub on_hold: bool,
 }
 
 /// From the extension to the page.
@@ -192,17 +238,23 @@ impl ToExtension {
             Self::HangUp { .. } => "VOICE_CLIENT_EXTENSION_HANGUP_CALL",
             Self::SendDigits { .. } => "VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS",
             Self::SetMute { .. } => "VOICE_CLIENT_EXTENSION_SET_MUTE",
+            Self::SelectAudioDevice { .. } => "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE",
+            Self::SetVolume { .. } => "VOICE_CLIENT_EXTENSION_SET_VOLUME",
+            Self::CallContext { .. } => "VOICE_CLIENT_EXTENSION_CALL_CONTEXT",
         }
     }
 }
 
 /// The types that the page may send.
-pub const TO_EXTENSION_TYPES: [&str; 5] = [
+pub const TO_EXTENSION_TYPES: [&str; 8] = [
     "VOICE_CLIENT_EXTENSION_CONFIGURE",
     "VOICE_CLIENT_EXTENSION_FLEX_TOKEN",
     "VOICE_CLIENT_EXTENSION_HANGUP_CALL",
     "VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS",
     "VOICE_CLIENT_EXTENSION_SET_MUTE",
+    "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE",
+    "VOICE_CLIENT_EXTENSION_SET_VOLUME",
+    "VOICE_CLIENT_EXTENSION_CALL_CONTEXT",
 ];
 
 /// The types that the extension may send: the content script hears its own posts and must pass them over.
@@ -315,9 +367,11 @@ mod tests {
                         answered_at: None,
                         muted: true,
                         from: None,
+                        on_hold: None,
+                        quality: None,
+                        warnings: Vec::new(),
                     }),
-                    problem: None,
-                    flex_token_expires_at: None,
+                    ..ClientState::default()
                 },
             },
         };

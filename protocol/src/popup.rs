@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DtmfDigits, state::UiState};
+use crate::{AccountSid, CallSid, DtmfDigits, TokenUrl, page::SelectAudioDevice, state::UiState};
 
 /// From an extension page to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,39 @@ pub enum FromPopup {
     Restart,
     /// The microphone permission may have changed.
     MicrophoneChanged,
+    /// Answer the call that waits; the live one is hung up first, which is what the button says.
+    AnswerWaiting {
+        /// The call that waits, so that a click on an older view answers nothing else.
+        sid: CallSid,
+    },
+    /// Refuse the call that waits.
+    DeclineWaiting {
+        /// The call that waits.
+        sid: CallSid,
+    },
+    /// Use another microphone or speaker.
+    SelectAudioDevice(SelectAudioDevice),
+    /// How loud the customer is, in percent.
+    SetVolume {
+        /// 0 to 100.
+        percent: u8,
+    },
+    /// Open the microphone and report [`ToPopup::Level`]s, or stop. Stops by itself when the page is closed.
+    TestMicrophone {
+        /// True to start.
+        on: bool,
+    },
+    /// Play a tone on the chosen speaker.
+    TestSpeaker,
+    /// The agent's answer to a [`crate::state::ConsentRequest`].
+    Consent {
+        /// As it was shown.
+        account_sid: AccountSid,
+        /// As it was shown.
+        token_url: TokenUrl,
+        /// True to agree.
+        allow: bool,
+    },
 }
 
 /// From the worker to an extension page.
@@ -45,5 +78,10 @@ pub enum ToPopup {
     Refused {
         /// Why, for a person.
         message: String,
+    },
+    /// How loud the microphone is, some times a second while it is tested.
+    Level {
+        /// 0 (silence) to 100.
+        percent: u8,
     },
 }

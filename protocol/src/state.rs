@@ -1,8 +1,13 @@
 //! What the worker knows and everybody else shows: status, the live call, and what is wrong.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountSid, CallSid, Identity, Timestamp};
+use crate::{
+    AccountSid, AudioState, CallSid, Identity, QualitySample, QualitySummary, QualityWarning, Timestamp,
+    TokenUrl,
+};
 
 /// Where the voice client stands. One word for a state, used by popup, page, log and tests alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +68,52 @@ pub struct CallView {
     /// The caller, as the gateway names it (`+15550100`, `client:…`). For display only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// True while Flex holds the customer; `None` when no page has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_hold: Option<bool>,
+    /// How it sounds now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualitySample>,
+    /// What the SDK warns of now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<QualityWarning>,
+}
+
+/// A second call, offered while one is live (policy `secondCall: offer`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingCall {
+    /// Which call.
+    pub sid: CallSid,
+    /// The caller, as the gateway names it. For display only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// When it was offered.
+    pub since: Timestamp,
+}
+
+/// A call that is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallSummary {
+    /// Which call.
+    pub sid: CallSid,
+    /// The caller, as the gateway named it. For display only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// When it was offered.
+    pub since: Timestamp,
+    /// When it was first open; `None` when it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<Timestamp>,
+    /// When it was over.
+    pub ended_at: Timestamp,
+    /// Why, when it did not end in good order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// How it sounded.
+    #[serde(default)]
+    pub quality: QualitySummary,
 }
 
 /// What is wrong: a closed set, for code that reacts. [`Problem::message`] is for people.
@@ -81,6 +132,16 @@ pub enum ProblemCode {
     WrongPrefix,
     /// A command came from a page that has not been accepted by CONFIGURE.
     NotConfigured,
+    /// The page's origin is not one that policy allows.
+    WrongPageOrigin,
+    /// The agent has not yet said in the popup that this token service may have a Flex token.
+    ConsentNeeded,
+    /// The agent said no to this token service.
+    ConsentDeclined,
+    /// Policy does not let the agent or the page do this.
+    DisabledByPolicy,
+    /// The page sends more messages than any plugin does; some were dropped.
+    TooManyMessages,
     /// A command that needs a call came while there is none.
     NoCall,
     /// The Flex token was refused by the token service, or has expired.
@@ -95,6 +156,8 @@ pub enum ProblemCode {
     GatewayUnavailable,
     /// The microphone is not available to the extension.
     MicrophoneUnavailable,
+    /// The chosen microphone or speaker is not there; another is in use.
+    AudioDeviceMissing,
     /// The call could not be connected, or broke.
     CallFailed,
     /// Something that should not happen; the log says more.
@@ -135,6 +198,37 @@ pub struct ClientState {
     /// When the Flex token that the extension holds expires: the page may send a newer one.
     #[serde(default)]
     pub flex_token_expires_at: Option<Timestamp>,
+    /// The version of the extension; empty from one that does not say.
+    #[serde(default)]
+    pub extension_version: String,
+    /// A second call that waits for the agent's word.
+    #[serde(default)]
+    pub waiting: Option<WaitingCall>,
+    /// Microphone and speaker; `None` until the offscreen document has said.
+    #[serde(default)]
+    pub audio: Option<AudioState>,
+}
+
+/// A token service that no policy names and that the agent has not yet agreed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsentRequest {
+    /// The account that the page belongs to.
+    pub account_sid: AccountSid,
+    /// Where Flex tokens would go.
+    pub token_url: TokenUrl,
+    /// The Flex page's origin, for example `https://flex.twilio.com`.
+    pub page_origin: String,
+}
+
+/// One setting that the administrator's policy fixes, for the options page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyItem {
+    /// The key in `managed_schema.json`.
+    pub key: String,
+    /// Its value, as text.
+    pub value: String,
 }
 
 /// Everything that popup, options and welcome pages show. Holds nothing secret.
@@ -164,6 +258,35 @@ pub struct UiState {
     pub version: String,
     /// What happened lately, oldest first, for support. Holds nothing secret.
     pub log: Vec<LogEntry>,
+    /// What the agent is asked to agree to.
+    #[serde(default)]
+    pub consent: Option<ConsentRequest>,
+    /// What policy fixes.
+    #[serde(default)]
+    pub policy: Vec<PolicyItem>,
+    /// What is wrong with the policy, in words for the administrator.
+    #[serde(default)]
+    pub policy_complaints: Vec<String>,
+    /// False when policy forbids the agent to restart.
+    #[serde(default = "yes")]
+    pub may_restart: bool,
+    /// False when policy forbids the agent to change devices and volume.
+    #[serde(default = "yes")]
+    pub may_change_settings: bool,
+    /// Samples of the live call's last minutes, oldest first: the popup's graph.
+    #[serde(default)]
+    pub quality: Vec<QualitySample>,
+    /// The last calls, oldest first.
+    #[serde(default)]
+    pub calls: Vec<CallSummary>,
+    /// How often something happened since the worker's state began: messages dropped, workers started, tokens
+    /// fetched. Names are stable: they are what support greps for.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u32>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// How much a log line matters.

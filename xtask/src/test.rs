@@ -21,6 +21,9 @@ pub struct Options {
     /// Only one half
     #[arg(long, value_enum)]
     only: Option<Half>,
+    /// Only the end-to-end tests whose file or name matches this pattern
+    #[arg(long)]
+    grep: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -70,11 +73,11 @@ impl fmt::Display for Counts {
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
     let tools = setup::run(project)?;
-    let run = Run { project, tools: &tools };
+    let run = Run { project, tools: &tools, grep: options.grep.as_deref() };
     let mut total = Counts::default();
     // Before the lints and the native tests, some of which look at what was built.
     total += step("build", || build::run(project, &tools).map(|()| Counts::default()))?;
-    if options.only != Some(Half::E2e) {
+    if options.only != Some(Half::E2e) && options.grep.is_none() {
         total += step("format", || run.cargo("format", &["fmt", "--all", "--check"]))?;
         total +=
             step("lints, native", || run.cargo("clippy", &with_denials(&["--workspace", "--all-targets"])))?;
@@ -112,6 +115,7 @@ fn with_denials<'a>(what: &[&'a str]) -> Vec<&'a str> {
 struct Run<'a> {
     project: &'a Project,
     tools: &'a Tools,
+    grep: Option<&'a str>,
 }
 
 impl Run<'_> {
@@ -162,6 +166,9 @@ impl Run<'_> {
             "--config",
             "e2e/playwright.config.mjs",
         ]);
+        if let Some(pattern) = self.grep {
+            playwright.args(["--grep", pattern]);
+        }
         playwright.arg("--reporter=list,json").env("PLAYWRIGHT_JSON_OUTPUT_FILE", &results);
         playwright.env("HOLDFAST_STACK", &stack.file);
         let status = run_openly(&mut playwright)?;

@@ -76,6 +76,10 @@ impl Machine {
             FromOffscreen::Hello { .. } => {}
             FromOffscreen::Call { call } => self.offscreen_holds(call, now),
             FromOffscreen::Ended { call_sid, problem } => self.offscreen_ended(&call_sid, problem, now),
+            FromOffscreen::Audio { .. }
+            | FromOffscreen::Quality { .. }
+            | FromOffscreen::Warning { .. }
+            | FromOffscreen::Level { .. } => {}
             FromOffscreen::Ping => self.tell_offscreen(ToOffscreen::Pong),
             FromOffscreen::Note { message } => {
                 let note: String = message.chars().take(MAX_NOTE_CHARS).collect();

@@ -222,6 +222,9 @@ impl Machine {
             ToExtension::HangUp { payload } => (payload.map(|call| call.call_sid), CallCommand::HangUp),
             ToExtension::SendDigits { payload } => (None, CallCommand::SendDigits(payload.digits)),
             ToExtension::SetMute { payload } => (None, CallCommand::SetMute(payload.muted)),
+            ToExtension::SelectAudioDevice { .. }
+            | ToExtension::SetVolume { .. }
+            | ToExtension::CallContext { .. } => return,
         };
         if let Err(message) = self.command_call(sid.as_ref(), command, now) {
             self.answer_page(port, Some(name), ProblemCode::NoCall, message);
@@ -373,7 +376,16 @@ impl Machine {
             return;
         }
         let done = match message {
-            None => Err("That command was not understood."),
+            None
+            | Some(
+                FromPopup::AnswerWaiting { .. }
+                | FromPopup::DeclineWaiting { .. }
+                | FromPopup::SelectAudioDevice(_)
+                | FromPopup::SetVolume { .. }
+                | FromPopup::TestMicrophone { .. }
+                | FromPopup::TestSpeaker
+                | FromPopup::Consent { .. },
+            ) => Err("That command was not understood."),
             Some(FromPopup::HangUp) => self.command_call(None, CallCommand::HangUp, now),
             Some(FromPopup::SetMute { muted }) => self.command_call(None, CallCommand::SetMute(muted), now),
             Some(FromPopup::SendDigits { digits }) => {

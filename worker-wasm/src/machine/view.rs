@@ -60,6 +60,9 @@ impl Machine {
             call: self.durable.call.as_ref().map(|call| call.view.clone()),
             problem: self.problem(),
             flex_token_expires_at: self.durable.flex.as_ref().map(|flex| flex.expires_at),
+            extension_version: self.version.clone(),
+            waiting: None,
+            audio: None,
         }
     }
 
@@ -85,6 +88,9 @@ impl Machine {
             worker_started_at: self.started_at,
             version: self.version.clone(),
             log: self.durable.log.iter().cloned().collect(),
+            may_restart: true,
+            may_change_settings: true,
+            ..UiState::default()
         }
     }
 

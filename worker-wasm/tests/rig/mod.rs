@@ -371,7 +371,7 @@ impl Rig {
         self.commands.iter().rev().find_map(|command| match command {
             Command::ToPopup { message, .. } => match message.as_ref() {
                 ToPopup::State { state } => Some(state),
-                ToPopup::Refused { .. } => None,
+                ToPopup::Refused { .. } | ToPopup::Level { .. } => None,
             },
             _ => None,
         })
