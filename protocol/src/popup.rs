@@ -64,10 +64,7 @@ pub enum FromPopup {
 /// From the worker to an extension page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
-#[cfg_attr(
-    target_pointer_width = "64",
-    expect(clippy::large_enum_variant, reason = "sent a few times a second at most, and never kept")
-)]
+#[expect(clippy::large_enum_variant, reason = "sent a few times a second at most, and never kept")]
 pub enum ToPopup {
     /// Everything there is to show.
     State {

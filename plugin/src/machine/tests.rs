@@ -51,6 +51,9 @@ fn call(sid: &str) -> CallView {
         answered_at: None,
         muted: false,
         from: Some("+15550100".into()),
+        on_hold: None,
+        quality: None,
+        warnings: Vec::new(),
     }
 }
 

@@ -32,7 +32,7 @@ fn client_state() -> impl Strategy<Value = ClientState> {
             registered,
             call: live.map(|(other, muted)| CallView { muted, ..call(if other { OTHER_SID } else { SID }) }),
             problem: failed.then(|| problem(ProblemCode::GatewayUnavailable, true)),
-            flex_token_expires_at: None,
+            ..ClientState::default()
         },
     )
 }
