@@ -125,6 +125,7 @@ pub enum Event {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "made a few times a second at most, and never kept")]
 pub enum Command {
     /// Connect to the worker. Failure is reported as [`Event::Closed`].
     Connect(PortId),

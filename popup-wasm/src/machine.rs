@@ -289,6 +289,7 @@ impl Machine {
                     self.note(Text::With(Key::Refused, vec![plain(&message)]), now);
                     vec![]
                 }
+                ToPopup::Level { .. } => vec![],
             },
             Event::Visible(visible) => {
                 self.visible = visible;
@@ -460,7 +461,15 @@ impl Machine {
             return vec![Command::Send(message)];
         }
         let meant = match message {
-            FromPopup::Restart | FromPopup::MicrophoneChanged => None,
+            FromPopup::Restart
+            | FromPopup::MicrophoneChanged
+            | FromPopup::AnswerWaiting { .. }
+            | FromPopup::DeclineWaiting { .. }
+            | FromPopup::SelectAudioDevice(_)
+            | FromPopup::SetVolume { .. }
+            | FromPopup::TestMicrophone { .. }
+            | FromPopup::TestSpeaker
+            | FromPopup::Consent { .. } => None,
             FromPopup::HangUp | FromPopup::SetMute { .. } | FromPopup::SendDigits { .. } => {
                 self.live_call().map(|(sid, ..)| sid.clone())
             }
