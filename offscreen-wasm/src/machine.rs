@@ -272,7 +272,10 @@ impl Machine {
 
     fn obey(&mut self, message: ToOffscreen, out: &mut Vec<Command>) {
         match message {
-            ToOffscreen::Pong => {}
+            ToOffscreen::Pong
+            | ToOffscreen::SetAudio { .. }
+            | ToOffscreen::TestMicrophone { .. }
+            | ToOffscreen::TestSpeaker => {}
             ToOffscreen::Prepare { token, edge } => {
                 out.push(Command::CheckPermission);
                 self.ready = Some(Ready { token, edge });
