@@ -115,6 +115,7 @@ pub struct FlexView {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "made a few times a second at most, and never kept")]
 pub enum Event {
     /// The plugin started. Once, first.
     Started,

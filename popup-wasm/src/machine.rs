@@ -583,6 +583,9 @@ pub mod tests {
             answered_at: (phase != CallPhase::Connecting).then_some(START),
             muted,
             from: Some("+15550100".into()),
+            on_hold: None,
+            quality: None,
+            warnings: Vec::new(),
         });
         state
     }

@@ -388,6 +388,14 @@ const fn problem_words(code: ProblemCode) -> (Key, Key) {
         ProblemCode::WrongTokenUrl => (Key::ProblemWrongTokenUrl, Key::ProblemWrongTokenUrlHelp),
         ProblemCode::WrongPrefix => (Key::ProblemWrongPrefix, Key::ProblemWrongPrefixHelp),
         ProblemCode::NotConfigured => (Key::ProblemNotConfigured, Key::ProblemNotConfiguredHelp),
+        ProblemCode::WrongPageOrigin => (Key::ProblemWrongPageOrigin, Key::ProblemWrongPageOriginHelp),
+        ProblemCode::ConsentNeeded => (Key::ProblemConsentNeeded, Key::ProblemConsentNeededHelp),
+        ProblemCode::ConsentDeclined => (Key::ProblemConsentDeclined, Key::ProblemConsentDeclinedHelp),
+        ProblemCode::DisabledByPolicy => (Key::ProblemDisabledByPolicy, Key::ProblemDisabledByPolicyHelp),
+        ProblemCode::TooManyMessages => (Key::ProblemTooManyMessages, Key::ProblemTooManyMessagesHelp),
+        ProblemCode::AudioDeviceMissing => {
+            (Key::ProblemAudioDeviceMissing, Key::ProblemAudioDeviceMissingHelp)
+        }
         ProblemCode::NoCall => (Key::ProblemNoCall, Key::ProblemNoCallHelp),
         ProblemCode::InvalidFlexToken => (Key::ProblemInvalidFlexToken, Key::ProblemInvalidFlexTokenHelp),
         ProblemCode::TokenServiceUnavailable => {
@@ -534,12 +542,18 @@ mod tests {
         Status::Reconnecting,
         Status::Failed,
     ];
-    const PROBLEMS: [ProblemCode; 15] = [
+    const PROBLEMS: [ProblemCode; 21] = [
         ProblemCode::MalformedMessage,
         ProblemCode::UnknownType,
         ProblemCode::WrongAccount,
         ProblemCode::WrongTokenUrl,
         ProblemCode::WrongPrefix,
+        ProblemCode::WrongPageOrigin,
+        ProblemCode::ConsentNeeded,
+        ProblemCode::ConsentDeclined,
+        ProblemCode::DisabledByPolicy,
+        ProblemCode::TooManyMessages,
+        ProblemCode::AudioDeviceMissing,
         ProblemCode::NotConfigured,
         ProblemCode::NoCall,
         ProblemCode::InvalidFlexToken,
