@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a test's own, a few hundred of them")]
 enum Happening {
     Event(Event),
     Wait(u64),
