@@ -7,7 +7,7 @@
 //!
 //! | module | is about |
 //! |---|---|
-//! | [`config`] | account and token service: policy first, else first use |
+//! | [`config`] | the administrator's policy; account and token service: policy first, else first use |
 //! | [`ports`] | who is connected, who is believed, pages and popups |
 //! | [`token`] | Flex tokens in, Voice tokens out |
 //! | `registration` | the `Device` |
@@ -269,17 +269,18 @@ impl Machine {
     }
 
     fn policy_changed(&mut self, values: &PolicyValues, now: Timestamp) {
-        let (policy, complaints) = Policy::read(values);
-        for complaint in complaints {
-            self.warn(now, complaint);
-        }
+        let policy = Policy::read(values);
         if policy == self.policy {
             return;
         }
         self.policy = policy;
         self.info(now, "The administrator's policy was read.");
-        // A page that was refused under the old policy may be welcome now.
-        self.close_pages(true);
+        for complaint in self.policy.complaints.clone() {
+            self.complain(now, complaint);
+        }
+        // A page that was refused under the old policy may be welcome now, and the other way round.
+        let policy = self.policy.clone();
+        self.close_pages(|page| page.rejected || !policy.allows_page(&page.origin));
     }
 
     /// Lets go of a configuration that policy no longer allows; of a live call only when it has ended.
@@ -343,6 +344,9 @@ impl Machine {
     /// Writes to the flight recorder. A line is not repeated at once: a worker without a registration is
     /// started every half minute.
     fn log(&mut self, at: Timestamp, level: LogLevel, message: String) {
+        if !self.policy.records(level) {
+            return;
+        }
         let log = &mut self.durable.log;
         if log.back().is_some_and(|entry| entry.level == level && entry.message == message) {
             return;

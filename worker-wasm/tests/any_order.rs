@@ -14,9 +14,10 @@ use protocol::{
     popup::FromPopup,
 };
 use rig::*;
+use serde_json::json;
 use worker_wasm::machine::{
     Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage,
-    Persisted, PortId, config::PolicyValues,
+    Persisted, PortId,
 };
 
 /// What a test lets happen. Numbers choose among what there is at that moment.
@@ -417,14 +418,12 @@ impl World {
             }
             Step::Ping => self.offscreen_says(FromOffscreen::Ping),
             Step::Policy(what) => {
-                let account_sid = match what {
-                    0 => Some(OTHER_AC.to_owned()),
-                    1 => Some(AC.to_owned()),
-                    _ => None,
+                let policy = match what {
+                    0 => json!({"accountSids": [OTHER_AC]}),
+                    1 => json!({"accountSids": [AC]}),
+                    _ => json!({}),
                 };
-                self.happens(Event::PolicyChanged {
-                    policy: PolicyValues { account_sid, ..PolicyValues::default() },
-                });
+                self.happens(Event::PolicyChanged { policy: policy.into() });
             }
             Step::Microphone(what) => self.happens(Event::Microphone(
                 [MicrophonePermission::Granted, MicrophonePermission::Prompt, MicrophonePermission::Denied]

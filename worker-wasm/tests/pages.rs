@@ -8,6 +8,7 @@ use protocol::{
     popup::{FromPopup, ToPopup},
 };
 use rig::*;
+use serde_json::json;
 use worker_wasm::machine::{
     Badge, Command, DeviceEvent, Event, MicrophonePermission, PageMessage, PortId, Sender,
     config::PolicyValues,
@@ -131,14 +132,15 @@ fn a_token_url_without_tls_does_not_pin_anything() {
 
 #[test]
 fn policy_goes_before_first_use() {
-    let policy = PolicyValues {
-        account_sid: Some(AC.into()),
-        token_service_url: Some(URL.into()),
-        identity_prefix: Some("not a prefix".into()),
-    };
-    let mut rig = Rig::with_policy(policy);
+    let policy = json!({
+        "accountSids": [AC], "tokenServiceUrls": [URL], "identityPrefix": "not a prefix", "agentMayRestart": false,
+    });
+    let mut rig = Rig::with_policy(policy.into());
     rig.popup_opens();
     let shown = rig.shown().unwrap();
+    assert_eq!(shown.policy.len(), 3, "what is set and valid: {:?}", shown.policy);
+    assert!(shown.policy_complaints[0].contains("identityPrefix") && !shown.may_restart);
+    assert!(shown.may_change_settings);
     assert!(shown.managed);
     assert_eq!(shown.account_sid.as_ref().unwrap().as_str(), AC);
     assert_eq!(shown.token_service.as_deref(), Some("https://tokens.acme.test"));
@@ -154,9 +156,8 @@ fn policy_goes_before_first_use() {
 
 #[test]
 fn a_policy_that_comes_late_ends_what_it_does_not_allow_but_never_a_call() {
-    let policy = PolicyValues { account_sid: Some(OTHER_AC.into()), ..PolicyValues::default() };
     let mut rig = Rig::on_call();
-    rig.happens(Event::PolicyChanged { policy });
+    rig.happens(Event::PolicyChanged { policy: json!({"accountSids": [OTHER_AC]}).into() });
     assert!(rig.state().call.is_some());
     assert_eq!(rig.state().status, Status::Registered);
     rig.ended(CA, None);
@@ -167,18 +168,40 @@ fn a_policy_that_comes_late_ends_what_it_does_not_allow_but_never_a_call() {
 
 #[test]
 fn a_page_that_was_refused_may_try_again_under_a_new_policy() {
-    let mut rig =
-        Rig::with_policy(PolicyValues { account_sid: Some(OTHER_AC.into()), ..PolicyValues::default() });
+    let mut rig = Rig::with_policy(json!({"accountSids": [OTHER_AC]}).into());
     rig.page_opens(PAGE);
     rig.configure(PAGE, AC, URL, "ext_");
     rig.take();
-    rig.happens(Event::PolicyChanged {
-        policy: PolicyValues { account_sid: Some(AC.into()), ..PolicyValues::default() },
-    });
+    rig.happens(Event::PolicyChanged { policy: json!({"accountSids": [AC]}).into() });
     assert!(
         rig.did(|command| *command == Command::ClosePort { port: PAGE }),
         "its content script connects again"
     );
+}
+
+#[test]
+fn a_page_that_lives_where_policy_allows_no_page_is_let_go_and_then_told_why_while_its_call_goes_on() {
+    let mut rig = Rig::on_call();
+    rig.happens(Event::PolicyChanged { policy: json!({"pageOrigins": ["https://flex.acme.test"]}).into() });
+    assert!(rig.did(|command| *command == Command::ClosePort { port: PAGE }));
+    assert!(rig.state().call.is_some());
+    rig.page_opens(PAGE);
+    rig.take();
+    rig.configure(PAGE, AC, URL, "ext_");
+    let [ToPage::ConfigRejected { payload: Some(problem) }] = rig.to_page(PAGE)[..] else { panic!() };
+    assert_eq!(problem.code, ProblemCode::WrongPageOrigin);
+}
+
+#[test]
+fn the_flight_recorder_keeps_what_policy_wants_kept() {
+    let mut rig = Rig::with_policy(json!({"logLevel": "warning"}).into());
+    rig.popup_opens();
+    rig.page_opens(PAGE);
+    rig.configure(PAGE, AC, URL, "ext_");
+    rig.configure(PAGE, OTHER_AC, URL, "ext_");
+    let shown = rig.shown().unwrap();
+    assert!(shown.log.iter().any(|line| line.message.starts_with("Refused a page")), "{:?}", shown.log);
+    assert!(!shown.log.iter().any(|line| line.message.starts_with("Serving account")), "{:?}", shown.log);
 }
 
 #[test]

@@ -1,66 +1,340 @@
-//! Which account and which token service this browser belongs to: policy first, else first use.
+//! What the administrator decided, and which account and token service this browser belongs to: policy first, else
+//! first use.
+//!
+//! The keys are those of `extension/managed_schema.json`, which says what each means. Chrome itself drops a value of
+//! another type than the schema's; everything else is judged here, value by value: what is wrong is named in
+//! [`Policy::complaints`] and counts as not set, and the rest holds.
 
-use protocol::{AccountSid, IdentityPrefix, Problem, ProblemCode, TokenUrl, page::Configure};
+use std::collections::BTreeMap;
+
+use protocol::{
+    AccountSid, AudioKind, IdentityPrefix, Problem, ProblemCode, TokenUrl,
+    page::Configure,
+    state::{LogLevel, PolicyItem},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// The administrator's policy as Chrome hands it over (`chrome.storage.managed`), unchecked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PolicyValues {
-    /// The only account that this browser may serve.
-    pub account_sid: Option<String>,
-    /// The only token service that a Flex token may be sent to.
-    pub token_service_url: Option<String>,
-    /// What the agents' Voice identities start with.
-    pub identity_prefix: Option<String>,
+protocol::identifier! {
+    /// Where a Flex page lives: `https://host` with or without a port, and nothing after it. For a plugin developer's own
+    /// machine also `http://localhost`; no other origin goes without TLS, because a Flex token lives in it.
+    PageOrigin, "page origin (https://host, without a path)", |v| {
+        let host = v.strip_prefix("https://").or_else(|| {
+            v.strip_prefix("http://").filter(|host| *host == "localhost" || host.starts_with("localhost:"))
+        });
+        host.is_some_and(|host| {
+            let (name, port) = host.split_once(':').unwrap_or((host, "443"));
+            v.len() <= 300
+                && !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+                && port.parse::<u16>().is_ok_and(|number| number.to_string() == port)
+        })
+    }
 }
 
-/// The administrator's policy, checked. What is absent is decided by first use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl PageOrigin {
+    /// The match pattern that covers every page of this origin.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        format!("{self}/*")
+    }
+}
+
+protocol::identifier! {
+    /// A Twilio edge location, for example `dublin`. Which ones there are is Twilio's affair.
+    Edge, "edge location (lower-case letters, digits and hyphens)", |v| {
+        (1..=32).contains(&v.len())
+            && v.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    }
+}
+
+/// Where Flex lives unless policy says otherwise. The manifest's own content script covers it.
+pub const FLEX_ORIGIN: &str = "https://flex.twilio.com";
+
+/// The administrator's policy as Chrome hands it over (`chrome.storage.managed`), unchecked.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct PolicyValues(BTreeMap<String, Value>);
+
+impl From<Value> for PolicyValues {
+    /// The object's members; of anything else, nothing.
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Object(members) => Self(members.into_iter().collect()),
+            _ => Self::default(),
+        }
+    }
+}
+
+/// What becomes of a call that is offered while one is live (`secondCall`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecondCall {
+    /// It is refused at once, so that its caller is routed on. The default.
+    #[default]
+    Refuse,
+    /// The agent is asked.
+    Offer,
+}
+
+/// When an update that Chrome has downloaded is applied (`applyUpdates`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApplyUpdates {
+    /// As soon as no call is live. The default.
+    #[default]
+    BetweenCalls,
+    /// As soon as no call is live and no Flex page is connected.
+    WhenFlexIsClosed,
+    /// Never by ourselves: Chrome does it at its next start.
+    AtBrowserStart,
+}
+
+/// The administrator's policy, checked. [`Policy::default`] is what holds without one: safe, and nothing forbidden that
+/// an agent needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The only account.
-    pub account: Option<AccountSid>,
-    /// The only token service.
-    pub token_url: Option<TokenUrl>,
-    /// The only prefix.
+    /// `accountSids`: the only accounts. Empty: the first page's.
+    pub accounts: Vec<AccountSid>,
+    /// `tokenServiceUrls`: the only token services that a Flex token may be sent to. Empty: the first page's, as far as
+    /// the agent agrees.
+    pub token_urls: Vec<TokenUrl>,
+    /// `pageOrigins`: the only origins whose pages may use the voice client. Empty: [`FLEX_ORIGIN`].
+    pub page_origins: Vec<PageOrigin>,
+    /// `identityPrefix`: what the agents' Voice identities start with.
     pub prefix: Option<IdentityPrefix>,
+    /// `edges`: where to connect to Twilio, in order of preference. Empty: the SDK's own choice.
+    pub edges: Vec<Edge>,
+    /// `secondCall`.
+    pub second_call: SecondCall,
+    /// `preferredMicrophone`: see [`Policy::prefers`].
+    pub microphone: Option<String>,
+    /// `preferredSpeaker`: see [`Policy::prefers`].
+    pub speaker: Option<String>,
+    /// `logLevel`: the least that the flight recorder keeps; see [`Policy::records`].
+    pub log_level: LogLevel,
+    /// `applyUpdates`.
+    pub apply_updates: ApplyUpdates,
+    /// `agentMayRestart`: false takes the popup's *Restart* away.
+    pub may_restart: bool,
+    /// `agentMayChangeSettings`: false fixes devices and volume as they are, for popup and page alike.
+    pub may_change_settings: bool,
+    /// What is set and valid, for the options page.
+    pub items: Vec<PolicyItem>,
+    /// What is set and wrong, for the administrator. Never repeats a value.
+    pub complaints: Vec<String>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::read(&PolicyValues::default())
+    }
 }
 
 impl Policy {
-    /// Takes each value that is valid; also returns what to tell the administrator about the others.
+    /// Takes each value that is valid, and notes what to tell the administrator about the others.
     #[must_use]
-    pub fn read(values: &PolicyValues) -> (Self, Vec<String>) {
-        let mut complaints = Vec::new();
-        let mut complain = |key: &str, expected: &str| {
-            complaints.push(format!("The policy value {key} is ignored: it is not a valid {expected}."));
-        };
-        let given = |value: &Option<String>| {
-            value.as_deref().map(str::trim).filter(|v| !v.is_empty()).map(str::to_owned)
-        };
-        let account = given(&values.account_sid).and_then(|value| {
-            AccountSid::new(value).map_err(|error| complain("accountSid", error.expected)).ok()
-        });
-        let token_url = given(&values.token_service_url).and_then(|value| {
-            TokenUrl::new(value).map_err(|error| complain("tokenServiceUrl", error.expected)).ok()
-        });
-        let prefix = given(&values.identity_prefix).and_then(|value| {
-            IdentityPrefix::new(value).map_err(|error| complain("identityPrefix", error.expected)).ok()
-        });
-        (Self { account, token_url, prefix }, complaints)
+    pub fn read(values: &PolicyValues) -> Self {
+        let mut reader = Reader { values, items: Vec::new(), complaints: Vec::new() };
+        Self {
+            accounts: reader.list("accountSids", Some("accountSid"), AccountSid::new),
+            token_urls: reader.list("tokenServiceUrls", Some("tokenServiceUrl"), TokenUrl::new),
+            page_origins: reader
+                .list("pageOrigins", None, |origin| PageOrigin::new(origin.trim_end_matches('/'))),
+            prefix: reader.text("identityPrefix", IdentityPrefix::new),
+            edges: reader.list("edges", None, Edge::new),
+            second_call: reader
+                .word("secondCall", &[("refuse", SecondCall::Refuse), ("offer", SecondCall::Offer)])
+                .unwrap_or_default(),
+            microphone: reader.text("preferredMicrophone", device_label),
+            speaker: reader.text("preferredSpeaker", device_label),
+            log_level: reader
+                .word(
+                    "logLevel",
+                    &[("info", LogLevel::Info), ("warning", LogLevel::Warning), ("error", LogLevel::Error)],
+                )
+                .unwrap_or(LogLevel::Info),
+            apply_updates: reader
+                .word(
+                    "applyUpdates",
+                    &[
+                        ("betweenCalls", ApplyUpdates::BetweenCalls),
+                        ("whenFlexIsClosed", ApplyUpdates::WhenFlexIsClosed),
+                        ("atBrowserStart", ApplyUpdates::AtBrowserStart),
+                    ],
+                )
+                .unwrap_or_default(),
+            may_restart: reader.flag("agentMayRestart").unwrap_or(true),
+            may_change_settings: reader.flag("agentMayChangeSettings").unwrap_or(true),
+            items: reader.items,
+            complaints: reader.complaints,
+        }
     }
 
     /// True when policy decides the account or the token service.
     #[must_use]
     pub const fn is_managed(&self) -> bool {
-        self.account.is_some() || self.token_url.is_some()
+        !self.accounts.is_empty() || !self.token_urls.is_empty()
+    }
+
+    /// True when a page of this origin may use the voice client.
+    #[must_use]
+    pub fn allows_page(&self, origin: &str) -> bool {
+        if self.page_origins.is_empty() {
+            origin == FLEX_ORIGIN
+        } else {
+            self.page_origins.iter().any(|allowed| allowed.as_str() == origin)
+        }
+    }
+
+    /// True when policy itself names this token service, so that nobody need ask the agent about it.
+    #[must_use]
+    pub fn vouches_for(&self, token_url: &TokenUrl) -> bool {
+        self.token_urls.iter().any(|allowed| same_url(allowed, token_url))
     }
 
     /// True when a configuration is one that this policy would let in.
     #[must_use]
     pub fn allows(&self, config: &Config) -> bool {
-        self.account.as_ref().is_none_or(|account| *account == config.account)
-            && self.token_url.as_ref().is_none_or(|url| same_url(url, &config.token_url))
+        (self.accounts.is_empty() || self.accounts.contains(&config.account))
+            && (self.token_urls.is_empty() || self.vouches_for(&config.token_url))
             && self.prefix.as_ref().is_none_or(|prefix| *prefix == config.prefix)
+    }
+
+    /// True when policy prefers the device of this name: the preference is part of a label, in upper or lower case,
+    /// because the same headset is called a little differently on each system.
+    #[must_use]
+    pub fn prefers(&self, kind: AudioKind, label: &str) -> bool {
+        let wanted = match kind {
+            AudioKind::Microphone => self.microphone.as_ref(),
+            AudioKind::Speaker => self.speaker.as_ref(),
+        };
+        wanted.is_some_and(|wanted| label.to_lowercase().contains(&wanted.to_lowercase()))
+    }
+
+    /// True when the flight recorder keeps lines of this level.
+    #[must_use]
+    pub const fn records(&self, level: LogLevel) -> bool {
+        match self.log_level {
+            LogLevel::Info => true,
+            LogLevel::Warning => matches!(level, LogLevel::Warning | LogLevel::Error),
+            LogLevel::Error => matches!(level, LogLevel::Error),
+        }
+    }
+}
+
+/// A part of a device's name.
+fn device_label(label: String) -> Result<String, protocol::InvalidId> {
+    let is_fine = label.chars().count() <= 200 && !label.chars().any(char::is_control);
+    if is_fine { Ok(label) } else { Err(protocol::InvalidId { expected: "part of a device's name" }) }
+}
+
+/// Takes the values out one by one.
+struct Reader<'a> {
+    values: &'a PolicyValues,
+    items: Vec<PolicyItem>,
+    complaints: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn complain(&mut self, key: &str, expected: &str) {
+        self.complaints.push(format!("The policy value {key} is ignored: it is not a valid {expected}."));
+    }
+
+    fn note(&mut self, key: &str, value: String) {
+        self.items.push(PolicyItem { key: key.into(), value });
+    }
+
+    /// A string that is not blank.
+    fn string(&mut self, key: &str) -> Option<String> {
+        match self.values.0.get(key)? {
+            Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            _ => {
+                self.complain(key, "text");
+                None
+            }
+        }
+    }
+
+    fn text<T: ToString>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(String) -> Result<T, protocol::InvalidId>,
+    ) -> Option<T> {
+        match parse(self.string(key)?) {
+            Ok(value) => {
+                self.note(key, value.to_string());
+                Some(value)
+            }
+            Err(error) => {
+                self.complain(key, error.expected);
+                None
+            }
+        }
+    }
+
+    /// A list; also the one value of an older key, from before there were lists.
+    fn list<T: ToString + PartialEq>(
+        &mut self,
+        key: &str,
+        older: Option<&str>,
+        parse: impl Fn(String) -> Result<T, protocol::InvalidId>,
+    ) -> Vec<T> {
+        let given = match self.values.0.get(key) {
+            None => &[],
+            Some(Value::Array(entries)) => entries.as_slice(),
+            Some(_) => {
+                self.complain(key, "list");
+                &[]
+            }
+        };
+        let mut valid = Vec::new();
+        for entry in given {
+            match parse(entry.as_str().unwrap_or_default().trim().to_owned()) {
+                Ok(value) if !valid.contains(&value) => valid.push(value),
+                Ok(_) => {}
+                Err(error) => self.complaints.push(format!(
+                    "One of the policy's {key} is ignored: it is not a valid {}.",
+                    error.expected
+                )),
+            }
+        }
+        if let Some(older) = older
+            && let Some(one) = self.string(older)
+        {
+            match parse(one) {
+                Ok(value) if !valid.contains(&value) => valid.push(value),
+                Ok(_) => {}
+                Err(error) => self.complain(older, error.expected),
+            }
+        }
+        if !valid.is_empty() {
+            self.note(key, valid.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        }
+        valid
+    }
+
+    /// One of a few words.
+    fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        let given = self.string(key)?;
+        let Some((word, value)) = words.iter().find(|(word, _)| *word == given) else {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.complain(key, &format!("word ({})", known.join(", ")));
+            return None;
+        };
+        self.note(key, (*word).into());
+        Some(*value)
+    }
+
+    fn flag(&mut self, key: &str) -> Option<bool> {
+        match self.values.0.get(key)? {
+            Value::Bool(flag) => {
+                self.note(key, flag.to_string());
+                Some(*flag)
+            }
+            _ => {
+                self.complain(key, "true or false");
+                None
+            }
+        }
     }
 }
 
@@ -75,15 +349,28 @@ pub struct Config {
     pub prefix: IdentityPrefix,
 }
 
-/// Judges a page's CONFIGURE by what is pinned and by policy.
+/// Judges a page's CONFIGURE by where the page lives, by what is pinned and by policy.
 ///
 /// # Errors
 /// The [`Problem`] to answer with.
-pub fn judge(configure: &Configure, policy: &Policy, pinned: Option<&Config>) -> Result<Config, Problem> {
+pub fn judge(
+    configure: &Configure,
+    page_origin: &str,
+    policy: &Policy,
+    pinned: Option<&Config>,
+) -> Result<Config, Problem> {
     let refuse = |code, message: &str| Err(Problem { code, message: message.into(), retrying: false });
 
+    if !policy.allows_page(page_origin) {
+        return refuse(
+            ProblemCode::WrongPageOrigin,
+            "Your administrator's policy does not let pages of this address use the voice client. Open the \
+             Flex that your organization uses.",
+        );
+    }
+
     let account = &configure.account_sid;
-    if policy.account.as_ref().is_some_and(|only| only != account) {
+    if !policy.accounts.is_empty() && !policy.accounts.contains(account) {
         return refuse(
             ProblemCode::WrongAccount,
             "Your administrator has set up this browser for another Twilio account. Sign in to that \
@@ -105,7 +392,7 @@ pub fn judge(configure: &Configure, policy: &Policy, pinned: Option<&Config>) ->
              configuration.",
         );
     };
-    if policy.token_url.as_ref().is_some_and(|only| !same_url(only, &token_url)) {
+    if !policy.token_urls.is_empty() && !policy.vouches_for(&token_url) {
         return refuse(
             ProblemCode::WrongTokenUrl,
             "The Flex plugin names another token service than your administrator's policy. Make the two \
@@ -146,6 +433,8 @@ fn same_url(a: &TokenUrl, b: &TokenUrl) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn configure(account: &str, url: &str, prefix: &str) -> Configure {
@@ -157,15 +446,22 @@ mod tests {
         }
     }
 
+    fn policy(values: Value) -> Policy {
+        Policy::read(&values.into())
+    }
+
     const A: &str = "AC11111111111111111111111111111111";
     const B: &str = "AC22222222222222222222222222222222";
+    const C: &str = "AC33333333333333333333333333333333";
     const URL: &str = "https://tokens.acme.test/v1/voice/token";
+    const OTHER_URL: &str = "https://tokens.second.test/v1/voice/token";
 
     #[test]
     fn the_first_page_pins_and_the_next_must_agree() {
-        let pinned = judge(&configure(A, URL, "ext_"), &Policy::default(), None).unwrap();
+        let free = Policy::default();
+        let pinned = judge(&configure(A, URL, "ext_"), FLEX_ORIGIN, &free, None).unwrap();
         let again =
-            |account, url, prefix| judge(&configure(account, url, prefix), &Policy::default(), Some(&pinned));
+            |account, url, prefix| judge(&configure(account, url, prefix), FLEX_ORIGIN, &free, Some(&pinned));
         assert_eq!(again(A, URL, "ext_").unwrap(), pinned);
         assert_eq!(again(A, "https://TOKENS.acme.test/v1/voice/token", "ext_").unwrap(), pinned);
         assert_eq!(again(B, URL, "ext_").unwrap_err().code, ProblemCode::WrongAccount);
@@ -175,56 +471,171 @@ mod tests {
 
     #[test]
     fn a_token_url_without_tls_is_refused_also_as_the_first() {
-        let refused =
-            judge(&configure(A, "http://tokens.acme.test/", "ext_"), &Policy::default(), None).unwrap_err();
+        let insecure = configure(A, "http://tokens.acme.test/", "ext_");
+        let refused = judge(&insecure, FLEX_ORIGIN, &Policy::default(), None).unwrap_err();
         assert_eq!(refused.code, ProblemCode::WrongTokenUrl);
     }
 
     #[test]
     fn policy_decides_before_first_use_does() {
-        let (policy, complaints) = Policy::read(&PolicyValues {
-            account_sid: Some(A.into()),
-            token_service_url: Some(URL.into()),
-            identity_prefix: Some("ext_".into()),
-        });
-        assert!(complaints.is_empty() && policy.is_managed());
-        let ask = |account, url, prefix| judge(&configure(account, url, prefix), &policy, None);
+        let policy = policy(json!({
+            "accountSids": [A, B], "tokenServiceUrls": [URL, OTHER_URL], "identityPrefix": "ext_",
+        }));
+        assert!(policy.complaints.is_empty() && policy.is_managed());
+        let ask = |account, url, prefix| judge(&configure(account, url, prefix), FLEX_ORIGIN, &policy, None);
         assert!(ask(A, URL, "ext_").is_ok());
-        assert_eq!(ask(B, URL, "ext_").unwrap_err().code, ProblemCode::WrongAccount);
+        assert!(ask(B, OTHER_URL, "ext_").is_ok());
+        assert_eq!(ask(C, URL, "ext_").unwrap_err().code, ProblemCode::WrongAccount);
         assert_eq!(ask(A, "https://evil.test/", "ext_").unwrap_err().code, ProblemCode::WrongTokenUrl);
         assert_eq!(ask(A, URL, "ja_").unwrap_err().code, ProblemCode::WrongPrefix);
     }
 
     #[test]
-    fn policy_may_decide_the_account_or_the_token_service_alone() {
-        let account = PolicyValues { account_sid: Some(A.into()), ..PolicyValues::default() };
-        let token_url = PolicyValues { token_service_url: Some(URL.into()), ..PolicyValues::default() };
-        let prefix = PolicyValues { identity_prefix: Some("ext_".into()), ..PolicyValues::default() };
-        assert!(Policy::read(&account).0.is_managed() && Policy::read(&token_url).0.is_managed());
-        assert!(!Policy::read(&prefix).0.is_managed());
+    fn pages_live_at_flex_unless_policy_says_where() {
+        let ask = |origin, policy: &Policy| {
+            judge(&configure(A, URL, "ext_"), origin, policy, None).map_err(|problem| problem.code)
+        };
+        let elsewhere = Err(ProblemCode::WrongPageOrigin);
+        let free = Policy::default();
+        assert!(ask(FLEX_ORIGIN, &free).is_ok());
+        assert_eq!(ask("https://flex.acme.test", &free), elsewhere);
 
-        let config = judge(&configure(A, URL, "ext_"), &Policy::default(), None).unwrap();
-        for values in [&account, &token_url, &prefix] {
-            assert!(Policy::read(values).0.allows(&config));
+        let own = policy(json!({"pageOrigins": ["https://flex.acme.test/", "http://localhost:3000"]}));
+        assert!(own.complaints.is_empty(), "{:?}", own.complaints);
+        assert!(ask("https://flex.acme.test", &own).is_ok());
+        assert!(ask("http://localhost:3000", &own).is_ok());
+        assert_eq!(ask(FLEX_ORIGIN, &own), elsewhere);
+        assert_eq!(ask("https://flex.acme.test:8443", &own), elsewhere);
+        assert_eq!(own.page_origins[0].pattern(), "https://flex.acme.test/*");
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_and_has_tls_unless_it_is_this_machine() {
+        for good in [
+            "https://flex.acme.test",
+            "https://flex.acme.test:8443",
+            "http://localhost",
+            "http://localhost:3000",
+        ] {
+            assert!(PageOrigin::new(good).is_ok(), "{good}");
         }
-        let other = judge(&configure(B, "https://else.test/", "ja_"), &Policy::default(), None).unwrap();
-        for values in [&account, &token_url, &prefix] {
-            assert!(!Policy::read(values).0.allows(&other));
+        for bad in [
+            "",
+            "https://",
+            "flex.acme.test",
+            "http://flex.acme.test",
+            "http://localhost.evil.test",
+            "https://*.acme.test",
+            "https://flex.acme.test/desktop",
+            "https://Flex.acme.test",
+            "https://flex.acme.test:",
+            "https://flex.acme.test:port",
+            "https://flex.acme.test:0443",
+            "https://user@flex.acme.test",
+            "*://*/*",
+            "<all_urls>",
+        ] {
+            assert!(PageOrigin::new(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn an_invalid_policy_value_is_named_and_ignored_without_being_repeated() {
-        let (policy, complaints) = Policy::read(&PolicyValues {
-            account_sid: Some("<b>AC</b>".into()),
-            token_service_url: Some("http://tokens.acme.test/".into()),
-            identity_prefix: Some(String::new()),
-        });
-        assert_eq!(policy, Policy::default());
-        assert_eq!(complaints.len(), 2);
-        assert!(
-            complaints.iter().all(|line| !line.contains("<b>") && !line.contains("acme")),
-            "{complaints:?}"
+    fn policy_may_decide_the_account_or_the_token_service_alone() {
+        let (account, token_url, prefix) = (
+            policy(json!({"accountSids": [A]})),
+            policy(json!({"tokenServiceUrls": [URL]})),
+            policy(json!({"identityPrefix": "ext_"})),
         );
+        assert!(account.is_managed() && token_url.is_managed() && !prefix.is_managed());
+
+        let free = Policy::default();
+        let config = judge(&configure(A, URL, "ext_"), FLEX_ORIGIN, &free, None).unwrap();
+        let other = judge(&configure(B, "https://else.test/", "ja_"), FLEX_ORIGIN, &free, None).unwrap();
+        for policy in [account, token_url, prefix] {
+            assert!(policy.allows(&config));
+            assert!(!policy.allows(&other));
+        }
+    }
+
+    #[test]
+    fn the_older_keys_for_one_account_and_one_token_service_still_count() {
+        let old = policy(json!({"accountSid": A, "tokenServiceUrl": URL}));
+        let new = policy(json!({"accountSids": [A], "tokenServiceUrls": [URL]}));
+        assert_eq!(old, new);
+        assert_eq!(policy(json!({"accountSid": B, "accountSids": [A, B]})).accounts.len(), 2);
+    }
+
+    #[test]
+    fn without_a_policy_nothing_is_forbidden_and_nothing_is_offered_that_was_not_before() {
+        let free = Policy::default();
+        assert!(free.may_restart && free.may_change_settings);
+        assert_eq!(
+            (free.second_call, free.apply_updates, free.log_level),
+            (SecondCall::Refuse, ApplyUpdates::BetweenCalls, LogLevel::Info)
+        );
+        assert!(free.items.is_empty() && free.complaints.is_empty() && free.edges.is_empty());
+        assert!(!free.prefers(AudioKind::Microphone, "Headset"));
+    }
+
+    #[test]
+    fn every_setting_is_read_and_shown_under_its_key() {
+        let policy = policy(json!({
+            "accountSids": [A], "tokenServiceUrls": [URL], "pageOrigins": ["https://flex.acme.test"],
+            "identityPrefix": "ext_", "edges": ["dublin", "roaming"], "secondCall": "offer",
+            "preferredMicrophone": "Jabra", "preferredSpeaker": "Jabra", "logLevel": "warning",
+            "applyUpdates": "whenFlexIsClosed", "agentMayRestart": false, "agentMayChangeSettings": false,
+        }));
+        assert_eq!(policy.second_call, SecondCall::Offer);
+        assert_eq!(policy.apply_updates, ApplyUpdates::WhenFlexIsClosed);
+        assert_eq!(policy.edges.iter().map(Edge::as_str).collect::<Vec<_>>(), ["dublin", "roaming"]);
+        assert!(!policy.may_restart && !policy.may_change_settings);
+        assert!(!policy.records(LogLevel::Info) && policy.records(LogLevel::Error));
+        assert!(policy.prefers(AudioKind::Speaker, "Headset (JABRA Evolve2 65)"));
+        assert!(!policy.prefers(AudioKind::Microphone, "Built-in microphone"));
+        let shown: Vec<String> =
+            policy.items.iter().map(|item| format!("{}={}", item.key, item.value)).collect();
+        assert_eq!(shown.len(), 12);
+        assert!(shown.contains(&"edges=dublin, roaming".into()), "{shown:?}");
+        assert!(shown.contains(&"agentMayRestart=false".into()), "{shown:?}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_and_ignored_without_being_repeated_and_the_rest_holds() {
+        let wrong = policy(json!({
+            "accountSids": ["<b>AC</b>", A, 7], "tokenServiceUrl": "http://tokens.acme.test/",
+            "pageOrigins": "https://acme.test", "identityPrefix": " ", "edges": ["DUBLIN"], "secondCall": "acme",
+            "preferredSpeaker": "x".repeat(201), "logLevel": 3, "applyUpdates": ["acme"],
+            "agentMayRestart": "no", "agentMayChangeSettings": false,
+        }));
+        assert_eq!(wrong.accounts, [AccountSid::new(A).unwrap()]);
+        assert!(!wrong.may_change_settings);
+        let holds = policy(json!({"accountSids": [A], "agentMayChangeSettings": false}));
+        assert_eq!(Policy { complaints: Vec::new(), ..wrong.clone() }, holds);
+        assert_eq!(wrong.complaints.len(), 10, "{:#?}", wrong.complaints);
+        for line in &wrong.complaints {
+            assert!(!line.contains("<b>") && !line.contains("acme"), "{line}");
+        }
+        assert_eq!(policy(json!("not even an object")), Policy::default());
+    }
+
+    /// Chrome drops what the schema does not name, so each key must be in both.
+    #[test]
+    fn the_schema_has_exactly_the_keys_that_are_read() {
+        let schema: Value =
+            serde_json::from_str(include_str!("../../../extension/managed_schema.json")).unwrap();
+        let properties = schema["properties"].as_object().unwrap();
+        for (key, property) in properties {
+            let value = match property["type"].as_str().unwrap() {
+                "array" => json!(7),
+                "string" => json!(["x"]),
+                "boolean" => json!("x"),
+                other => panic!("{key}: {other}"),
+            };
+            let read = policy(json!({ key: value }));
+            assert_eq!(read.complaints.len(), 1, "nobody reads {key}");
+            assert!(property["title"].is_string() && property["description"].is_string(), "{key}");
+        }
+        // The twelve of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
+        assert_eq!(properties.len(), 14);
     }
 }

@@ -11,7 +11,7 @@ use protocol::{
 use super::{
     Command, Machine,
     call::CallCommand,
-    config,
+    config::{self, Policy},
     event::{PageMessage, PortId, Sender},
     timers::Timer,
     token::ASK_PAGES_MS,
@@ -50,10 +50,12 @@ pub(super) enum Peer {
 /// A page that matches the content script.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Page {
+    /// Where it lives, as Chrome vouches for it.
+    pub(super) origin: String,
     /// Its last CONFIGURE was accepted.
     accepted: bool,
     /// Its last CONFIGURE was refused.
-    rejected: bool,
+    pub(super) rejected: bool,
     /// Its next Flex token is the first since it said CONFIGURE: perhaps of another agent.
     new_session: bool,
     /// It is to be sent a CONFIGURED.
@@ -65,7 +67,9 @@ pub(super) struct Page {
 }
 
 impl Trust {
-    fn judge(&self, name: &str, sender: &Sender) -> Option<Peer> {
+    /// A page is heard where a content script of ours may sit: where the manifest puts one, and where policy allows
+    /// pages. What it is told is [`config::judge`]'s decision.
+    fn judge(&self, name: &str, sender: &Sender, policy: &Policy) -> Option<Peer> {
         if sender.id.as_deref() != Some(self.own_id.as_str()) {
             return None;
         }
@@ -74,8 +78,9 @@ impl Trust {
                 let origin = sender.origin.as_deref()?;
                 let is_ours = sender.in_tab
                     && sender.frame_id == Some(0)
-                    && self.page_patterns.iter().any(|pattern| matches_origin(pattern, origin));
-                is_ours.then(|| Peer::Page(Box::default()))
+                    && (policy.allows_page(origin)
+                        || self.page_patterns.iter().any(|pattern| matches_origin(pattern, origin)));
+                is_ours.then(|| Peer::Page(Box::new(Page { origin: origin.to_owned(), ..Page::default() })))
             }
             port::POPUP => {
                 let page = self.own_page(sender)?;
@@ -116,7 +121,7 @@ fn matches_origin(pattern: &str, origin: &str) -> bool {
 
 impl Machine {
     pub(super) fn port_opened(&mut self, port: PortId, name: &str, sender: &Sender, now: Timestamp) {
-        if let Some(peer) = self.trust.judge(name, sender) {
+        if let Some(peer) = self.trust.judge(name, sender, &self.policy) {
             self.peers.insert(port, peer);
         } else {
             self.complain(now, "Refused a connection from somebody that may not connect.");
@@ -253,7 +258,8 @@ impl Machine {
     }
 
     fn configure(&mut self, port: PortId, wish: &protocol::page::Configure, now: Timestamp) {
-        match config::judge(wish, &self.policy, self.durable.config.as_ref()) {
+        let Some(origin) = self.page_mut(port).map(|page| page.origin.clone()) else { return };
+        match config::judge(wish, &origin, &self.policy, self.durable.config.as_ref()) {
             Ok(config) => {
                 if self.durable.config.is_none() {
                     self.info(
@@ -269,14 +275,20 @@ impl Machine {
                 self.out.push(Command::CheckMicrophone);
                 self.expect_flex_token();
                 if let Some(page) = self.page_mut(port) {
-                    *page =
-                        Page { accepted: true, new_session: true, owed_configured: true, ..Page::default() };
+                    *page = Page {
+                        origin,
+                        accepted: true,
+                        new_session: true,
+                        owed_configured: true,
+                        ..Page::default()
+                    };
                 }
             }
             Err(problem) => {
                 self.complain(now, format!("Refused a page: {}", problem.message));
                 if let Some(page) = self.page_mut(port) {
-                    *page = Page { rejected: true, problem: Some(problem.clone()), ..Page::default() };
+                    *page =
+                        Page { origin, rejected: true, problem: Some(problem.clone()), ..Page::default() };
                 }
                 self.tell_page(port, ToPage::ConfigRejected { payload: Some(problem) });
             }
@@ -357,13 +369,12 @@ impl Machine {
             page.owed_configured = false;
         }
         self.settle_pages(now);
-        self.close_pages(false);
+        self.close_pages(|_| true);
     }
 
     /// Lets go of pages: their content scripts connect again and repeat CONFIGURE.
-    pub(super) fn close_pages(&mut self, only_rejected: bool) {
-        let ports: Vec<PortId> =
-            self.pages().filter(|(_, page)| !only_rejected || page.rejected).map(|(port, _)| port).collect();
+    pub(super) fn close_pages(&mut self, which: impl Fn(&Page) -> bool) {
+        let ports: Vec<PortId> = self.pages().filter(|(_, page)| which(page)).map(|(port, _)| port).collect();
         for port in ports {
             self.peers.remove(&port);
             self.out.push(Command::ClosePort { port });

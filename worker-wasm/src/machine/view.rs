@@ -75,11 +75,11 @@ impl Machine {
         client.problem = client.problem.or_else(|| self.page_problem().cloned());
         UiState {
             client,
-            account_sid: config.map(|config| &config.account).or(self.policy.account.as_ref()).cloned(),
+            account_sid: config.map(|config| &config.account).or(only(&self.policy.accounts)).cloned(),
             identity: voice.map(|voice| voice.identity.clone()),
             token_service: config
                 .map(|config| &config.token_url)
-                .or(self.policy.token_url.as_ref())
+                .or(only(&self.policy.token_urls))
                 .map(|url| url.origin().to_owned()),
             managed: self.policy.is_managed(),
             pages_open,
@@ -88,8 +88,10 @@ impl Machine {
             worker_started_at: self.started_at,
             version: self.version.clone(),
             log: self.durable.log.iter().cloned().collect(),
-            may_restart: true,
-            may_change_settings: true,
+            policy: self.policy.items.clone(),
+            policy_complaints: self.policy.complaints.clone(),
+            may_restart: self.policy.may_restart,
+            may_change_settings: self.policy.may_change_settings,
             ..UiState::default()
         }
     }
@@ -122,5 +124,13 @@ impl Machine {
                 .call_problem
                 .as_ref()
                 .is_some_and(|problem| problem.code != ProblemCode::MicrophoneUnavailable)
+    }
+}
+
+/// What there is no choice about.
+fn only<T>(choices: &[T]) -> Option<&T> {
+    match choices {
+        [only] => Some(only),
+        _ => None,
     }
 }
