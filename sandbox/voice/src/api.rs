@@ -284,14 +284,35 @@ pub enum VoiceFault {
         identity: Option<Identity>,
     },
     /// Sockets that are open now pass no byte in either direction. What was held back arrives, in order, when the
-    /// fault ends; new sockets are not affected.
+    /// fault ends.
     SignallingFreeze {
+        /// Only this identity's sockets; all if absent.
+        #[serde(default)]
+        identity: Option<Identity>,
+        /// Also whatever is opened while it lasts: accepted, and then not a word.
+        #[serde(default)]
+        new_sockets: bool,
+        /// For how long; until the fault is cleared if absent.
+        #[serde(default)]
+        ms: Option<u64>,
+    },
+    /// The gateway forgets the registrations of the sockets that are open now and does not answer their `register`:
+    /// half-dead, because heartbeats go on and calls go nowhere. A new socket registers as ever.
+    RegistrationForgotten {
         /// Only this identity's sockets; all if absent.
         #[serde(default)]
         identity: Option<Identity>,
         /// For how long; until the fault is cleared if absent.
         #[serde(default)]
         ms: Option<u64>,
+    },
+    /// The next claim of a call (`invite` with a reconnect token) is refused by a `hangup` with an error.
+    ClaimRefused {
+        /// Twilio's error code, for example 31404.
+        code: u32,
+        /// Text that goes with it.
+        #[serde(default)]
+        message: String,
     },
     /// New sockets get HTTP 503.
     SignallingRefuse {

@@ -187,7 +187,9 @@ impl Machine {
         match event {
             Event::SocketOpened { socket, origin } => {
                 self.emit(VoiceEventKind::SocketOpened { socket: socket.0, origin: origin.clone() });
-                self.sockets.insert(socket, Socket::new(origin, now, self.heartbeat_ms));
+                let frozen = self.freezes_new_sockets();
+                let opened = Socket { frozen, ..Socket::new(origin, now, self.heartbeat_ms) };
+                self.sockets.insert(socket, opened);
             }
             Event::Received { socket, text } => self.received(socket, text, now),
             Event::SocketClosed { socket, code } => self.socket_closed(socket, code, now),
@@ -440,6 +442,9 @@ impl Machine {
 
     fn register(&mut self, socket: SocketId, wanted: bool, now: Timestamp) {
         let Some(state) = self.sockets.get_mut(&socket) else { return };
+        if state.forgotten {
+            return;
+        }
         let was = state.registered;
         // Inferred: a refused renewal ends the registration, and a token without incoming.allow gets 31201. That
         // registering without an accepted token gets 31204 is in the SDK's changelog (2.18.5).
@@ -484,6 +489,10 @@ impl Machine {
             let error = Some(WireError::call_not_found());
             return self.send(socket, ServerMessage::Hangup { callsid: callsid.to_owned(), error });
         };
+        if let Some(refusal) = self.take_claim_refusal() {
+            let error = Some(refusal);
+            return self.send(socket, ServerMessage::Hangup { callsid: callsid.to_owned(), error });
+        }
         let fresh = self.new_token();
         let ticket = self.new_ticket();
         let Some(call) = self.calls.get_mut(&call_sid) else { return };

@@ -184,7 +184,7 @@ async fn heartbeats_come_and_stop_when_signalling_freezes() {
     let mut socket = gateway.register("alice").await;
     assert!(socket.is_quiet().await);
     assert!((1..=2).contains(&socket.heartbeats), "{}", socket.heartbeats);
-    let freeze = VoiceFault::SignallingFreeze { identity: None, ms: None };
+    let freeze = VoiceFault::SignallingFreeze { identity: None, new_sockets: false, ms: None };
     gateway.voice.fault(1, freeze).await.unwrap();
     let before = socket.heartbeats;
     assert!(socket.is_quiet().await && socket.is_quiet().await);

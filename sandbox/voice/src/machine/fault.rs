@@ -33,13 +33,22 @@ impl Machine {
                 }
                 self.emit(VoiceEventKind::FaultEnded { id });
             }
-            VoiceFault::SignallingFreeze { identity, ms } => {
+            VoiceFault::SignallingFreeze { identity, ms, .. } => {
                 for socket in self.sockets_of(identity.as_ref()) {
                     if let Some(state) = self.sockets.get_mut(&socket) {
                         state.frozen = true;
                     }
                 }
                 self.faults.insert(id, lasting(*ms));
+            }
+            VoiceFault::RegistrationForgotten { identity, ms } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    self.forget(socket);
+                }
+                self.faults.insert(id, lasting(*ms));
+            }
+            VoiceFault::ClaimRefused { .. } => {
+                self.faults.insert(id, lasting(None));
             }
             VoiceFault::SignallingRefuse { ms } => {
                 self.faults.insert(id, lasting(*ms));
@@ -77,15 +86,55 @@ impl Machine {
         let Some(ended) = self.faults.remove(&id) else { return };
         self.emit(VoiceEventKind::FaultEnded { id });
         match ended.fault {
-            VoiceFault::SignallingFreeze { identity, .. } => self.thaw(identity.as_ref(), now),
+            VoiceFault::SignallingFreeze { .. } => self.thaw(now),
+            VoiceFault::RegistrationForgotten { .. } => self.remember(),
             VoiceFault::MediaLoss { .. } => self.order_loss_everywhere(),
             _ => {}
         }
     }
 
+    fn forget(&mut self, socket: SocketId) {
+        let Some(state) = self.sockets.get_mut(&socket) else { return };
+        state.forgotten = true;
+        let was_registered = std::mem::take(&mut state.registered);
+        if let Some(identity) = state.identity().cloned().filter(|_| was_registered) {
+            self.emit(VoiceEventKind::Unregistered { socket: socket.0, identity });
+        }
+    }
+
+    /// Lets `register` be answered again, unless another fault covers the socket.
+    fn remember(&mut self) {
+        for state in self.sockets.values_mut() {
+            state.forgotten &= self.faults.values().any(|f| {
+                matches!(&f.fault, VoiceFault::RegistrationForgotten { identity, .. }
+                         if identity.is_none() || identity.as_ref() == state.identity())
+            });
+        }
+    }
+
+    /// The error with which the next claim is to be refused, if there is one.
+    pub(super) fn take_claim_refusal(&mut self) -> Option<WireError> {
+        let (id, error) = self.faults.iter().find_map(|(id, f)| match &f.fault {
+            VoiceFault::ClaimRefused { code, message } => {
+                Some((*id, WireError { code: *code, message: message.clone() }))
+            }
+            _ => None,
+        })?;
+        self.faults.remove(&id);
+        self.emit(VoiceEventKind::FaultEnded { id });
+        Some(error)
+    }
+
+    /// True while a fault lets new sockets hear nothing.
+    pub(super) fn freezes_new_sockets(&self) -> bool {
+        self.faults
+            .values()
+            .any(|f| matches!(f.fault, VoiceFault::SignallingFreeze { new_sockets: true, .. }))
+    }
+
     /// Lets flow what was held back, unless another freeze covers the socket.
-    fn thaw(&mut self, identity: Option<&Identity>, now: Timestamp) {
-        for socket in self.sockets_of(identity) {
+    fn thaw(&mut self, now: Timestamp) {
+        for socket in self.sockets_of(None) {
             let Some(state) = self.sockets.get_mut(&socket) else { continue };
             let still = self.faults.values().any(|f| {
                 matches!(&f.fault, VoiceFault::SignallingFreeze { identity: i, .. }

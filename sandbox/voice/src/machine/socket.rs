@@ -18,6 +18,8 @@ pub(super) struct Socket {
     /// From the newest token that was accepted.
     pub grant: Option<Grant>,
     pub registered: bool,
+    /// A fault lets its `register` go unanswered.
+    pub forgotten: bool,
     /// How long a call is kept once this socket is gone.
     pub keep_ms: u64,
     pub frozen: bool,
@@ -40,6 +42,7 @@ impl Socket {
             next_heartbeat: now.plus(heartbeat_ms),
             grant: None,
             registered: false,
+            forgotten: false,
             keep_ms: 0,
             frozen: false,
             held: Vec::new(),

@@ -474,7 +474,10 @@ fn what_cannot_be_read_is_reported_without_its_text() {
 fn a_freeze_holds_everything_back_and_lets_it_go_in_order() {
     let mut bench = Bench::new();
     bench.client(WORKER, true);
-    bench.fault(1, VoiceFault::SignallingFreeze { identity: Some(alice()), ms: Some(8_000) });
+    bench.fault(
+        1,
+        VoiceFault::SignallingFreeze { identity: Some(alice()), new_sockets: false, ms: Some(8_000) },
+    );
     assert!(bench.wait(6_000).is_empty(), "not even a heartbeat");
     let (call, _) = bench.machine.call(NewCall::new(alice(), "+1"), bench.now).unwrap();
     let commands = bench.handle(Event::MediaOffered { call_sid: call.clone(), sdp: Ok(String::new()) });
@@ -487,6 +490,53 @@ fn a_freeze_holds_everything_back_and_lets_it_go_in_order() {
         "{commands:?}"
     );
     assert!(bench.machine.faults().is_empty());
+}
+
+#[test]
+fn a_freeze_of_new_sockets_accepts_them_and_says_nothing() {
+    let mut bench = Bench::new();
+    bench.fault(1, VoiceFault::SignallingFreeze { identity: None, new_sockets: true, ms: None });
+    bench.open(WORKER);
+    assert!(bench.listen_as(WORKER, "alice", 0).is_empty());
+    assert!(bench.wait(20_000).is_empty());
+    let (known, commands) = bench.machine.clear_fault(1, bench.now);
+    assert!(known);
+    assert!(matches!(sent(&commands, WORKER)[..], [ServerMessage::Connected { .. }]), "{commands:?}");
+}
+
+#[test]
+fn a_forgotten_registration_keeps_its_heartbeats_gets_no_call_and_no_answer_until_a_new_socket_registers() {
+    let mut bench = Bench::new();
+    bench.client(WORKER, true);
+    bench.fault(1, VoiceFault::RegistrationForgotten { identity: Some(alice()), ms: None });
+    assert_eq!(bench.wait(5_000), [Command::Heartbeat(WORKER)]);
+    assert!(bench.say(WORKER, "register", &json!({"media": {"audio": true}})).is_empty());
+    let (call, _) = bench.machine.call(NewCall::new(alice(), "+1"), bench.now).unwrap();
+    bench.handle(Event::MediaOffered { call_sid: call.clone(), sdp: Ok("v=0".into()) });
+    let facts = bench.machine.call_facts(&call).unwrap();
+    assert_eq!(facts.ended.map(|(_, _, reason)| reason), Some(EndReason::NotRegistered));
+    bench.client(OFFSCREEN, true);
+    let (_, commands) = bench.machine.clear_fault(1, bench.now);
+    assert!(commands.iter().all(|command| !matches!(command, Command::Send(..))));
+    let commands = bench.say(WORKER, "register", &json!({"media": {"audio": true}}));
+    assert_eq!(sent(&commands, WORKER), [&ServerMessage::Ready {}]);
+}
+
+#[test]
+fn a_refused_claim_is_hung_up_with_its_error_and_the_one_after_it_is_taken() {
+    let mut bench = Bench::new();
+    bench.client(WORKER, true);
+    let (call, token) = bench.ring();
+    bench.client(OFFSCREEN, false);
+    bench.fault(1, VoiceFault::ClaimRefused { code: 31480, message: "temporarily unavailable".into() });
+    let claim = json!({"callsid": call, "reconnect": token.expose(), "sdp": OFFER, "twilio": {}});
+    let commands = bench.say(OFFSCREEN, "invite", &claim);
+    let [ServerMessage::Hangup { error: Some(error), .. }] = &sent(&commands, OFFSCREEN)[..] else {
+        panic!("{commands:?}")
+    };
+    assert_eq!(error.code, 31480);
+    let commands = bench.say(OFFSCREEN, "invite", &claim);
+    assert!(matches!(orders(&commands)[..], [MediaOrder::TakeOffer { .. }]), "{commands:?}");
 }
 
 #[test]
@@ -639,7 +689,7 @@ proptest! {
                     Some((sid, _)) => bench.machine.hang_up(sid, bench.now).unwrap_or_default(),
                     None => continue,
                 },
-                Step::Freeze(id) => bench.fault(id, VoiceFault::SignallingFreeze { identity: None, ms: None }),
+                Step::Freeze(id) => bench.fault(id, VoiceFault::SignallingFreeze { identity: None, new_sockets: false, ms: None }),
                 Step::Thaw(id) => bench.machine.clear_fault(id, bench.now).1,
                 Step::Wait(ms) => bench.wait(ms),
             };
