@@ -8,7 +8,7 @@ use web_sys::{Document, Element, HtmlElement};
 use crate::{
     machine::Action,
     text::{Key, Text},
-    view::{Button, Card, LogLine, Row, View, level_name},
+    view::{Button, Card, LogLine, Question, Row, View, level_name},
 };
 
 /// The words of a text in the person's language.
@@ -68,6 +68,8 @@ impl Dom {
             self.show("keypad", call.keypad_open);
             self.text("digits", &call.digits);
         }
+        self.question("waiting", view.waiting.as_ref());
+        self.question("consent", view.consent.as_ref());
         self.show("problem", view.problem.is_some());
         // Emptied when it goes, so that the same problem is announced again when it comes back.
         let nothing = Card { tone: view.status.tone, title: None, help: None, button: None };
@@ -121,6 +123,21 @@ impl Dom {
             self.attribute(&button, "data-action", shown.action.name());
             self.button(&button, shown);
         }
+    }
+
+    fn question(&self, id: &str, question: Option<&Question>) {
+        self.show(id, question.is_some());
+        let part = |part: &str| format!("{id}-{part}");
+        let words_of = |text: Option<Text>| text.as_ref().map(words).unwrap_or_default();
+        self.text(&part("title"), &words_of(question.map(|question| question.title.into())));
+        self.text(&part("about"), &words_of(question.map(|question| question.about.clone())));
+        self.text(&part("help"), &words_of(question.map(|question| question.help.into())));
+        let Some(question) = question else { return };
+        self.rows(&part("rows"), &question.rows);
+        for element in self.all(&format!("#{id} button")) {
+            set_attribute(&element, "aria-disabled", if question.enabled { "false" } else { "true" });
+        }
+        self.text(&part("yes"), &words(&question.yes.into()));
     }
 
     fn button(&self, id: &str, button: &Button) {

@@ -3,7 +3,7 @@
 use protocol::{
     CallPhase, CallSid, DtmfDigits, Timestamp,
     popup::{FromPopup, ToPopup},
-    state::UiState,
+    state::{ConsentRequest, UiState},
 };
 use serde::Deserialize;
 
@@ -20,8 +20,13 @@ const GOOD_CONNECTION_MS: u64 = 1_000;
 const MAX_RETRY_MS: u64 = 5_000;
 /// A hang-up that the worker has not confirmed by then may be pressed again.
 const HANG_UP_MS: u64 = 4_000;
+/// An answer to a question that the worker has not taken by then may be given again.
+const ANSWER_MS: u64 = 4_000;
 /// How long a short note stays.
 const NOTICE_MS: u64 = 6_000;
+/// So long a question is on the screen before its answer is taken: a click that was meant for what stood there before,
+/// or that a page provoked, agrees to nothing. Browsers do the same with their permission prompts.
+const ARMING_MS: u64 = 500;
 /// As many digits as the keypad's display has room for.
 const DIGITS_SHOWN: usize = 18;
 
@@ -105,6 +110,14 @@ pub enum Action {
     OpenFlex,
     /// Open the options page.
     Settings,
+    /// Yes, this token service may have my Flex login.
+    ConsentAllow,
+    /// No, it may not.
+    ConsentDecline,
+    /// Hang up and answer the call that waits.
+    WaitingAnswer,
+    /// Decline the call that waits.
+    WaitingDecline,
 }
 
 impl Action {
@@ -123,6 +136,10 @@ impl Action {
             "microphone-settings" => Self::MicrophoneSettings,
             "open-flex" => Self::OpenFlex,
             "settings" => Self::Settings,
+            "consent-allow" => Self::ConsentAllow,
+            "consent-decline" => Self::ConsentDecline,
+            "waiting-answer" => Self::WaitingAnswer,
+            "waiting-decline" => Self::WaitingDecline,
             _ => {
                 let mut digit = name.strip_prefix("digit-")?.chars();
                 return digit.next().filter(|&c| is_dtmf(c) && digit.next().is_none()).map(Self::Digit);
@@ -146,6 +163,10 @@ impl Action {
             Self::MicrophoneSettings => "microphone-settings",
             Self::OpenFlex => "open-flex",
             Self::Settings => "settings",
+            Self::ConsentAllow => "consent-allow",
+            Self::ConsentDecline => "consent-decline",
+            Self::WaitingAnswer => "waiting-answer",
+            Self::WaitingDecline => "waiting-decline",
         }
     }
 }
@@ -216,6 +237,49 @@ enum Link {
     Replaced,
 }
 
+/// Something that the agent is asked, and what came of it.
+#[derive(Clone, Debug)]
+struct Question<T> {
+    about: Option<T>,
+    armed_at: Timestamp,
+    answered_at: Option<Timestamp>,
+}
+
+impl<T> Default for Question<T> {
+    fn default() -> Self {
+        Self { about: None, armed_at: Timestamp::default(), answered_at: None }
+    }
+}
+
+impl<T: Clone + PartialEq> Question<T> {
+    /// What is asked now. A new question starts anew.
+    fn ask(&mut self, about: Option<&T>, now: Timestamp) {
+        if self.about.as_ref() != about {
+            *self = Self { about: about.cloned(), armed_at: now.plus(ARMING_MS), answered_at: None };
+        }
+    }
+
+    /// True when an answer would be taken: not just now appeared, and not answered a moment ago.
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.about.is_some() && self.wake_at(now).is_none()
+    }
+
+    /// Takes an answer, once.
+    fn answer(&mut self, now: Timestamp) -> Option<T> {
+        if !self.is_open(now) {
+            return None;
+        }
+        self.answered_at = Some(now);
+        self.about.clone()
+    }
+
+    fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.about.as_ref()?;
+        let free = self.answered_at.map(|at| at.plus(ANSWER_MS));
+        [Some(self.armed_at), free].into_iter().flatten().filter(|&at| at > now).max()
+    }
+}
+
 /// What the pages know. [`crate::view::view`] reads it.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -226,6 +290,8 @@ pub struct Machine {
     unsent: Vec<(Option<CallSid>, FromPopup)>,
     hanging_up: Option<(CallSid, Timestamp)>,
     notice: Option<(Text, Timestamp)>,
+    consent: Question<ConsentRequest>,
+    waiting: Question<CallSid>,
     /// The last news from the worker.
     pub state: Option<UiState>,
     /// The browser's word on the microphone.
@@ -255,6 +321,8 @@ impl Default for Machine {
             unsent: Vec::new(),
             hanging_up: None,
             notice: None,
+            consent: Question::default(),
+            waiting: Question::default(),
             state: None,
             permission: Permission::default(),
             asking: false,
@@ -286,6 +354,8 @@ impl Machine {
                 ToPopup::State { state } => self.news(state, now),
                 ToPopup::Refused { message } => {
                     self.hanging_up = None;
+                    self.consent.answered_at = None;
+                    self.waiting.answered_at = None;
                     self.note(Text::With(Key::Refused, vec![plain(&message)]), now);
                     vec![]
                 }
@@ -335,7 +405,8 @@ impl Machine {
             .and_then(|call| call.answered_at)
             .map(|start| now.plus(1_000 - now.since(start) % 1_000));
         let own = [self.notice.as_ref().map(|(_, end)| *end), self.hanging_up.as_ref().map(|(_, end)| *end)];
-        link.into_iter().chain(own).chain([timer]).flatten().min()
+        let asked = [self.consent.wake_at(now), self.waiting.wake_at(now)];
+        link.into_iter().chain(own).chain(asked).chain([timer]).flatten().min()
     }
 
     /// True when the page has been without news for long enough to say so.
@@ -363,6 +434,16 @@ impl Machine {
         self.hanging_up.is_some()
     }
 
+    /// True when the agent's answer to the question of consent would be taken now.
+    pub fn may_consent(&self, now: Timestamp) -> bool {
+        self.consent.is_open(now)
+    }
+
+    /// True when the agent's answer about the call that waits would be taken now.
+    pub fn may_answer(&self, now: Timestamp) -> bool {
+        self.waiting.is_open(now)
+    }
+
     fn note(&mut self, text: Text, now: Timestamp) {
         self.notice = Some((text, now.plus(NOTICE_MS)));
     }
@@ -388,6 +469,8 @@ impl Machine {
         if !matches!(self.link, Link::Up { .. }) {
             self.link = Link::Up { since: now };
         }
+        self.consent.ask(state.consent.as_ref(), now);
+        self.waiting.ask(state.client.waiting.as_ref().map(|waiting| &waiting.sid), now);
         self.state = Some(state);
         self.unsent
             .drain(..)
@@ -528,6 +611,25 @@ impl Machine {
             Action::Settings => vec![Command::OpenPage("options.html")],
             Action::MicrophoneSettings => vec![Command::OpenPermissions],
             Action::OpenFlex => vec![Command::OpenUrl(FLEX_URL)],
+            Action::ConsentAllow => self.consent(true, now),
+            Action::ConsentDecline => self.consent(false, now),
+            Action::WaitingAnswer => match self.waiting.answer(now) {
+                Some(sid) => self.tell(FromPopup::AnswerWaiting { sid }),
+                None => vec![],
+            },
+            Action::WaitingDecline => match self.waiting.answer(now) {
+                Some(sid) => self.tell(FromPopup::DeclineWaiting { sid }),
+                None => vec![],
+            },
+        }
+    }
+
+    fn consent(&mut self, allow: bool, now: Timestamp) -> Vec<Command> {
+        match self.consent.answer(now) {
+            Some(ConsentRequest { account_sid, token_url, .. }) => {
+                self.tell(FromPopup::Consent { account_sid, token_url, allow })
+            }
+            None => vec![],
         }
     }
 
@@ -554,7 +656,7 @@ const fn is_dtmf(c: char) -> bool {
 pub mod tests {
     use proptest::prelude::*;
     use protocol::{
-        Status,
+        AccountSid, Status, TokenUrl, WaitingCall,
         state::{CallView, ClientState},
     };
 
@@ -752,6 +854,89 @@ pub mod tests {
         assert!(!machine.keypad_open);
     }
 
+    /// A state in which the agent is asked about this token service.
+    pub fn asking_consent(host: &str) -> UiState {
+        UiState {
+            consent: Some(ConsentRequest {
+                account_sid: AccountSid::new(format!("AC{}", "1".repeat(32))).unwrap(),
+                token_url: TokenUrl::new(format!("https://{host}/v1/voice/token")).unwrap(),
+                page_origin: "https://flex.twilio.com".into(),
+            }),
+            pages_open: 1,
+            ..UiState::default()
+        }
+    }
+
+    /// A live call and a second one that waits.
+    pub fn with_waiting(sid_digit: char) -> UiState {
+        let mut state = with_call('a', CallPhase::Open, false);
+        state.client.waiting = Some(WaitingCall {
+            sid: CallSid::new(format!("CA{}", sid_digit.to_string().repeat(32))).unwrap(),
+            from: Some("+15550199".into()),
+            since: START,
+        });
+        state
+    }
+
+    #[test]
+    fn consent_names_what_was_shown_and_is_given_once() {
+        for (action, allow) in [(Action::ConsentAllow, true), (Action::ConsentDecline, false)] {
+            let mut machine = told(asking_consent("tokens.acme.test"));
+            let ConsentRequest { account_sid, token_url, .. } =
+                machine.state.as_ref().unwrap().consent.clone().unwrap();
+            let now = START.plus(ARMING_MS);
+            assert_eq!(
+                machine.handle(Event::Pressed(action), now),
+                [Command::Send(FromPopup::Consent { account_sid, token_url, allow })]
+            );
+            assert_eq!(machine.handle(Event::Pressed(Action::ConsentAllow), now.plus(1)), [], "answered");
+        }
+    }
+
+    #[test]
+    fn a_question_that_has_only_just_appeared_takes_no_answer() {
+        let mut machine = told(asking_consent("tokens.acme.test"));
+        assert_eq!(machine.handle(Event::Pressed(Action::ConsentAllow), START.plus(ARMING_MS - 1)), []);
+        let armed = machine.wake_at(START).unwrap();
+        machine.handle(news(asking_consent("evil.test")), armed);
+        assert_eq!(
+            machine.handle(Event::Pressed(Action::ConsentAllow), armed),
+            [],
+            "another question took its place under the pointer"
+        );
+        machine.handle(news(registered()), armed);
+        assert_eq!(machine.handle(Event::Pressed(Action::ConsentAllow), armed.plus(9_999)), []);
+    }
+
+    #[test]
+    fn the_call_that_waits_is_answered_or_declined_by_its_sid() {
+        let sid = CallSid::new(format!("CA{}", "b".repeat(32))).unwrap();
+        for (action, message) in [
+            (Action::WaitingAnswer, FromPopup::AnswerWaiting { sid: sid.clone() }),
+            (Action::WaitingDecline, FromPopup::DeclineWaiting { sid: sid.clone() }),
+        ] {
+            let mut machine = told(with_waiting('b'));
+            assert_eq!(machine.handle(Event::Pressed(action), START), [], "a click meant for something else");
+            let now = START.plus(ARMING_MS);
+            assert_eq!(machine.handle(Event::Pressed(action), now), [Command::Send(message)]);
+            assert_eq!(machine.handle(Event::Pressed(action), now), []);
+            machine.handle(news(with_waiting('c')), now);
+            assert_eq!(machine.handle(Event::Pressed(action), now), [], "another caller");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_refused_or_lost_can_be_given_again() {
+        let mut machine = told(with_waiting('b'));
+        let now = START.plus(ARMING_MS);
+        let press = Event::Pressed(Action::WaitingAnswer);
+        assert_eq!(machine.handle(press.clone(), now).len(), 1);
+        machine.handle(Event::Message(Box::new(ToPopup::Refused { message: "no".into() })), now);
+        assert_eq!(machine.handle(press.clone(), now).len(), 1);
+        assert_eq!(machine.handle(press.clone(), now.plus(ANSWER_MS - 1)), []);
+        assert_eq!(machine.handle(press, now.plus(ANSWER_MS)).len(), 1);
+    }
+
     #[test]
     fn restarting_is_asked_first_and_never_during_a_call() {
         let mut machine = told(registered());
@@ -812,6 +997,10 @@ pub mod tests {
             Action::MicrophoneSettings,
             Action::OpenFlex,
             Action::Settings,
+            Action::ConsentAllow,
+            Action::ConsentDecline,
+            Action::WaitingAnswer,
+            Action::WaitingDecline,
         ] {
             assert_eq!(Action::from_name(action.name()), Some(action));
         }
@@ -833,6 +1022,8 @@ pub mod tests {
             Just(Action::RestartNo),
             Just(Action::AllowMicrophone),
             Just(Action::CopyLog),
+            Just(Action::ConsentAllow),
+            Just(Action::WaitingAnswer),
         ];
         let phase =
             prop_oneof![Just(CallPhase::Connecting), Just(CallPhase::Open), Just(CallPhase::Reconnecting)];
@@ -840,6 +1031,8 @@ pub mod tests {
             3 => action.prop_map(Event::Pressed),
             2 => Just(Event::Disconnected),
             2 => Just(news(registered())),
+            1 => prop_oneof![Just("a.test"), Just("b.test")].prop_map(|host| news(asking_consent(host))),
+            1 => prop_oneof![Just('b'), Just('c')].prop_map(|sid| news(with_waiting(sid))),
             3 => (prop_oneof![Just('a'), Just('b')], phase, any::<bool>())
                 .prop_map(|(sid, phase, muted)| news(with_call(sid, phase, muted))),
             1 => any::<bool>().prop_map(Event::Visible),

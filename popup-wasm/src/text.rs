@@ -90,6 +90,18 @@ keys! {
     CallReconnecting => "call_reconnecting",
     CallerUnknown => "caller_unknown",
 
+    WaitingTitle => "waiting_title",
+    WaitingHelp => "waiting_help",
+    WaitingFreeHelp => "waiting_free_help",
+    WaitingAnswer => "waiting_answer",
+    WaitingAnswerFree => "waiting_answer_free",
+    ConsentTitle => "consent_title",
+    ConsentHelp => "consent_help",
+    ConsentAllow => "consent_allow",
+    ConsentPage => "consent_page",
+    ConsentStatus => "consent_status",
+    ConsentStatusHelp => "consent_status_help",
+
     Mute => "mute",
     Unmute => "unmute",
     HangUp => "hang_up",

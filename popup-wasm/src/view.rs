@@ -113,6 +113,23 @@ pub struct Problem {
     pub retrying: Option<Key>,
 }
 
+/// Something that the agent is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What is asked.
+    pub title: Key,
+    /// Whom or what it is about: never cut short, because what is cut away may be what matters.
+    pub about: Text,
+    /// What it means.
+    pub help: Key,
+    /// What belongs to it.
+    pub rows: Vec<Row>,
+    /// What the button says that agrees.
+    pub yes: Key,
+    /// False for the moment after it appeared, and after it was answered.
+    pub enabled: bool,
+}
+
 /// A name and a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -155,6 +172,10 @@ pub struct View {
     pub status: Card,
     /// The live call.
     pub call: Option<CallCard>,
+    /// A second call, which waits.
+    pub waiting: Option<Question>,
+    /// Whether a token service may have the agent's Flex login.
+    pub consent: Option<Question>,
     /// What is wrong.
     pub problem: Option<Problem>,
     /// A short note that goes away.
@@ -190,6 +211,8 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
     View {
         status: status(machine, now),
         call: call.filter(|_| !machine.is_replaced()).map(|call| call_card(machine, call, now)),
+        waiting: state.filter(|_| !machine.is_replaced()).and_then(|state| waiting(machine, state, now)),
+        consent: state.filter(|_| !machine.is_replaced()).and_then(|state| consent(machine, state, now)),
         problem: state.filter(|_| !machine.is_replaced()).and_then(|state| problem(state, machine)),
         notice: if call.is_some() && machine.is_stale(now) {
             Some(Key::Connecting.into())
@@ -288,6 +311,9 @@ fn status(machine: &Machine, now: Timestamp) -> Card {
     if machine.is_stale(now) {
         return Card::new(Tone::Busy, Key::Connecting, Key::ConnectingHelp);
     }
+    if state.consent.is_some() {
+        return Card::new(Tone::Waiting, Key::ConsentStatus, Key::ConsentStatusHelp);
+    }
     match machine.permission {
         Permission::Denied => {
             return Card::new(Tone::Problem, Key::MicBlocked, Key::MicBlockedPopupHelp)
@@ -328,13 +354,40 @@ fn call_status(call: &CallView) -> Card {
         (CallPhase::Open, true) => (Tone::Muted, Key::CallMuted),
         (CallPhase::Open, false) => (Tone::Call, Key::CallOpen),
     };
-    let caller = call.from.as_deref().map(plain).filter(|from| !from.trim().is_empty());
-    Card {
-        tone,
-        title: Some(title.into()),
-        help: Some(caller.map_or(Text::Key(Key::CallerUnknown), Text::Plain)),
-        button: None,
-    }
+    Card { tone, title: Some(title.into()), help: Some(caller(call.from.as_deref())), button: None }
+}
+
+/// Who calls.
+fn caller(from: Option<&str>) -> Text {
+    let from = from.map(plain).filter(|from| !from.is_empty());
+    from.map_or(Text::Key(Key::CallerUnknown), Text::Plain)
+}
+
+fn waiting(machine: &Machine, state: &UiState, now: Timestamp) -> Option<Question> {
+    let waiting = state.client.waiting.as_ref()?;
+    Some(Question {
+        title: Key::WaitingTitle,
+        about: caller(waiting.from.as_deref()),
+        help: if state.client.call.is_some() { Key::WaitingHelp } else { Key::WaitingFreeHelp },
+        rows: vec![],
+        yes: if state.client.call.is_some() { Key::WaitingAnswer } else { Key::WaitingAnswerFree },
+        enabled: machine.may_answer(now),
+    })
+}
+
+fn consent(machine: &Machine, state: &UiState, now: Timestamp) -> Option<Question> {
+    let request = state.consent.as_ref()?;
+    Some(Question {
+        title: Key::ConsentTitle,
+        about: Text::Plain(plain(request.token_url.origin())),
+        help: Key::ConsentHelp,
+        rows: vec![
+            Row::code(Key::ConsentPage, Some(&request.page_origin)),
+            Row::code(Key::DetailAccount, Some(request.account_sid.as_str())),
+        ],
+        yes: Key::ConsentAllow,
+        enabled: machine.may_consent(now),
+    })
 }
 
 fn call_card(machine: &Machine, call: &CallView, now: Timestamp) -> CallCard {
@@ -370,6 +423,9 @@ fn duration(millis: u64) -> String {
 
 fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
     let problem = state.client.problem.as_ref()?;
+    if problem.code == ProblemCode::ConsentNeeded && state.consent.is_some() {
+        return None; // The question itself is on the screen.
+    }
     let (title, help) = problem_words(problem.code);
     let about_microphone = problem.code == ProblemCode::MicrophoneUnavailable;
     if about_microphone && microphone_blocks(machine) && state.client.call.is_none() {
@@ -529,7 +585,7 @@ mod tests {
     use super::*;
     use crate::machine::{
         Event,
-        tests::{events, registered, told, with_call},
+        tests::{asking_consent, events, registered, told, with_call, with_waiting},
     };
 
     const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -611,6 +667,19 @@ mod tests {
                     if call.keypad_open { call.digits.as_str() } else { "keypad closed" },
                     self.button(&call.hang_up),
                 ));
+            }
+            for question in [&view.waiting, &view.consent].into_iter().flatten() {
+                lines.push(format!(
+                    "{} | {} | {} {}",
+                    self.words(&question.title.into()),
+                    self.words(&question.about),
+                    self.words(&question.help.into()),
+                    self.button(&Button {
+                        enabled: question.enabled,
+                        ..Button::new(Action::ConsentAllow, question.yes)
+                    }),
+                ));
+                lines.extend(question.rows.iter().map(|row| self.rows(std::slice::from_ref(row))));
             }
             if let Some(problem) = &view.problem {
                 let retrying = problem.retrying.map(|key| format!(" {}", self.words(&key.into())));
@@ -729,6 +798,37 @@ mod tests {
         call: On a call | +15550100
         00:00 [Mute] keypad closed [Hang up]
         problem: No microphone for your call | Plug in your headset and close programs that use it. [Fix the microphone]
+        ");
+    }
+
+    #[test]
+    fn a_second_call_says_who_calls_and_that_answering_ends_the_first() {
+        let machine = told(with_waiting('b'));
+        assert_snapshot!(shown(&machine, START.plus(1_000)), @"
+        call: On a call | +15550100
+        00:01 [Mute] keypad closed [Hang up]
+        A second call is waiting | +15550199 | If you answer it, your present call ends. [Hang up and answer]
+        ");
+        assert!(!view(&machine, START).waiting.unwrap().enabled, "it has only just appeared");
+        let mut state = with_waiting('b');
+        state.client.call = None;
+        assert_snapshot!(shown(&told(state), START.plus(1_000)), @"
+        ready: Ready for calls | Accept calls in Flex. A call goes on even when you refresh or close the tab.
+        A second call is waiting | +15550199 | Your last call is over: you can answer this one. [Answer]
+        ");
+    }
+
+    #[test]
+    fn consent_shows_the_whole_address_the_page_and_the_account_and_takes_the_place_of_the_problem() {
+        let host = format!("{}.tokens.acme.test.evil.example:8443", "long".repeat(15));
+        let mut state = asking_consent(&host);
+        state.client.problem = failing(ProblemCode::ConsentNeeded, false).client.problem;
+        let machine = told(state);
+        assert_snapshot!(shown(&machine, START.plus(1_000)), @"
+        waiting: Waiting for your answer | Calls can reach you once you have answered below.
+        May this address receive your Flex login? | https://longlonglonglonglonglonglonglonglonglonglonglonglonglonglong.tokens.acme.test.evil.example:8443 | A Flex page wants to send your Flex login there, to sign you in for calls. Allow it only if it is your company's token service. If you are not sure, choose Don't allow and ask your administrator. [Allow]
+        Asked by: https://flex.twilio.com
+        Account: AC11111111111111111111111111111111
         ");
     }
 
