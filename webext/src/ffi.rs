@@ -22,6 +22,11 @@ extern "C" {
     #[wasm_bindgen(js_namespace = ["chrome", "runtime", "onStartup"], js_name = addListener)]
     pub fn on_startup(callback: &Function);
 
+    #[wasm_bindgen(js_namespace = ["chrome", "runtime", "onUpdateAvailable"], js_name = addListener)]
+    pub fn on_update_available(callback: &Function);
+    #[wasm_bindgen(js_namespace = ["chrome", "runtime"], js_name = reload)]
+    pub fn reload();
+
     #[wasm_bindgen(catch, js_namespace = ["chrome", "storage", "session"], js_name = get)]
     pub async fn session_get(keys: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_namespace = ["chrome", "storage", "session"], js_name = set)]
@@ -52,6 +57,10 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = ["chrome", "tabs"], js_name = create)]
     pub fn create_tab(options: &JsValue);
+    #[wasm_bindgen(catch, js_namespace = ["chrome", "tabs"], js_name = query)]
+    pub async fn query_tabs(query: &JsValue) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_namespace = ["chrome", "scripting"], js_name = executeScript)]
+    pub async fn execute_script(injection: &JsValue) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_namespace = ["chrome", "i18n"], js_name = getMessage)]
     pub fn get_message(key: &str) -> String;

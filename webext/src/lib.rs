@@ -146,6 +146,19 @@ pub mod runtime {
     pub fn on_startup(mut callback: impl FnMut() + 'static) {
         ffi::on_startup(&keep(move |_: JsValue| callback()));
     }
+
+    /// Calls back with the version that Chrome has downloaded and would start in place of this one.
+    pub fn on_update_available(mut callback: impl FnMut(String) + 'static) {
+        ffi::on_update_available(&keep(move |details: JsValue| {
+            let version = js_sys::Reflect::get(&details, &"version".into()).ok().and_then(|v| v.as_string());
+            callback(version.unwrap_or_default());
+        }));
+    }
+
+    /// Starts the extension over, in its newest version. This context ends.
+    pub fn reload() {
+        ffi::reload();
+    }
 }
 
 /// `chrome.storage`.
@@ -189,6 +202,45 @@ pub mod storage {
     /// Calls back when the administrator's policy changed.
     pub fn on_managed_changed(mut callback: impl FnMut() + 'static) {
         ffi::on_managed_changed(&keep(move |_: JsValue| callback()));
+    }
+}
+
+/// `chrome.scripting`.
+pub mod scripting {
+    use super::{Error, ffi, from_js, to_js};
+    use serde::{Deserialize, Serialize};
+
+    /// Runs a script of the extension in the top frame of each open tab that matches one of the patterns. A tab in
+    /// which it cannot run, for example because Chrome has put it to sleep, is passed over: it gets its content
+    /// script when it is loaded again.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words when the tabs cannot be listed.
+    pub async fn run_in_open_tabs(file: &str, patterns: &[String]) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct Query<'a> {
+            url: &'a [String],
+        }
+        #[derive(Deserialize)]
+        struct Tab {
+            id: Option<i32>,
+        }
+        #[derive(Serialize)]
+        struct Injection<'a> {
+            target: Target,
+            files: [&'a str; 1],
+        }
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Target {
+            tab_id: i32,
+        }
+        let tabs: Vec<Tab> = from_js(ffi::query_tabs(&to_js(&Query { url: patterns })?).await?)?;
+        for tab_id in tabs.into_iter().filter_map(|tab| tab.id) {
+            let injection = to_js(&Injection { target: Target { tab_id }, files: [file] })?;
+            let _passed_over = ffi::execute_script(&injection).await;
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@
 //! | `offscreen` | the document that carries it |
 //! | `view` | what is shown |
 //! | [`persisted`] | what outlives a killed worker |
+//! | `update` | when a new version takes over |
 
 pub mod call;
 pub mod command;
@@ -26,6 +27,7 @@ pub mod ports;
 mod registration;
 mod timers;
 pub mod token;
+mod update;
 mod view;
 
 use std::collections::BTreeMap;
@@ -98,6 +100,8 @@ pub struct Machine {
     microphone: Option<MicrophonePermission>,
     /// Just installed: the welcome page is due unless the microphone is granted.
     owes_welcome: bool,
+    /// Chrome was told to start the new version.
+    applying_update: bool,
     watchdog: Option<bool>,
     badge: Option<Badge>,
     timers: Timers,
@@ -128,6 +132,7 @@ impl Machine {
             offscreen: Offscreen::default(),
             microphone: None,
             owes_welcome: false,
+            applying_update: false,
             watchdog: None,
             badge: None,
             timers: Timers::default(),
@@ -182,6 +187,7 @@ impl Machine {
                 self.owes_welcome |= first;
                 self.out.push(Command::CheckMicrophone);
             }
+            Event::UpdateAvailable { version } => self.update_available(&version, now),
             Event::BrowserStarted => self.info(now, "The browser has started."),
             Event::Woke => {}
             // Waking the worker to look at its deadlines is what the alarm is for; a permission can be taken
@@ -246,6 +252,7 @@ impl Machine {
             self.watchdog = Some(watchdog);
             self.out.push(Command::Watchdog { on: watchdog });
         }
+        self.settle_update(now);
         if self.durable != self.saved {
             self.saved.clone_from(&self.durable);
             self.out.push(Command::Save(Box::new(self.saved.clone())));
@@ -256,13 +263,19 @@ impl Machine {
         if let Some(persisted) = persisted {
             self.saved = (*persisted).clone();
             self.durable = *persisted;
+            if self.durable.update.as_ref() == Some(&self.version) {
+                self.durable.update = None;
+            }
             self.info(now, "The worker was started again and goes on from its saved state.");
             if self.durable.confirmed.is_some() {
                 self.timers.arm(Timer::RestoreGrace, now.plus(RESTORE_GRACE_MS));
             }
             self.restore_call(now);
         } else {
-            self.info(now, "The worker has started.");
+            self.info(now, format!("Version {} has started.", self.version));
+            // Installed, updated or enabled while Flex was open: Chrome puts content scripts only into pages that
+            // are loaded from now on.
+            self.out.push(Command::EnterOpenPages);
         }
         self.out.push(Command::CheckMicrophone);
         self.policy_changed(policy, now);
@@ -301,7 +314,8 @@ impl Machine {
         let log = std::mem::take(&mut self.durable.log);
         let microphone_proven = self.durable.microphone_proven;
         let last_ended = self.durable.last_ended.take();
-        self.durable = Persisted { log, microphone_proven, last_ended, ..Persisted::default() };
+        let update = self.durable.update.take();
+        self.durable = Persisted { log, microphone_proven, last_ended, update, ..Persisted::default() };
         self.tokens = self.tokens.reset();
         self.call_problem = None;
         self.timers.clear();

@@ -26,6 +26,7 @@ use crate::machine::{
 
 const OFFSCREEN_PAGE: &str = "offscreen.html";
 const WELCOME_PAGE: &str = "welcome.html";
+const CONTENT_SCRIPT: &str = "content.js";
 const WATCHDOG: &str = "watchdog";
 const WATCHDOG_MINUTES: f64 = 0.5;
 /// Chrome shows this nowhere; a reviewer reads it.
@@ -67,6 +68,8 @@ pub fn start() {
     runtime::on_installed(move |reason| this.report(Event::Installed { first: reason == "install" }));
     let this = Rc::clone(&shell);
     runtime::on_startup(move || this.report(Event::BrowserStarted));
+    let this = Rc::clone(&shell);
+    runtime::on_update_available(move |version| this.report(Event::UpdateAvailable { version }));
     let this = Rc::clone(&shell);
     alarms::on_alarm(move |_name| this.report(Event::Alarm));
     let this = Rc::clone(&shell);
@@ -207,6 +210,13 @@ impl Shell {
                 });
             }
             Command::OpenWelcome => webext::open_tab(WELCOME_PAGE),
+            Command::EnterOpenPages => spawn_local(async {
+                let patterns = runtime::content_script_matches();
+                if let Err(error) = webext::scripting::run_in_open_tabs(CONTENT_SCRIPT, &patterns).await {
+                    webext::console_warn(&format!("The open pages cannot be entered: {error}"));
+                }
+            }),
+            Command::ApplyUpdate => runtime::reload(),
         }
     }
 

@@ -89,6 +89,11 @@ pub enum Command {
     CheckMicrophone,
     /// Open the welcome page.
     OpenWelcome,
+    /// Put the content script into the pages that are open and should have one; where one serves already, nothing
+    /// happens.
+    EnterOpenPages,
+    /// Let Chrome start the new version in place of this one. Nothing of this process goes on after it.
+    ApplyUpdate,
 }
 
 /// A POST to the token service with a JSON body.

@@ -32,14 +32,6 @@ protocol::identifier! {
     }
 }
 
-impl PageOrigin {
-    /// The match pattern that covers every page of this origin.
-    #[must_use]
-    pub fn pattern(&self) -> String {
-        format!("{self}/*")
-    }
-}
-
 protocol::identifier! {
     /// A Twilio edge location, for example `dublin`. Which ones there are is Twilio's affair.
     Edge, "edge location (lower-case letters, digits and hyphens)", |v| {
@@ -47,9 +39,6 @@ protocol::identifier! {
             && v.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     }
 }
-
-/// Where Flex lives unless policy says otherwise. The manifest's own content script covers it.
-pub const FLEX_ORIGIN: &str = "https://flex.twilio.com";
 
 /// The administrator's policy as Chrome hands it over (`chrome.storage.managed`), unchecked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -97,7 +86,7 @@ pub struct Policy {
     /// `tokenServiceUrls`: the only token services that a Flex token may be sent to. Empty: the first page's, as far as
     /// the agent agrees.
     pub token_urls: Vec<TokenUrl>,
-    /// `pageOrigins`: the only origins whose pages may use the voice client. Empty: [`FLEX_ORIGIN`].
+    /// `pageOrigins`: the only origins whose pages may use the voice client. Empty: all that the package was made for.
     pub page_origins: Vec<PageOrigin>,
     /// `identityPrefix`: what the agents' Voice identities start with.
     pub prefix: Option<IdentityPrefix>,
@@ -178,11 +167,7 @@ impl Policy {
     /// True when a page of this origin may use the voice client.
     #[must_use]
     pub fn allows_page(&self, origin: &str) -> bool {
-        if self.page_origins.is_empty() {
-            origin == FLEX_ORIGIN
-        } else {
-            self.page_origins.iter().any(|allowed| allowed.as_str() == origin)
-        }
+        self.page_origins.is_empty() || self.page_origins.iter().any(|allowed| allowed.as_str() == origin)
     }
 
     /// True when policy itself names this token service, so that nobody need ask the agent about it.
@@ -454,6 +439,7 @@ mod tests {
     const B: &str = "AC22222222222222222222222222222222";
     const C: &str = "AC33333333333333333333333333333333";
     const URL: &str = "https://tokens.acme.test/v1/voice/token";
+    const FLEX_ORIGIN: &str = "https://flex.twilio.com";
     const OTHER_URL: &str = "https://tokens.second.test/v1/voice/token";
 
     #[test]
@@ -491,14 +477,13 @@ mod tests {
     }
 
     #[test]
-    fn pages_live_at_flex_unless_policy_says_where() {
+    fn pages_live_where_the_package_was_made_for_unless_policy_says_where() {
         let ask = |origin, policy: &Policy| {
             judge(&configure(A, URL, "ext_"), origin, policy, None).map_err(|problem| problem.code)
         };
         let elsewhere = Err(ProblemCode::WrongPageOrigin);
         let free = Policy::default();
-        assert!(ask(FLEX_ORIGIN, &free).is_ok());
-        assert_eq!(ask("https://flex.acme.test", &free), elsewhere);
+        assert!(ask(FLEX_ORIGIN, &free).is_ok() && ask("https://flex.acme.test", &free).is_ok());
 
         let own = policy(json!({"pageOrigins": ["https://flex.acme.test/", "http://localhost:3000"]}));
         assert!(own.complaints.is_empty(), "{:?}", own.complaints);
@@ -506,7 +491,6 @@ mod tests {
         assert!(ask("http://localhost:3000", &own).is_ok());
         assert_eq!(ask(FLEX_ORIGIN, &own), elsewhere);
         assert_eq!(ask("https://flex.acme.test:8443", &own), elsewhere);
-        assert_eq!(own.page_origins[0].pattern(), "https://flex.acme.test/*");
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub enum Event {
         /// True for a first installation.
         first: bool,
     },
+    /// Chrome has downloaded a newer version of the extension.
+    UpdateAvailable {
+        /// Which.
+        version: String,
+    },
     /// The browser started.
     BrowserStarted,
     /// The second net under a killed worker.

@@ -37,6 +37,9 @@ pub struct Persisted {
     pub last_ended: Option<CallSid>,
     /// True once a call was open: then the microphone works, whatever the permission's state says.
     pub microphone_proven: bool,
+    /// The version that Chrome has ready and that waits for its time: Chrome says so only once.
+    #[serde(default)]
+    pub update: Option<String>,
     /// The flight recorder, oldest first.
     pub log: VecDeque<LogEntry>,
 }

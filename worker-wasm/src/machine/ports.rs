@@ -11,7 +11,7 @@ use protocol::{
 use super::{
     Command, Machine,
     call::CallCommand,
-    config::{self, Policy},
+    config,
     event::{PageMessage, PortId, Sender},
     timers::Timer,
     token::ASK_PAGES_MS,
@@ -67,9 +67,9 @@ pub(super) struct Page {
 }
 
 impl Trust {
-    /// A page is heard where a content script of ours may sit: where the manifest puts one, and where policy allows
-    /// pages. What it is told is [`config::judge`]'s decision.
-    fn judge(&self, name: &str, sender: &Sender, policy: &Policy) -> Option<Peer> {
+    /// A page is heard where the manifest puts a content script of ours. Whether policy allows it there is
+    /// [`config::judge`]'s decision, which the page is told.
+    fn judge(&self, name: &str, sender: &Sender) -> Option<Peer> {
         if sender.id.as_deref() != Some(self.own_id.as_str()) {
             return None;
         }
@@ -78,8 +78,7 @@ impl Trust {
                 let origin = sender.origin.as_deref()?;
                 let is_ours = sender.in_tab
                     && sender.frame_id == Some(0)
-                    && (policy.allows_page(origin)
-                        || self.page_patterns.iter().any(|pattern| matches_origin(pattern, origin)));
+                    && self.page_patterns.iter().any(|pattern| matches_origin(pattern, origin));
                 is_ours.then(|| Peer::Page(Box::new(Page { origin: origin.to_owned(), ..Page::default() })))
             }
             port::POPUP => {
@@ -121,7 +120,7 @@ fn matches_origin(pattern: &str, origin: &str) -> bool {
 
 impl Machine {
     pub(super) fn port_opened(&mut self, port: PortId, name: &str, sender: &Sender, now: Timestamp) {
-        if let Some(peer) = self.trust.judge(name, sender, &self.policy) {
+        if let Some(peer) = self.trust.judge(name, sender) {
             self.peers.insert(port, peer);
         } else {
             self.complain(now, "Refused a connection from somebody that may not connect.");
