@@ -69,6 +69,20 @@ export class Switchboard {
   clearFaults = () => this.request('DELETE', '/api/faults');
   reset = () => this.request('POST', '/api/reset', {});
   setActivity = name => this.request('PUT', '/api/agent/activity', { name });
+  /** Changes some of the agent's worker attributes, as another client of TaskRouter would; null removes one. */
+  setAttributes = patch => this.request('PATCH', '/api/agent/attributes', patch);
+  /** Does the same in the very moment before Flex next writes the worker's attributes: a concurrent change. */
+  raceAttributes = patch => this.request('PATCH', '/api/agent/attributes/race', patch);
+  /** The agent's Flex roles from the next load of the page on, for example ['supervisor']. */
+  setRoles = roles => this.request('PUT', '/api/agent/roles', roles);
+  /** Changes `ui_attributes` of the Flex Configuration for pages loaded from now on, key by key; null removes one. */
+  setUiAttributes = patch => this.request('PATCH', '/api/flex/ui-attributes', patch);
+  /** What customers do whom the agent calls from now on: {ring_ms, then: 'answer'|'wait'|'busy'|'no_answer'|'invalid_number'}. */
+  outbound = farEnd => this.request('PUT', '/api/outbound', farEnd);
+  /** The customer whose telephone rings (after `outbound({ then: 'wait' })`) picks up; any SID of the call will do. */
+  customerAnswers = sid => this.request('POST', `/api/outbound/${sid}/answer`, {});
+  /** The customer whose telephone rings cannot be reached: 'busy', 'no_answer' or 'invalid_number'. */
+  customerRefuses = (sid, why = 'busy') => this.request('POST', `/api/outbound/${sid}/refuse`, { why });
 
   /** Logs the agent in as Flex's page does: `{token, expiration, accountSid, …}`. */
   flexLogin() {

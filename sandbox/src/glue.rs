@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::{AccountSid, CallSid, Identity, Secret};
 use sandbox_flex::{Command, FlexCloud, LegEnd, account};
-use sandbox_voice::{Clock, Config, EndReason, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
+use sandbox_voice::{Clock, Config, EndReason, Line, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 use twilio::{ApiKey, ApiKeySid};
@@ -62,12 +62,23 @@ pub(crate) async fn obey_flex(
                 Ok(()) | Err(VoiceError::CallOver) => {}
                 Err(error) => tracing::warn!(%call_sid, %error, "the leg cannot be ended"),
             },
-            Command::HoldCustomer { call_sid, hold } => {
-                // The tone goes on either way: what is measured is the agent's connection, not what a customer on
-                // hold would hear.
-                log.add("flex", "hold_customer", Some(&call_sid), json!({ "hold": hold }));
+            Command::SetLine { call_sid, line } => {
+                log.add("flex", "line", Some(&call_sid), json!({ "line": line }));
+                match voice.set_line(&call_sid, voice_line(line)).await {
+                    Ok(()) | Err(VoiceError::CallOver) => {}
+                    Err(error) => tracing::warn!(%call_sid, %error, "the line cannot be changed"),
+                }
             }
         }
+    }
+}
+
+fn voice_line(line: sandbox_flex::Line) -> Line {
+    match line {
+        sandbox_flex::Line::Talking => Line::Talking,
+        sandbox_flex::Line::Held => Line::Held,
+        sandbox_flex::Line::Ringing => Line::Ringing,
+        sandbox_flex::Line::Listening => Line::Listening,
     }
 }
 

@@ -9,14 +9,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use protocol::{CallSid, DtmfDigits, Identity};
-use sandbox_flex::{Fault as FlexFault, FaultId, FlexCloud};
+use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
 use sandbox_voice::{NewCall, Voice, VoiceError, VoiceFault};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, broadcast};
 
 use crate::glue::Legs;
@@ -83,6 +83,13 @@ pub(crate) fn router(board: Board) -> Router {
         .route("/api/reset", post(reset))
         .route("/api/agent", get(agent))
         .route("/api/agent/activity", put(set_activity))
+        .route("/api/agent/attributes", patch(merge_attributes))
+        .route("/api/agent/attributes/race", patch(race_attributes))
+        .route("/api/agent/roles", put(set_roles))
+        .route("/api/flex/ui-attributes", patch(merge_ui_attributes))
+        .route("/api/outbound", put(set_far_end))
+        .route("/api/outbound/{sid}/answer", post(customer_answers))
+        .route("/api/outbound/{sid}/refuse", post(customer_refuses))
         .with_state(board)
 }
 
@@ -398,4 +405,56 @@ async fn set_activity(
 ) -> Result<Json<Value>, Refusal> {
     board.flex.set_activity(&activity.name).map_err(bad)?;
     Ok(Json(board.flex.agent()))
+}
+
+/// The order of the attributes does not matter, and null removes one: JSON merge patch, one level deep.
+type Patch = Json<Map<String, Value>>;
+
+async fn merge_attributes(State(Board(board)): State<Board>, Json(patch): Patch) -> Json<Value> {
+    board.flex.merge_attributes(patch);
+    Json(board.flex.agent())
+}
+
+async fn race_attributes(State(Board(board)): State<Board>, Json(patch): Patch) -> StatusCode {
+    board.flex.race_attributes(patch);
+    StatusCode::NO_CONTENT
+}
+
+async fn merge_ui_attributes(State(Board(board)): State<Board>, Json(patch): Patch) -> StatusCode {
+    board.flex.merge_ui_attributes(patch);
+    StatusCode::NO_CONTENT
+}
+
+async fn set_roles(State(Board(board)): State<Board>, Json(roles): Json<Vec<String>>) -> StatusCode {
+    board.log.add("switchboard", "roles", None, json!(roles));
+    board.flex.set_roles(roles);
+    StatusCode::NO_CONTENT
+}
+
+async fn set_far_end(State(Board(board)): State<Board>, Json(far_end): Json<FarEnd>) -> StatusCode {
+    board.flex.set_far_end(far_end);
+    StatusCode::NO_CONTENT
+}
+
+async fn customer_answers(
+    State(Board(board)): State<Board>,
+    Path(sid): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    board.flex.customer_answers(&sid).map_err(bad)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refuse {
+    why: Unreached,
+}
+
+async fn customer_refuses(
+    State(Board(board)): State<Board>,
+    Path(sid): Path<String>,
+    Json(Refuse { why }): Json<Refuse>,
+) -> Result<StatusCode, Refusal> {
+    board.flex.customer_refuses(&sid, why).map_err(bad)?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -67,7 +67,7 @@ async fn main() -> anyhow::Result<()> {
                     telephone.cloud.agent_leg_answered(&call_sid);
                 }
                 Command::EndLeg { call_sid } => telephone.cloud.agent_leg_ended(&call_sid, LegEnd::Completed),
-                Command::HoldCustomer { .. } => {}
+                Command::SetLine { .. } => {}
             }
         }
     });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use protocol::{CallSid, Identity};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::account;
 
@@ -95,13 +95,98 @@ pub enum Command {
         /// The agent's leg.
         call_sid: CallSid,
     },
-    /// The customer was put on hold (hears music, does not hear the agent) or taken back.
-    HoldCustomer {
-        /// The agent's leg of the same conference.
+    /// Who hears whom has changed on a leg.
+    SetLine {
+        /// The leg.
         call_sid: CallSid,
-        /// Held, or not.
-        hold: bool,
+        /// How it is now.
+        line: Line,
     },
+}
+
+/// Who hears whom on the leg of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// Agent and customer hear each other.
+    Talking,
+    /// The customer is on hold: hears music, does not hear the agent, and is not heard.
+    Held,
+    /// The customer's telephone rings.
+    Ringing,
+    /// The agent is a supervisor who listens to somebody else's call.
+    Listening,
+}
+
+/// What a customer does whom the agent calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FarEnd {
+    /// How long their telephone rings, in milliseconds.
+    pub ring_ms: u32,
+    /// And then.
+    pub then: Outcome,
+}
+
+impl Default for FarEnd {
+    fn default() -> Self {
+        Self { ring_ms: 1500, then: Outcome::Answer }
+    }
+}
+
+/// What becomes of a call to a customer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// They pick up.
+    #[default]
+    Answer,
+    /// It rings until somebody says what happens.
+    Wait,
+    /// The line is busy.
+    Busy,
+    /// Nobody picks up.
+    NoAnswer,
+    /// There is no such number.
+    InvalidNumber,
+}
+
+impl Outcome {
+    /// Why they cannot be reached, if so.
+    #[must_use]
+    pub const fn refusal(self) -> Option<Unreached> {
+        match self {
+            Self::Answer | Self::Wait => None,
+            Self::Busy => Some(Unreached::Busy),
+            Self::NoAnswer => Some(Unreached::NoAnswer),
+            Self::InvalidNumber => Some(Unreached::InvalidNumber),
+        }
+    }
+}
+
+/// Why a customer cannot be reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unreached {
+    /// The line is busy.
+    #[default]
+    Busy,
+    /// Nobody picks up.
+    NoAnswer,
+    /// There is no such number.
+    InvalidNumber,
+}
+
+impl Unreached {
+    /// The code with which TaskRouter cancels the reservation, as Flex UI understands it.
+    #[must_use]
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Busy => 45303,
+            Self::NoAnswer => 45305,
+            Self::InvalidNumber => 13223,
+        }
+    }
 }
 
 /// Why the agent's leg ended.

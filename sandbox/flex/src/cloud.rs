@@ -18,12 +18,12 @@ use tower::ServiceExt as _;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use crate::account;
-use crate::api::{Command, LegEnd, Settings, VoiceTask};
+use crate::api::{Command, FarEnd, LegEnd, Settings, Unreached, VoiceTask};
 use crate::event::Event;
 use crate::fault::{Fault, FaultId, Faults, HttpTarget};
 use crate::iam::{FlexUser, Login, TokenError, Tokens};
 use crate::sync::{Push, SocketId, Sync};
-use crate::taskrouter::machine::{Effect, Input, Machine, Options, Refusal};
+use crate::taskrouter::machine::{Attributes, Effect, Input, Machine, Options, Refusal};
 use crate::twilsock::{Frame, Received};
 use crate::{conversations, flex_api, host, iam, taskrouter, twilsock};
 
@@ -52,6 +52,10 @@ struct State {
     bridges: HashMap<SocketId, mpsc::UnboundedSender<String>>,
     twilsocks: HashMap<SocketId, mpsc::UnboundedSender<Frame>>,
     notifications: u64,
+    /// Attributes that somebody else changes just before Flex does.
+    race: Option<Attributes>,
+    roles: Vec<String>,
+    ui_attributes: Attributes,
 }
 
 /// There is no activity of this name.
@@ -84,6 +88,9 @@ impl FlexCloud {
             bridges: HashMap::new(),
             twilsocks: HashMap::new(),
             notifications: 0,
+            race: None,
+            roles: agent_roles(),
+            ui_attributes: Attributes::new(),
         };
         let (commands, receiver) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
@@ -186,8 +193,59 @@ impl FlexCloud {
             activity_sid: Some(sid),
             attributes: None,
             reject_pending_reservations: true,
+            version: None,
         });
         Ok(())
+    }
+
+    /// Changes some of the agent's attributes from outside; null removes one.
+    pub fn merge_attributes(&self, patch: Attributes) {
+        self.tell(Input::MergeAttributes(patch));
+    }
+
+    /// Does the same in the very moment before Flex next writes the attributes: what is lost then was not merged.
+    pub fn race_attributes(&self, patch: Attributes) {
+        self.with(|_, state| state.race = Some(patch));
+    }
+
+    /// The roles with which Flex sees the agent from the next load of the page on.
+    pub fn set_roles(&self, roles: Vec<String>) {
+        self.with(|_, state| state.roles = roles);
+    }
+
+    /// Changes `ui_attributes` of the Flex Configuration, key by key, for pages that are loaded from now on; null removes
+    /// one.
+    pub fn merge_ui_attributes(&self, patch: Attributes) {
+        self.with(|_, state| state.ui_attributes.extend(patch));
+    }
+
+    pub(crate) fn ui_attributes(&self) -> Attributes {
+        self.with(|_, state| state.ui_attributes.clone())
+    }
+
+    /// Says what customers do whom the agent calls from now on.
+    pub fn set_far_end(&self, far_end: FarEnd) {
+        self.tell(Input::FarEnd(far_end));
+    }
+
+    /// The customer whom the agent calls picks up.
+    ///
+    /// # Errors
+    /// If nobody is being called under this SID.
+    pub fn customer_answers(&self, sid: &str) -> Result<(), Refusal> {
+        self.apply(Input::CustomerAnswers { sid: sid.to_owned() })
+    }
+
+    /// The customer whom the agent calls cannot be reached.
+    ///
+    /// # Errors
+    /// If nobody is being called under this SID.
+    pub fn customer_refuses(&self, sid: &str, why: Unreached) -> Result<(), Refusal> {
+        self.apply(Input::CustomerRefuses { sid: sid.to_owned(), why })
+    }
+
+    pub(crate) fn roles(&self) -> Vec<String> {
+        self.with(|_, state| state.roles.clone())
     }
 
     /// The worker as TaskRouter has it; `attributes` is JSON text there, as in Twilio's API.
@@ -246,6 +304,11 @@ impl FlexCloud {
     /// Ends calls and tasks, clears faults, and puts the worker back. Logins stay.
     pub fn reset(&self) {
         self.clear_faults();
+        self.with(|_, state| {
+            state.race = None;
+            state.roles = agent_roles();
+            state.ui_attributes.clear();
+        });
         self.tell(Input::Reset);
     }
 
@@ -267,7 +330,14 @@ impl FlexCloud {
     }
 
     pub(crate) fn apply(&self, input: Input) -> Result<(), Refusal> {
-        let outcome = self.with(|inner, state| inner.apply(state, input));
+        let outcome = self.with(|inner, state| {
+            if matches!(input, Input::UpdateWorker { attributes: Some(_), .. })
+                && let Some(patch) = state.race.take()
+            {
+                inner.apply(state, Input::MergeAttributes(patch))?;
+            }
+            inner.apply(state, input)
+        });
         self.0.changed.notify_one();
         outcome
     }
@@ -301,7 +371,7 @@ impl FlexCloud {
         self.with(|inner, state| {
             let life = state.faults.flex_token_ttl().unwrap_or(inner.settings.flex_token_ttl);
             let (token, user) = state.tokens.issue(account::AGENT_IDENTITY, life, now, random_bytes());
-            Login::new(token, user)
+            Login::new(token, user, state.roles.clone())
         })
     }
 
@@ -427,6 +497,10 @@ impl State {
             }
         }
     }
+}
+
+fn agent_roles() -> Vec<String> {
+    vec!["agent".to_owned()]
 }
 
 /// Name of the Sync map in which Flex follows the conference of a task.

@@ -43,7 +43,17 @@ pub(crate) fn page_router(cloud: FlexCloud) -> Router {
 }
 
 async fn configuration(State(cloud): State<FlexCloud>) -> Json<Value> {
-    Json(flex_configuration(cloud.settings(), &cloud.offline_activity_sid()))
+    let mut configuration = flex_configuration(cloud.settings(), &cloud.offline_activity_sid());
+    if let Some(attributes) = configuration["ui_attributes"].as_object_mut() {
+        for (name, value) in cloud.ui_attributes() {
+            if value.is_null() {
+                attributes.remove(&name);
+            } else {
+                attributes.insert(name, value);
+            }
+        }
+    }
+    Json(configuration)
 }
 
 /// Asked for only while no token is valid: where to log in.
@@ -68,7 +78,7 @@ async fn token_info(State(cloud): State<FlexCloud>, Path(account): Path<String>,
         return response;
     }
     let token = iam::token_of(&body).unwrap_or_default();
-    let validation = Validation::of(&cloud.check_token(&token));
+    let validation = Validation::of(&cloud.check_token(&token), cloud.roles());
     cloud.log_iam("info", json!({ "valid": validation.valid, "code": validation.code }));
     Json(TokenInfo { token, date_expired: validation.expiration.clone(), validation }).into_response()
 }

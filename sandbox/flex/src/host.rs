@@ -53,7 +53,7 @@ async fn login(State(cloud): State<FlexCloud>, Json(Known { token }): Json<Known
     if let Some(token) = token
         && let Ok(user) = cloud.check_token(&token)
     {
-        return Json(Login::new(token, user));
+        return Json(Login::new(token, user, cloud.roles()));
     }
     cloud.log_iam("login", json!({ "identity": account::AGENT_IDENTITY }));
     Json(cloud.issue_token())

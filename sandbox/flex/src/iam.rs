@@ -126,7 +126,7 @@ pub struct Validation {
 }
 
 impl Validation {
-    pub(crate) fn of(outcome: &Result<FlexUser, TokenError>) -> Self {
+    pub(crate) fn of(outcome: &Result<FlexUser, TokenError>, roles: Vec<String>) -> Self {
         match outcome {
             Ok(user) => Self {
                 valid: true,
@@ -135,7 +135,7 @@ impl Validation {
                 expiration: Some(iso(user.expires)),
                 realm_user_id: Some(account::AGENT_EMAIL.to_owned()),
                 identity: Some(user.identity.clone()),
-                roles: Some(vec!["agent".to_owned()]),
+                roles: Some(roles),
                 worker_sid: Some(account::WORKER_SID.to_owned()),
                 flex_instance_sid: Some(account::FLEX_INSTANCE_SID.to_owned()),
                 flex_user_sid: Some(account::FLEX_USER_SID.to_owned()),
@@ -163,19 +163,19 @@ pub(crate) struct Login {
     pub(crate) token: String,
     pub(crate) expiration: String,
     pub(crate) identity: String,
-    pub(crate) roles: Vec<&'static str>,
+    pub(crate) roles: Vec<String>,
     pub(crate) permissions: Value,
     pub(crate) flex_user_sid: &'static str,
     pub(crate) account_sid: &'static str,
 }
 
 impl Login {
-    pub(crate) fn new(token: String, user: FlexUser) -> Self {
+    pub(crate) fn new(token: String, user: FlexUser, roles: Vec<String>) -> Self {
         Self {
             token,
             expiration: iso(user.expires),
             identity: user.identity,
-            roles: vec!["agent"],
+            roles,
             permissions: json!({}),
             flex_user_sid: account::FLEX_USER_SID,
             account_sid: account::ACCOUNT_SID,
@@ -240,7 +240,7 @@ async fn validate(
     let Some(token) = token_of(&body) else {
         return error(StatusCode::BAD_REQUEST, 20001, "Missing required parameter token in the post body");
     };
-    let validation = Validation::of(&cloud.check_token(&token));
+    let validation = Validation::of(&cloud.check_token(&token), cloud.roles());
     cloud.log_iam("validate", json!({ "valid": validation.valid, "code": validation.code }));
     // Inferred: that an invalid token is answered with status 200; Twilio's own library ignores the status.
     Json(validation).into_response()

@@ -34,7 +34,7 @@ pub mod sync;
 pub mod taskrouter;
 mod twilsock;
 
-pub use api::{Command, LegEnd, PluginFile, Settings, VoiceTask};
+pub use api::{Command, FarEnd, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask};
 pub use cloud::{FlexCloud, UnknownActivity};
 pub use event::Event;
 pub use fault::{Fault, FaultId, HttpTarget};

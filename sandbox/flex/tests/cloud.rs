@@ -434,7 +434,7 @@ async fn a_reservation_lives_its_life_over_the_event_bridge() {
     assert_eq!(held.body["payload"]["sid"], json!(task.task_sid));
     assert_eq!(
         command(&mut commands).await,
-        Command::HoldCustomer { call_sid: call_sid.clone(), hold: true }
+        Command::SetLine { call_sid: call_sid.clone(), line: sandbox_flex::Line::Held }
     );
 
     cloud.agent_leg_ended(&call_sid, LegEnd::Completed);

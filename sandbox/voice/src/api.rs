@@ -153,6 +153,21 @@ pub enum EndReason {
     Reset,
 }
 
+/// Who hears whom on an answered call: what a conference does with its participants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// The client and the far end hear each other.
+    #[default]
+    Talking,
+    /// The far end hears music instead of the client, the client hears silence.
+    Held,
+    /// The far end's telephone rings: the client hears that, and nobody hears the client.
+    Ringing,
+    /// The client hears the far end, and nobody hears the client: a supervisor who listens.
+    Listening,
+}
+
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -393,7 +408,7 @@ pub struct AgentToCustomer {
     pub max_gap_ms: f64,
     /// Payload bytes.
     pub bytes: u64,
-    /// Root mean square of the last second of audio, 0 to 32767.
+    /// Root mean square of the last second that the customer heard, 0 to 32767.
     pub rms: f64,
     /// The loudest frequency of the last second, if it is not silent.
     pub tone_hz: Option<f64>,
@@ -449,7 +464,7 @@ pub struct CallView {
     pub agent_to_customer: AgentToCustomer,
     /// What went to the agent.
     pub customer_to_agent: CustomerToAgent,
-    /// Keys heard from the agent so far.
+    /// Keys heard from the agent so far; none is heard while the agent is not.
     pub dtmf: String,
     /// ICE state in words: `new`, `checking`, `connected`, `completed`, `disconnected`.
     pub ice: String,
@@ -459,6 +474,8 @@ pub struct CallView {
     pub peer: Option<String>,
     /// True while a recording runs.
     pub recording: bool,
+    /// Who hears whom.
+    pub line: Line,
 }
 
 /// Figures of one direction in one window.
@@ -603,6 +620,14 @@ impl Voice {
     /// If there is no such call or it has no media.
     pub async fn send_dtmf(&self, call: &CallSid, digits: DtmfDigits) -> Result<(), VoiceError> {
         self.ask(|reply| Input::Dtmf(call.clone(), digits, reply)).await?
+    }
+
+    /// Changes who hears whom.
+    ///
+    /// # Errors
+    /// If there is no such call or it is over.
+    pub async fn set_line(&self, call: &CallSid, line: Line) -> Result<(), VoiceError> {
+        self.ask(|reply| Input::Line(call.clone(), line, reply)).await?
     }
 
     /// Opens (or with `end` closes) a named window in which packets are counted separately.

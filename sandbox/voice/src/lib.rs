@@ -22,6 +22,6 @@ pub mod wire;
 
 pub use api::{
     ActiveFault, AgentToCustomer, CallState, CallView, Clock, Config, CustomerToAgent, EndReason, EndedBy,
-    LossDirection, NewCall, SocketView, Voice, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault, VoiceView,
-    WindowFigures, WindowView, WindowsView,
+    Line, LossDirection, NewCall, SocketView, Voice, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
+    VoiceView, WindowFigures, WindowView, WindowsView,
 };

@@ -15,7 +15,7 @@ use protocol::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::api::{
-    ActiveFault, CallState, EndReason, EndedBy, NewCall, VoiceError, VoiceEventKind, VoiceFault,
+    ActiveFault, CallState, EndReason, EndedBy, Line, NewCall, VoiceError, VoiceEventKind, VoiceFault,
 };
 use crate::token::{self, Judge};
 use crate::wire::{ClientMessage, ServerMessage, TokenInfo, WireError, form_encode};
@@ -111,6 +111,8 @@ pub enum MediaOrder {
     },
     /// Send keys to the agent.
     Dtmf(DtmfDigits),
+    /// Change who hears whom.
+    Line(Line),
     /// End.
     Stop,
 }
@@ -132,6 +134,8 @@ pub struct CallFacts {
     pub ended: Option<(Timestamp, EndedBy, EndReason)>,
     /// The socket that holds it.
     pub socket: Option<SocketId>,
+    /// Who hears whom.
+    pub line: Line,
 }
 
 /// What the machine knows of a socket, for views.
@@ -233,6 +237,7 @@ impl Machine {
             pending: None,
             keep_ms: 0,
             created: now,
+            line: Line::default(),
         };
         self.calls.insert(call_sid.clone(), call);
         self.order(&call_sid, MediaOrder::Offer);
@@ -259,6 +264,19 @@ impl Machine {
             return Err(VoiceError::NotAnswered);
         }
         self.order(call_sid, MediaOrder::Dtmf(digits));
+        Ok(std::mem::take(&mut self.out))
+    }
+
+    /// Changes who hears whom, also before there is media.
+    ///
+    /// # Errors
+    /// If there is no such call or it is over.
+    pub fn set_line(&mut self, call_sid: &CallSid, line: Line) -> Result<Vec<Command>, VoiceError> {
+        self.live_call(call_sid)?;
+        if let Some(call) = self.calls.get_mut(call_sid) {
+            call.line = line;
+        }
+        self.order(call_sid, MediaOrder::Line(line));
         Ok(std::mem::take(&mut self.out))
     }
 
@@ -549,6 +567,7 @@ impl Machine {
             pending: Some(Pending { ticket, socket, purpose: Purpose::Take }),
             keep_ms: 0,
             created: now,
+            line: Line::default(),
         };
         self.calls.insert(call_sid.clone(), call);
         self.send(socket, ServerMessage::Ringing { callsid: call_sid.clone() });

@@ -14,7 +14,7 @@ use protocol::{CallSid, DtmfDigits, Secret, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::api::{
-    CallView, Clock, Config, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
+    CallView, Clock, Config, Line, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
     VoiceView, WindowsView,
 };
 use crate::machine::{CallFacts, Command, Event, Machine, MediaOrder, SocketId};
@@ -38,6 +38,7 @@ pub(crate) enum Input {
     Call(NewCall, Outcome<CallSid>),
     HangUp(CallSid, Outcome<()>),
     Dtmf(CallSid, DtmfDigits, Outcome<()>),
+    Line(CallSid, Line, Outcome<()>),
     Mark(CallSid, String, bool, Outcome<()>),
     Windows(CallSid, Outcome<WindowsView>),
     Record(CallSid, bool, Outcome<()>),
@@ -153,6 +154,10 @@ impl Shell {
             }
             Input::Dtmf(call_sid, digits, reply) => {
                 let result = self.machine.dtmf(&call_sid, digits).map(|commands| self.carry_out(commands));
+                answer(reply, result);
+            }
+            Input::Line(call_sid, line, reply) => {
+                let result = self.machine.set_line(&call_sid, line).map(|commands| self.carry_out(commands));
                 answer(reply, result);
             }
             Input::Mark(call_sid, name, end, reply) => answer(reply, self.mark(&call_sid, name, end)),

@@ -49,6 +49,7 @@ pub(crate) fn call(
         ice: media.map_or_else(|| "new".to_owned(), |facts| facts.ice.clone()),
         codec: media.and_then(|facts| facts.codec.clone()),
         peer: media.and_then(|facts| facts.peer).map(|peer| peer.to_string()),
+        line: call.line,
         recording: media.is_some_and(|facts| facts.is_recording && facts.over.is_none()),
         call_sid: call.call_sid,
     }

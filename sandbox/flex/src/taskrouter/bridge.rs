@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::ext::ReasonPhrase;
@@ -106,14 +106,15 @@ struct Envelope {
 }
 
 /// The body is JSON that calls itself a form, to spare the browser a preflight.
-async fn command(State(cloud): State<FlexCloud>, body: Bytes) -> Response {
+async fn command(State(cloud): State<FlexCloud>, headers: HeaderMap, body: Bytes) -> Response {
     let Ok(envelope) = serde_json::from_slice::<Envelope>(&body) else {
         return iam::error(StatusCode::BAD_REQUEST, 20001, "The command cannot be read");
     };
     if let Err(reason) = cloud.check_token(&envelope.token) {
         return iam::error(StatusCode::UNAUTHORIZED, iam::INVALID_ACCESS_TOKEN, &reason.to_string());
     }
-    match answer(&cloud, &envelope) {
+    let version = headers.get(header::IF_MATCH).and_then(|version| version.to_str().ok());
+    match answer(&cloud, &envelope, version) {
         Ok(payload) => Json(json!({ "payload": payload })).into_response(),
         Err(refusal) => {
             tracing::debug!(url = envelope.url, method = envelope.method, %refusal, "event bridge refused");
@@ -133,7 +134,7 @@ fn list(contents: Vec<Value>) -> Value {
 }
 
 /// Carries out one command.
-fn answer(cloud: &FlexCloud, envelope: &Envelope) -> Result<Value, Refusal> {
+fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Result<Value, Refusal> {
     let params = Params(&envelope.params);
     let post = envelope.method == "POST";
     let segments: Vec<&str> = envelope.url.trim_matches('/').split('/').collect();
@@ -164,6 +165,7 @@ fn answer(cloud: &FlexCloud, envelope: &Envelope) -> Result<Value, Refusal> {
                     activity_sid: params.text("ActivitySid"),
                     attributes: params.attributes(),
                     reject_pending_reservations: params.flag("RejectPendingReservations").unwrap_or(false),
+                    version: version.map(str::to_owned),
                 })?;
             }
             Ok(cloud.machine(|machine| machine.worker()))

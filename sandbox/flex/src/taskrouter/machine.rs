@@ -21,7 +21,7 @@ use super::resource::{
     ActivityResource, ReservationResource, TaskResource, WorkerChannelResource, WorkerResource,
 };
 use crate::account;
-use crate::api::{Command, LegEnd, VoiceTask};
+use crate::api::{Command, FarEnd, LegEnd, Line, Outcome, Unreached, VoiceTask};
 use crate::event::Event;
 
 /// From the moment when the participants are in the conference until `reservation.accepted`.
@@ -30,6 +30,12 @@ use crate::event::Event;
 /// it mounts before it knows a participant, and redraws only when the window is resized. Inferred: that Twilio sends
 /// them in this order, from the fact that Flex does not have the problem in the field.
 const CONFERENCE_BEFORE_ACCEPTED: SignedDuration = SignedDuration::from_millis(250);
+
+/// Why an outbound reservation is canceled when the agent's leg ends before the customer has answered.
+///
+/// Inferred: Flex UI knows 45302, 45306 and 45307 as reasons of which the agent is told nothing; which of them Twilio
+/// sends here was not seen.
+const AGENT_HUNG_UP: i64 = 45306;
 
 /// Dates of what existed before the sandbox was started.
 const LONG_AGO: i64 = 1_600_000_000;
@@ -89,6 +95,20 @@ pub enum Input {
         /// The customer's leg, the agent's leg, or the task.
         sid: String,
     },
+    /// Says what customers do whom the agent calls from now on.
+    FarEnd(FarEnd),
+    /// The customer whom the agent calls picks up.
+    CustomerAnswers {
+        /// The customer's leg, the agent's leg, or the task.
+        sid: String,
+    },
+    /// The customer whom the agent calls cannot be reached.
+    CustomerRefuses {
+        /// The customer's leg, the agent's leg, or the task.
+        sid: String,
+        /// Why.
+        why: Unreached,
+    },
     /// Flex changes the customer's place in the conference.
     UpdateCustomer {
         /// The task.
@@ -117,7 +137,11 @@ pub enum Input {
         attributes: Option<Attributes>,
         /// Whether pending reservations are in the way of a new activity, or rejected for it.
         reject_pending_reservations: bool,
+        /// The version that the sender believes the worker to have (`If-Match`).
+        version: Option<String>,
     },
+    /// Somebody else changes some of the worker's attributes; null removes one.
+    MergeAttributes(Attributes),
     /// Flex changes a task.
     UpdateTask {
         /// Which.
@@ -203,6 +227,12 @@ impl Refusal {
     fn conflict(message: String) -> Self {
         Self { status: 400, code: 20001, message }
     }
+
+    /// Somebody else was quicker.
+    fn stale(expected: &str, is: u32) -> Self {
+        let message = format!("Precondition failed: the version is {is}, not {expected}");
+        Self { status: 412, code: 20412, message }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,6 +268,19 @@ enum LegState {
     Left,
 }
 
+/// Where the customer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Customer {
+    /// Called us and waits, or is in the conference.
+    OnLine,
+    /// Is to be called once the agent is there.
+    NotCalled,
+    /// Their telephone rings, until then.
+    Ringing { until: Option<Timestamp>, then: Outcome },
+    /// Hung up.
+    Left,
+}
+
 #[derive(Debug, Clone)]
 struct Leg {
     call_sid: CallSid,
@@ -257,6 +300,8 @@ struct Reservation {
     leg: Option<Leg>,
     /// When an answered reservation is announced as accepted.
     accept_at: Option<Timestamp>,
+    /// Twilio's code for why it was canceled.
+    canceled_reason: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
@@ -270,7 +315,7 @@ struct Task {
     conference_sid: String,
     customer_call_sid: CallSid,
     customer_hold: bool,
-    customer_left: bool,
+    customer: Customer,
     /// The agent declined or missed it: it is offered again when the agent next chooses an activity.
     declined: bool,
     canceled: bool,
@@ -338,6 +383,7 @@ pub struct Machine {
     worker_attributes: Attributes,
     worker_updated: Timestamp,
     worker_version: u32,
+    far_end: FarEnd,
     tasks: Vec<Task>,
 }
 
@@ -365,6 +411,7 @@ impl Machine {
             worker_attributes: options.worker_attributes.clone(),
             worker_updated: now,
             worker_version: 1,
+            far_end: FarEnd::default(),
             tasks: Vec::new(),
             options,
         }
@@ -403,9 +450,22 @@ impl Machine {
                     self.kick(index, now, &mut effects);
                 }
             }
-            Input::UpdateWorker { activity_sid, attributes, reject_pending_reservations } => {
+            Input::FarEnd(far_end) => self.far_end = far_end,
+            Input::CustomerAnswers { sid } => {
+                let index = self.ringing(&sid)?;
+                self.customer_answers(index, now, &mut effects);
+            }
+            Input::CustomerRefuses { sid, why } => {
+                let index = self.ringing(&sid)?;
+                self.customer_refuses(index, why, now, &mut effects);
+            }
+            Input::UpdateWorker { activity_sid, attributes, reject_pending_reservations, version } => {
+                if let Some(version) = version.filter(|version| *version != self.worker_version.to_string()) {
+                    return Err(Refusal::stale(&version, self.worker_version));
+                }
                 self.update_worker(activity_sid, attributes, reject_pending_reservations, now, &mut effects)?;
             }
+            Input::MergeAttributes(patch) => self.merge_attributes(patch, now, &mut effects),
             Input::UpdateTask { sid, attributes, status } => {
                 self.update_task(&sid, attributes, status.as_deref(), now, &mut effects)?;
             }
@@ -419,11 +479,16 @@ impl Machine {
     /// When [`Input::Tick`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.tasks
+        let reservations = self
+            .tasks
             .iter()
             .filter_map(|task| task.reservation.as_ref())
-            .filter_map(|reservation| reservation.accept_at.or_else(|| self.timeout_of(reservation)))
-            .min()
+            .filter_map(|reservation| reservation.accept_at.or_else(|| self.timeout_of(reservation)));
+        let rings = self.tasks.iter().filter_map(|task| match task.customer {
+            Customer::Ringing { until, .. } => until,
+            _ => None,
+        });
+        reservations.chain(rings).min()
     }
 
     fn timeout_of(&self, reservation: &Reservation) -> Option<Timestamp> {
@@ -569,7 +634,8 @@ impl Machine {
                     "customer": {
                         "call_sid": task.customer_call_sid,
                         "hold": task.customer_hold,
-                        "left": task.customer_left,
+                        "left": task.customer == Customer::Left,
+                        "ringing": matches!(task.customer, Customer::Ringing { .. }),
                     },
                     "agent": task.leg().map(|leg| json!({
                         "call_sid": leg.call_sid,
@@ -625,7 +691,17 @@ impl Machine {
         let sid = self.sid("WT");
         let customer_call_sid = self.call_sid();
         let conference_sid = self.sid("CF");
-        attributes.insert("call_sid".to_owned(), json!(customer_call_sid));
+        let outbound = attributes.get("direction").is_some_and(|direction| direction == "outbound");
+        let customer = if outbound { Customer::NotCalled } else { Customer::OnLine };
+        if outbound {
+            // Whom the agent calls: Flex says `outbound_to`, and reads it again.
+            let called = attributes.get("outbound_to").cloned();
+            if let Some(called) = called {
+                attributes.entry("to").or_insert(called);
+            }
+        } else {
+            attributes.insert("call_sid".to_owned(), json!(customer_call_sid));
+        }
         // Flex opens the map when it hears of the reservation and reads `conf_status` only then; a status that came
         // later would be taken for a participant. Inferred: Twilio has made both by that time.
         effects.push(Effect::ConferenceOpened { task_sid: sid.clone() });
@@ -646,7 +722,7 @@ impl Machine {
             conference_sid,
             customer_call_sid,
             customer_hold: false,
-            customer_left: false,
+            customer,
             declined: false,
             canceled: false,
             reservation: None,
@@ -656,13 +732,16 @@ impl Machine {
     /// Offers waiting tasks to the worker, as far as the worker is available and has capacity.
     fn offer(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let available = self.activities[self.activity].available;
+        // A task that Flex makes for its own worker needs no available activity, only one that is not Offline.
+        let offline = self.activities[self.activity].name == account::ACTIVITY_OFFLINE;
         for index in 0..self.tasks.len() {
             let open = self.open_tasks();
             let task = &self.tasks[index];
             let waits = task.reservation.is_none() && !task.declined && !task.canceled;
             let outbound = task.routing_target.is_some();
             let has_capacity = u32::try_from(open).unwrap_or(u32::MAX) < self.options.voice_capacity;
-            if !waits || !available || !(has_capacity || outbound) {
+            let may = if outbound { !offline } else { available && has_capacity };
+            if !waits || !may {
                 continue;
             }
             let sid = self.sid("WR");
@@ -674,6 +753,7 @@ impl Machine {
                 version: 0,
                 leg: None,
                 accept_at: None,
+                canceled_reason: None,
             });
             self.tasks[index].touch(now);
             self.announce(index, now, effects);
@@ -773,9 +853,10 @@ impl Machine {
         }
     }
 
-    fn cancel(&mut self, index: usize, now: Timestamp, effects: &mut Vec<Effect>) {
+    fn cancel(&mut self, index: usize, reason: Option<i64>, now: Timestamp, effects: &mut Vec<Effect>) {
         self.tasks[index].canceled = true;
-        if self.tasks[index].reservation.is_some() {
+        if let Some(reservation) = &mut self.tasks[index].reservation {
+            reservation.canceled_reason = reason;
             self.set(index, ReservationStatus::Canceled, now, effects);
         }
         effects.push(happened("task.canceled", None, json!({ "task_sid": self.tasks[index].sid })));
@@ -802,7 +883,7 @@ impl Machine {
             (None, _) => {}
             (Some("canceled"), None | Some(ReservationStatus::Pending)) => {
                 self.end_leg(index, effects);
-                self.cancel(index, now, effects);
+                self.cancel(index, None, now, effects);
             }
             (Some("wrapping"), Some(ReservationStatus::Accepted)) => {
                 self.set(index, ReservationStatus::Wrapping, now, effects);
@@ -824,6 +905,16 @@ impl Machine {
     }
 
     fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        for index in (0..self.tasks.len()).rev() {
+            if let Customer::Ringing { until: Some(until), then } = self.tasks[index].customer
+                && until <= now
+            {
+                match then.refusal() {
+                    None => self.customer_answers(index, now, effects),
+                    Some(why) => self.customer_refuses(index, why, now, effects),
+                }
+            }
+        }
         let mut index = 0;
         while index < self.tasks.len() {
             let due = self.tasks[index].reservation.as_ref().map(|reservation| {
@@ -851,9 +942,10 @@ impl Machine {
                 self.set(index, ReservationStatus::Completed, now, effects);
                 self.tasks.remove(index);
             } else {
-                self.cancel(index, now, effects);
+                self.cancel(index, None, now, effects);
             }
         }
+        self.far_end = FarEnd::default();
         self.worker_attributes = self.options.worker_attributes.clone();
         self.worker_changed(now);
         effects.push(Effect::Push { event: "worker.attributes.update", payload: self.worker() });
@@ -889,7 +981,7 @@ impl Machine {
         let call_sid = self.call_sid();
         let task = &mut self.tasks[index];
         let outbound = task.text("direction") == "outbound";
-        let from = if outbound { task.text("to") } else { task.text("from") };
+        let from = if outbound { task.text("outbound_to") } else { task.text("from") };
         let Some(reservation) = &mut task.reservation else { return Ok(()) };
         reservation.leg = Some(Leg {
             call_sid: call_sid.clone(),
@@ -918,6 +1010,29 @@ impl Machine {
             Some(leg) if leg.state == LegState::Dialling => leg.state = LegState::Joined,
             _ => return,
         }
+        if task.customer == Customer::NotCalled {
+            effects.extend(agent_item(task));
+            // TaskRouter calls the worker first, and then, from within the conference, the customer.
+            let FarEnd { ring_ms, then } = self.far_end;
+            let until = now.checked_add(SignedDuration::from_millis(i64::from(ring_ms))).ok();
+            task.customer = Customer::Ringing { until: until.filter(|_| then != Outcome::Wait), then };
+            let data = json!({ "task_sid": task.sid, "to": task.text("outbound_to") });
+            effects.push(happened("customer.called", Some(call_sid.as_str()), data));
+            effects.push(line(call_sid, Line::Ringing));
+            return;
+        }
+        self.conference_begins(index, call_sid, now, effects);
+    }
+
+    /// Agent and customer are in the conference.
+    fn conference_begins(
+        &mut self,
+        index: usize,
+        call_sid: &CallSid,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let task = &mut self.tasks[index];
         let conference = json!({
             "sid": task.conference_sid,
             "participants": { "worker": call_sid, "customer": task.customer_call_sid },
@@ -937,12 +1052,47 @@ impl Machine {
         }
     }
 
+    /// The task whose customer's telephone rings.
+    fn ringing(&self, sid: &str) -> Result<usize, Refusal> {
+        let index = self.find(sid)?;
+        match self.tasks[index].customer {
+            Customer::Ringing { .. } => Ok(index),
+            _ => Err(Refusal::conflict(format!("The customer of {sid} is not being called"))),
+        }
+    }
+
+    fn customer_answers(&mut self, index: usize, now: Timestamp, effects: &mut Vec<Effect>) {
+        let task = &mut self.tasks[index];
+        task.customer = Customer::OnLine;
+        let Some(call_sid) = task.leg().map(|leg| leg.call_sid.clone()) else { return };
+        task.attributes.insert("call_sid".to_owned(), json!(task.customer_call_sid));
+        effects.push(happened("customer.answered", Some(call_sid.as_str()), json!({ "task_sid": task.sid })));
+        effects.push(line(&call_sid, Line::Talking));
+        self.conference_begins(index, &call_sid, now, effects);
+    }
+
+    fn customer_refuses(&mut self, index: usize, why: Unreached, now: Timestamp, effects: &mut Vec<Effect>) {
+        let task = &mut self.tasks[index];
+        task.customer = Customer::Left;
+        let call_sid = task.leg().map(|leg| leg.call_sid.as_str().to_owned());
+        let data = json!({ "task_sid": task.sid, "why": why });
+        effects.push(happened("customer.unreached", call_sid.as_deref(), data));
+        self.end_leg(index, effects);
+        self.cancel(index, Some(why.code()), now, effects);
+    }
+
     fn leg_ended(&mut self, call_sid: &CallSid, reason: LegEnd, now: Timestamp, effects: &mut Vec<Effect>) {
         let Ok(index) = self.find(call_sid.as_str()) else { return };
         let Some(leg) = self.tasks[index].leg() else { return };
         let (state, ends_conference) = (leg.state, leg.end_conference_on_exit);
         let data = json!({ "task_sid": self.tasks[index].sid, "reason": reason });
         effects.push(happened("worker.leg_ended", Some(call_sid.as_str()), data));
+        if state != LegState::Left
+            && matches!(self.tasks[index].customer, Customer::NotCalled | Customer::Ringing { .. })
+        {
+            self.tasks[index].customer = Customer::Left;
+            return self.cancel(index, Some(AGENT_HUNG_UP), now, effects);
+        }
         match state {
             LegState::Left => {}
             LegState::Dialling => {
@@ -955,7 +1105,7 @@ impl Machine {
             }
             LegState::Joined => {
                 if ends_conference {
-                    self.tasks[index].customer_left = true;
+                    self.tasks[index].customer = Customer::Left;
                 }
                 self.agent_left(index, now, effects);
             }
@@ -964,10 +1114,10 @@ impl Machine {
 
     fn customer_hung_up(&mut self, index: usize, now: Timestamp, effects: &mut Vec<Effect>) {
         let task = &mut self.tasks[index];
-        if task.customer_left {
+        if task.customer == Customer::Left {
             return;
         }
-        task.customer_left = true;
+        task.customer = Customer::Left;
         let leg = task.leg().map(|leg| (leg.call_sid.clone(), leg.state));
         let sid = leg.as_ref().map(|(call_sid, _)| call_sid.as_str().to_owned());
         effects.push(happened("customer.hung_up", sid.as_deref(), json!({ "task_sid": task.sid })));
@@ -980,7 +1130,7 @@ impl Machine {
             // Flex asks for EndConferenceOnCustomerExit on every call.
             self.agent_left(index, now, effects);
         } else {
-            self.cancel(index, now, effects);
+            self.cancel(index, None, now, effects);
         }
     }
 
@@ -991,7 +1141,7 @@ impl Machine {
             leg.state = LegState::Left;
         }
         effects.extend(agent_item(task));
-        if task.customer_left {
+        if task.customer == Customer::Left {
             effects.push(customer_item(task));
         }
         let status = task.reservation.as_ref().map(|r| r.status);
@@ -1019,7 +1169,7 @@ impl Machine {
         if let Some(leg) = task.leg() {
             let call_sid = leg.call_sid.clone();
             effects.push(happened("customer.hold", Some(call_sid.as_str()), json!({ "hold": hold })));
-            effects.push(Effect::Command(Command::HoldCustomer { call_sid, hold }));
+            effects.push(line(&call_sid, if hold { Line::Held } else { Line::Talking }));
         }
     }
 
@@ -1090,13 +1240,29 @@ impl Machine {
             self.set_activity(activity, now, effects);
         }
         if let Some(attributes) = attributes {
-            self.worker_attributes = attributes;
-            self.worker_changed(now);
-            effects.push(Effect::Push { event: "worker.attributes.update", payload: self.worker() });
-            let contact_uri = self.worker_attributes.get("contact_uri").cloned().unwrap_or_default();
-            effects.push(happened("worker.attributes.update", None, json!({ "contact_uri": contact_uri })));
+            self.set_attributes(attributes, now, effects);
         }
         Ok(())
+    }
+
+    fn merge_attributes(&mut self, patch: Attributes, now: Timestamp, effects: &mut Vec<Effect>) {
+        let mut attributes = self.worker_attributes.clone();
+        for (name, value) in patch {
+            if value.is_null() {
+                attributes.remove(&name);
+            } else {
+                attributes.insert(name, value);
+            }
+        }
+        self.set_attributes(attributes, now, effects);
+    }
+
+    fn set_attributes(&mut self, attributes: Attributes, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.worker_attributes = attributes;
+        self.worker_changed(now);
+        effects.push(Effect::Push { event: "worker.attributes.update", payload: self.worker() });
+        let contact_uri = self.worker_attributes.get("contact_uri").cloned().unwrap_or_default();
+        effects.push(happened("worker.attributes.update", None, json!({ "contact_uri": contact_uri })));
     }
 
     fn set_activity(&mut self, activity: usize, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -1151,7 +1317,7 @@ impl Machine {
             version: reservation.version.to_string(),
             task_sid: task.sid.clone(),
             task: task_resource(task, now),
-            canceled_reason_code: None,
+            canceled_reason_code: reservation.canceled_reason,
         }))
     }
 }
@@ -1192,7 +1358,7 @@ fn customer_item(task: &Task) -> Effect {
         key: task.customer_call_sid.as_str().to_owned(),
         data: json!({
             "participant_type": "customer",
-            "status": if task.customer_left { "left" } else { "joined" },
+            "status": if task.customer == Customer::Left { "left" } else { "joined" },
             "conference_sid": task.conference_sid,
             "call_sid": task.customer_call_sid,
             "hold": task.customer_hold,
@@ -1226,6 +1392,10 @@ fn agent_item(task: &Task) -> Option<Effect> {
             "worker_sid": account::WORKER_SID,
         }),
     })
+}
+
+fn line(call_sid: &CallSid, line: Line) -> Effect {
+    Effect::Command(Command::SetLine { call_sid: call_sid.clone(), line })
 }
 
 fn happened(kind: &str, call_sid: Option<&str>, data: Value) -> Effect {

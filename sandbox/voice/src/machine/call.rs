@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::{CallSid, Identity, Secret, Timestamp};
 
 use super::{CallFacts, SocketId};
-use crate::api::{CallState, EndReason, EndedBy};
+use crate::api::{CallState, EndReason, EndedBy, Line};
 
 /// One call.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Call {
     /// For how long the call is kept once its socket is gone, as that socket asked.
     pub keep_ms: u64,
     pub created: Timestamp,
+    /// Who hears whom.
+    pub line: Line,
 }
 
 /// How far a call is.
@@ -116,6 +118,7 @@ impl Call {
             created: self.created,
             ended,
             socket,
+            line: self.line,
         }
     }
 }

@@ -54,6 +54,39 @@ impl Tone {
     }
 }
 
+/// What a customer on hold hears: one steady tone that nobody else makes.
+pub const HOLD_MUSIC_HZ: f64 = 330.0;
+
+/// What an agent hears while the customer's telephone rings.
+pub const RINGBACK_HZ: f64 = 480.0;
+
+/// A steady tone.
+#[derive(Clone, Debug)]
+pub struct Steady {
+    hz: f64,
+    phase: f64,
+}
+
+impl Steady {
+    /// A tone of this frequency.
+    #[must_use]
+    pub fn new(hz: f64) -> Self {
+        Self { hz, phase: 0.0 }
+    }
+
+    /// The next samples.
+    pub fn samples(&mut self, count: usize) -> Vec<i16> {
+        let step = self.hz / f64::from(RATE);
+        let mut sample = || {
+            self.phase = (self.phase + step).fract();
+            #[expect(clippy::cast_possible_truncation, reason = "within ±6000")]
+            let sample = ((self.phase * TAU).sin() * 6000.0) as i16;
+            sample
+        };
+        (0..count).map(|_| sample()).collect()
+    }
+}
+
 /// Root mean square, 0 for no samples.
 #[must_use]
 pub fn rms(samples: &[i16]) -> f64 {

@@ -21,12 +21,12 @@ use thread_priority::{
     thread_native_id,
 };
 
-use super::audio::{self, FRAME, RATE, Tone};
+use super::audio::{self, FRAME, RATE, Steady, Tone};
 use super::dtmf::{Ear, Finger, Slot};
 use super::recording::Recording;
 use super::socket::{Datagram, TimedSocket};
 use super::stats::{Arrival, Report, Window};
-use crate::api::Clock;
+use crate::api::{Clock, Line};
 use crate::machine::MediaOrder;
 
 /// Time between two packets.
@@ -181,6 +181,9 @@ struct Peer {
     recent: VecDeque<u16>,
     peer: Option<SocketAddr>,
     ear: Ear,
+    line: Line,
+    music: Steady,
+    ringback: Steady,
 }
 
 /// Writes measurements down without ever waiting: while somebody looks at them, notes are put aside.
@@ -278,6 +281,9 @@ impl Peer {
             recent: VecDeque::new(),
             peer: None,
             ear: Ear::default(),
+            line: Line::default(),
+            music: Steady::new(audio::HOLD_MUSIC_HZ),
+            ringback: Steady::new(audio::RINGBACK_HZ),
         })
     }
 
@@ -338,6 +344,7 @@ impl Peer {
             }
             MediaOrder::Loss { to_agent, from_agent } => self.loss = (to_agent, from_agent),
             MediaOrder::Dtmf(digits) => self.sender.finger.press(&digits),
+            MediaOrder::Line(line) => self.line = line,
             MediaOrder::Stop => {}
         }
     }
@@ -441,13 +448,20 @@ impl Peer {
                 let reports = TelephoneEvent::parse_all(&packet.payload, Frequency::EIGHT_KHZ);
                 for report in reports.into_iter().flatten() {
                     for key in self.ear.report(time, report.event, report.end) {
+                        if self.line != Line::Talking {
+                            continue;
+                        }
                         self.notes.add(move |facts| facts.keys.push(key));
                         (self.news)(MediaNews::Key(key));
                     }
                 }
             }
             Some(codec) => {
-                let samples: Vec<i16> = packet.payload.iter().map(|b| audio::ulaw_decode(*b)).collect();
+                let samples: Vec<i16> = match self.line {
+                    Line::Talking => packet.payload.iter().map(|b| audio::ulaw_decode(*b)).collect(),
+                    Line::Held => self.music.samples(packet.payload.len()),
+                    Line::Ringing | Line::Listening => vec![0; packet.payload.len()],
+                };
                 self.notes.add(move |facts| heard(facts, codec, time, &samples));
             }
             None => {}
@@ -483,7 +497,12 @@ impl Peer {
         self.sender.due = Some(due + PACE);
         let time = self.sender.time;
         self.sender.time = time.wrapping_add(FRAME as u32);
-        let samples = self.sender.tone.frame();
+        let tone = self.sender.tone.frame();
+        let samples = match self.line {
+            Line::Talking | Line::Listening => tone,
+            Line::Held => [0; FRAME],
+            Line::Ringing => self.ringback.samples(FRAME).try_into().unwrap_or(tone),
+        };
         let slot = self.sender.finger.next_slot();
         let (codec, times, marker, payload, time) = match slot {
             Slot::Audio => {

@@ -124,6 +124,7 @@ impl Bench {
             activity_sid,
             attributes: None,
             reject_pending_reservations: reject,
+            version: None,
         })
     }
 }
@@ -292,7 +293,7 @@ fn a_pending_reservation_stands_in_the_way_of_a_new_activity_unless_it_may_be_re
 #[test]
 fn an_outbound_task_names_its_worker_before_the_reservation_is_announced() {
     let mut bench = Bench::new();
-    let attributes = json!({ "to": "+15550177", "from": "+15550100000", "direction": "outbound" });
+    let attributes = json!({ "outbound_to": "+15550177", "from": "+15550100000", "direction": "outbound" });
     bench.give(Input::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
     let Some(Effect::Push { event: "reservation.created", payload }) =
         bench.said.iter().find(|effect| matches!(effect, Effect::Push { .. }))
@@ -305,12 +306,119 @@ fn an_outbound_task_names_its_worker_before_the_reservation_is_announced() {
     assert_eq!(from, "+15550177", "the agent sees whom they called");
 }
 
+/// An agent who calls a customer, up to the moment when the agent's own leg is answered.
+fn outbound(far_end: FarEnd) -> (Bench, CallSid) {
+    let mut bench = Bench::new();
+    bench.give(Input::FarEnd(far_end));
+    let attributes =
+        json!({ "outbound_to": "+15550177", "from": account::CALL_CENTRE_NUMBER, "direction": "outbound" });
+    bench.give(Input::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
+    let call_sid = bench.accept();
+    bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+    (bench, call_sid)
+}
+
+#[test]
+fn an_outbound_call_rings_the_customer_once_the_agent_is_there_and_is_accepted_when_they_pick_up() {
+    let (mut bench, call_sid) = outbound(FarEnd { ring_ms: 2000, then: Outcome::Answer });
+    assert!(bench.pushes().is_empty(), "the reservation is pending while it rings");
+    assert_eq!(bench.commands(), [Command::SetLine { call_sid: call_sid.clone(), line: Line::Ringing }]);
+    assert_eq!(bench.machine.deadline(), Some(after(2)));
+    bench.wait(2);
+    assert_eq!(bench.commands(), [Command::SetLine { call_sid: call_sid.clone(), line: Line::Talking }]);
+    assert_eq!(bench.pushes(), ["task.updated"]);
+    bench.wait(1);
+    assert_eq!(bench.pushes(), ["reservation.accepted"]);
+    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert_eq!(bench.pushes(), ["reservation.wrapup"]);
+}
+
+#[test]
+fn a_customer_who_cannot_be_reached_cancels_the_outbound_call_with_the_reason() {
+    for (then, code) in [(Outcome::Busy, 45303), (Outcome::NoAnswer, 45305), (Outcome::InvalidNumber, 13223)]
+    {
+        let (mut bench, call_sid) = outbound(FarEnd { ring_ms: 1000, then });
+        bench.wait(1);
+        assert_eq!(bench.commands(), [Command::EndLeg { call_sid: call_sid.clone() }]);
+        let [Effect::Push { event: "reservation.canceled", payload }] =
+            &bench.said.iter().filter(|e| matches!(e, Effect::Push { .. })).collect::<Vec<_>>()[..]
+        else {
+            panic!("{:?}", bench.said)
+        };
+        assert_eq!(payload["canceled_reason_code"], code);
+        bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+        assert!(bench.said.is_empty(), "the end of the leg is no news");
+    }
+}
+
+#[test]
+fn an_agent_may_cancel_while_the_customers_telephone_rings() {
+    let (mut bench, call_sid) = outbound(FarEnd { ring_ms: 0, then: Outcome::Wait });
+    bench.wait(60);
+    assert!(bench.said.is_empty(), "it rings until somebody says what happens");
+    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert_eq!(bench.pushes(), ["reservation.canceled"]);
+    assert!(bench.machine.newest_task().is_none());
+    assert_eq!(bench.machine.deadline(), None);
+}
+
+#[test]
+fn a_ringing_customer_answers_or_refuses_when_told_to_and_only_then() {
+    let (mut bench, call_sid) = outbound(FarEnd { ring_ms: 0, then: Outcome::Wait });
+    let sid = call_sid.as_str().to_owned();
+    bench.give(Input::CustomerAnswers { sid: sid.clone() });
+    assert_eq!(bench.pushes(), ["task.updated"]);
+    let again = bench.try_give(Input::CustomerRefuses { sid, why: Unreached::Busy });
+    assert_eq!(again.unwrap_err().status, 400);
+}
+
+#[test]
+fn an_agent_on_a_break_may_call_out_but_not_one_who_is_offline() {
+    let attributes = json!({ "outbound_to": "+15550177", "direction": "outbound" });
+    let call_out = |activity: &str| {
+        let mut bench = Bench::new();
+        bench.set_activity(activity, false).unwrap();
+        bench.give(Input::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
+        bench.pushes()
+    };
+    assert_eq!(call_out("Break"), ["reservation.created"]);
+    assert!(call_out("Offline").is_empty());
+}
+
+#[test]
+fn attributes_that_somebody_else_changes_are_merged_and_announced() {
+    let mut bench = Bench::new();
+    let patch = json!({ "extensionVoiceClientEnabled": false, "contact_uri": null });
+    bench.give(Input::MergeAttributes(patch.as_object().cloned().unwrap()));
+    assert_eq!(bench.pushes(), ["worker.attributes.update"]);
+    assert_eq!(
+        bench.machine.summary()["worker"]["attributes"],
+        json!({ "extensionVoiceClientEnabled": false })
+    );
+}
+
+#[test]
+fn a_write_that_names_an_old_version_is_refused_and_changes_nothing() {
+    let mut bench = Bench::new();
+    let write = |version: &str| Input::UpdateWorker {
+        activity_sid: None,
+        attributes: json!({ "full_name": "Ada" }).as_object().cloned(),
+        reject_pending_reservations: false,
+        version: Some(version.to_owned()),
+    };
+    bench.give(write("1"));
+    let before = bench.machine.worker();
+    assert_eq!(bench.try_give(write("1")).unwrap_err().status, 412);
+    assert_eq!(bench.machine.worker(), before);
+    bench.give(write("2"));
+}
+
 #[test]
 fn hold_reaches_the_conference_and_the_telephone() {
     let (mut bench, call_sid) = Bench::with_call();
     let task_sid = bench.machine.newest_task().unwrap().task_sid;
     bench.give(Input::UpdateCustomer { task_sid, hold: Some(true) });
-    assert_eq!(bench.commands(), [Command::HoldCustomer { call_sid, hold: true }]);
+    assert_eq!(bench.commands(), [Command::SetLine { call_sid, line: Line::Held }]);
     let Some(Effect::ConferenceItem { data, .. }) = bench.said.first() else { panic!("{:?}", bench.said) };
     assert_eq!(data["hold"], true);
 }
@@ -323,6 +431,7 @@ fn a_reset_ends_calls_and_tasks_and_puts_the_worker_back() {
         activity_sid: bench.machine.activity_sid("Break"),
         attributes: attributes.as_object().cloned(),
         reject_pending_reservations: true,
+        version: None,
     });
     bench.give(Input::Reset);
     assert_eq!(bench.commands(), [Command::EndLeg { call_sid }]);
@@ -471,6 +580,7 @@ proptest! {
                     activity_sid: machine.activity_sid(names[which]),
                     attributes: None,
                     reject_pending_reservations: reject,
+            version: None,
                 },
                 Step::Wait(seconds) => {
                     now += SignedDuration::from_secs(i64::from(seconds));
