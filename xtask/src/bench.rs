@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::{
+    bench_token,
     process::{exit_code, run_openly},
     project::Project,
     stack::{self, Stack},
@@ -15,6 +16,8 @@ use crate::{
 pub enum Bench {
     /// From the gateway's invite to the first packet of the agent's voice
     Answer(Answer),
+    /// The token service beside the function that it replaces
+    Token(bench_token::Options),
 }
 
 #[derive(Args)]
@@ -35,7 +38,13 @@ pub struct Answer {
 
 /// Runs a measurement.
 pub fn run(project: &Project, bench: &Bench) -> Result<ExitCode> {
-    let Bench::Answer(answer) = bench;
+    match bench {
+        Bench::Answer(options) => answer(project, options),
+        Bench::Token(options) => bench_token::run(project, options),
+    }
+}
+
+fn answer(project: &Project, answer: &Answer) -> Result<ExitCode> {
     let tools = stack::prepare(project)?;
     let usual = stack::Options { rtt_ms: answer.rtt_ms, headless: true, ..Default::default() };
     // Another extension gets a stack of its own, whose token URL has the older shape.

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "times its steps and waits for processes; ships to nobody")]
 
 mod bench;
+mod bench_token;
 mod build;
 mod demo;
 mod identity;

@@ -212,7 +212,7 @@ fn server(project: &Project, name: &str) -> Command {
 }
 
 /// Starts a server and waits for the line of JSON in which it says that it is ready.
-fn start_server(project: &Project, name: &str, mut server: Command) -> Result<(Running, Value)> {
+pub fn start_server(project: &Project, name: &str, mut server: Command) -> Result<(Running, Value)> {
     let log = project.log(name);
     server.stdout(Stdio::piped()).stderr(fs::File::create(&log)?);
     let mut running = Running::of(server.spawn().with_context(|| format!("cannot start {name}"))?);
