@@ -9,7 +9,7 @@ const HANG_UP = '[data-testid="hangup-footer"]';
 const DIALPAD = '[data-testid="dialpad"]';
 
 /** Runs in the page before anything else: notes every message between plugin and extension, and when. No secrets. */
-function observe() {
+export function observe() {
   const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, types: {} });
   addEventListener('message', event => {
     const type = event.source === window && typeof event.data?.type === 'string' ? event.data.type : '';

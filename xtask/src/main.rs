@@ -13,6 +13,7 @@ mod identity;
 mod process;
 mod project;
 mod setup;
+mod soak;
 mod stack;
 mod stamp;
 mod test;
@@ -45,6 +46,8 @@ enum Command {
     /// Measurements
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Call after call, with killed workers and reloaded pages at random moments
+    Soak(soak::Options),
     /// Print the id that Chrome gives an unpacked extension
     ExtensionId {
         /// Directory of the unpacked extension
@@ -78,6 +81,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => return demo::run(&project, &options),
         Command::Test(options) => return test::run(&project, &options),
         Command::Bench(bench) => return bench::run(&project, &bench),
+        Command::Soak(options) => return soak::run(&project, &options),
         Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),
     }
     Ok(ExitCode::SUCCESS)
