@@ -120,6 +120,25 @@ export async function start(stack, { microphone = true } = {}) {
       return page;
     },
     workers,
+    /** Chromium's own trace of these categories while `work` runs. */
+    async trace(categories, work) {
+      const events = [];
+      let done;
+      const finished = new Promise(resolve => { done = resolve; });
+      const stop = pipe.on(({ method, params }) => {
+        if (method === 'Tracing.dataCollected') events.push(...params.value);
+        if (method === 'Tracing.tracingComplete') done();
+      });
+      await pipe.send('Tracing.start', { traceConfig: { includedCategories: categories }, transferMode: 'ReportEvents' });
+      try {
+        await work();
+      } finally {
+        await pipe.send('Tracing.end');
+        await finished;
+        stop();
+      }
+      return events;
+    },
     /** Kills the extension's worker from outside and sees that it is gone. */
     async killWorker(extensionPage) {
       await extensionPage.send('ServiceWorker.enable');

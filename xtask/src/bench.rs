@@ -18,6 +18,8 @@ pub enum Bench {
     Answer(Answer),
     /// The token service beside the function that it replaces
     Token(bench_token::Options),
+    /// The worker's cold start and recovery, the content script's cost, and sizes
+    Extension(Extension),
 }
 
 #[derive(Args)]
@@ -36,12 +38,35 @@ pub struct Answer {
     json: bool,
 }
 
+#[derive(Args)]
+pub struct Extension {
+    /// How often each thing is measured
+    #[arg(long, default_value_t = 30, value_name = "N")]
+    runs: u32,
+    /// Only the JSON line on standard output
+    #[arg(long)]
+    json: bool,
+}
+
 /// Runs a measurement.
 pub fn run(project: &Project, bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Answer(options) => answer(project, options),
         Bench::Token(options) => bench_token::run(project, options),
+        Bench::Extension(options) => extension(project, options),
     }
+}
+
+fn extension(project: &Project, options: &Extension) -> Result<ExitCode> {
+    let tools = stack::prepare(project)?;
+    let stack = Stack::start(project, &tools, &stack::Options { headless: true, ..Default::default() })?;
+    let mut script = tools.node(project);
+    script.arg("e2e/bench-extension.mjs").arg("--stack").arg(&stack.file);
+    script.args(["--runs", &options.runs.to_string()]);
+    if options.json {
+        script.arg("--json");
+    }
+    Ok(exit_code(run_openly(&mut script)?))
 }
 
 fn answer(project: &Project, answer: &Answer) -> Result<ExitCode> {

@@ -8,6 +8,7 @@
 mod bench;
 mod bench_token;
 mod build;
+mod checklist;
 mod demo;
 mod identity;
 mod process;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     build,
+    checklist::{Checklist, Outcomes},
     process::{command, interrupted, run_into, run_openly, run_quietly, seconds, tail},
     project::Project,
     say,
@@ -87,6 +88,9 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     if options.only != Some(Half::Native) {
         total += step("end-to-end tests", || run.end_to_end())?;
     }
+    if options.grep.is_none() {
+        total += step("checklist", || run.checklist(options.only))?;
+    }
     say!("test: {}", seconds(start));
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -149,6 +153,24 @@ impl Run<'_> {
             }
         }
         Ok(counts)
+    }
+
+    /// Prints the promises, and whether the tests that ran show them to be kept.
+    fn checklist(&self, only: Option<Half>) -> Result<Counts> {
+        let list = Checklist::read(&self.project.root)?;
+        let mut outcomes = Outcomes::default();
+        if only != Some(Half::E2e) {
+            outcomes.read_native(&fs::read_to_string(self.project.log("native-tests"))?);
+        }
+        if only != Some(Half::Native) {
+            let report = fs::read_to_string(self.project.run_dir().join("e2e.json"))
+                .context("Playwright left no results")?;
+            outcomes.read_e2e(&serde_json::from_str(&report).context("Playwright's results")?);
+        }
+        let verdict = list.judge(&outcomes);
+        println!("{}", verdict.text);
+        // The broken ones are counted where their tests failed, but for those that did not run at all.
+        Ok(Counts { failed: verdict.missing, ..Counts::default() })
     }
 
     fn end_to_end(&self) -> Result<Counts> {
