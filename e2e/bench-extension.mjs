@@ -30,10 +30,12 @@ function summary(values) {
   return { median: at(0.5), p95: at(0.95), runs: sorted.length };
 }
 
-/** An extension document without a script of ours: nothing in it wakes the worker but what is measured. */
+/** The options page without its script: nothing in it wakes the worker but what is measured. */
 async function quietPage(chromium) {
   const page = await chromium.page();
-  await page.goto(`chrome-extension://${stack.extension_id}/managed_schema.json`);
+  await page.send('Network.enable');
+  await page.send('Network.setBlockedURLs', { urls: ['*page.js'] });
+  await page.goto(`chrome-extension://${stack.extension_id}/options.html`);
   return page;
 }
 

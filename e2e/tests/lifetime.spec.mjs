@@ -51,6 +51,63 @@ test('a kill in the middle of a call costs no packet, and page and popup have th
   await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });
 
+test('a worker killed a hundred times, idle, ringing and in a call: it registers again, the call never stops, the controls work', async ({ untouched, stack, switchboard }) => {
+  test.setTimeout(300_000);
+  const probe = await Probe.openBare(untouched, stack, switchboard);
+  const { voiceClientIdentity: identity } = await probe.register();
+  const page = await extensionPage(untouched, stack);
+  // The moments differ from kill to kill, and are the same in every run.
+  const moment = n => (n * 7919) % 1000;
+  const kills = { idle: 0, ringing: 0, live: 0 };
+  const kill = async phase => {
+    await untouched.killWorker(page);
+    kills[phase]++;
+  };
+  const registeredAgain = () => until('the registration to be back', async () => (await uiState(page)).registered, { timeout: 20_000 });
+  let muted = false;
+  /** The next command is carried out within two seconds, by turns from the page and from the popup. */
+  const controlsWork = async n => {
+    muted = !muted;
+    const wanted = muted;
+    const from = performance.now();
+    if (n % 2) await probe.send('SET_MUTE', { muted: wanted });
+    else await page.evaluate(on => chrome.runtime.connect({ name: 'popup' }).postMessage({ type: 'setMute', muted: on }), wanted);
+    await probe.waitState('the page to see the microphone switched', ({ call }) => call?.muted === wanted);
+    return performance.now() - from;
+  };
+  const delays = [];
+
+  for (let n = 1; n <= 30; n++) {
+    await kill('idle');
+    if (n % 3 === 0) await registeredAgain();
+    else await sleep(moment(n) / 4);
+  }
+  await registeredAgain();
+
+  for (let round = 1; round <= 10; round++) {
+    const { call_sid: sid } = await switchboard.call(`client:${identity}`);
+    await sleep(moment(round) / 5);
+    await kill('ringing');
+    await until('the ringing call to be answered by the next worker', async () => (await switchboard.getCall(sid)).answer_ms != null, { timeout: 20_000 });
+    muted = false;
+    await probe.waitState('the page to show the call', ({ call }) => call?.sid === sid && call.state === 'open', { timeout: 20_000 });
+    for (let n = 1; n <= 6; n++) {
+      await sleep(moment(round * 10 + n) / 4);
+      await kill('live');
+      delays.push(await controlsWork(n));
+    }
+    const { agent_to_customer: up, customer_to_agent: down, ended_by: ended } = await audioGoesOn(switchboard, sid, 600);
+    expect([up.lost, down.lost, ended ?? null], `round ${round}`).toEqual([0, 0, null]);
+    await probe.send('HANGUP_CALL');
+    await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+    await registeredAgain();
+  }
+  expect(kills).toEqual({ idle: 30, ringing: 10, live: 60 });
+  delays.sort((a, b) => a - b);
+  console.log(`    command to effect after a kill: median ${Math.round(delays[30])} ms, largest ${Math.round(delays.at(-1))} ms`);
+  expect(delays.at(-1)).toBeLessThan(2000);
+});
+
 test('a page that says hello long after the worker fell asleep is answered', async ({ untouched, stack, switchboard }) => {
   const probe = await Probe.openBare(untouched, stack, switchboard);
   await until('the idle worker to be stopped', async () => (await untouched.workers()).length === 0, { timeout: IDLE_MS + 20_000, every: 1000 });
