@@ -1,4 +1,4 @@
-//! Holdfast's own commands: `cargo xtask setup | build | demo | test | bench`.
+//! Holdfast's own commands: `cargo xtask setup | build | demo | test | bench | key | pack | policy`.
 //!
 //! Each command first makes sure that the machine has what it needs (`setup`), says what it does and how long it
 //! takes, and leaves no process behind.
@@ -13,6 +13,7 @@ mod demo;
 mod identity;
 mod process;
 mod project;
+mod rollout;
 mod setup;
 mod soak;
 mod stack;
@@ -49,6 +50,12 @@ enum Command {
     Bench(bench::Bench),
     /// Call after call, with killed workers and reloaded pages at random moments
     Soak(soak::Options),
+    /// Make the key that signs the extension: cargo xtask key FILE
+    Key(rollout::Arguments),
+    /// Pack the extension: CRX3, unpacked folder, Web Store archive, update manifest (--help says how)
+    Pack(rollout::Arguments),
+    /// Write the policies that install the extension and set it up (--help says how)
+    Policy(rollout::Arguments),
     /// Print the id that Chrome gives an unpacked extension
     ExtensionId {
         /// Directory of the unpacked extension
@@ -83,6 +90,15 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Test(options) => return test::run(&project, &options),
         Command::Bench(bench) => return bench::run(&project, &bench),
         Command::Soak(options) => return soak::run(&project, &options),
+        Command::Key(arguments) => return rollout::run(&project, "key", &arguments),
+        Command::Policy(arguments) => return rollout::run(&project, "policy", &arguments),
+        Command::Pack(arguments) => {
+            if !arguments.is_about_another_build() {
+                let tools = setup::run(&project)?;
+                build::run(&project, &tools)?;
+            }
+            return rollout::run(&project, "pack", &arguments);
+        }
         Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),
     }
     Ok(ExitCode::SUCCESS)

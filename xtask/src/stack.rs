@@ -52,6 +52,8 @@ pub struct Options {
     pub rtt_ms: u32,
     /// Whether the browser shows nothing.
     pub headless: bool,
+    /// Another extension id that the token service serves: that of the signed package.
+    pub signed_id: Option<String>,
 }
 
 /// Sandbox and token service, running until this value is dropped.
@@ -111,6 +113,9 @@ impl Stack {
             token_service.arg("--allow-missing-origin");
         }
         token_service.args(["--allowed-origin", &format!("chrome-extension://{extension_id}")]);
+        if let Some(id) = &options.signed_id {
+            token_service.args(["--allowed-origin", &format!("chrome-extension://{id}")]);
+        }
         token_service
             .env("TWILIO_ACCOUNT_SID", account::ACCOUNT_SID)
             .env("TWILIO_API_KEY_SID", account::API_KEY_SID)

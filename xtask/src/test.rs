@@ -11,6 +11,7 @@ use crate::{
     checklist::{Checklist, Outcomes},
     process::{command, interrupted, run_into, run_openly, run_quietly, seconds, tail},
     project::Project,
+    rollout::{self, PassingKey},
     say,
     setup::{self, Tools},
     stack::{self, Stack},
@@ -174,8 +175,11 @@ impl Run<'_> {
     }
 
     fn end_to_end(&self) -> Result<Counts> {
-        let options = stack::Options { headless: true, ..Default::default() };
         stack::compile_servers(self.project)?;
+        rollout::compile(self.project)?;
+        let key = PassingKey::make(self.project)?;
+        let options =
+            stack::Options { headless: true, signed_id: Some(key.id.clone()), ..Default::default() };
         let stack = Stack::start(self.project, self.tools, &options)?;
         let results = self.project.run_dir().join("e2e.json");
         if results.exists() {
@@ -193,6 +197,9 @@ impl Run<'_> {
         }
         playwright.arg("--reporter=list,json").env("PLAYWRIGHT_JSON_OUTPUT_FILE", &results);
         playwright.env("HOLDFAST_STACK", &stack.file);
+        // For the tests that pack and install the extension themselves.
+        playwright.env("HOLDFAST_ROLLOUT", self.project.target.join("debug/rollout"));
+        playwright.env("HOLDFAST_KEY", key.file()).env("HOLDFAST_SIGNED_ID", &key.id);
         let status = run_openly(&mut playwright)?;
         let counts = playwright_counts(&results)?;
         if !status.success() && counts.failed == 0 {

@@ -1,0 +1,404 @@
+//! The packages: unpacked folder, Web Store archive, signed CRX3, update manifest.
+//!
+//! The same files and the same key give the same bytes: entries are sorted, carry one fixed time, and the signature
+//! uses no randomness.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Cursor, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use worker_wasm::machine::config::PageOrigin;
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
+use crate::{
+    key::{SigningKey, sha256},
+    licences, xml,
+};
+
+/// Where the licences of what others wrote stand in the package.
+const LICENCES: &str = "THIRD-PARTY-LICENSES.txt";
+
+#[derive(Args)]
+pub struct Options {
+    /// The private key that signs the package (`cargo xtask key` makes one)
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Where the package will be downloaded from, for example https://voice-token.acme.example/extension/: writes
+    /// updates.xml, and names it in the package
+    #[arg(long, value_name = "URL", requires = "key")]
+    serve_from: Option<String>,
+    /// Another origin whose pages are Flex, beside https://flex.twilio.com; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    page_origin: Vec<PageOrigin>,
+    /// Another built extension than dist/extension
+    #[arg(long, value_name = "DIR")]
+    extension: Option<PathBuf>,
+    /// Another place for the packages than dist
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// An extension's files by their path inside of it, with `/` between the parts.
+type Files = BTreeMap<String, Vec<u8>>;
+
+pub fn run(root: &Path, options: &Options) -> Result<()> {
+    let key = options.key.as_deref().map(SigningKey::read).transpose()?;
+    let licences = licences::collect(root)?;
+    let extension = options.extension.clone().unwrap_or_else(|| root.join("dist/extension"));
+    let packages = Packages::make(files_of(&extension)?, licences, key.as_ref(), options)?;
+    packages.write(&options.out.clone().unwrap_or_else(|| root.join("dist")))?;
+    if key.is_none() {
+        println!("no CRX: it needs a key (--key FILE; cargo xtask key FILE makes one)");
+    }
+    Ok(())
+}
+
+/// Everything that is made, in memory.
+struct Packages {
+    version: String,
+    id: Option<String>,
+    unpacked: Files,
+    /// By file name.
+    archives: BTreeMap<String, Vec<u8>>,
+}
+
+impl Packages {
+    fn make(mut files: Files, licences: String, key: Option<&SigningKey>, options: &Options) -> Result<Self> {
+        let manifest =
+            files.get("manifest.json").context("the extension has no manifest.json: build it first")?;
+        let built: Value = serde_json::from_slice(manifest).context("manifest.json")?;
+        let version = built["version"].as_str().context("the manifest has no version")?.to_owned();
+        let serve_from = options.serve_from.as_deref().map(directory_url).transpose()?;
+        files.insert(LICENCES.into(), licences.into_bytes());
+
+        let mut manifest = built;
+        for origin in &options.page_origin {
+            allow_page(&mut manifest, origin)?;
+        }
+        let mut archives = BTreeMap::new();
+        // The store gives the package its key and its updates.
+        let mut for_store = manifest.clone();
+        if let Some(fields) = for_store.as_object_mut() {
+            fields.remove("key");
+            fields.remove("update_url");
+        }
+        archives.insert(
+            format!("holdfast-{version}-web-store.zip"),
+            zip(&with_manifest(files.clone(), &for_store))?,
+        );
+
+        if let Some(key) = key {
+            manifest["key"] = key.manifest_key().into();
+        }
+        if let Some(serve_from) = &serve_from {
+            manifest["update_url"] = format!("{serve_from}updates.xml").into();
+        }
+        let unpacked = with_manifest(files, &manifest);
+        if let Some(key) = key {
+            let crx = crx3(&zip(&unpacked)?, key)?;
+            let name = format!("holdfast-{version}.crx");
+            if let Some(serve_from) = &serve_from {
+                let codebase = format!("{serve_from}{name}");
+                let updates = update_manifest(&key.id(), &version, &codebase, &crx, &manifest);
+                archives.insert("updates.xml".into(), updates.into_bytes());
+            }
+            archives.insert(name, crx);
+        }
+        Ok(Self { version, id: key.map(SigningKey::id), unpacked, archives })
+    }
+
+    fn write(&self, out: &Path) -> Result<()> {
+        let folder = out.join(format!("holdfast-{}", self.version));
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        let mut total = 0;
+        for (path, bytes) in &self.unpacked {
+            let file = folder.join(path);
+            fs::create_dir_all(file.parent().context("a file lies in a directory")?)?;
+            fs::write(&file, bytes).with_context(|| file.display().to_string())?;
+            total += bytes.len();
+            if bytes.len() >= 50_000 {
+                println!("{:>9} bytes    {path}", bytes.len());
+            }
+        }
+        println!("{total:>9} bytes  {}/", folder.display());
+        for (name, bytes) in &self.archives {
+            let file = out.join(name);
+            fs::write(&file, bytes).with_context(|| file.display().to_string())?;
+            println!("{:>9} bytes  {}", bytes.len(), file.display());
+        }
+        if let Some(id) = &self.id {
+            println!("id {id}, version {}", self.version);
+        }
+        Ok(())
+    }
+}
+
+/// A directory's URL, ending in `/`. Chrome takes plain http from this machine only in tests, so it is not refused.
+fn directory_url(url: &str) -> Result<String> {
+    let has_scheme = url.starts_with("https://") || url.starts_with("http://127.0.0.1:");
+    if !has_scheme || url.contains(['?', '#', '"', '<', ' ']) {
+        bail!("--serve-from wants the https URL of a directory, without query");
+    }
+    Ok(if url.ends_with('/') { url.to_owned() } else { format!("{url}/") })
+}
+
+fn files_of(directory: &Path) -> Result<Files> {
+    let mut files = Files::new();
+    let mut open = vec![directory.to_path_buf()];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(&at).with_context(|| at.display().to_string())? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let inside = path.strip_prefix(directory)?;
+            let parts: Option<Vec<&str>> = inside.iter().map(|part| part.to_str()).collect();
+            let name = parts.with_context(|| format!("{} is not UTF-8", inside.display()))?.join("/");
+            files.insert(name, fs::read(&path).with_context(|| path.display().to_string())?);
+        }
+    }
+    Ok(files)
+}
+
+fn with_manifest(mut files: Files, manifest: &Value) -> Files {
+    files.insert("manifest.json".into(), format!("{manifest:#}\n").into_bytes());
+    files
+}
+
+/// The content script, and the right to put it into pages that are open already, for one more origin. Chrome lets
+/// nobody but the manifest, or an agent's click, give an extension a host, so another origin means another package.
+fn allow_page(manifest: &mut Value, origin: &PageOrigin) -> Result<()> {
+    let pattern = json!(format!("{origin}/*"));
+    for place in ["/content_scripts/0/matches", "/host_permissions"] {
+        let patterns = manifest.pointer_mut(place).and_then(Value::as_array_mut);
+        let patterns = patterns.with_context(|| format!("the manifest has no {place}"))?;
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern.clone());
+        }
+    }
+    Ok(())
+}
+
+fn zip(files: &Files) -> Result<Vec<u8>> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(9))
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
+    for (name, bytes) in files {
+        zip.start_file(name.as_str(), options)?;
+        zip.write_all(bytes)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}
+
+/// Signs an archive.
+/// Source: Chromium, `components/crx_file/crx3.proto` and `crx_creator.cc`.
+fn crx3(zip: &[u8], key: &SigningKey) -> Result<Vec<u8>> {
+    const SHA256_WITH_RSA: u64 = 2;
+    const SIGNED_HEADER_DATA: u64 = 10_000;
+    let signed_data = field(1, &key.id_bytes());
+    let mut message = b"CRX3 SignedData\0".to_vec();
+    message.extend(little_endian(signed_data.len())?);
+    message.extend(&signed_data);
+    message.extend(zip);
+    let proof = [field(1, key.public()), field(2, &key.sign(&message)?)].concat();
+    let header = [field(SHA256_WITH_RSA, &proof), field(SIGNED_HEADER_DATA, &signed_data)].concat();
+    let mut crx = b"Cr24".to_vec();
+    crx.extend(3_u32.to_le_bytes());
+    crx.extend(little_endian(header.len())?);
+    crx.extend(&header);
+    crx.extend(zip);
+    Ok(crx)
+}
+
+fn little_endian(length: usize) -> Result<[u8; 4]> {
+    Ok(u32::try_from(length)?.to_le_bytes())
+}
+
+/// A length-delimited field of a protocol buffer.
+fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for mut number in [number << 3 | 2, bytes.len() as u64] {
+        while number > 0x7f {
+            out.push((number & 0x7f) as u8 | 0x80);
+            number >>= 7;
+        }
+        out.push(number as u8);
+    }
+    out.extend(bytes);
+    out
+}
+
+/// What Chrome asks for every few hours.
+/// Source: Chromium, `extensions/common/updater/update_manifest.h`.
+fn update_manifest(id: &str, version: &str, codebase: &str, crx: &[u8], manifest: &Value) -> String {
+    let digest: String = sha256(crx).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <gupdate xmlns=\"http://www.google.com/update2/response\" protocol=\"2.0\">\n  \
+           <app appid=\"{id}\">\n    \
+             <updatecheck codebase=\"{}\" version=\"{}\" prodversionmin=\"{}\" hash_sha256=\"{digest}\" size=\"{}\"/>\n  \
+           </app>\n\
+         </gupdate>\n",
+        xml::safe(codebase),
+        xml::safe(version),
+        xml::safe(manifest["minimum_chrome_version"].as_str().unwrap_or("0")),
+        crx.len(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use zip::ZipArchive;
+
+    use super::*;
+
+    fn files() -> Files {
+        let manifest = json!({
+            "manifest_version": 3, "version": "1.2.3", "minimum_chrome_version": "120", "key": "development",
+            "content_scripts": [{"matches": ["https://flex.twilio.com/*"], "js": ["content.js"]}],
+            "host_permissions": ["https://flex.twilio.com/*"],
+        });
+        let files =
+            Files::from([("content.js".into(), b"1".to_vec()), ("pkg/worker.js".into(), vec![b'w'; 9_000])]);
+        with_manifest(files, &manifest)
+    }
+
+    fn options(serve_from: Option<&str>, page_origin: &[&str]) -> Options {
+        Options {
+            key: None,
+            serve_from: serve_from.map(str::to_owned),
+            page_origin: page_origin.iter().map(|origin| origin.parse().unwrap()).collect(),
+            extension: None,
+            out: None,
+        }
+    }
+
+    fn key() -> SigningKey {
+        SigningKey::make(&tempfile::tempdir().unwrap().path().join("key.pem")).unwrap()
+    }
+
+    fn make(key: Option<&SigningKey>, options: &Options) -> Packages {
+        Packages::make(files(), "licences".into(), key, options).unwrap()
+    }
+
+    fn manifest_in(archive: &[u8]) -> Value {
+        let mut archive = ZipArchive::new(Cursor::new(archive)).unwrap();
+        let mut text = String::new();
+        archive.by_name("manifest.json").unwrap().read_to_string(&mut text).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn the_same_files_and_the_same_key_give_the_same_bytes_whenever_they_are_packed() {
+        let (key, options) = (key(), options(Some("https://acme.test/x"), &[]));
+        let once = make(Some(&key), &options);
+        let mut archive =
+            ZipArchive::new(Cursor::new(&once.archives["holdfast-1.2.3-web-store.zip"])).unwrap();
+        for index in 0..archive.len() {
+            let time = archive.by_index(index).unwrap().last_modified();
+            assert_eq!(time, Some(DateTime::default()), "the clock has no part in it");
+        }
+        let twice = make(Some(&key), &options);
+        assert_eq!(once.archives, twice.archives);
+        assert_eq!(once.unpacked, twice.unpacked);
+        assert_eq!(
+            once.archives.keys().collect::<Vec<_>>(),
+            ["holdfast-1.2.3-web-store.zip", "holdfast-1.2.3.crx", "updates.xml"]
+        );
+    }
+
+    #[test]
+    fn the_package_is_a_crx3_whose_signature_its_own_public_key_confirms() {
+        let key = key();
+        let crx = &make(Some(&key), &options(None, &[])).archives["holdfast-1.2.3.crx"];
+        assert_eq!(crx[..8], *b"Cr24\x03\0\0\0");
+        let header_length = u32::from_le_bytes(crx[8..12].try_into().unwrap()) as usize;
+        let (header, archive) = crx[12..].split_at(header_length);
+        // The header's last field is the signed data: tag, length, and in it the id's tag, length and 16 bytes.
+        let signed_data = &header[header.len() - 18..];
+        assert_eq!(signed_data[2..], key.id_bytes());
+        let signature = &header[header.len() - 18 - 4 - 256..][..256];
+        let message = [b"CRX3 SignedData\0", &18_u32.to_le_bytes()[..], signed_data, archive].concat();
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public())
+            .verify(&message, signature)
+            .unwrap();
+        assert_eq!(manifest_in(archive)["key"], key.manifest_key());
+    }
+
+    #[test]
+    fn the_store_gets_neither_a_key_nor_an_update_url() {
+        let packages = make(Some(&key()), &options(Some("https://acme.test/x/"), &[]));
+        let manifest = manifest_in(&packages.archives["holdfast-1.2.3-web-store.zip"]);
+        assert!(manifest.get("key").is_none() && manifest.get("update_url").is_none(), "{manifest}");
+        let unpacked: Value = serde_json::from_slice(&packages.unpacked["manifest.json"]).unwrap();
+        assert_eq!(unpacked["update_url"], "https://acme.test/x/updates.xml");
+    }
+
+    #[test]
+    fn without_a_key_there_is_no_crx_and_the_unpacked_folder_keeps_the_development_id() {
+        let packages = make(None, &options(None, &[]));
+        assert_eq!(packages.archives.keys().collect::<Vec<_>>(), ["holdfast-1.2.3-web-store.zip"]);
+        let unpacked: Value = serde_json::from_slice(&packages.unpacked["manifest.json"]).unwrap();
+        assert_eq!(unpacked["key"], "development");
+    }
+
+    #[test]
+    fn every_package_carries_the_licences_of_others() {
+        let packages = make(None, &options(None, &[]));
+        assert_eq!(packages.unpacked[LICENCES], b"licences");
+        let archive = Cursor::new(&packages.archives["holdfast-1.2.3-web-store.zip"]);
+        assert!(ZipArchive::new(archive).unwrap().by_name(LICENCES).is_ok());
+    }
+
+    #[test]
+    fn a_package_for_a_self_hosted_flex_has_its_origin_beside_twilios_and_no_other() {
+        let packages = make(None, &options(None, &["https://flex.acme.test", "https://flex.acme.test"]));
+        let manifest: Value = serde_json::from_slice(&packages.unpacked["manifest.json"]).unwrap();
+        let both = json!(["https://flex.twilio.com/*", "https://flex.acme.test/*"]);
+        assert_eq!(manifest["content_scripts"][0]["matches"], both);
+        assert_eq!(manifest["host_permissions"], both);
+    }
+
+    #[test]
+    fn the_update_manifest_names_the_package_its_version_and_its_digest() {
+        let key = key();
+        let packages = make(Some(&key), &options(Some("https://acme.test/a&b"), &[]));
+        let updates = String::from_utf8(packages.archives["updates.xml"].clone()).unwrap();
+        xml::assert_well_formed(&updates);
+        let digest: String = sha256(&packages.archives["holdfast-1.2.3.crx"])
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        for part in [
+            format!("appid=\"{}\"", key.id()),
+            "codebase=\"https://acme.test/a&amp;b/holdfast-1.2.3.crx\"".into(),
+            "version=\"1.2.3\"".into(),
+            "prodversionmin=\"120\"".into(),
+            format!("hash_sha256=\"{digest}\""),
+        ] {
+            assert!(updates.contains(&part), "{part} is missing in {updates}");
+        }
+    }
+
+    #[test]
+    fn packages_are_served_over_tls() {
+        for bad in ["http://acme.test/", "acme.test", "https://acme.test/?x", "ftp://acme.test/"] {
+            assert!(directory_url(bad).is_err(), "{bad}");
+        }
+    }
+}
