@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { start } from './lib/cdp.mjs';
 import { uiState } from './lib/browser.mjs';
+import { answerConsentBare } from './lib/consent.mjs';
 import { DESKTOP, observe } from './lib/flex.mjs';
 import { Switchboard, readStack, sleep, until } from './lib/stack.mjs';
 
@@ -85,6 +86,7 @@ try {
   const flex = await chromium.page();
   await flex.send('Page.addScriptToEvaluateOnNewDocument', { source: `(${observe})()` });
   await flex.goto(DESKTOP);
+  await answerConsentBare(chromium, `chrome-extension://${stack.extension_id}/popup.html`);
   const state = () => uiState(extension);
   const registered = await until('the client to be registered', async () => {
     const now = await state();

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
+import { answerConsent } from './consent.mjs';
 
 /** 16-bit mono WAV of a steady tone: what the agent "says", so that the customer can recognise it. */
 export function toneWav(hz, seconds, rate = 48_000) {
@@ -48,9 +49,10 @@ export function scratch() {
 
 /**
  * Starts Chromium through Playwright. Playwright attaches to the extension's service worker and so keeps it alive:
- * for everything about the worker's lifetime use `lib/cdp.mjs` instead.
+ * for everything about the worker's lifetime use `lib/cdp.mjs` instead. Unless `consent` is false, the agent agrees to
+ * the token service as soon as the popup asks.
  */
-export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true } = {}) {
+export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, consent = true } = {}) {
   const temp = scratch();
   const context = await chromium.launchPersistentContext(path.join(temp.dir, 'profile'), {
     executablePath: stack.chromium,
@@ -67,6 +69,12 @@ export async function launch(stack, { extension = stack.extension_dir, extension
     }
   };
   if (microphone) await grant(true);
+  const popupUrl = `chrome-extension://${extensionId}/popup.html`;
+  // Another extension (--extension) may ask nothing.
+  const asks = extension && fs.existsSync(path.join(extension, 'popup.html'))
+    && fs.readFileSync(path.join(extension, 'popup.html'), 'utf8').includes('consent-allow');
+  // In the background, for as long as it takes; the browser's end is its end.
+  if (consent && asks) answerConsent(context, popupUrl).catch(() => {});
   return {
     context,
     extensionUrl: page => `chrome-extension://${extensionId}/${page}`,

@@ -16,6 +16,12 @@ export function observe() {
     if (!type.startsWith('VOICE_CLIENT_EXTENSION_')) return;
     seen.types[type] = (seen.types[type] ?? 0) + 1;
     if (type.endsWith('_CONFIGURE')) seen.configureAt ??= performance.now();
+    // The agent is asked about the token service once: how long a click takes is no part of the measure.
+    if (type.endsWith('_ERROR') && event.data.payload?.code === 'consent_needed') seen.asked = true;
+    if (type.endsWith('_CONFIGURED') && seen.asked) {
+      seen.asked = false;
+      seen.configureAt = performance.now();
+    }
     if (type.endsWith('_HEARTBEAT')) {
       seen.last = event.data.payload;
       // A replaced extension's heartbeat has no `registered`: there a heartbeat without an error must do.

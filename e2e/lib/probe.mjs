@@ -1,4 +1,5 @@
 // A small page at Flex's origin that plays the plugin's part by hand: for everything that needs no Flex UI.
+import { answerConsentBare } from './consent.mjs';
 import { sleep, until } from './stack.mjs';
 
 export const ORIGIN = 'https://flex.twilio.com';
@@ -35,8 +36,13 @@ export class Probe {
     const page = await chromium.page();
     await page.serve(ORIGIN, PROBE_HTML);
     await page.goto(`${ORIGIN}/probe`);
-    return new Probe(page, stack, switchboard);
+    const probe = new Probe(page, stack, switchboard);
+    probe.agree = () => answerConsentBare(chromium, `chrome-extension://${stack.extension_id}/popup.html`);
+    return probe;
   }
+
+  /** In a bare Chromium: the agent agrees to the token service, once per browser. (`launch` does it by itself.) */
+  agree = async () => {};
 
   /** Posts anything at all, as a script in the page would. */
   post = message => this.page.evaluate(data => window.postMessage(data, location.origin), message);
@@ -75,6 +81,9 @@ export class Probe {
   /** The whole handshake, as the plugin does it: answers every CONFIGURED with a Flex token. */
   async register() {
     await this.configure();
+    const isAsked = async () => (await this.received('ERROR')).some(({ payload }) => payload.code === 'consent_needed');
+    await until('the extension to answer CONFIGURE', async () => await this.count('CONFIGURED') > 0 || await isAsked());
+    if (await this.count('CONFIGURED') === 0) await this.agree();
     await this.wait('CONFIGURED');
     await this.sendFlexToken();
     return (await this.wait('HEARTBEAT', beat => beat.registered, { timeout: 20_000 })).payload;

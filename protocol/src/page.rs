@@ -267,16 +267,24 @@ pub const TO_PAGE_TYPES: [&str; 6] = [
     "VOICE_CLIENT_EXTENSION_ERROR",
 ];
 
-/// From the content script to the worker, beside [`ToExtension`]: a message of the page was answered with an ERROR and
-/// not passed on. So that the popup can say that this page's plugin does not fit; nothing of the message goes along.
+/// From the content script to the worker, beside [`ToExtension`]: what was not passed on. So that the popup can say that
+/// this page's plugin does not fit; nothing of the messages goes along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
 pub enum Refusal {
-    /// See [`Refusal`]. Not in the contract's namespace: no page can send it past the content script.
+    /// A message of the page was answered with an ERROR. Not in the contract's namespace: no page can send it past the content script.
     #[serde(rename = "HOLDFAST_REFUSED")]
     Refused {
         /// [`ProblemCode::MalformedMessage`] or [`ProblemCode::UnknownType`].
         code: ProblemCode,
+    },
+    /// Messages that were dropped without an answer since this was last said, for the counters.
+    #[serde(rename = "HOLDFAST_DROPPED")]
+    Dropped {
+        /// In the contract's namespace, and from another window or origin.
+        foreign: u32,
+        /// More than is taken in a second.
+        flooded: u32,
     },
 }
 

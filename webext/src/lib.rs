@@ -190,6 +190,27 @@ pub mod storage {
         Ok(())
     }
 
+    /// Reads one key of `chrome.storage.local` (disk; survives the browser). `None` as for [`session_get`].
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words.
+    pub async fn local_get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
+        let items = ffi::local_get(&key.into()).await?;
+        let value = js_sys::Reflect::get(&items, &key.into())?;
+        Ok(if value.is_undefined() { None } else { from_js(value).ok() })
+    }
+
+    /// Writes one key of `chrome.storage.local`. Nothing secret: it is a file.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words.
+    pub async fn local_set<T: Serialize>(key: &str, value: &T) -> Result<(), Error> {
+        let items = js_sys::Object::new();
+        js_sys::Reflect::set(&items, &key.into(), &to_js(value)?)?;
+        ffi::local_set(&items).await?;
+        Ok(())
+    }
+
     /// Reads the administrator's policy, `chrome.storage.managed`: only the keys that the administrator set.
     /// Empty for some seconds after a forced install, so listen to [`on_managed_changed`] too.
     ///

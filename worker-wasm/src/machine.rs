@@ -12,23 +12,33 @@
 //! | [`token`] | Flex tokens in, Voice tokens out |
 //! | `registration` | the `Device` |
 //! | [`call`] | the one call |
+//! | [`waiting`] | a second one |
+//! | [`quality`] | how it sounds |
+//! | `audio` | microphone, speaker, volume |
+//! | [`consent`] | the agent's word on a token service that no policy names |
 //! | `offscreen` | the document that carries it |
+//! | `flood` | how much is taken from somebody at a time |
 //! | `view` | what is shown |
 //! | [`persisted`] | what outlives a killed worker |
 //! | `update` | when a new version takes over |
 
+mod audio;
 pub mod call;
 pub mod command;
 pub mod config;
+pub mod consent;
 pub mod event;
+mod flood;
 mod offscreen;
 pub mod persisted;
 pub mod ports;
+pub mod quality;
 mod registration;
 mod timers;
 pub mod token;
 mod update;
 mod view;
+pub mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -36,17 +46,21 @@ pub use command::{Badge, Command, TokenRequest};
 pub use event::{
     DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage, PortId, Sender,
 };
-pub use persisted::Persisted;
+pub use persisted::{Persisted, Remembered};
 use protocol::{
-    Problem, Timestamp,
+    Problem, ProblemCode, Timestamp,
     offscreen::ToOffscreen,
     state::{LogEntry, LogLevel},
 };
 
 use self::{
+    audio::AudioTests,
     config::{Policy, PolicyValues},
+    consent::Consent,
+    flood::Bucket,
     offscreen::Offscreen,
     ports::{Peer, Trust},
+    quality::Sound,
     registration::Registration,
     timers::{Jitter, Timer, Timers},
     token::TokenWork,
@@ -57,6 +71,15 @@ use self::{
 const RESTORE_GRACE_MS: u64 = 3_000;
 /// A clock that is set back by more than this takes the deadlines along.
 const CLOCK_TOLERANCE_MS: u64 = 1_000;
+
+/// Why something that was asked for is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Refused {
+    /// For code.
+    code: ProblemCode,
+    /// For people.
+    message: &'static str,
+}
 
 /// What a worker process knows when it starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,12 +107,21 @@ pub struct Machine {
     policy: Policy,
     durable: Persisted,
     saved: Persisted,
+    remembered: Remembered,
+    written: Remembered,
 
     peers: BTreeMap<PortId, Peer>,
     tokens: TokenWork,
     registration: Registration,
     /// The worker's own object of the live call, while it is on offer.
     offer: Option<OfferId>,
+    /// The same of the call that waits.
+    waiting_offer: Option<OfferId>,
+    /// How the live call sounds. The saved state has it up to some seconds ago.
+    sound: Sound,
+    audio_tests: AudioTests,
+    /// How many digits may still be sent.
+    digits: Bucket,
     /// The call comes from the saved state, and the offscreen document has not yet confirmed it.
     restored_call: bool,
     /// What waits for the offscreen document to carry the call.
@@ -122,10 +154,16 @@ impl Machine {
             policy: Policy::default(),
             durable: Persisted::default(),
             saved: Persisted::default(),
+            remembered: Remembered::default(),
+            written: Remembered::default(),
             peers: BTreeMap::new(),
             tokens: TokenWork::default(),
             registration: Registration::default(),
             offer: None,
+            waiting_offer: None,
+            sound: Sound::default(),
+            audio_tests: AudioTests::default(),
+            digits: ports::DIGITS,
             restored_call: false,
             call_commands: Vec::new(),
             call_problem: None,
@@ -146,12 +184,14 @@ impl Machine {
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
         self.follow_clock(now);
         if let Some(backlog) = &mut self.backlog {
-            let Event::Started { persisted, policy } = event else {
+            let Event::Started { persisted, remembered, policy } = event else {
                 backlog.push(event);
                 return Vec::new();
             };
             let backlog = std::mem::take(backlog);
             self.backlog = None;
+            self.remembered = *remembered;
+            self.written.clone_from(&self.remembered);
             self.started(persisted, &policy, now);
             for event in backlog {
                 self.take_in(event, now);
@@ -225,6 +265,7 @@ impl Machine {
             Timer::Accept => self.accept_overdue(now),
             Timer::CallLost => self.call_lost(now),
             Timer::HangUp => self.hang_up_overdue(now),
+            Timer::Waiting => self.waiting_overdue(now),
             Timer::ProblemFade => self.call_problem = None,
             // These only held something back; settling goes on from here.
             Timer::Refresh
@@ -237,8 +278,10 @@ impl Machine {
 
     fn settle(&mut self, now: Timestamp) {
         self.obey_policy(now);
+        self.settle_waiting(now);
         self.settle_token(now);
         self.settle_device(now);
+        self.settle_audio();
         self.settle_offscreen(now);
         self.settle_call(now);
         let is_restoring = self.timers.is_armed(Timer::RestoreGrace);
@@ -257,6 +300,10 @@ impl Machine {
             self.saved.clone_from(&self.durable);
             self.out.push(Command::Save(Box::new(self.saved.clone())));
         }
+        if self.remembered != self.written {
+            self.written.clone_from(&self.remembered);
+            self.out.push(Command::Remember(Box::new(self.written.clone())));
+        }
     }
 
     fn started(&mut self, persisted: Option<Box<Persisted>>, policy: &PolicyValues, now: Timestamp) {
@@ -271,12 +318,14 @@ impl Machine {
                 self.timers.arm(Timer::RestoreGrace, now.plus(RESTORE_GRACE_MS));
             }
             self.restore_call(now);
+            self.restore_waiting(now);
         } else {
             self.info(now, format!("Version {} has started.", self.version));
             // Installed, updated or enabled while Flex was open: Chrome puts content scripts only into pages that
             // are loaded from now on.
             self.out.push(Command::EnterOpenPages);
         }
+        self.count("workers_started");
         self.out.push(Command::CheckMicrophone);
         self.policy_changed(policy, now);
     }
@@ -293,13 +342,16 @@ impl Machine {
         }
         // A page that was refused under the old policy may be welcome now, and the other way round.
         let policy = self.policy.clone();
-        self.close_pages(|page| page.rejected || !policy.allows_page(&page.origin));
+        let is_agreed =
+            self.durable.config.as_ref().is_none_or(|config| self.consent_to(config) == Consent::Given);
+        self.close_pages(|page| page.rejected || !is_agreed || !policy.allows_page(&page.origin));
+        self.reconsider_pages(now);
     }
 
     /// Lets go of a configuration that policy no longer allows; of a live call only when it has ended.
     fn obey_policy(&mut self, now: Timestamp) {
         let is_allowed = self.durable.config.as_ref().is_none_or(|config| self.policy.allows(config));
-        if !is_allowed && self.durable.call.is_none() {
+        if !is_allowed && !self.is_busy() {
             self.warn(
                 now,
                 "The administrator's policy names another account or token service: starting over.",
@@ -310,12 +362,19 @@ impl Machine {
 
     /// Forgets account, tokens and registration. Pages are told, and connect anew.
     fn forget(&mut self, now: Timestamp) {
+        self.drop_waiting();
         self.forget_registration();
-        let log = std::mem::take(&mut self.durable.log);
-        let microphone_proven = self.durable.microphone_proven;
-        let last_ended = self.durable.last_ended.take();
-        let update = self.durable.update.take();
-        self.durable = Persisted { log, microphone_proven, last_ended, update, ..Persisted::default() };
+        let old = std::mem::take(&mut self.durable);
+        self.durable = Persisted {
+            log: old.log,
+            microphone_proven: old.microphone_proven,
+            last_ended: old.last_ended,
+            audio: old.audio,
+            calls: old.calls,
+            counters: old.counters,
+            update: old.update,
+            ..Persisted::default()
+        };
         self.tokens = self.tokens.reset();
         self.call_problem = None;
         self.timers.clear();
@@ -336,6 +395,16 @@ impl Machine {
             self.timers.shift_back(back);
         }
         self.last_now = now;
+    }
+
+    /// Counts something for support.
+    fn count(&mut self, what: &'static str) {
+        self.count_many(what, 1);
+    }
+
+    fn count_many(&mut self, what: &'static str, times: u32) {
+        let count = self.durable.counters.entry(what.into()).or_default();
+        *count = count.saturating_add(times);
     }
 
     fn info(&mut self, now: Timestamp, message: impl Into<String>) {

@@ -21,7 +21,9 @@ use webext::{Inbox, Port, alarms, offscreen, permissions, runtime, storage};
 
 use crate::machine::{
     Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId, PageMessage,
-    Persisted, PortId, Sender, persisted::STORAGE_KEY, ports::Trust,
+    Persisted, PortId, Remembered, Sender,
+    persisted::{REMEMBERED_KEY, STORAGE_KEY},
+    ports::Trust,
 };
 
 const OFFSCREEN_PAGE: &str = "offscreen.html";
@@ -83,7 +85,12 @@ pub fn start() {
             webext::console_warn(&format!("The saved state cannot be read: {error}"));
             None
         });
-        shell.report(Event::Started { persisted, policy: policy().await });
+        let remembered = storage::local_get(REMEMBERED_KEY).await.unwrap_or_else(|error| {
+            webext::console_warn(&format!("What this browser remembers cannot be read: {error}"));
+            None
+        });
+        let remembered: Box<Remembered> = remembered.unwrap_or_default();
+        shell.report(Event::Started { persisted, remembered, policy: policy().await });
     });
 }
 
@@ -194,6 +201,11 @@ impl Shell {
             Command::Watchdog { on: true } => alarms::every(WATCHDOG, WATCHDOG_MINUTES),
             Command::Watchdog { on: false } => alarms::clear(WATCHDOG),
             Command::Save(state) => self.save(state),
+            Command::Remember(remembered) => spawn_local(async move {
+                if let Err(error) = storage::local_set(REMEMBERED_KEY, &remembered).await {
+                    webext::console_warn(&format!("A choice cannot be remembered: {error}"));
+                }
+            }),
             Command::Badge(badge) => show(badge),
             Command::CheckMicrophone => {
                 let this = Rc::clone(self);
@@ -372,8 +384,10 @@ impl Shell {
 /// Judges a content script's message by its type, then parses it.
 fn read_page_message(message: JsValue) -> PageMessage {
     let name = js_sys::Reflect::get(&message, &"type".into()).ok().and_then(|name| name.as_string());
-    if let Ok(Refusal::Refused { code }) = webext::from_js(message.clone()) {
-        return PageMessage::Refused(code);
+    match webext::from_js(message.clone()) {
+        Ok(Refusal::Refused { code }) => return PageMessage::Refused(code),
+        Ok(Refusal::Dropped { foreign, flooded }) => return PageMessage::Dropped { foreign, flooded },
+        Err(_) => {}
     }
     // What does not parse is not shown: it is the page's text.
     let Ok(message) = webext::from_js::<ToExtension>(message) else {

@@ -383,7 +383,11 @@ fn what_comes_before_the_saved_state_is_read_is_not_lost_and_keeps_its_order() {
     rig.flex_token(PAGE, "canary-flex-1", 8 * HOUR);
     rig.opens(PortId(9), "flexUI", own_page("popup.html"));
     assert!(rig.commands.is_empty());
-    rig.happens(Event::Started { persisted: None, policy: PolicyValues::default() });
+    rig.happens(Event::Started {
+        persisted: None,
+        remembered: Box::new(agreed()),
+        policy: PolicyValues::default(),
+    });
     assert_eq!(rig.configureds(PAGE), 1);
     assert!(rig.fetched());
     assert!(rig.did(|command| *command == Command::ClosePort { port: PortId(9) }));

@@ -1,12 +1,12 @@
 //! The one call: offered to the worker, carried by the offscreen document.
 
 use protocol::{
-    CallPhase, CallSid, CallView, Problem, ProblemCode, Secret, Timestamp,
+    CallPhase, CallSid, CallSummary, CallView, Problem, ProblemCode, Secret, Timestamp,
     offscreen::{OffscreenCall, ToOffscreen},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Machine, event::OfferId, timers::Timer};
+use super::{Command, Machine, Refused, event::OfferId, persisted, quality::Sound, timers::Timer};
 
 /// How long a live call waits for the offscreen document to appear (again).
 const OFFSCREEN_MS: u64 = 10_000;
@@ -26,7 +26,7 @@ const MAX_WAITING_COMMANDS: usize = 16;
 /// The live call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveCall {
-    /// What popup and page see.
+    /// What popup and page see, without how it sounds.
     pub view: CallView,
     /// How far the hand-over is.
     pub stage: Stage,
@@ -35,6 +35,38 @@ pub struct LiveCall {
     pub handed_over: bool,
     /// True once somebody asked to end it.
     pub hang_up: bool,
+    /// How it has sounded, up to some seconds ago.
+    #[serde(default)]
+    pub sound: Sound,
+}
+
+impl LiveCall {
+    fn new(sid: CallSid, stage: Stage, now: Timestamp) -> Self {
+        Self {
+            view: CallView {
+                sid,
+                state: CallPhase::Connecting,
+                since: now,
+                answered_at: None,
+                muted: false,
+                from: None,
+                on_hold: None,
+                quality: None,
+                warnings: Vec::new(),
+            },
+            stage,
+            handed_over: false,
+            hang_up: false,
+            sound: Sound::default(),
+        }
+    }
+
+    /// A call that the gateway offers.
+    pub(super) fn offered(sid: CallSid, connect_token: Secret, from: Option<String>, now: Timestamp) -> Self {
+        let mut call = Self::new(sid, Stage::Waiting { connect_token }, now);
+        call.view.from = from;
+        call
+    }
 }
 
 /// How far the hand-over of a call is.
@@ -77,11 +109,8 @@ impl Machine {
             self.warn(now, "Rejected a call that the gateway did not describe well enough to accept it.");
             return self.out.push(Command::RejectOffer { offer });
         };
-        if let Some(call) = &mut self.durable.call {
-            if call.view.sid != sid {
-                self.warn(now, "Rejected a second call: one is live.");
-                return self.out.push(Command::RejectOffer { offer });
-            }
+        let from = from.map(|from| from.chars().filter(|c| !c.is_control()).take(MAX_FROM_CHARS).collect());
+        if let Some(call) = self.durable.call.as_mut().filter(|call| call.view.sid == sid) {
             // The same call once more, after the gateway lost its socket to us. Rejecting would end the call.
             let unneeded = if let Stage::Waiting { connect_token: held } = &mut call.stage {
                 *held = connect_token;
@@ -96,28 +125,22 @@ impl Machine {
             self.warn(now, "Rejected a call that has ended already.");
             return self.out.push(Command::RejectOffer { offer });
         }
+        if self.is_busy() {
+            return self.second_call(offer, sid, connect_token, from, now);
+        }
         self.info(now, "A call is offered.");
+        self.begin_call(LiveCall::offered(sid, connect_token, from, now), now);
+        self.offer = Some(offer);
+        self.hand_over(now);
+    }
+
+    /// A call becomes the live one.
+    pub(super) fn begin_call(&mut self, call: LiveCall, _now: Timestamp) {
+        self.count("calls_begun");
         self.call_problem = None;
         self.timers.disarm(Timer::ProblemFade);
-        self.offer = Some(offer);
-        self.durable.call = Some(LiveCall {
-            view: CallView {
-                sid,
-                state: CallPhase::Connecting,
-                since: now,
-                answered_at: None,
-                muted: false,
-                from: from
-                    .map(|from| from.chars().filter(|c| !c.is_control()).take(MAX_FROM_CHARS).collect()),
-                on_hold: None,
-                quality: None,
-                warnings: Vec::new(),
-            },
-            stage: Stage::Waiting { connect_token },
-            handed_over: false,
-            hang_up: false,
-        });
-        self.hand_over(now);
+        self.sound = Sound::default();
+        self.durable.call = Some(call);
     }
 
     /// Tells the offscreen document to accept the waiting call, if both are there.
@@ -142,7 +165,7 @@ impl Machine {
 
     /// An offered call is no longer on offer: its caller gave up, or it was handed over.
     pub(super) fn offer_gone(&mut self, offer: OfferId, now: Timestamp) {
-        if self.offer != Some(offer) {
+        if self.waiting_gave_up(offer, now) || self.offer != Some(offer) {
             return;
         }
         self.offer = None;
@@ -208,22 +231,7 @@ impl Machine {
             None => {}
         }
         self.info(now, "Took up the call that the offscreen document holds.");
-        self.durable.call = Some(LiveCall {
-            view: CallView {
-                sid: held.sid.clone(),
-                state: held.state,
-                since: now,
-                answered_at: None,
-                muted: held.muted,
-                from: None,
-                on_hold: None,
-                quality: None,
-                warnings: Vec::new(),
-            },
-            stage: Stage::Carried,
-            handed_over: false,
-            hang_up: false,
-        });
+        self.begin_call(LiveCall::new(held.sid.clone(), Stage::Carried, now), now);
         self.update_call(&held, now);
     }
 
@@ -269,6 +277,19 @@ impl Machine {
                 Command::RejectOffer { offer }
             });
         }
+        let calls = &mut self.durable.calls;
+        if calls.len() >= persisted::CALLS {
+            calls.pop_front();
+        }
+        calls.push_back(CallSummary {
+            sid: call.view.sid.clone(),
+            from: call.view.from,
+            since: call.view.since,
+            answered_at: call.view.answered_at,
+            ended_at: now,
+            problem: problem.clone(),
+            quality: std::mem::take(&mut self.sound).summary(),
+        });
         self.durable.last_ended = Some(call.view.sid);
         for timer in [Timer::Accept, Timer::HangUp, Timer::CallLost, Timer::CallOffscreen] {
             self.timers.disarm(timer);
@@ -296,10 +317,11 @@ impl Machine {
         sid: Option<&CallSid>,
         command: CallCommand,
         now: Timestamp,
-    ) -> Result<(), &'static str> {
-        let Some(call) = &mut self.durable.call else { return Err("There is no call.") };
+    ) -> Result<(), Refused> {
+        let no_call = |message| Err(Refused { code: ProblemCode::NoCall, message });
+        let Some(call) = &mut self.durable.call else { return no_call("There is no call.") };
         if sid.is_some_and(|sid| *sid != call.view.sid) {
-            return Err("That call is over.");
+            return no_call("That call is over.");
         }
         let call_sid = call.view.sid.clone();
         match command {
@@ -316,6 +338,21 @@ impl Machine {
             CallCommand::SendDigits(digits) => self.tell_call(ToOffscreen::SendDigits { call_sid, digits }),
         }
         Ok(())
+    }
+
+    /// Flex says whether it holds the customer. Of a call that is over, that is no news.
+    pub(super) fn call_context(&mut self, context: &protocol::page::CallContext) {
+        if let Some(call) = self.durable.call.as_mut().filter(|call| call.view.sid == context.call_sid) {
+            call.view.on_hold = Some(context.on_hold);
+        }
+    }
+
+    /// The live call as popup and page see it.
+    pub(super) fn call_view(&self) -> Option<CallView> {
+        let mut view = self.durable.call.as_ref()?.view.clone();
+        view.quality = self.sound.samples.back().copied();
+        view.warnings = self.sound.warnings.iter().copied().collect();
+        Some(view)
     }
 
     /// Sends to the call, or as soon as the offscreen document carries it.
@@ -354,6 +391,7 @@ impl Machine {
     pub(super) fn restore_call(&mut self, now: Timestamp) {
         let Some(call) = &self.durable.call else { return };
         self.restored_call = true;
+        self.sound.clone_from(&call.sound);
         if call.hang_up {
             self.timers.arm(Timer::HangUp, now.plus(HANG_UP_MS));
         }

@@ -4,7 +4,7 @@ use protocol::{Secret, TokenUrl, offscreen::ToOffscreen, page::ToPage, popup::To
 
 use super::{
     event::{DeviceId, OfferId, PortId},
-    persisted::Persisted,
+    persisted::{Persisted, Remembered},
 };
 
 /// One thing to do. The shell carries commands out in their order and decides nothing.
@@ -83,6 +83,8 @@ pub enum Command {
     },
     /// Write the state to `chrome.storage.session`.
     Save(Box<Persisted>),
+    /// Write to `chrome.storage.local`.
+    Remember(Box<Remembered>),
     /// Show this on the toolbar button.
     Badge(Badge),
     /// Read the microphone permission; answered by [`super::Event::Microphone`].

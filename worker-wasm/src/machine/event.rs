@@ -7,7 +7,10 @@ use protocol::{
     popup::FromPopup,
 };
 
-use super::{config::PolicyValues, persisted::Persisted};
+use super::{
+    config::PolicyValues,
+    persisted::{Persisted, Remembered},
+};
 
 /// A `chrome.runtime` port, as the shell numbers them. Never used twice by one worker process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +31,8 @@ pub enum Event {
     Started {
         /// What the process before this one saved; `None` on a cold start.
         persisted: Option<Box<Persisted>>,
+        /// What this browser knows for good.
+        remembered: Box<Remembered>,
         /// The administrator's policy.
         policy: PolicyValues,
     },
@@ -142,6 +147,13 @@ pub enum PageMessage {
     Malformed(Kind),
     /// The content script refused a message of the page, and answered it.
     Refused(ProblemCode),
+    /// What the content script dropped since it last said so.
+    Dropped {
+        /// Messages of the contract's namespace from another window or origin.
+        foreign: u32,
+        /// Messages beyond what it takes in a second.
+        flooded: u32,
+    },
 }
 
 /// What came of asking the token service.

@@ -1,7 +1,7 @@
 //! The offscreen document: open and warm while there is something to be ready for.
 
 use protocol::{
-    Secret, Timestamp,
+    AudioSettings, Secret, Timestamp,
     offscreen::{FromOffscreen, ToOffscreen},
 };
 
@@ -31,9 +31,18 @@ pub(super) enum State {
         port: PortId,
         /// Token and edge of the last Prepare.
         prepared: Option<(Secret, Option<String>)>,
+        told: Told,
     },
     /// Chrome was asked to close it.
     Closing,
+}
+
+/// What the document was told of microphone and speaker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) settings: Option<AudioSettings>,
+    /// `None` when it may still be testing for a worker that was killed.
+    pub(super) is_testing: Option<bool>,
 }
 
 /// The document and how often it failed to come.
@@ -46,6 +55,13 @@ pub(super) struct Offscreen {
 impl Offscreen {
     pub(super) const fn is_ready(&self) -> bool {
         matches!(self.state, State::Ready { .. })
+    }
+
+    pub(super) const fn told(&mut self) -> Option<&mut Told> {
+        match &mut self.state {
+            State::Ready { told, .. } => Some(told),
+            _ => None,
+        }
     }
 
     fn is_on(&self, port: PortId) -> bool {
@@ -63,9 +79,13 @@ impl Machine {
             if self.offscreen.state == State::Closing {
                 return;
             }
-            self.offscreen = Offscreen { state: State::Ready { port, prepared: None }, failures: 0 };
+            let is_microphone_open = self.durable.audio.as_ref().is_some_and(|audio| audio.microphone_open);
+            let told = Told { settings: None, is_testing: (!is_microphone_open).then_some(false) };
+            self.offscreen = Offscreen { state: State::Ready { port, prepared: None, told }, failures: 0 };
             self.timers.disarm(Timer::OffscreenHello);
             self.timers.disarm(Timer::OffscreenRetry);
+            // Before a call is handed over, so that it begins on the right devices.
+            self.settle_audio();
             return self.offscreen_says_hello(call, now);
         }
         if !self.offscreen.is_on(port) {
@@ -76,10 +96,12 @@ impl Machine {
             FromOffscreen::Hello { .. } => {}
             FromOffscreen::Call { call } => self.offscreen_holds(call, now),
             FromOffscreen::Ended { call_sid, problem } => self.offscreen_ended(&call_sid, problem, now),
-            FromOffscreen::Audio { .. }
-            | FromOffscreen::Quality { .. }
-            | FromOffscreen::Warning { .. }
-            | FromOffscreen::Level { .. } => {}
+            FromOffscreen::Audio { state } => self.audio_changed(*state),
+            FromOffscreen::Quality { call_sid, sample } => self.quality_sampled(&call_sid, sample),
+            FromOffscreen::Warning { call_sid, warning, raised } => {
+                self.quality_warned(&call_sid, warning, raised, now);
+            }
+            FromOffscreen::Level { percent } => self.microphone_level(percent),
             FromOffscreen::Ping => self.tell_offscreen(ToOffscreen::Pong),
             FromOffscreen::Note { message } => {
                 let note: String = message.chars().take(MAX_NOTE_CHARS).collect();
@@ -151,7 +173,10 @@ impl Machine {
     /// Opens the document when it is wanted, keeps it ready, and closes it when nothing needs it.
     pub(super) fn settle_offscreen(&mut self, now: Timestamp) {
         let has_call = self.durable.call.is_some();
-        let wanted = has_call || self.durable.voice.is_some();
+        let wanted = has_call
+            || self.durable.voice.is_some()
+            || self.audio_tests.are_wanted()
+            || self.is_options_page_open();
         match &mut self.offscreen.state {
             State::Closed if wanted && !self.timers.is_armed(Timer::OffscreenRetry) => {
                 self.offscreen.state = State::Opening;
@@ -161,7 +186,7 @@ impl Machine {
             State::Ready { .. } if !wanted => self.reset_offscreen(now),
             // Not before the gateway has named the edge, nor with a token that it would refuse; and the
             // Device that carries a call is left alone.
-            State::Ready { port, prepared } if !has_call && self.registration.is_registered() => {
+            State::Ready { port, prepared, .. } if !has_call && self.registration.is_registered() => {
                 let Some(voice) = self.durable.voice.as_ref().filter(|voice| voice.is_good(now)) else {
                     return;
                 };

@@ -1,15 +1,17 @@
 //! What outlives a killed worker: one value in `chrome.storage.session`, which is memory and gone with the
-//! browser.
+//! browser. What outlives the browser too is [`Remembered`], one value in `chrome.storage.local`: nothing secret.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use protocol::{CallSid, Identity, state::LogEntry};
+use protocol::{AudioSettings, AudioState, CallSid, CallSummary, Identity, state::LogEntry};
 use serde::{Deserialize, Serialize};
 
 use super::{
     call::LiveCall,
     config::Config,
+    consent::Agreement,
     token::{FlexToken, VoiceToken},
+    waiting::Waiting,
 };
 
 /// The key in `chrome.storage.session`.
@@ -18,8 +20,25 @@ pub const STORAGE_KEY: &str = "state";
 /// How many lines the flight recorder keeps.
 pub const LOG_LINES: usize = 200;
 
+/// How many calls are kept in figures.
+pub const CALLS: usize = 20;
+
+/// The key in `chrome.storage.local`.
+pub const REMEMBERED_KEY: &str = "remembered";
+
+/// What this browser knows for good: written to disk, so nothing secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    /// What the agent has chosen.
+    pub audio: AudioSettings,
+    /// The token services that the agent has agreed to, oldest first.
+    pub agreements: Vec<Agreement>,
+}
+
 /// The durable half of the machine's state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Persisted {
     /// What this browser is pinned to.
     pub config: Option<Config>,
@@ -33,13 +52,22 @@ pub struct Persisted {
     pub error_seen: bool,
     /// The live call.
     pub call: Option<LiveCall>,
+    /// A second call that waits for the agent's word.
+    pub waiting: Option<Waiting>,
     /// The call that ended last, so that a late word about it does not bring it back.
     pub last_ended: Option<CallSid>,
     /// True once a call was open: then the microphone works, whatever the permission's state says.
     pub microphone_proven: bool,
     /// The version that Chrome has ready and that waits for its time: Chrome says so only once.
-    #[serde(default)]
     pub update: Option<String>,
+    /// The devices that the offscreen document named last.
+    pub audio: Option<AudioState>,
+    /// The token services that the agent has declined, until Restart.
+    pub declined: Vec<Agreement>,
+    /// The last calls, oldest first.
+    pub calls: VecDeque<CallSummary>,
+    /// How often something happened, by the names that support greps for.
+    pub counters: BTreeMap<String, u32>,
     /// The flight recorder, oldest first.
     pub log: VecDeque<LogEntry>,
 }

@@ -1,18 +1,20 @@
 //! Who is connected, who is believed, and what they ask for.
 
 use protocol::{
-    Problem, ProblemCode, Timestamp,
-    page::{ErrorReply, Heartbeat, Kind, ToExtension, ToPage},
+    DtmfDigits, Problem, ProblemCode, Timestamp,
+    page::{Configure, ErrorReply, Heartbeat, Kind, ToExtension, ToPage},
     popup::{FromPopup, ToPopup},
     port,
     state::{ClientState, UiState},
 };
 
 use super::{
-    Command, Machine,
+    Command, Machine, Refused,
     call::CallCommand,
-    config,
+    config::{self, Config},
+    consent::{Consent, consent_declined, consent_needed},
     event::{PageMessage, PortId, Sender},
+    flood::Bucket,
     timers::Timer,
     token::ASK_PAGES_MS,
 };
@@ -20,8 +22,17 @@ use super::{
 /// Between two heartbeats.
 const HEARTBEAT_MS: u64 = 1_000;
 
+/// More than any plugin says: so many messages at once, and so many a second for good. The content script is stricter.
+const PAGE_MESSAGES: Bucket = Bucket::new(200, 100);
+/// More than anybody types: so many digits at once (the longest message), and so many a second for good.
+pub(super) const DIGITS: Bucket = Bucket::new(32, 20);
+/// How long a flood is shown after it, and how rarely the page is told.
+const FLOOD_SHOWN_MS: u64 = 10_000;
+
 /// The extension's own pages that may open a popup port.
 const OWN_PAGES: [&str; 3] = ["popup.html", "options.html", "welcome.html"];
+/// The one of them that shows all devices, also before Flex was opened.
+const OPTIONS_PAGE: &str = "options.html";
 /// The one page that may open the offscreen port.
 const OFFSCREEN_PAGE: &str = "offscreen.html";
 
@@ -43,12 +54,13 @@ pub(super) enum Peer {
     Popup {
         /// What it was shown last.
         shown: Option<Box<UiState>>,
+        is_options: bool,
     },
     Offscreen,
 }
 
 /// A page that matches the content script.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Page {
     /// Where it lives, as Chrome vouches for it.
     pub(super) origin: String,
@@ -56,6 +68,8 @@ pub(super) struct Page {
     accepted: bool,
     /// Its last CONFIGURE was refused.
     pub(super) rejected: bool,
+    /// Its last CONFIGURE waits for the agent's word, and what would be pinned by it.
+    undecided: Option<(Configure, Config)>,
     /// Its next Flex token is the first since it said CONFIGURE: perhaps of another agent.
     new_session: bool,
     /// It is to be sent a CONFIGURED.
@@ -64,6 +78,36 @@ pub(super) struct Page {
     told: Option<ClientState>,
     /// What the page itself does wrong, until it does something right.
     problem: Option<Problem>,
+    messages: Bucket,
+    /// When it last said too much.
+    flooded_at: Option<Timestamp>,
+}
+
+impl Page {
+    const fn new(origin: String) -> Self {
+        Self {
+            origin,
+            accepted: false,
+            rejected: false,
+            undecided: None,
+            new_session: false,
+            owed_configured: false,
+            told: None,
+            problem: None,
+            messages: PAGE_MESSAGES,
+            flooded_at: None,
+        }
+    }
+
+    /// A new CONFIGURE is judged by itself.
+    fn begin_anew(&mut self) {
+        let fresh = Self::new(std::mem::take(&mut self.origin));
+        *self = Self { messages: self.messages, flooded_at: self.flooded_at, ..fresh };
+    }
+
+    fn is_flooding(&self, now: Timestamp) -> bool {
+        self.flooded_at.is_some_and(|at| now.since(at) < FLOOD_SHOWN_MS)
+    }
 }
 
 impl Trust {
@@ -79,11 +123,12 @@ impl Trust {
                 let is_ours = sender.in_tab
                     && sender.frame_id == Some(0)
                     && self.page_patterns.iter().any(|pattern| matches_origin(pattern, origin));
-                is_ours.then(|| Peer::Page(Box::new(Page { origin: origin.to_owned(), ..Page::default() })))
+                is_ours.then(|| Peer::Page(Box::new(Page::new(origin.to_owned()))))
             }
             port::POPUP => {
                 let page = self.own_page(sender)?;
-                OWN_PAGES.contains(&page).then_some(Peer::Popup { shown: None })
+                let is_options = page == OPTIONS_PAGE;
+                OWN_PAGES.contains(&page).then_some(Peer::Popup { shown: None, is_options })
             }
             port::OFFSCREEN => {
                 (self.own_page(sender)? == OFFSCREEN_PAGE && !sender.in_tab).then_some(Peer::Offscreen)
@@ -123,14 +168,37 @@ impl Machine {
         if let Some(peer) = self.trust.judge(name, sender) {
             self.peers.insert(port, peer);
         } else {
+            self.count("connections_refused");
             self.complain(now, "Refused a connection from somebody that may not connect.");
             self.out.push(Command::ClosePort { port });
         }
     }
 
     pub(super) fn port_closed(&mut self, port: PortId) {
-        if let Some(Peer::Offscreen) = self.peers.remove(&port) {
-            self.offscreen_port_closed(port);
+        match self.peers.remove(&port) {
+            Some(Peer::Offscreen) => self.offscreen_port_closed(port),
+            Some(Peer::Popup { .. }) => self.audio_tester_gone(port),
+            Some(Peer::Page(_)) | None => {}
+        }
+    }
+
+    pub(super) fn is_options_page_open(&self) -> bool {
+        self.peers.values().any(|peer| matches!(peer, Peer::Popup { is_options: true, .. }))
+    }
+
+    /// The first page that waits for the agent's word: where it lives, and what would be pinned.
+    pub(super) fn undecided_page(&self) -> Option<(&str, &Config)> {
+        self.pages().find_map(|(_, page)| Some((page.origin.as_str(), &page.undecided.as_ref()?.1)))
+    }
+
+    /// Judges the pages that wait for the agent's word once more.
+    pub(super) fn reconsider_pages(&mut self, now: Timestamp) {
+        let undecided: Vec<(PortId, Configure)> = self
+            .pages()
+            .filter_map(|(port, page)| Some((port, page.undecided.as_ref()?.0.clone())))
+            .collect();
+        for (port, wish) in undecided {
+            self.configure(port, &wish, now);
         }
     }
 
@@ -191,11 +259,26 @@ impl Machine {
     /// A message of a page.
     pub(super) fn page_says(&mut self, port: PortId, message: PageMessage, now: Timestamp) {
         let Some(page) = self.page_mut(port) else { return };
+        if !page.messages.take(1, now) {
+            return self.flooded(port, 1, now);
+        }
         let accepted = page.accepted;
+        let is_flooding = page.is_flooding(now);
         let (message, expires_at) = match message {
             PageMessage::Parsed { message, flex_token_expires_at } => (*message, flex_token_expires_at),
             PageMessage::Malformed(kind) => return self.malformed(port, kind),
+            PageMessage::Dropped { foreign, flooded } => {
+                if foreign > 0 {
+                    self.count_many("messages_foreign", foreign);
+                }
+                if flooded > 0 {
+                    self.flooded(port, flooded, now);
+                }
+                return;
+            }
             PageMessage::Refused(code) => {
+                self.count_refused(code);
+                let Some(page) = self.page_mut(port) else { return };
                 if page.problem.as_ref().is_none_or(|problem| problem.code != code) {
                     page.problem = Some(Problem {
                         code,
@@ -210,7 +293,9 @@ impl Machine {
                 return;
             }
         };
-        page.problem = None;
+        if !is_flooding {
+            page.problem = None;
+        }
         let name = message.type_name();
         if !accepted && !matches!(message, ToExtension::Configure { .. }) {
             return self.answer_page(
@@ -224,15 +309,58 @@ impl Machine {
             ToExtension::Configure { payload } => return self.configure(port, &payload, now),
             ToExtension::FlexToken { payload } => return self.flex_token(port, payload, expires_at, now),
             ToExtension::HangUp { payload } => (payload.map(|call| call.call_sid), CallCommand::HangUp),
-            ToExtension::SendDigits { payload } => (None, CallCommand::SendDigits(payload.digits)),
+            ToExtension::SendDigits { payload } => {
+                if let Err(refused) = self.admit_digits(&payload.digits, now) {
+                    return self.answer_page(port, Some(name), refused.code, refused.message);
+                }
+                (None, CallCommand::SendDigits(payload.digits))
+            }
             ToExtension::SetMute { payload } => (None, CallCommand::SetMute(payload.muted)),
-            ToExtension::SelectAudioDevice { .. }
-            | ToExtension::SetVolume { .. }
-            | ToExtension::CallContext { .. } => return,
+            ToExtension::SelectAudioDevice { payload } => {
+                if let Err(refused) = self.select_audio(&payload) {
+                    self.answer_page(port, Some(name), refused.code, refused.message);
+                }
+                return;
+            }
+            ToExtension::SetVolume { payload } => {
+                if let Err(refused) = self.set_volume(payload.percent) {
+                    self.answer_page(port, Some(name), refused.code, refused.message);
+                }
+                return;
+            }
+            ToExtension::CallContext { payload } => return self.call_context(&payload),
         };
-        if let Err(message) = self.command_call(sid.as_ref(), command, now) {
-            self.answer_page(port, Some(name), ProblemCode::NoCall, message);
+        if let Err(refused) = self.command_call(sid.as_ref(), command, now) {
+            self.answer_page(port, Some(name), refused.code, refused.message);
         }
+    }
+
+    /// No faster than a person types, whoever sends them.
+    fn admit_digits(&mut self, digits: &DtmfDigits, now: Timestamp) -> Result<(), Refused> {
+        let count = u32::try_from(digits.as_str().len()).unwrap_or(u32::MAX);
+        if self.digits.take(count, now) {
+            return Ok(());
+        }
+        self.count("digits_refused");
+        Err(Refused {
+            code: ProblemCode::TooManyMessages,
+            message: "Digits come faster than a person types. These were not sent.",
+        })
+    }
+
+    /// A page says more than any plugin does. What was too much is dropped; the page is told now and then.
+    fn flooded(&mut self, port: PortId, dropped: u32, now: Timestamp) {
+        self.count_many("messages_flooded", dropped);
+        let Some(page) = self.page_mut(port) else { return };
+        if page.is_flooding(now) {
+            return;
+        }
+        page.flooded_at = Some(now);
+        let message = "A Flex page sends more messages than the voice client takes. Some were dropped.";
+        page.problem =
+            Some(Problem { code: ProblemCode::TooManyMessages, message: message.into(), retrying: false });
+        self.complain(now, message);
+        self.answer_page(port, None, ProblemCode::TooManyMessages, message);
     }
 
     fn malformed(&mut self, port: PortId, kind: Kind) {
@@ -253,13 +381,38 @@ impl Machine {
                 "This is not a message for the extension. Correct the sender.",
             ),
         };
+        self.count_refused(code);
         self.answer_page(port, name, code, message);
     }
 
-    fn configure(&mut self, port: PortId, wish: &protocol::page::Configure, now: Timestamp) {
-        let Some(origin) = self.page_mut(port).map(|page| page.origin.clone()) else { return };
-        match config::judge(wish, &origin, &self.policy, self.durable.config.as_ref()) {
-            Ok(config) => {
+    fn count_refused(&mut self, code: ProblemCode) {
+        let is_unknown = code == ProblemCode::UnknownType;
+        self.count(if is_unknown { "messages_unknown" } else { "messages_malformed" });
+    }
+
+    fn configure(&mut self, port: PortId, wish: &Configure, now: Timestamp) {
+        let Some(page) = self.page_mut(port) else { return };
+        page.begin_anew();
+        let origin = page.origin.clone();
+        let judged = config::judge(wish, &origin, &self.policy, self.durable.config.as_ref());
+        let judged = judged.and_then(|config| match self.consent_to(&config) {
+            Consent::Given => Ok((config, true)),
+            Consent::Needed => Ok((config, false)),
+            Consent::Declined => Err(consent_declined()),
+        });
+        match judged {
+            Ok((config, false)) => {
+                let host = config.token_url.origin();
+                self.complain(now, format!("Asking the agent about the token service {host}."));
+                let problem = consent_needed();
+                let name = Some("VOICE_CLIENT_EXTENSION_CONFIGURE");
+                self.answer_page(port, name, problem.code, &problem.message);
+                if let Some(page) = self.page_mut(port) {
+                    page.undecided = Some((wish.clone(), config));
+                    page.problem = Some(problem);
+                }
+            }
+            Ok((config, true)) => {
                 if self.durable.config.is_none() {
                     self.info(
                         now,
@@ -274,20 +427,17 @@ impl Machine {
                 self.out.push(Command::CheckMicrophone);
                 self.expect_flex_token();
                 if let Some(page) = self.page_mut(port) {
-                    *page = Page {
-                        origin,
-                        accepted: true,
-                        new_session: true,
-                        owed_configured: true,
-                        ..Page::default()
-                    };
+                    page.accepted = true;
+                    page.new_session = true;
+                    page.owed_configured = true;
                 }
             }
             Err(problem) => {
+                self.count("pages_refused");
                 self.complain(now, format!("Refused a page: {}", problem.message));
                 if let Some(page) = self.page_mut(port) {
-                    *page =
-                        Page { origin, rejected: true, problem: Some(problem.clone()), ..Page::default() };
+                    page.rejected = true;
+                    page.problem = Some(problem.clone());
                 }
                 self.tell_page(port, ToPage::ConfigRejected { payload: Some(problem) });
             }
@@ -345,9 +495,14 @@ impl Machine {
     /// Tells every accepted page what is new to it.
     pub(super) fn settle_pages(&mut self, now: Timestamp) {
         let state = self.client_state(now);
+        // How a call sounds changes every second; the heartbeats carry it.
+        let mut news = state.clone();
+        if let Some(call) = &mut news.call {
+            call.quality = None;
+        }
         let mut messages = Vec::new();
         for (port, page) in self.accepted_pages() {
-            if !page.owed_configured && page.told.as_ref() == Some(&state) {
+            if !page.owed_configured && page.told.as_ref() == Some(&news) {
                 continue;
             }
             let payload = state.clone();
@@ -356,7 +511,7 @@ impl Machine {
             } else {
                 ToPage::State { payload }
             };
-            page.told = Some(state.clone());
+            page.told = Some(news.clone());
             messages.push(Command::ToPage { port, message: Box::new(message) });
         }
         self.out.extend(messages);
@@ -386,20 +541,29 @@ impl Machine {
             return;
         }
         let done = match message {
-            None
-            | Some(
-                FromPopup::AnswerWaiting { .. }
-                | FromPopup::DeclineWaiting { .. }
-                | FromPopup::SelectAudioDevice(_)
-                | FromPopup::SetVolume { .. }
-                | FromPopup::TestMicrophone { .. }
-                | FromPopup::TestSpeaker
-                | FromPopup::Consent { .. },
-            ) => Err("That command was not understood."),
+            None => Err(Refused {
+                code: ProblemCode::MalformedMessage,
+                message: "That command was not understood.",
+            }),
             Some(FromPopup::HangUp) => self.command_call(None, CallCommand::HangUp, now),
             Some(FromPopup::SetMute { muted }) => self.command_call(None, CallCommand::SetMute(muted), now),
-            Some(FromPopup::SendDigits { digits }) => {
-                self.command_call(None, CallCommand::SendDigits(digits), now)
+            Some(FromPopup::SendDigits { digits }) => self
+                .admit_digits(&digits, now)
+                .and_then(|()| self.command_call(None, CallCommand::SendDigits(digits), now)),
+            Some(FromPopup::AnswerWaiting { sid }) => self.answer_waiting(Some(&sid), now),
+            Some(FromPopup::DeclineWaiting { sid }) => self.decline_waiting(Some(&sid), now),
+            Some(FromPopup::SelectAudioDevice(wish)) => self.select_audio(&wish),
+            Some(FromPopup::SetVolume { percent }) => self.set_volume(percent),
+            Some(FromPopup::TestMicrophone { on }) => {
+                self.test_microphone(port, on);
+                Ok(())
+            }
+            Some(FromPopup::TestSpeaker) => {
+                self.test_speaker();
+                Ok(())
+            }
+            Some(FromPopup::Consent { account_sid, token_url, allow }) => {
+                self.consented(account_sid, token_url, allow, now)
             }
             Some(FromPopup::Restart) => self.restart(now),
             Some(FromPopup::MicrophoneChanged) => {
@@ -407,15 +571,24 @@ impl Machine {
                 Ok(())
             }
         };
-        if let Err(reason) = done {
-            let message = Box::new(ToPopup::Refused { message: reason.into() });
+        if let Err(refused) = done {
+            let message = Box::new(ToPopup::Refused { message: refused.message.into() });
             self.out.push(Command::ToPopup { port, message });
         }
     }
 
-    fn restart(&mut self, now: Timestamp) -> Result<(), &'static str> {
+    fn restart(&mut self, now: Timestamp) -> Result<(), Refused> {
+        if !self.policy.may_restart {
+            return Err(Refused {
+                code: ProblemCode::DisabledByPolicy,
+                message: "Your administrator does not allow restarting by hand.",
+            });
+        }
         if self.durable.call.is_some() {
-            return Err("A call is live. Hang up before you restart.");
+            return Err(Refused {
+                code: ProblemCode::CallFailed,
+                message: "A call is live. Hang up before you restart.",
+            });
         }
         self.info(now, "Restarted by hand: waiting for Flex.");
         self.forget(now);
@@ -429,7 +602,7 @@ impl Machine {
         }
         let state = self.ui_state(now);
         for (port, peer) in &mut self.peers {
-            if let Peer::Popup { shown } = peer
+            if let Peer::Popup { shown, .. } = peer
                 && shown.as_deref() != Some(&state)
             {
                 *shown = Some(Box::new(state.clone()));

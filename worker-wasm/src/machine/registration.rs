@@ -159,7 +159,9 @@ impl Machine {
                 .is_some_and(|problem| problem.code == ProblemCode::VoiceTokenRefused);
         if device.must_rebuild || was_refused || device.identity != voice.identity {
             // Destroying a Device rejects the call that it is offering.
-            if self.durable.call.as_ref().is_none_or(|call| call.handed_over) {
+            let is_offering = self.durable.call.as_ref().is_some_and(|call| !call.handed_over)
+                || self.durable.waiting.is_some();
+            if !is_offering {
                 self.destroy_device();
                 self.build_device(now);
                 return;
@@ -191,6 +193,7 @@ impl Machine {
     pub(super) fn destroy_device(&mut self) {
         if let Some(device) = self.registration.device.take() {
             self.offer = None;
+            self.waiting_offer = None;
             self.out.push(Command::DestroyDevice { device: device.id });
         }
         self.timers.disarm(Timer::Registration);

@@ -31,6 +31,8 @@ pub(super) enum Timer {
     CallLost,
     /// The offscreen document has not ended a call that it was told to end.
     HangUp,
+    /// A second call has waited long enough for the agent's word.
+    Waiting,
     /// The last call's problem has been shown long enough.
     ProblemFade,
     /// After a restart, time to register again before the pages are told that calls do not arrive.

@@ -11,6 +11,7 @@ use super::{
     Command, Machine,
     command::TokenRequest,
     config::Config,
+    consent::Consent,
     event::{FetchOutcome, PortId},
     timers::{Timer, backoff_ms},
 };
@@ -331,8 +332,11 @@ impl Machine {
             Ok(voice) => {
                 if self.durable.voice.as_ref().is_some_and(|old| old.identity != voice.identity) {
                     self.durable.confirmed = None;
+                    // Whom the agent before spoke with is not the next one's business.
+                    self.durable.calls.clear();
                     self.warn(now, "The token service names another identity than before: registering anew.");
                 }
+                self.count("tokens_fetched");
                 self.info(now, format!("Got a Voice token for {}.", voice.identity));
                 self.durable.voice = Some(voice);
                 self.tokens.failures = 0;
@@ -354,6 +358,7 @@ impl Machine {
 
     fn fetch_failed(&mut self, failure: Failure, now: Timestamp) {
         self.tokens.failures = self.tokens.failures.saturating_add(1);
+        self.count("tokens_failed");
         let (code, message, retrying) = match failure {
             Failure::FlexTokenRefused(message) => {
                 if let Some(flex) = &mut self.durable.flex {
@@ -424,7 +429,12 @@ impl Machine {
 
     /// Fetches a Voice token if one is wanted, possible, and not too soon.
     pub(super) fn settle_token(&mut self, now: Timestamp) {
-        let Some(config) = &self.durable.config else { return };
+        // The last gate before a Flex token leaves: whatever led here, the host is one that was agreed to.
+        let Some(config) =
+            self.durable.config.as_ref().filter(|config| self.consent_to(config) == Consent::Given)
+        else {
+            return;
+        };
         if let Some(voice) = &self.durable.voice
             && !voice.wants_successor(now)
         {

@@ -22,7 +22,7 @@ impl Machine {
 
     /// Applies a waiting update once nothing is in its way. Settled last: what else is to be done has been commanded.
     pub(super) fn settle_update(&mut self, now: Timestamp) {
-        let is_busy = self.durable.call.is_some() || self.offer.is_some();
+        let is_busy = self.is_busy() || self.offer.is_some();
         let may = match self.policy.apply_updates {
             ApplyUpdates::BetweenCalls => true,
             ApplyUpdates::WhenFlexIsClosed => self.count_pages().1 == 0,

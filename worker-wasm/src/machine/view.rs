@@ -57,12 +57,12 @@ impl Machine {
             protocol_version: PROTOCOL_VERSION,
             status: self.status(now),
             registered: self.registration.is_registered(),
-            call: self.durable.call.as_ref().map(|call| call.view.clone()),
+            call: self.call_view(),
             problem: self.problem(),
             flex_token_expires_at: self.durable.flex.as_ref().map(|flex| flex.expires_at),
             extension_version: self.version.clone(),
-            waiting: None,
-            audio: None,
+            waiting: self.durable.waiting.as_ref().map(|waiting| waiting.view.clone()),
+            audio: self.audio_state(),
         }
     }
 
@@ -92,7 +92,10 @@ impl Machine {
             policy_complaints: self.policy.complaints.clone(),
             may_restart: self.policy.may_restart,
             may_change_settings: self.policy.may_change_settings,
-            ..UiState::default()
+            consent: self.consent_request(),
+            quality: self.sound.samples.iter().copied().collect(),
+            calls: self.durable.calls.iter().cloned().collect(),
+            counters: self.durable.counters.clone(),
         }
     }
 
@@ -102,6 +105,7 @@ impl Machine {
         let badge = match (&state.call, &state.problem) {
             (Some(call), _) if call.muted && call.state != CallPhase::Connecting => Badge::Muted,
             (Some(_), _) => Badge::OnCall,
+            (None, _) if self.consent_request().is_some() => Badge::Problem,
             // A refresh that is being tried again is nobody's business while calls arrive.
             (None, Some(problem)) if !(state.registered && problem.retrying) => Badge::Problem,
             (None, _) => match state.status {

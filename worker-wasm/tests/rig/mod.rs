@@ -13,7 +13,8 @@ use protocol::{
 };
 use worker_wasm::machine::{
     Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, Machine, MicrophonePermission, OfferId,
-    PageMessage, Persisted, PortId, Sender, TokenRequest, config::PolicyValues, ports::Trust,
+    PageMessage, Persisted, PortId, Remembered, Sender, TokenRequest, config::PolicyValues,
+    consent::Agreement, ports::Trust,
 };
 
 pub const AC: &str = "AC11111111111111111111111111111111";
@@ -40,6 +41,8 @@ pub struct Rig {
     pub commands: Vec<Command>,
     /// What was saved last.
     pub saved: Option<Box<Persisted>>,
+    /// What is on the disk.
+    pub remembered: Box<Remembered>,
     /// The Device that was created last and not destroyed.
     pub device: Option<DeviceId>,
     /// The request to the token service that was made last.
@@ -58,6 +61,16 @@ pub fn boot(now: Timestamp) -> Boot {
         started_at: now,
         seed: 7,
     }
+}
+
+/// An agent who has agreed to the token services of these tests.
+pub fn agreed() -> Remembered {
+    let agree = |(account, url): (&str, &str)| Agreement {
+        account: AccountSid::new(account).unwrap(),
+        token_url: url.parse().unwrap(),
+    };
+    let agreements = [(AC, URL), (AC, LEGACY_URL), (OTHER_AC, URL)].map(agree).to_vec();
+    Remembered { agreements, ..Remembered::default() }
 }
 
 pub fn flex_tab() -> Sender {
@@ -110,6 +123,7 @@ impl Rig {
             now,
             commands: Vec::new(),
             saved: None,
+            remembered: Box::new(agreed()),
             device: None,
             request: None,
             next_offer: 0,
@@ -123,9 +137,22 @@ impl Rig {
 
     pub fn with_policy(policy: PolicyValues) -> Self {
         let mut rig = Self::asleep();
-        rig.happens(Event::Started { persisted: None, policy });
+        rig.starts(policy);
         rig.happens(Event::Microphone(MicrophonePermission::Granted));
         rig
+    }
+
+    /// A cold start of a browser whose agent was never asked anything.
+    pub fn unasked() -> Self {
+        let mut rig = Self::asleep();
+        rig.remembered = Box::default();
+        rig.starts(PolicyValues::default());
+        rig
+    }
+
+    fn starts(&mut self, policy: PolicyValues) {
+        let (persisted, remembered) = (self.saved.clone(), self.remembered.clone());
+        self.happens(Event::Started { persisted, remembered, policy });
     }
 
     /// A Flex page is accepted.
@@ -168,6 +195,7 @@ impl Rig {
         for command in &commands {
             match command {
                 Command::Save(state) => self.saved = Some(state.clone()),
+                Command::Remember(remembered) => self.remembered = remembered.clone(),
                 Command::CreateDevice { device, .. } => self.device = Some(*device),
                 Command::DestroyDevice { .. } => self.device = None,
                 Command::FetchToken { attempt, request } => self.request = Some((*attempt, request.clone())),
@@ -195,8 +223,7 @@ impl Rig {
         self.commands.clear();
         self.device = None;
         self.request = None;
-        let persisted = self.saved.clone();
-        self.happens(Event::Started { persisted, policy: PolicyValues::default() });
+        self.starts(PolicyValues::default());
     }
 
     /// What was commanded since the last time.
@@ -337,7 +364,7 @@ impl Rig {
         })
     }
 
-    pub fn to_offscreen(&self) -> Vec<&ToOffscreen> {
+    pub fn all_to_offscreen(&self) -> Vec<&ToOffscreen> {
         self.commands
             .iter()
             .filter_map(|command| match command {
@@ -345,6 +372,12 @@ impl Rig {
                 _ => None,
             })
             .collect()
+    }
+
+    /// Without the devices, which it is told after every Hello.
+    pub fn to_offscreen(&self) -> Vec<&ToOffscreen> {
+        let is_audio = |message: &&ToOffscreen| matches!(message, ToOffscreen::SetAudio { .. });
+        self.all_to_offscreen().into_iter().filter(|message| !is_audio(message)).collect()
     }
 
     pub fn connects(&self) -> Vec<&ToOffscreen> {
@@ -364,6 +397,17 @@ impl Rig {
 
     pub fn rejected(&self, offer: OfferId) -> bool {
         self.did(|command| *command == Command::RejectOffer { offer })
+    }
+
+    /// What an extension page was told why its command was not carried out, last.
+    pub fn refusal(&self) -> Option<&str> {
+        self.commands.iter().rev().find_map(|command| match command {
+            Command::ToPopup { message, .. } => match message.as_ref() {
+                ToPopup::Refused { message } => Some(message.as_str()),
+                ToPopup::State { .. } | ToPopup::Level { .. } => None,
+            },
+            _ => None,
+        })
     }
 
     /// What the popup was shown last.

@@ -1,0 +1,61 @@
+//! How much is taken from somebody at a time.
+
+use protocol::Timestamp;
+
+/// A token bucket: so many at once, and so many a second for good.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bucket {
+    burst: u32,
+    per_second: u32,
+    /// In thousandths.
+    left: u64,
+    seen: Timestamp,
+}
+
+impl Bucket {
+    pub(super) const fn new(burst: u32, per_second: u32) -> Self {
+        Self { burst, per_second, left: burst as u64 * 1_000, seen: Timestamp::from_millis(0) }
+    }
+
+    /// Takes `amount` out, or nothing when there is not enough.
+    pub(super) fn take(&mut self, amount: u32, now: Timestamp) -> bool {
+        let gained = now.since(self.seen).saturating_mul(self.per_second.into());
+        self.left = self.left.saturating_add(gained).min(u64::from(self.burst) * 1_000);
+        self.seen = now;
+        let wanted = u64::from(amount) * 1_000;
+        if wanted > self.left {
+            return false;
+        }
+        self.left -= wanted;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_taken_and_then_so_many_a_second() {
+        let at = |millis: u64| Timestamp::from_millis(1_000_000 + millis);
+        let mut bucket = Bucket::new(5, 10);
+        assert!((0..5).all(|_| bucket.take(1, at(0))));
+        assert!(!bucket.take(1, at(0)));
+        assert!(bucket.take(1, at(100)));
+        assert!(!bucket.take(2, at(200)), "half a batch is not taken");
+        assert!(bucket.take(1, at(200)));
+        assert_eq!(
+            (0..1_000).filter(|_| bucket.take(1, at(10_000))).count(),
+            5,
+            "what was not used is not saved up"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_gives_nothing_away_and_takes_nothing() {
+        let mut bucket = Bucket::new(2, 1);
+        assert!(bucket.take(2, Timestamp::from_millis(10_000)));
+        assert!(!bucket.take(1, Timestamp::from_millis(1_000)));
+        assert!(bucket.take(1, Timestamp::from_millis(2_000)));
+    }
+}

@@ -1,0 +1,153 @@
+//! A second call while one is live: refused at once so that its caller is routed on, or, where policy says so, offered
+//! to the agent. The first call is never ended without a click.
+
+use protocol::{CallSid, ProblemCode, Secret, Timestamp, WaitingCall};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Command, Machine, Refused,
+    call::{CallCommand, LiveCall},
+    config::SecondCall,
+    event::OfferId,
+    timers::Timer,
+};
+
+/// How long a second call waits for the agent's word. Then it is refused, so that its caller is routed on.
+const WAIT_MS: u64 = 60_000;
+/// After the worker's restart the gateway's own word on the call is waited for that long: offered again, or not.
+const RESTORED_MS: u64 = 10_000;
+
+/// A second call, offered while one is live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// What popup and page see.
+    pub view: WaitingCall,
+    /// What the offscreen document needs to accept it.
+    pub connect_token: Secret,
+    /// True once the agent has said yes: it is answered as soon as the live call has ended.
+    pub answered: bool,
+}
+
+const GONE: Refused = Refused { code: ProblemCode::NoCall, message: "That call does not wait any more." };
+
+impl Machine {
+    /// True while a call is live, or another waits: a further one has no place.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.durable.call.is_some() || self.durable.waiting.is_some()
+    }
+
+    /// A call is offered while another is live or waits.
+    pub(super) fn second_call(
+        &mut self,
+        offer: OfferId,
+        sid: CallSid,
+        connect_token: Secret,
+        from: Option<String>,
+        now: Timestamp,
+    ) {
+        if let Some(waiting) = self.durable.waiting.as_mut().filter(|waiting| waiting.view.sid == sid) {
+            // The same call once more, after the gateway lost its socket to us.
+            waiting.connect_token = connect_token;
+            self.timers.arm(Timer::Waiting, waiting.view.since.plus(WAIT_MS));
+            if let Some(old) = self.waiting_offer.replace(offer) {
+                self.out.push(Command::IgnoreOffer { offer: old });
+            }
+            return;
+        }
+        if self.policy.second_call == SecondCall::Refuse || self.durable.waiting.is_some() {
+            self.count("second_calls_refused");
+            self.warn(now, "Rejected a second call: one is live.");
+            return self.out.push(Command::RejectOffer { offer });
+        }
+        self.count("second_calls_offered");
+        self.info(now, "A second call is offered to the agent.");
+        self.waiting_offer = Some(offer);
+        self.durable.waiting =
+            Some(Waiting { view: WaitingCall { sid, from, since: now }, connect_token, answered: false });
+        self.timers.arm(Timer::Waiting, now.plus(WAIT_MS));
+    }
+
+    /// The agent answers the call that waits. The live one is hung up first, which is what the button says.
+    ///
+    /// # Errors
+    /// When that call does not wait.
+    pub(super) fn answer_waiting(&mut self, sid: Option<&CallSid>, now: Timestamp) -> Result<(), Refused> {
+        let waiting =
+            self.durable.waiting.as_mut().filter(|waiting| sid.is_none_or(|sid| *sid == waiting.view.sid));
+        let Some(waiting) = waiting else { return Err(GONE) };
+        if !std::mem::replace(&mut waiting.answered, true) {
+            self.info(now, "The agent answers the second call; the first is hung up.");
+        }
+        if self.durable.call.is_some() {
+            self.command_call(None, CallCommand::HangUp, now)?;
+        }
+        Ok(())
+    }
+
+    /// The agent refuses the call that waits.
+    ///
+    /// # Errors
+    /// When that call does not wait.
+    pub(super) fn decline_waiting(&mut self, sid: Option<&CallSid>, now: Timestamp) -> Result<(), Refused> {
+        let waits = self
+            .durable
+            .waiting
+            .as_ref()
+            .is_some_and(|waiting| sid.is_none_or(|sid| *sid == waiting.view.sid));
+        if !waits {
+            return Err(GONE);
+        }
+        self.info(now, "The agent declined the second call.");
+        self.drop_waiting();
+        Ok(())
+    }
+
+    /// Refuses the call that waits, if one does, so that its caller is routed on.
+    pub(super) fn drop_waiting(&mut self) {
+        self.timers.disarm(Timer::Waiting);
+        self.durable.waiting = None;
+        if let Some(offer) = self.waiting_offer.take() {
+            self.out.push(Command::RejectOffer { offer });
+        }
+    }
+
+    /// The caller who waits has given up. True when that is whose offer it was.
+    pub(super) fn waiting_gave_up(&mut self, offer: OfferId, now: Timestamp) -> bool {
+        if self.waiting_offer != Some(offer) {
+            return false;
+        }
+        self.waiting_offer = None;
+        self.durable.waiting = None;
+        self.timers.disarm(Timer::Waiting);
+        self.info(now, "The second caller gave up.");
+        true
+    }
+
+    /// The agent has said nothing for too long, or the gateway does not know the call any more.
+    pub(super) fn waiting_overdue(&mut self, now: Timestamp) {
+        if self.durable.waiting.is_some() {
+            self.info(now, "Nobody answered the second call, so its caller is routed on.");
+            self.drop_waiting();
+        }
+    }
+
+    /// The saved state has a call that waits. Whether it still does is the gateway's word.
+    pub(super) fn restore_waiting(&mut self, now: Timestamp) {
+        if self.durable.waiting.is_some() {
+            self.timers.arm(Timer::Waiting, now.plus(RESTORED_MS));
+        }
+    }
+
+    /// Once the live call has ended, the answered one takes its place.
+    pub(super) fn settle_waiting(&mut self, now: Timestamp) {
+        if self.durable.call.is_some() {
+            return;
+        }
+        let Some(waiting) = self.durable.waiting.take_if(|waiting| waiting.answered) else { return };
+        self.timers.disarm(Timer::Waiting);
+        let WaitingCall { sid, from, .. } = waiting.view;
+        self.begin_call(LiveCall::offered(sid, waiting.connect_token, from, now), now);
+        self.offer = self.waiting_offer.take();
+        self.hand_over(now);
+    }
+}
