@@ -10,6 +10,7 @@
 pub mod machine;
 #[cfg(target_arch = "wasm32")]
 pub mod shell;
+pub mod tone;
 
 #[cfg(target_arch = "wasm32")]
 mod entry {

@@ -10,18 +10,23 @@
 //! A call that ended is reported once, with what the SDK said about it. The SDK says it before or after `disconnect`,
 //! but in the same turn, so the report waits for the turn's end ([`Timer::Settle`]).
 
+mod audio;
 mod link;
+mod quality;
 #[cfg(test)]
 mod tests;
 mod words;
 
 use protocol::{
-    CallPhase, CallSid, DtmfDigits, Problem, Secret, Timestamp,
+    AudioDevice, AudioState, CallPhase, CallSid, DtmfDigits, Problem, Secret, Timestamp,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
 };
-use voice_sdk::SdkError;
+use voice_sdk::{Sample, SdkError};
 
+use audio::{Audio, Changes};
+pub use audio::{SYSTEM, level};
 use link::Link;
+use quality::Warnings;
 
 /// How long a call may take from the command to accept it until it is open, in milliseconds.
 const CONNECT_MS: u32 = 15_000;
@@ -41,8 +46,23 @@ const PAUSE_MS: u32 = 500;
 /// How many digits may wait; more are not typed by a person.
 const DIGITS_WAITING: usize = 64;
 
+/// How long an answered call may be without a packet in either direction, in milliseconds, before its media is repaired.
+const SILENCE_MS: u32 = 2_500;
+
+/// How long the repair may take, in milliseconds, before the agent is told.
+const REPAIR_MS: u32 = 5_000;
+
+/// How long a microphone test lasts that nobody ends, in milliseconds.
+const TEST_MS: u32 = 60_000;
+
+/// How often a call's microphone is opened anew after it ended by itself; a broken one would end without end.
+const MICROPHONE_LOSSES: u8 = 5;
+
 /// Numbers the connections to the worker, so that news of an old one is not taken for news of the present one.
 pub type PortId = u32;
+
+/// The SDK's warning whose words fit a call that is silent from its start.
+const SILENT: &str = "low-bytes-received";
 
 /// Numbers the `Device`s. Each carries at most one call, so this names the call too.
 pub type DeviceId = u32;
@@ -62,6 +82,10 @@ pub enum Timer {
     HangUp,
     /// The digits sent last have sounded.
     Digits,
+    /// Media should flow by now.
+    Silence,
+    /// A microphone test has gone on for too long.
+    Test,
 }
 
 /// Whether the extension may use the microphone, as the Permissions API says it.
@@ -77,7 +101,7 @@ pub enum Permission {
 }
 
 /// What happened to a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum CallEvent {
     /// The gateway let the call in: signalling is done, media flows or is about to.
     Accepted,
@@ -87,8 +111,10 @@ pub enum CallEvent {
     Reconnected,
     /// The microphone was muted or unmuted.
     Muted(bool),
-    /// The SDK's quality monitor warns (`high-rtt`, `low-mos`, …).
-    Warning(String),
+    /// The SDK's quality monitor warns (`high-rtt`, `low-mos`, …), or takes it back (false).
+    Warning(String, bool),
+    /// How it sounds, once a second.
+    Sample(Sample),
     /// An error, which may or may not end the call.
     Error(SdkError),
     /// The call is over (`disconnect`, `cancel` or `reject`).
@@ -96,7 +122,7 @@ pub enum CallEvent {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The document is loaded.
     Start,
@@ -124,6 +150,25 @@ pub enum Event {
     /// What [`Command::OpenMicrophone`] wanted did not work, because the permission is missing (true) or for another
     /// reason.
     NoMicrophone(DeviceId, bool),
+    /// The microphone is open for the call.
+    MicrophoneOpen(DeviceId),
+    /// The call's microphone has ended by itself: unplugged, or taken away.
+    MicrophoneLost(DeviceId),
+    /// What [`Command::SwitchMicrophone`] wanted did not work. The one before is still in use.
+    NotSwitched(DeviceId, String),
+    /// What devices there are.
+    Devices {
+        /// The microphones.
+        microphones: Vec<AudioDevice>,
+        /// The speakers.
+        speakers: Vec<AudioDevice>,
+    },
+    /// A device was plugged in or out.
+    DevicesChanged,
+    /// How loud the tested microphone is, 0 to 100.
+    Level(u8),
+    /// The tested microphone could not be opened.
+    TestFailed,
     /// The microphone permission, when asked for and after every change.
     Permission(Permission),
 }
@@ -160,10 +205,24 @@ pub enum Command {
     Mute(DeviceId, bool),
     /// Send DTMF into the call.
     SendDigits(DeviceId, DtmfDigits),
-    /// Open the microphone and hold it, so that the SDK finds it open; for this call.
-    OpenMicrophone(DeviceId),
-    /// Let go of it.
+    /// Open the first of these microphones that opens, for this call; the SDK gets it when it asks.
+    OpenMicrophone(DeviceId, Vec<String>),
+    /// Open the first of these that opens, and let it take the place of the one in use without a gap.
+    SwitchMicrophone(DeviceId, Vec<String>),
+    /// Let go of the call's microphone.
     CloseMicrophone,
+    /// Report the devices that there are.
+    ListDevices,
+    /// Play calls on this speaker, so loud in percent, from now on and in the live call.
+    UseSpeaker(String, u8),
+    /// Open the first of these microphones that opens, and report its level.
+    StartTest(Vec<String>),
+    /// Let go of the tested microphone.
+    StopTest,
+    /// Play the test tone on this speaker, so loud in percent.
+    PlayTone(String, u8),
+    /// Let the SDK negotiate a new media path for the call.
+    RestartMedia(DeviceId),
     /// Report the microphone permission, now and after every change.
     CheckPermission,
 }
@@ -196,8 +255,13 @@ struct Live {
     hang_up: bool,
     /// What the SDK said went wrong in this turn.
     fault: Option<SdkError>,
-    /// The warnings that were noted already.
-    warned: Vec<String>,
+    warnings: Warnings,
+    /// Packets came and went.
+    heard: bool,
+    /// Its media path was repaired, because nothing was heard.
+    repaired: bool,
+    /// How often its microphone ended by itself.
+    microphone_losses: u8,
     /// Digits that wait until those before them have sounded: the browser's tone sender drops what it has not yet
     /// played when it is given more, so that fast typing would lose keys.
     digits: String,
@@ -215,6 +279,10 @@ pub struct Machine {
     live: Option<Live>,
     devices: DeviceId,
     permission: Option<Permission>,
+    audio: Audio,
+    /// What was said of it last, over this connection.
+    audio_told: Option<AudioState>,
+    testing: bool,
 }
 
 impl Machine {
@@ -223,8 +291,8 @@ impl Machine {
         let mut out = Vec::new();
         match event {
             Event::Start => {
-                out.push(Command::CheckPermission);
-                self.link.connect(self.hello(), now, &mut out);
+                out.extend([Command::CheckPermission, Command::ListDevices]);
+                self.connect(now, &mut out);
             }
             Event::Message(port, message) => {
                 if self.link.hear(port) {
@@ -241,14 +309,47 @@ impl Machine {
                     self.end(Some(words::fault(&error)), &mut out);
                 }
             }
-            Event::Call(device, event) => self.call_event(device, event, &mut out),
+            Event::Call(device, event) => self.call_event(device, event, now, &mut out),
             Event::NoMicrophone(device, denied) => {
                 // Once there is a `Call`, the SDK finds out by itself.
                 if self.live.as_ref().is_some_and(|live| live.device == device && !live.made) {
                     self.end(Some(words::no_microphone(denied)), &mut out);
                 }
             }
+            Event::MicrophoneOpen(device) => {
+                if self.live.as_ref().is_some_and(|live| live.device == device) {
+                    self.audio.set_open_for_call(true);
+                    self.tell_audio(&mut out);
+                    // Labels are hidden until a microphone was open, unless the permission is for good.
+                    out.push(Command::ListDevices);
+                }
+            }
+            Event::MicrophoneLost(device) => self.microphone_lost(device, &mut out),
+            Event::NotSwitched(device, words) => {
+                if self.live.as_ref().is_some_and(|live| live.device == device) {
+                    self.note(format!("The microphone could not be changed: {words}."), &mut out);
+                }
+            }
+            Event::Devices { microphones, speakers } => {
+                let changes = self.audio.found(microphones, speakers);
+                self.apply(&changes, &mut out);
+            }
+            Event::DevicesChanged => out.push(Command::ListDevices),
+            Event::Level(percent) => {
+                if self.testing {
+                    self.link.send(FromOffscreen::Level { percent: percent.min(100) }, &mut out);
+                }
+            }
+            Event::TestFailed => {
+                if self.testing {
+                    self.note("The microphone could not be opened for a test.", &mut out);
+                    self.stop_test(&mut out);
+                }
+            }
             Event::Permission(permission) => {
+                if self.permission != Some(permission) {
+                    out.push(Command::ListDevices);
+                }
                 if self.permission.replace(permission) != Some(permission)
                     && permission != Permission::Granted
                 {
@@ -272,10 +373,23 @@ impl Machine {
 
     fn obey(&mut self, message: ToOffscreen, out: &mut Vec<Command>) {
         match message {
-            ToOffscreen::Pong
-            | ToOffscreen::SetAudio { .. }
-            | ToOffscreen::TestMicrophone { .. }
-            | ToOffscreen::TestSpeaker => {}
+            ToOffscreen::Pong => {}
+            ToOffscreen::SetAudio { settings } => {
+                let changes = self.audio.want(settings);
+                self.apply(&changes, out);
+            }
+            ToOffscreen::TestMicrophone { on: true } => {
+                self.testing = true;
+                self.audio.set_open_for_test(true);
+                out.push(Command::StartTest(self.audio.microphones_to_try()));
+                out.push(Command::Start(Timer::Test, TEST_MS));
+                self.tell_audio(out);
+            }
+            ToOffscreen::TestMicrophone { on: false } => self.stop_test(out),
+            ToOffscreen::TestSpeaker => {
+                let (speaker, volume) = self.audio.speaker();
+                out.push(Command::PlayTone(speaker, volume));
+            }
             ToOffscreen::Prepare { token, edge } => {
                 out.push(Command::CheckPermission);
                 self.ready = Some(Ready { token, edge });
@@ -383,7 +497,7 @@ impl Machine {
         self.warm_up(out);
         let Some(device) = self.warm.take() else { return };
         out.extend([
-            Command::OpenMicrophone(device.id),
+            Command::OpenMicrophone(device.id, self.audio.microphones_to_try()),
             Command::Dial(device.id, connect_token),
             Command::Start(Timer::Connect, CONNECT_MS),
         ]);
@@ -396,7 +510,10 @@ impl Machine {
             over: false,
             hang_up: false,
             fault: None,
-            warned: Vec::new(),
+            warnings: Warnings::default(),
+            heard: false,
+            repaired: false,
+            microphone_losses: 0,
             digits: String::new(),
             sounding: false,
         });
@@ -422,25 +539,35 @@ impl Machine {
         }
     }
 
-    fn call_event(&mut self, device: DeviceId, event: CallEvent, out: &mut Vec<Command>) {
+    fn call_event(&mut self, device: DeviceId, event: CallEvent, now: Timestamp, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_mut().filter(|live| live.device == device) else { return };
         let before = live.report();
         match event {
             CallEvent::Accepted => {
                 live.phase = CallPhase::Open;
-                out.extend([Command::Stop(Timer::Connect), Command::CloseMicrophone]);
+                out.extend([Command::Stop(Timer::Connect), Command::Start(Timer::Silence, SILENCE_MS)]);
             }
             CallEvent::Reconnecting if live.phase == CallPhase::Open => live.phase = CallPhase::Reconnecting,
             CallEvent::Reconnected if live.phase == CallPhase::Reconnecting => live.phase = CallPhase::Open,
             // Before the call is open, its repair is part of connecting.
             CallEvent::Reconnecting | CallEvent::Reconnected => {}
             CallEvent::Muted(muted) => live.muted = muted,
-            CallEvent::Warning(name) => {
-                if !live.warned.contains(&name) {
-                    live.warned.push(name.clone());
-                    self.note(format!("The SDK warns of the call's quality: {name}."), out);
+            CallEvent::Warning(name, raised) => return self.warn(&name, raised, out),
+            CallEvent::Sample(sample) => {
+                if !live.heard && sample.bytes_received > 0 && sample.bytes_sent > 0 {
+                    live.heard = true;
+                    out.push(Command::Stop(Timer::Silence));
+                    if live.repaired && live.phase == CallPhase::Reconnecting {
+                        live.phase = CallPhase::Open;
+                    }
                 }
-                return;
+                let heard_again = live.heard && live.repaired;
+                let quality = quality::sample(&sample, now);
+                let call_sid = live.sid.clone();
+                self.link.send(FromOffscreen::Quality { call_sid, sample: quality }, out);
+                if heard_again {
+                    self.warn(SILENT, false, out);
+                }
             }
             CallEvent::Error(error) => {
                 live.fault = Some(error);
@@ -451,8 +578,94 @@ impl Machine {
                 out.push(Command::Start(Timer::Settle, 0));
             }
         }
-        if live.report() != before {
+        if self.live.as_ref().is_some_and(|live| live.report() != before) {
             self.report(out);
+        }
+    }
+
+    fn warn(&mut self, name: &str, raised: bool, out: &mut Vec<Command>) {
+        let Some(live) = &mut self.live else { return };
+        if let Some((warning, raised)) = live.warnings.take(name, raised) {
+            let call_sid = live.sid.clone();
+            self.link.send(FromOffscreen::Warning { call_sid, warning, raised }, out);
+        } else if raised && quality::warning(name).is_none() {
+            self.note(format!("The SDK warns of something unknown: {name}."), out);
+        }
+    }
+
+    /// An answered call in which no packet came or went: the media path is negotiated anew, once; then the agent is
+    /// told. The call itself is never ended for it: only the agent knows whether the other side hears something.
+    fn silence(&mut self, out: &mut Vec<Command>) {
+        let Some(live) = self.live.as_mut().filter(|live| !live.heard) else { return };
+        if live.repaired {
+            self.warn(SILENT, true, out);
+            return self.note("The call is still silent after its media path was renewed.", out);
+        }
+        live.repaired = true;
+        live.phase = CallPhase::Reconnecting;
+        out.extend([Command::RestartMedia(live.device), Command::Start(Timer::Silence, REPAIR_MS)]);
+        self.note("The call was answered, but no audio flows: its media path is renewed.", out);
+        self.report(out);
+    }
+
+    fn microphone_lost(&mut self, device: DeviceId, out: &mut Vec<Command>) {
+        let Some(live) = self.live.as_mut().filter(|live| live.device == device) else { return };
+        live.microphone_losses += 1;
+        if live.microphone_losses > MICROPHONE_LOSSES {
+            return;
+        }
+        self.audio.microphone_lost();
+        self.note("The microphone in use is gone; another takes its place.", out);
+        out.push(Command::ListDevices);
+    }
+
+    /// Carries out what a change of devices or wishes means.
+    fn apply(&mut self, changes: &Changes, out: &mut Vec<Command>) {
+        if changes.microphone {
+            let order = self.audio.microphones_to_try();
+            if let Some(live) = &self.live {
+                out.push(Command::SwitchMicrophone(live.device, order.clone()));
+            }
+            if self.testing {
+                out.push(Command::StartTest(order));
+            }
+        }
+        if changes.speaker {
+            let (speaker, volume) = self.audio.speaker();
+            out.push(Command::UseSpeaker(speaker, volume));
+        }
+        self.tell_audio(out);
+    }
+
+    fn stop_test(&mut self, out: &mut Vec<Command>) {
+        if std::mem::take(&mut self.testing) {
+            self.audio.set_open_for_test(false);
+            out.extend([Command::StopTest, Command::Stop(Timer::Test)]);
+            self.tell_audio(out);
+        }
+    }
+
+    fn tell_audio(&mut self, out: &mut Vec<Command>) {
+        let Some(state) = self.audio.state() else { return };
+        if self.audio_told.as_ref() != Some(&state) {
+            self.audio_told = Some(state.clone());
+            self.link.send(FromOffscreen::Audio { state: Box::new(state) }, out);
+        }
+    }
+
+    /// Connects, and says what a worker that may just have been restarted does not know.
+    fn connect(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        if !self.link.connect(self.hello(), now, out) {
+            return;
+        }
+        if self.audio_told.take().is_some() {
+            self.tell_audio(out);
+        }
+        if let Some(live) = &self.live {
+            for warning in live.warnings.all() {
+                let call_sid = live.sid.clone();
+                self.link.send(FromOffscreen::Warning { call_sid, warning, raised: true }, out);
+            }
         }
     }
 
@@ -462,11 +675,19 @@ impl Machine {
         let connecting = live.phase == CallPhase::Connecting;
         match live.fault.take() {
             // An error before the call is open is one that it does not get over.
+            Some(error) if connecting && words::is_call_gone(&error) => self.caller_gone(out),
             Some(error) if live.over || connecting => self.end(Some(words::fault(&error)), out),
             Some(error) => self.note(format!("An error of the call: {}.", words::words(&error)), out),
-            None if live.over => self.end(connecting.then(words::caller_gone), out),
+            None if live.over && connecting => self.caller_gone(out),
+            None if live.over => self.end(None, out),
             None => {}
         }
+    }
+
+    /// The caller gave up before the answer: nothing is wrong, and nothing can be done.
+    fn caller_gone(&mut self, out: &mut Vec<Command>) {
+        self.note("The caller hung up before the call was answered.", out);
+        self.end(None, out);
     }
 
     fn device_failed(&mut self, device: DeviceId, error: &SdkError, out: &mut Vec<Command>) {
@@ -492,12 +713,13 @@ impl Machine {
     fn timer(&mut self, timer: Timer, now: Timestamp, out: &mut Vec<Command>) {
         match timer {
             Timer::Reconnect => {
-                let hello = self.hello();
-                self.link.connect(hello, now, out);
+                self.connect(now, out);
             }
             Timer::Ping => self.link.ping(out),
             Timer::Settle => self.settle(out),
             Timer::Digits => self.sound_digits(out),
+            Timer::Silence => self.silence(out),
+            Timer::Test => self.stop_test(out),
             Timer::Connect => {
                 if self.live.as_ref().is_some_and(|live| live.phase == CallPhase::Connecting) {
                     self.end(Some(words::timed_out()), out);
@@ -514,7 +736,8 @@ impl Machine {
     /// The call is over, here if not in the SDK. Reports it, and makes ready for the next one.
     fn end(&mut self, problem: Option<Problem>, out: &mut Vec<Command>) {
         let Some(live) = self.live.take() else { return };
-        out.extend([Timer::Connect, Timer::Settle, Timer::HangUp, Timer::Digits].map(Command::Stop));
+        let timers = [Timer::Connect, Timer::Settle, Timer::HangUp, Timer::Digits, Timer::Silence];
+        out.extend(timers.map(Command::Stop));
         if live.made && !live.over {
             out.push(Command::Disconnect(live.device));
         }
@@ -522,6 +745,8 @@ impl Machine {
         // What was wished for is no problem, whatever the SDK thinks of it.
         let problem = problem.filter(|_| !live.hang_up);
         self.link.send(FromOffscreen::Ended { call_sid: live.sid, problem }, out);
+        self.audio.set_open_for_call(false);
+        self.tell_audio(out);
         self.warm_up(out);
     }
 }

@@ -1,26 +1,56 @@
 //! Carries out what [`crate::machine`] decides.
+//!
+//! The SDK never opens a microphone and never sees which there are. It asks our `getUserMedia`, which hands it what was
+//! opened for the call and refuses when there is none, so that the microphone cannot be open without a call. And it is
+//! told of two inputs that do not exist, [`PLUGS`]: to change the microphone in a call, the new one is opened first and
+//! then put into the plug that is not in use. The SDK replaces the track and stops the old one, and no packet is missed.
+
+mod audio;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use gloo_timers::callback::Timeout;
-use js_sys::{Object, Promise, Reflect};
+use gloo_timers::{callback::Timeout, future::TimeoutFuture};
+use js_sys::{Array, Error, Object, Promise, Reflect};
 use protocol::{
     Secret, Timestamp,
     offscreen::{FromOffscreen, ToOffscreen},
 };
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::{
-    MediaStream, MediaStreamConstraints, MediaStreamTrack, Navigator, PermissionState, PermissionStatus,
-    Window,
+    HtmlAudioElement, MediaDevices, MediaStream, Navigator, PermissionState, PermissionStatus, Window,
 };
 use webext::{Inbox, Port, runtime};
 
-use crate::machine::{CallEvent, Command, DeviceId, Event, Machine, Permission, PortId, Timer};
+use crate::machine::{CallEvent, Command, DeviceId, Event, Machine, Permission, PortId, SYSTEM, Timer};
 
 /// How long a call outlives its signalling socket, in milliseconds: the most that the SDK allows.
 const SIGNALLING_TIMEOUT_MS: u32 = 30_000;
+
+/// How many turns a new `Device` may take to list its devices; it takes one or two.
+const LISTING_TURNS: u32 = 20;
+
+/// The inputs that the SDK is told of.
+const PLUGS: [&str; 2] = ["first", "second"];
+
+/// The microphone of the call.
+#[derive(Default)]
+struct Microphone {
+    /// The call that it is for.
+    device: Option<DeviceId>,
+    /// Counts what was asked for, so that what comes late is known as such.
+    asked: u32,
+    /// What the SDK gets when it asks.
+    opening: Option<Promise>,
+    /// What was opened, to be closed with the call.
+    streams: Vec<MediaStream>,
+    /// The plug that is in use.
+    plug: usize,
+    /// The SDK is taking one over; what is asked for meanwhile waits here.
+    switching: bool,
+    waiting: Option<Vec<String>>,
+}
 
 struct Shell {
     window: Window,
@@ -31,8 +61,13 @@ struct Shell {
     timers: RefCell<HashMap<Timer, Timeout>>,
     devices: RefCell<HashMap<DeviceId, Rc<Device>>>,
     calls: RefCell<HashMap<DeviceId, Rc<Call>>>,
-    /// The call that it is held for, and the microphone once it is open.
-    microphone: RefCell<Option<(DeviceId, Option<MediaStream>)>>,
+    microphone: RefCell<Microphone>,
+    /// Where calls are played, and how loud in percent.
+    speaker: RefCell<(String, u8)>,
+    /// What plays the live call.
+    outputs: RefCell<Vec<(DeviceId, HtmlAudioElement)>>,
+    /// The tests that were asked for, and the one that runs.
+    test: RefCell<(u32, Option<audio::Meter>)>,
     /// Kept, because an unreachable one reports no changes.
     permission: RefCell<Option<PermissionStatus>>,
 }
@@ -49,8 +84,16 @@ pub fn start() {
         devices: RefCell::default(),
         calls: RefCell::default(),
         microphone: RefCell::default(),
+        speaker: RefCell::new((SYSTEM.to_owned(), 100)),
+        outputs: RefCell::default(),
+        test: RefCell::default(),
         permission: RefCell::default(),
     });
+    if let Ok(devices) = shell.media_devices() {
+        let shell = Rc::clone(&shell);
+        let changed = Closure::<dyn FnMut()>::new(move || shell.report(Event::DevicesChanged));
+        devices.set_ondevicechange(Some(changed.into_js_value().unchecked_ref()));
+    }
     shell.report(Event::Start);
 }
 
@@ -84,6 +127,7 @@ impl Shell {
             }
             Command::Destroy(id) => {
                 self.calls.borrow_mut().remove(&id);
+                self.outputs.borrow_mut().retain(|(device, _)| *device != id);
                 let device = self.devices.borrow_mut().remove(&id);
                 if let Some(device) = device {
                     device.destroy();
@@ -98,13 +142,36 @@ impl Shell {
             }
             Command::Mute(id, muted) => self.with_call(id, |call| call.mute(muted)),
             Command::SendDigits(id, digits) => self.with_call(id, |call| call.send_digits(digits.as_str())),
-            Command::OpenMicrophone(id) => self.open_microphone(id),
+            Command::OpenMicrophone(id, order) => drop(self.open_microphone(id, order)),
+            Command::SwitchMicrophone(id, order) => self.switch_microphone(id, order),
             Command::CloseMicrophone => {
-                let held = self.microphone.take();
-                if let Some((_, Some(stream))) = held {
-                    stop(&stream);
-                }
+                let asked = self.microphone.borrow().asked;
+                let held = self.microphone.replace(Microphone { asked: asked + 1, ..Microphone::default() });
+                held.streams.iter().for_each(audio::stop);
             }
+            Command::ListDevices => self.list_devices(),
+            Command::UseSpeaker(speaker, volume) => {
+                for (_, element) in self.outputs.borrow().iter() {
+                    audio::direct(element, &speaker, volume);
+                }
+                self.speaker.replace((speaker, volume));
+            }
+            Command::StartTest(order) => self.start_test(order),
+            Command::StopTest => {
+                let mut test = self.test.borrow_mut();
+                *test = (test.0 + 1, None);
+            }
+            Command::PlayTone(speaker, volume) => spawn_local(async move {
+                if audio::play_tone(speaker, volume).await.is_err() {
+                    webext::console_warn("The test tone could not be played on that speaker.");
+                }
+            }),
+            Command::RestartMedia(id) => self.with_call(id, |call| {
+                if call.restart_media() {
+                    return Ok(());
+                }
+                Err(SdkError { code: None, message: "this build of the SDK renews no media path".into() })
+            }),
             Command::CheckPermission => self.check_permission(),
         }
     }
@@ -145,6 +212,8 @@ impl Shell {
             max_call_signaling_timeout_ms: SIGNALLING_TIMEOUT_MS,
             token_refresh_ms: None,
             app: Some(("Holdfast".into(), env!("CARGO_PKG_VERSION").into())),
+            enumerate_devices: Some(self.devices_for_the_sdk()),
+            get_user_media: Some(self.microphone_for_the_sdk(id)),
         };
         match Device::new(token.expose(), &options) {
             Ok(device) => {
@@ -158,16 +227,29 @@ impl Shell {
 
     fn dial(self: &Rc<Self>, id: DeviceId, connect_token: &Secret) {
         let Some(device) = self.device(id) else { return };
-        let shell = Rc::clone(self);
-        match device.start_connect(connect_token.expose()) {
-            Ok(promise) => spawn_local(async move {
-                match JsFuture::from(promise).await {
-                    Ok(call) => shell.call_made(id, Call::from_js(call)),
-                    Err(error) => shell.report(Event::CallRefused(id, error.into())),
+        let (shell, connect_token) = (Rc::clone(self), connect_token.clone());
+        spawn_local(async move {
+            // A `Device` that was built in this turn has not listed its devices yet.
+            for _ in 0..LISTING_TURNS {
+                if device.knows_input(PLUGS[0]) {
+                    break;
                 }
-            }),
-            Err(error) => self.report(Event::CallRefused(id, error)),
-        }
+                TimeoutFuture::new(0).await;
+            }
+            let connecting = device.set_input_device(PLUGS[0]).and_then(|plugged| {
+                // Awaited by the SDK too, which says it better; here only so that nobody calls it unhandled.
+                spawn_local(async move { drop(JsFuture::from(plugged).await) });
+                device.start_connect(connect_token.expose())
+            });
+            let called = match connecting {
+                Ok(promise) => JsFuture::from(promise).await.map_err(SdkError::from),
+                Err(error) => Err(error),
+            };
+            match called {
+                Ok(call) => shell.call_made(id, Call::from_js(call)),
+                Err(error) => shell.report(Event::CallRefused(id, error)),
+            }
+        });
     }
 
     fn call_made(self: &Rc<Self>, id: DeviceId, call: Call) {
@@ -184,7 +266,18 @@ impl Shell {
         let shell = Rc::clone(self);
         call.on_mute(move |muted| shell.report(Event::Call(id, CallEvent::Muted(muted))));
         let shell = Rc::clone(self);
-        call.on_warning(move |name| shell.report(Event::Call(id, CallEvent::Warning(name))));
+        call.on_warning(move |name| shell.report(Event::Call(id, CallEvent::Warning(name, true))));
+        let shell = Rc::clone(self);
+        call.on_warning_cleared(move |name| shell.report(Event::Call(id, CallEvent::Warning(name, false))));
+        let shell = Rc::clone(self);
+        call.on_sample(move |sample| shell.report(Event::Call(id, CallEvent::Sample(sample))));
+        let shell = Rc::clone(self);
+        call.on_audio(move |element| {
+            let element: HtmlAudioElement = element.unchecked_into();
+            let (speaker, volume) = shell.speaker.borrow().clone();
+            audio::direct(&element, &speaker, volume);
+            shell.outputs.borrow_mut().push((id, element));
+        });
         let shell = Rc::clone(self);
         call.on_error(move |error| shell.report(Event::Call(id, CallEvent::Error(error))));
         self.calls.borrow_mut().insert(id, Rc::new(call));
@@ -198,27 +291,165 @@ impl Shell {
         }
     }
 
-    fn open_microphone(self: &Rc<Self>, id: DeviceId) {
-        *self.microphone.borrow_mut() = Some((id, None));
-        let opening = open(&self.window.navigator());
+    fn media_devices(&self) -> Result<MediaDevices, JsValue> {
+        self.window.navigator().media_devices()
+    }
+
+    /// Opens a microphone for a call; the promise is of its stream.
+    fn open_microphone(self: &Rc<Self>, id: DeviceId, order: Vec<String>) -> Promise {
+        let asked = {
+            let mut microphone = self.microphone.borrow_mut();
+            microphone.asked += 1;
+            microphone.device = Some(id);
+            microphone.asked
+        };
         let shell = Rc::clone(self);
-        spawn_local(async move {
-            let opened = match opening {
-                Ok(promise) => JsFuture::from(promise).await,
-                Err(error) => Err(error),
-            };
+        let opening = future_to_promise(async move {
+            let opened = async { audio::open_first(&shell.media_devices()?, &order).await }.await;
             match opened {
+                Ok(stream) if shell.microphone.borrow().asked == asked => {
+                    shell.microphone.borrow_mut().streams.push(stream.clone());
+                    shell.watch(id, asked, &stream);
+                    shell.report(Event::MicrophoneOpen(id));
+                    Ok(stream.into())
+                }
                 Ok(stream) => {
-                    let stream: MediaStream = stream.unchecked_into();
-                    match &mut *shell.microphone.borrow_mut() {
-                        Some((wanted, held)) if *wanted == id => *held = Some(stream),
-                        _ => stop(&stream),
-                    }
+                    audio::stop(&stream);
+                    Err(Error::new("the microphone is no longer wanted").into())
                 }
                 Err(error) => {
-                    let name = Reflect::get(&error, &"name".into()).ok().and_then(|name| name.as_string());
-                    shell.report(Event::NoMicrophone(id, name.as_deref() == Some("NotAllowedError")));
+                    shell.report(Event::NoMicrophone(id, audio::is_denied(&error)));
+                    Err(error)
                 }
+            }
+        });
+        self.microphone.borrow_mut().opening = Some(opening.clone());
+        let handled = opening.clone();
+        spawn_local(async move { drop(JsFuture::from(handled).await) });
+        opening
+    }
+
+    /// Reports the end of a microphone that nobody here has ended.
+    fn watch(self: &Rc<Self>, id: DeviceId, asked: u32, stream: &MediaStream) {
+        for track in audio::tracks(stream) {
+            // The SDK lets it be heard when it has applied its mute state, and not a moment before.
+            track.set_enabled(false);
+            let shell = Rc::clone(self);
+            let ended = Closure::once_into_js(move || {
+                let current = shell.microphone.borrow().asked == asked;
+                if current {
+                    shell.report(Event::MicrophoneLost(id));
+                }
+            });
+            track.set_onended(Some(ended.unchecked_ref()));
+        }
+    }
+
+    /// One at a time: the SDK would stop the track that it has just taken over.
+    fn switch_microphone(self: &Rc<Self>, id: DeviceId, order: Vec<String>) {
+        let Some(device) = self.device(id) else { return };
+        if self.microphone.borrow().switching {
+            self.microphone.borrow_mut().waiting = Some(order);
+            return;
+        }
+        let opening = self.open_microphone(id, order);
+        let plug = {
+            let mut microphone = self.microphone.borrow_mut();
+            microphone.switching = true;
+            1 - microphone.plug
+        };
+        let shell = Rc::clone(self);
+        spawn_local(async move {
+            let switched = async {
+                JsFuture::from(opening).await?;
+                JsFuture::from(device.set_input_device(PLUGS[plug])?).await?;
+                Ok::<(), SdkError>(())
+            };
+            let switched = switched.await;
+            let waiting = {
+                let mut microphone = shell.microphone.borrow_mut();
+                if microphone.device != Some(id) {
+                    return; // The call is over.
+                }
+                if switched.is_ok() {
+                    microphone.plug = plug;
+                }
+                microphone.switching = false;
+                microphone.waiting.take()
+            };
+            if let Err(error) = switched {
+                shell.report(Event::NotSwitched(id, error.message));
+            }
+            if let Some(order) = waiting {
+                shell.switch_microphone(id, order);
+            }
+        });
+    }
+
+    /// The two plugs, and one output: which speaker plays is set on the elements themselves.
+    fn devices_for_the_sdk(&self) -> js_sys::Function {
+        let device = |kind: &str, id: &str| {
+            let device = Object::new();
+            for (key, value) in [("kind", kind), ("deviceId", id), ("label", id), ("groupId", "")] {
+                // Setting a property of a fresh plain object cannot fail.
+                let _was_set = Reflect::set(&device, &key.into(), &value.into());
+            }
+            device
+        };
+        let list = Array::of3(
+            &device("audioinput", PLUGS[0]),
+            &device("audioinput", PLUGS[1]),
+            &device("audiooutput", SYSTEM),
+        );
+        let listed = Promise::resolve(&list);
+        let listed = Closure::<dyn FnMut() -> JsValue>::new(move || listed.clone().into());
+        listed.into_js_value().unchecked_into()
+    }
+
+    /// Gives the SDK the microphone of this call, and no other.
+    fn microphone_for_the_sdk(self: &Rc<Self>, id: DeviceId) -> js_sys::Function {
+        let shell = Rc::clone(self);
+        let get = move |_constraints: JsValue| -> Promise {
+            let microphone = shell.microphone.borrow();
+            match &microphone.opening {
+                Some(opening) if microphone.device == Some(id) => opening.clone(),
+                _ => Promise::reject(&Error::new("no microphone is open for this call")),
+            }
+        };
+        Closure::<dyn FnMut(JsValue) -> Promise>::new(get).into_js_value().unchecked_into()
+    }
+
+    fn list_devices(self: &Rc<Self>) {
+        let Ok(devices) = self.media_devices() else { return };
+        let shell = Rc::clone(self);
+        spawn_local(async move {
+            if let Ok((microphones, speakers)) = audio::list(&devices).await {
+                shell.report(Event::Devices { microphones, speakers });
+            }
+        });
+    }
+
+    fn start_test(self: &Rc<Self>, order: Vec<String>) {
+        let asked = {
+            let mut test = self.test.borrow_mut();
+            *test = (test.0 + 1, None);
+            test.0
+        };
+        let shell = Rc::clone(self);
+        spawn_local(async move {
+            let opened = async {
+                let stream = audio::open_first(&shell.media_devices()?, &order).await?;
+                if shell.test.borrow().0 != asked {
+                    audio::stop(&stream);
+                    return Ok(());
+                }
+                let reporter = Rc::clone(&shell);
+                let meter = audio::Meter::start(stream, move |level| reporter.report(Event::Level(level)))?;
+                shell.test.borrow_mut().1 = Some(meter);
+                Ok::<(), JsValue>(())
+            };
+            if opened.await.is_err() && shell.test.borrow().0 == asked {
+                shell.report(Event::TestFailed);
             }
         });
     }
@@ -256,17 +487,5 @@ fn permission(state: PermissionState) -> Permission {
         PermissionState::Granted => Permission::Granted,
         PermissionState::Denied => Permission::Denied,
         _ => Permission::Prompt,
-    }
-}
-
-fn open(navigator: &Navigator) -> Result<Promise, JsValue> {
-    let constraints = MediaStreamConstraints::new();
-    constraints.set_audio(&JsValue::TRUE);
-    navigator.media_devices()?.get_user_media_with_constraints(&constraints)
-}
-
-fn stop(stream: &MediaStream) {
-    for track in stream.get_tracks() {
-        track.unchecked_into::<MediaStreamTrack>().stop();
     }
 }

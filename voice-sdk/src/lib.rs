@@ -97,7 +97,7 @@ pub fn version() -> String {
 }
 
 /// The options that Holdfast sets; all else is the SDK's default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct DeviceOptions {
     /// The edge to connect to, when it must be the one that another `Device` is on.
     pub edge: Option<String>,
@@ -108,6 +108,10 @@ pub struct DeviceOptions {
     pub token_refresh_ms: Option<u32>,
     /// The application's name and version, which Twilio's Insights shows.
     pub app: Option<(String, String)>,
+    /// What stands in for `navigator.mediaDevices.enumerateDevices`.
+    pub enumerate_devices: Option<Function>,
+    /// What stands in for `navigator.mediaDevices.getUserMedia`.
+    pub get_user_media: Option<Function>,
 }
 
 impl DeviceOptions {
@@ -129,6 +133,12 @@ impl DeviceOptions {
         if let Some((name, version)) = &self.app {
             set("appName", name.into());
             set("appVersion", version.into());
+        }
+        if let Some(enumerate) = &self.enumerate_devices {
+            set("enumerateDevices", enumerate.into());
+        }
+        if let Some(open) = &self.get_user_media {
+            set("getUserMedia", open.into());
         }
         // Tells 31202, 31404, 31486 and the like apart instead of folding them into 53000.
         set("enableImprovedSignalingErrorPrecision", true.into());
@@ -210,6 +220,27 @@ impl Device {
         }
     }
 
+    /// True once the SDK has listed the devices that its `enumerateDevices` gave it.
+    #[must_use]
+    pub fn knows_input(&self, id: &str) -> bool {
+        let known = self.audio().and_then(|audio| Reflect::get(&audio, &"availableInputDevices".into()).ok());
+        known.and_then(|known| known.dyn_into::<js_sys::Map>().ok()).is_some_and(|map| map.has(&id.into()))
+    }
+
+    /// Lets the SDK ask for a microphone by its `getUserMedia`, and use what it gets from now on, in a live call too.
+    ///
+    /// # Errors
+    /// [`SdkError`] when the id is not one of the listed, or `getUserMedia` fails.
+    pub fn set_input_device(&self, id: &str) -> Result<Promise, SdkError> {
+        let audio = self.audio().unwrap_or_default();
+        let set: Function = Reflect::get(&audio, &"setInputDevice".into())?.dyn_into()?;
+        Ok(set.call1(&audio, &id.into())?.dyn_into()?)
+    }
+
+    fn audio(&self) -> Option<JsValue> {
+        Reflect::get(&self.raw, &"audio".into()).ok().filter(|audio| !audio.is_falsy())
+    }
+
     /// Accepts a call that another `Device` of the same identity was offered. Resolves about when the offer
     /// is sent: attach the call's listeners right after.
     ///
@@ -231,6 +262,45 @@ impl Device {
     #[must_use]
     pub fn state(&self) -> String {
         self.raw.state()
+    }
+}
+
+/// What the SDK's quality monitor measures once a second. `None`: not known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Round trip, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Variation of packet arrival, in milliseconds.
+    pub jitter_ms: Option<f64>,
+    /// Packets lost on the way here in the last second, in percent.
+    pub loss_percent: Option<f64>,
+    /// Mean opinion score, 1 to 4.5.
+    pub mos: Option<f64>,
+    /// Since the call began.
+    pub bytes_received: u64,
+    /// Since the call began.
+    pub bytes_sent: u64,
+}
+
+impl Sample {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of bytes; the cast saturates"
+    )]
+    fn from_js(value: &JsValue) -> Self {
+        let get = |object: &JsValue, key: &str| Reflect::get(object, &key.into()).ok();
+        let number = |object: &JsValue, key: &str| get(object, key).and_then(|n| n.as_f64());
+        let totals = get(value, "totals").unwrap_or_default();
+        let count = |key: &str| number(&totals, key).unwrap_or_default() as u64;
+        Self {
+            rtt_ms: number(value, "rtt"),
+            jitter_ms: number(value, "jitter"),
+            loss_percent: number(value, "packetsLostFraction"),
+            mos: number(value, "mos"),
+            bytes_received: count("bytesReceived"),
+            bytes_sent: count("bytesSent"),
+        }
     }
 }
 
@@ -301,6 +371,33 @@ impl Call {
     /// The SDK's quality monitor warns (`high-rtt`, `low-mos`, …).
     pub fn on_warning(&self, mut callback: impl FnMut(String) + 'static) {
         self.raw.call_on("warning", &keep(move |name| callback(name.as_string().unwrap_or_default())));
+    }
+
+    /// The quality monitor takes a warning back.
+    pub fn on_warning_cleared(&self, mut callback: impl FnMut(String) + 'static) {
+        self.raw
+            .call_on("warning-cleared", &keep(move |name| callback(name.as_string().unwrap_or_default())));
+    }
+
+    /// The quality monitor's measurements, once a second while there is media.
+    pub fn on_sample(&self, mut callback: impl FnMut(Sample) + 'static) {
+        self.raw.call_on("sample", &keep(move |sample| callback(Sample::from_js(&sample))));
+    }
+
+    /// The `HTMLAudioElement` that plays the other side was made.
+    pub fn on_audio(&self, callback: impl FnMut(JsValue) + 'static) {
+        self.raw.call_on("audio", &keep(callback));
+    }
+
+    /// Negotiates a new media path, as the SDK does by itself once it has noticed that the old one is dead. The SDK has
+    /// no public way to ask for it: this reaches into 2.18.5, and says whether there was something to reach.
+    #[must_use]
+    pub fn restart_media(&self) -> bool {
+        let method = |object: &JsValue, name: &str| {
+            Reflect::get(object, &name.into()).ok()?.dyn_into::<Function>().ok()
+        };
+        let media = Reflect::get(&self.raw, &"_mediaHandler".into()).unwrap_or_default();
+        method(&media, "iceRestart").is_some_and(|restart| restart.call0(&media).is_ok())
     }
 
     /// Refuses the offer.

@@ -34,10 +34,11 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects. `hello` goes first: it says what really is to a worker that may just have been restarted.
-    pub(super) fn connect(&mut self, hello: FromOffscreen, now: Timestamp, out: &mut Vec<Command>) {
+    /// Connects, if there is reason to. `hello` goes first: it says what really is to a worker that may just have been
+    /// restarted.
+    pub(super) fn connect(&mut self, hello: FromOffscreen, now: Timestamp, out: &mut Vec<Command>) -> bool {
         if self.given_up || self.open.is_some() {
-            return;
+            return false;
         }
         self.ports += 1;
         let id = self.ports;
@@ -45,6 +46,7 @@ impl Link {
         out.extend([Command::Connect(id), Command::Send(id, hello)]);
         out.extend(self.kept.drain(..).map(|message| Command::Send(id, message)));
         out.push(Command::Start(Timer::Ping, PING_MS));
+        true
     }
 
     /// Notes that a message came. False when it came over an old connection.

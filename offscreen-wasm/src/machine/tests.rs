@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use protocol::ProblemCode;
+use protocol::{AudioKind, AudioSettings, ProblemCode, QualityWarning};
 
 use super::*;
 
@@ -173,7 +173,7 @@ fn a_device_is_built_before_the_call_and_dials_at_once() {
     assert_eq!(document.told(prepare("t1", None)), [Command::CheckPermission, build(1, "t1", None)]);
     let out = document.told(connect(1, "t1", None));
     let expected = [
-        Command::OpenMicrophone(1),
+        Command::OpenMicrophone(1, vec!["default".into()]),
         Command::Dial(1, token("connect")),
         Command::Start(Timer::Connect, 15_000),
         Command::Send(1, call(1, CallPhase::Connecting, false)),
@@ -185,7 +185,10 @@ fn a_device_is_built_before_the_call_and_dials_at_once() {
 fn a_call_needs_no_preparation() {
     let mut document = Document::started();
     let out = document.told(connect(1, "t1", Some("ashburn")));
-    assert_eq!(out[..2], [build(1, "t1", Some("ashburn")), Command::OpenMicrophone(1)]);
+    assert_eq!(
+        out[..2],
+        [build(1, "t1", Some("ashburn")), Command::OpenMicrophone(1, vec!["default".into()])]
+    );
     assert_eq!(out[2], Command::Dial(1, token("connect")));
 }
 
@@ -223,7 +226,7 @@ fn a_call_goes_from_connecting_to_open_and_through_a_repair_to_its_end() {
     let mut document = Document::dialling();
     let out = document.call(CallEvent::Accepted);
     assert_eq!(sent(&out), [&call(1, CallPhase::Open, false)]);
-    assert!(out.contains(&Command::Stop(Timer::Connect)) && out.contains(&Command::CloseMicrophone));
+    assert!(out.contains(&Command::Stop(Timer::Connect)) && !out.contains(&Command::CloseMicrophone));
     let repair =
         [(CallEvent::Reconnecting, CallPhase::Reconnecting), (CallEvent::Reconnected, CallPhase::Open)];
     for (event, phase) in repair {
@@ -378,9 +381,9 @@ fn what_the_sdk_says_around_the_end_of_a_call_becomes_its_problem_in_either_orde
     let cases = [
         (31401, ProblemCode::MicrophoneUnavailable, "allow it"),
         (31402, ProblemCode::MicrophoneUnavailable, "Connect one"),
-        (31404, ProblemCode::CallFailed, "The caller hung up before the call could be answered."),
         (20104, ProblemCode::VoiceTokenRefused, "20104"),
-        (53405, ProblemCode::CallFailed, "MediaConnectionError (53405)"),
+        (53405, ProblemCode::CallFailed, "audio connection was lost"),
+        (53000, ProblemCode::CallFailed, "MediaConnectionError (53000)"),
     ];
     for (code, expected, words) in cases {
         let error = CallEvent::Error(fault(code, "MediaConnectionError"));
@@ -422,12 +425,29 @@ fn an_error_before_the_call_is_open_ends_it_though_the_sdk_would_let_it_hang() {
 }
 
 #[test]
-fn a_caller_who_gives_up_first_is_told_as_such() {
-    let mut document = Document::dialling();
+fn a_caller_who_gives_up_first_is_noted_and_no_problem() {
+    let gone = CallEvent::Error(fault(31404, "NotFound"));
+    for story in [vec![CallEvent::Over], vec![gone.clone(), CallEvent::Over], vec![CallEvent::Over, gone]] {
+        let mut document = Document::dialling();
+        for event in story {
+            document.call(event);
+        }
+        let out = document.when(Event::Timer(Timer::Settle));
+        assert_eq!(ended(&out), (sid(1), None, String::new()));
+        let note = FromOffscreen::Note { message: "The caller hung up before the call was answered.".into() };
+        assert!(sent(&out).contains(&&note));
+    }
+}
+
+#[test]
+fn a_call_that_the_gateway_gave_up_while_its_signalling_was_lost_says_why_it_ended() {
+    let mut document = Document::in_call();
+    document.call(CallEvent::Reconnecting);
+    document.call(CallEvent::Error(fault(31404, "NotFound")));
     document.call(CallEvent::Over);
     let (_, problem, message) = ended(&document.when(Event::Timer(Timer::Settle)));
     assert_eq!(problem, Some(ProblemCode::CallFailed));
-    assert_eq!(message, "The caller hung up before the call could be answered.");
+    assert!(message.contains("lost for too long"), "{message}");
 }
 
 #[test]
@@ -504,16 +524,180 @@ fn a_missing_microphone_permission_is_noted_once_per_change() {
         (Permission::Granted, 0),
         (Permission::Prompt, 1),
     ] {
-        assert_eq!(document.when(Event::Permission(permission)).len(), notes, "{permission:?}");
+        let out = document.when(Event::Permission(permission));
+        assert_eq!(sent(&out).len(), notes, "{permission:?}");
     }
 }
 
 #[test]
-fn a_warning_is_noted_once_per_call() {
+fn a_warning_is_passed_on_when_it_comes_and_when_it_is_over() {
     let mut document = Document::in_call();
-    assert_eq!(document.call(CallEvent::Warning("high-rtt".into())).len(), 1);
-    assert!(document.call(CallEvent::Warning("high-rtt".into())).is_empty());
-    assert_eq!(document.call(CallEvent::Warning("low-mos".into())).len(), 1);
+    let told = |raised| FromOffscreen::Warning { call_sid: sid(1), warning: QualityWarning::HighRtt, raised };
+    let warning = |raised| CallEvent::Warning("high-rtt".into(), raised);
+    assert_eq!(sent(&document.call(warning(true))), [&told(true)]);
+    assert!(document.call(warning(true)).is_empty());
+    assert_eq!(sent(&document.call(warning(false))), [&told(false)]);
+    let unknown = document.call(CallEvent::Warning("high-tide".into(), true));
+    assert!(matches!(sent(&unknown)[..], [FromOffscreen::Note { .. }]));
+}
+
+fn device(id: &str) -> AudioDevice {
+    AudioDevice { id: id.into(), label: format!("Label of {id}") }
+}
+
+fn wants(microphone: &str, volume: u8) -> ToOffscreen {
+    let microphone = Some(device(microphone));
+    ToOffscreen::SetAudio { settings: AudioSettings { microphone, speaker: None, volume } }
+}
+
+fn found(ids: &[&str]) -> Event {
+    let devices: Vec<_> = ids.iter().map(|id| device(id)).collect();
+    Event::Devices { microphones: devices.clone(), speakers: devices }
+}
+
+fn audio(commands: &[Command]) -> AudioState {
+    let told = sent(commands).into_iter().find_map(|message| match message {
+        FromOffscreen::Audio { state } => Some((**state).clone()),
+        _ => None,
+    });
+    told.unwrap_or_else(|| panic!("nothing of devices in {commands:?}"))
+}
+
+#[test]
+fn devices_are_listed_at_the_start_at_every_change_and_told_again_to_a_new_worker() {
+    let mut document = Document::default();
+    assert!(document.when(Event::Start).contains(&Command::ListDevices));
+    document.port = 1;
+    let out = document.when(found(&["default", "headset"]));
+    assert_eq!(audio(&out).microphones.len(), 2);
+    assert_eq!(audio(&out).microphone, Some(device("default")));
+    assert!(document.when(found(&["default", "headset"])).is_empty(), "no news");
+    assert_eq!(document.when(Event::DevicesChanged), [Command::ListDevices]);
+    document.when(Event::Closed { port: 1, alive: true });
+    let out = document.when(Event::Timer(Timer::Reconnect));
+    assert!(matches!(sent(&out)[0], FromOffscreen::Hello { .. }));
+    assert_eq!(audio(&out).microphones.len(), 2);
+}
+
+#[test]
+fn the_wanted_microphone_is_opened_for_a_call_and_closed_with_it() {
+    let mut document = Document::started();
+    document.when(found(&["default", "headset"]));
+    assert_eq!(audio(&document.told(wants("headset", 100))).microphone, Some(device("headset")));
+    let out = document.told(connect(1, "t1", None));
+    assert!(out.contains(&Command::OpenMicrophone(1, vec!["headset".into(), "default".into()])), "{out:?}");
+    assert!(audio(&document.when(Event::MicrophoneOpen(1))).microphone_open);
+    document.when(Event::CallMade(1));
+    document.call(CallEvent::Accepted);
+    document.call(CallEvent::Over);
+    let out = document.when(Event::Timer(Timer::Settle));
+    assert!(out.contains(&Command::CloseMicrophone));
+    assert!(!audio(&out).microphone_open);
+}
+
+#[test]
+fn a_headset_that_is_unplugged_in_a_call_is_stood_in_for_and_taken_again_when_it_is_back() {
+    let mut document = Document::in_call();
+    document.when(found(&["default", "headset"]));
+    let out = document.told(wants("headset", 100));
+    assert!(out.contains(&Command::SwitchMicrophone(1, vec!["headset".into(), "default".into()])));
+    assert!(document.when(Event::MicrophoneLost(1)).contains(&Command::ListDevices));
+    let out = document.when(found(&["default"]));
+    assert!(out.contains(&Command::SwitchMicrophone(1, vec!["default".into()])), "{out:?}");
+    assert_eq!(audio(&out).missing, [AudioKind::Microphone]);
+    let out = document.when(found(&["default", "headset"]));
+    assert!(out.contains(&Command::SwitchMicrophone(1, vec!["headset".into(), "default".into()])));
+    assert!(audio(&out).missing.is_empty());
+}
+
+#[test]
+fn a_microphone_that_ends_again_and_again_is_not_opened_without_end() {
+    let mut document = Document::in_call();
+    let reopened = (0..20).filter(|_| !document.when(Event::MicrophoneLost(1)).is_empty()).count();
+    assert_eq!(reopened, 5);
+}
+
+#[test]
+fn speaker_and_volume_are_set_in_a_running_call_and_without_one() {
+    for mut document in [Document::in_call(), Document::started()] {
+        document.when(found(&["default", "headset"]));
+        let settings = AudioSettings { microphone: None, speaker: Some(device("headset")), volume: 40 };
+        let out = document.told(ToOffscreen::SetAudio { settings });
+        assert!(out.contains(&Command::UseSpeaker("headset".into(), 40)), "{out:?}");
+        let out = document.told(ToOffscreen::TestSpeaker);
+        assert_eq!(out, [Command::PlayTone("headset".into(), 40)]);
+    }
+}
+
+#[test]
+fn the_microphone_is_open_for_a_test_until_it_is_ended_or_forgotten() {
+    let on = ToOffscreen::TestMicrophone { on: true };
+    let off = Event::Message(1, ToOffscreen::TestMicrophone { on: false });
+    for end in [off, Event::Timer(Timer::Test), Event::TestFailed] {
+        let mut document = Document::started();
+        document.when(found(&["default"]));
+        assert!(document.when(Event::Level(50)).is_empty(), "nobody asked");
+        let out = document.told(on.clone());
+        assert!(out.contains(&Command::StartTest(vec!["default".into()])));
+        assert!(out.contains(&Command::Start(Timer::Test, 60_000)));
+        assert!(audio(&out).microphone_open);
+        assert_eq!(sent(&document.when(Event::Level(50))), [&FromOffscreen::Level { percent: 50 }]);
+        let out = document.when(end);
+        assert!(out.contains(&Command::StopTest));
+        assert!(!audio(&out).microphone_open);
+        assert!(document.when(Event::Level(50)).is_empty());
+    }
+}
+
+fn sample(bytes_received: u64, bytes_sent: u64) -> CallEvent {
+    CallEvent::Sample(Sample { rtt_ms: Some(40.0), bytes_received, bytes_sent, ..Sample::default() })
+}
+
+#[test]
+fn every_sample_is_passed_on() {
+    let mut document = Document::in_call();
+    let out = document.call(sample(1, 1));
+    let [FromOffscreen::Quality { call_sid, sample }] = sent(&out)[..] else { panic!("{out:?}") };
+    assert_eq!((call_sid, sample.rtt_ms, sample.at), (&sid(1), Some(40), at(document.now)));
+}
+
+#[test]
+fn an_answered_call_without_a_packet_is_repaired_once_and_then_surfaced() {
+    let mut document = Document::dialling();
+    let out = document.call(CallEvent::Accepted);
+    assert!(out.contains(&Command::Start(Timer::Silence, 2_500)));
+    document.call(sample(0, 0));
+    let out = document.when(Event::Timer(Timer::Silence));
+    assert!(out.contains(&Command::RestartMedia(1)) && out.contains(&Command::Start(Timer::Silence, 5_000)));
+    assert!(sent(&out).contains(&&call(1, CallPhase::Reconnecting, false)));
+    let out = document.when(Event::Timer(Timer::Silence));
+    assert!(!out.contains(&Command::RestartMedia(1)), "once");
+    let warned = |raised| FromOffscreen::Warning {
+        call_sid: sid(1),
+        warning: QualityWarning::LowBytesReceived,
+        raised,
+    };
+    assert!(sent(&out).contains(&&warned(true)));
+    let out = document.call(sample(5, 5));
+    assert!(sent(&out).contains(&&warned(false)));
+    assert!(sent(&out).contains(&&call(1, CallPhase::Open, false)), "{out:?}");
+}
+
+#[test]
+fn a_call_that_is_heard_is_left_alone() {
+    let mut document = Document::in_call();
+    assert!(document.call(sample(5, 5)).contains(&Command::Stop(Timer::Silence)));
+    assert!(document.when(Event::Timer(Timer::Silence)).is_empty());
+}
+
+#[test]
+fn a_restarted_worker_hears_which_warnings_stand() {
+    let mut document = Document::in_call();
+    document.call(CallEvent::Warning("low-mos".into(), true));
+    document.when(Event::Closed { port: 1, alive: true });
+    let out = document.when(Event::Timer(Timer::Reconnect));
+    let low_mos = FromOffscreen::Warning { call_sid: sid(1), warning: QualityWarning::LowMos, raised: true };
+    assert!(sent(&out).contains(&&low_mos));
 }
 
 fn any_message() -> impl Strategy<Value = ToOffscreen> {
@@ -527,6 +711,9 @@ fn any_message() -> impl Strategy<Value = ToOffscreen> {
             call_sid: sid(n),
             digits: DtmfDigits::new("1").unwrap(),
         }),
+        1 => (0..120_u8).prop_map(|volume| wants("headset", volume)),
+        1 => any::<bool>().prop_map(|on| ToOffscreen::TestMicrophone { on }),
+        1 => Just(ToOffscreen::TestSpeaker),
         1 => Just(ToOffscreen::Pong),
     ]
 }
@@ -537,7 +724,8 @@ fn any_call_event() -> impl Strategy<Value = CallEvent> {
         1 => Just(CallEvent::Reconnecting),
         1 => Just(CallEvent::Reconnected),
         1 => any::<bool>().prop_map(CallEvent::Muted),
-        1 => Just(CallEvent::Warning("high-rtt".into())),
+        1 => any::<bool>().prop_map(|raised| CallEvent::Warning("high-rtt".into(), raised)),
+        1 => (0..2_u64, 0..2_u64).prop_map(|(received, sent)| sample(received, sent)),
         1 => Just(CallEvent::Error(fault(53405, "x"))),
         2 => Just(CallEvent::Over),
     ]
@@ -551,6 +739,8 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         Just(Timer::Connect),
         Just(Timer::Settle),
         Just(Timer::HangUp),
+        Just(Timer::Silence),
+        Just(Timer::Test),
     ];
     let event = prop_oneof![
         8 => any_message().prop_map(|message| Event::Message(0, message)),
@@ -562,6 +752,11 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         1 => Just(Event::CallRefused(0, fault(1, "x"))),
         8 => any_call_event().prop_map(|event| Event::Call(0, event)),
         1 => any::<bool>().prop_map(|denied| Event::NoMicrophone(0, denied)),
+        1 => Just(Event::MicrophoneOpen(0)),
+        1 => Just(Event::MicrophoneLost(0)),
+        1 => Just(Event::DevicesChanged),
+        1 => any::<bool>().prop_map(|more| found(if more { &["default", "headset"] } else { &["default"] })),
+        1 => Just(Event::Level(9)),
         1 => Just(Event::Permission(Permission::Granted)),
     ];
     (event, prop_oneof![6 => Just(0_u32), 1 => Just(1), 1 => Just(2)])
@@ -591,6 +786,8 @@ proptest! {
                 Event::CallRefused(_, e) => Event::CallRefused(device, e),
                 Event::Call(_, e) => Event::Call(device, e),
                 Event::NoMicrophone(_, denied) => Event::NoMicrophone(device, denied),
+                Event::MicrophoneOpen(_) => Event::MicrophoneOpen(device),
+                Event::MicrophoneLost(_) => Event::MicrophoneLost(device),
                 other => other,
             };
             let asked = match &event {

@@ -22,9 +22,9 @@ pub(super) fn timed_out() -> Problem {
     problem(ProblemCode::CallFailed, words)
 }
 
-/// The call was over before it was answered.
-pub(super) fn caller_gone() -> Problem {
-    problem(ProblemCode::CallFailed, "The caller hung up before the call could be answered.")
+/// True for the SDK's word that the gateway knows the call no longer.
+pub(super) fn is_call_gone(error: &SdkError) -> bool {
+    error.code == Some(31404)
 }
 
 /// The microphone cannot be opened.
@@ -45,7 +45,15 @@ pub(super) fn fault(error: &SdkError) -> Problem {
         // getUserMedia: refused, and anything else.
         Some(31401) => no_microphone(true),
         Some(31402) => no_microphone(false),
-        Some(31404) => caller_gone(),
+        // While it was open: the gateway gave the call up before its signalling was back.
+        Some(31404 | 53001) => problem(
+            ProblemCode::CallFailed,
+            "The connection to Twilio was lost for too long, and the call ended. Check the network.",
+        ),
+        Some(53405) => problem(
+            ProblemCode::CallFailed,
+            "The call's audio connection was lost and did not come back, and the call ended. Check the network.",
+        ),
         Some(code) if is_token_refusal(code) => problem(
             ProblemCode::VoiceTokenRefused,
             format!("The call could not be answered, because Twilio refused the voice token ({code})."),

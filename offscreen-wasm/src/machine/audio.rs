@@ -1,0 +1,240 @@
+//! Microphone and speaker: what there is, what is wanted, what is in use.
+//!
+//! A device is remembered by id and by label. Chrome changes the ids when site data is cleared, and a headset that is
+//! plugged in again may come with another one; so the id is looked for first, then the label, and then the system's
+//! choice stands in, and says so. The wanted device is taken again as soon as it is back.
+
+use protocol::{AudioDevice, AudioKind, AudioSettings, AudioState};
+
+/// The id of the system's choice.
+pub const SYSTEM: &str = "default";
+
+/// How loud this stretch of sound is, 0 to 100, on a scale of decibels like that of any mixing desk: -60 is 0.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=100")]
+pub fn level(samples: &[f32]) -> u8 {
+    let power: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    let mean = power / samples.len().max(1) as f64;
+    // Full scale of a sine has half the power of a constant 1.
+    let decibels = 10.0 * (2.0 * mean).max(1e-12).log10();
+    ((decibels + 60.0) / 60.0 * 100.0).clamp(0.0, 100.0).round() as u8
+}
+
+/// What [`Audio::settle`] wants done.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Another microphone is to be used from now on.
+    pub microphone: bool,
+    /// Another speaker, or another volume.
+    pub speaker: bool,
+}
+
+/// The devices.
+#[derive(Debug, Default)]
+pub(super) struct Audio {
+    state: AudioState,
+    listed: bool,
+    /// The settings that the speaker was set to last.
+    playing: Option<(Option<AudioDevice>, u8)>,
+    /// Open for the call, open for a test.
+    open: (bool, bool),
+}
+
+impl Audio {
+    /// What the worker is told, once the devices were listed.
+    pub(super) fn state(&self) -> Option<AudioState> {
+        let microphone_open = self.open.0 || self.open.1;
+        self.listed.then(|| AudioState { microphone_open, ..self.state.clone() })
+    }
+
+    /// What the agent wants.
+    pub(super) fn want(&mut self, settings: AudioSettings) -> Changes {
+        self.state.wanted = settings;
+        self.settle()
+    }
+
+    /// What there is.
+    pub(super) fn found(&mut self, microphones: Vec<AudioDevice>, speakers: Vec<AudioDevice>) -> Changes {
+        self.listed = true;
+        self.state.microphones = system_first(microphones);
+        self.state.speakers = system_first(speakers);
+        self.settle()
+    }
+
+    /// The microphone in use has ended. What takes its place is found when the devices are listed anew.
+    pub(super) fn microphone_lost(&mut self) {
+        self.state.microphone = None;
+    }
+
+    pub(super) fn set_open_for_call(&mut self, open: bool) {
+        self.open.0 = open;
+    }
+
+    pub(super) fn set_open_for_test(&mut self, open: bool) {
+        self.open.1 = open;
+    }
+
+    /// The microphones to try, best first: the last one is always the system's choice.
+    pub(super) fn microphones_to_try(&self) -> Vec<String> {
+        let chosen = self.state.microphone.iter().map(|device| device.id.clone());
+        let mut order: Vec<String> = chosen.filter(|id| id != SYSTEM && !id.is_empty()).collect();
+        order.push(SYSTEM.into());
+        order
+    }
+
+    /// The speaker's id and the volume.
+    pub(super) fn speaker(&self) -> (String, u8) {
+        let id = self.state.speaker.as_ref().map_or_else(|| SYSTEM.into(), |device| device.id.clone());
+        (id, self.state.wanted.volume.min(100))
+    }
+
+    fn settle(&mut self) -> Changes {
+        let state = &mut self.state;
+        let mut missing = Vec::new();
+        let mut choose = |kind, there: &[AudioDevice], wanted: Option<&AudioDevice>| {
+            let (device, fell_back) = choose(there, wanted);
+            missing.extend(fell_back.then_some(kind));
+            device
+        };
+        let microphone = choose(AudioKind::Microphone, &state.microphones, state.wanted.microphone.as_ref());
+        let speaker = choose(AudioKind::Speaker, &state.speakers, state.wanted.speaker.as_ref());
+        let microphone_changed = state.microphone != microphone;
+        state.microphone = microphone;
+        state.speaker = speaker;
+        state.missing = missing;
+        let playing = (state.speaker.clone(), state.wanted.volume);
+        let speaker_changed = self.playing.as_ref() != Some(&playing);
+        self.playing = Some(playing);
+        Changes { microphone: microphone_changed, speaker: speaker_changed }
+    }
+}
+
+fn system_first(mut devices: Vec<AudioDevice>) -> Vec<AudioDevice> {
+    // "communications" is a second name of one of the others, which only Windows has.
+    devices.retain(|device| device.id != "communications");
+    devices.sort_by_key(|device| device.id != SYSTEM);
+    devices
+}
+
+/// The device to use, and whether it stands in for one that is not there.
+fn choose(there: &[AudioDevice], wanted: Option<&AudioDevice>) -> (Option<AudioDevice>, bool) {
+    let system = there.first().cloned();
+    let Some(wanted) = wanted.filter(|wanted| wanted.id != SYSTEM) else { return (system, false) };
+    let by_id = there.iter().find(|device| !wanted.id.is_empty() && device.id == wanted.id);
+    let by_label =
+        || there.iter().find(|d| d.id != SYSTEM && !wanted.label.is_empty() && d.label == wanted.label);
+    match by_id.or_else(by_label) {
+        Some(device) => (Some(device.clone()), false),
+        None => (system, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(id: &str, label: &str) -> AudioDevice {
+        AudioDevice { id: id.into(), label: label.into() }
+    }
+
+    fn want(id: &str, label: &str) -> AudioSettings {
+        AudioSettings { microphone: Some(device(id, label)), ..AudioSettings::default() }
+    }
+
+    fn laptop() -> Vec<AudioDevice> {
+        vec![device("x1", "Laptop"), device(SYSTEM, "Default - Laptop")]
+    }
+
+    fn with_headset() -> Vec<AudioDevice> {
+        let mut devices = laptop();
+        devices.push(device("h1", "Headset"));
+        devices
+    }
+
+    #[test]
+    fn the_level_is_nothing_in_silence_full_for_a_full_tone_and_between_for_speech() {
+        assert_eq!(level(&[]), 0);
+        assert_eq!(level(&[0.0; 100]), 0);
+        let tone =
+            |loud: f32| (0..1000_u16).map(move |n| (f32::from(n) * 0.3).sin() * loud).collect::<Vec<_>>();
+        assert_eq!(level(&tone(1.0)), 100);
+        assert_eq!(level(&tone(0.1)), 67);
+        assert!(level(&tone(0.000_1)) == 0);
+    }
+
+    #[test]
+    fn without_a_wish_the_systems_choice_is_used_and_listed_first() {
+        let mut audio = Audio::default();
+        assert_eq!(audio.found(with_headset(), Vec::new()), Changes { microphone: true, speaker: true });
+        let state = audio.state().unwrap();
+        assert_eq!(state.microphones[0].id, SYSTEM);
+        assert_eq!(state.microphone, Some(device(SYSTEM, "Default - Laptop")));
+        assert_eq!((state.speaker, state.missing), (None, vec![]));
+        assert_eq!(audio.microphones_to_try(), [SYSTEM]);
+    }
+
+    #[test]
+    fn a_device_is_known_by_its_id_and_with_another_id_by_its_label() {
+        let mut audio = Audio::default();
+        audio.found(with_headset(), Vec::new());
+        audio.want(want("h1", "An older name"));
+        assert_eq!(audio.state().unwrap().microphone, Some(device("h1", "Headset")));
+        audio.want(want("gone", "Headset"));
+        assert_eq!(audio.state().unwrap().microphone, Some(device("h1", "Headset")));
+        assert!(audio.state().unwrap().missing.is_empty());
+        assert_eq!(audio.microphones_to_try(), ["h1", SYSTEM]);
+    }
+
+    #[test]
+    fn an_unplugged_headset_is_stood_in_for_and_taken_again_when_it_is_back() {
+        let mut audio = Audio::default();
+        audio.found(with_headset(), Vec::new());
+        audio.want(want("h1", "Headset"));
+        assert!(audio.found(laptop(), Vec::new()).microphone);
+        let state = audio.state().unwrap();
+        assert_eq!(state.missing, [AudioKind::Microphone]);
+        assert_eq!(state.microphone.map(|device| device.id), Some(SYSTEM.into()));
+        assert_eq!(state.wanted.microphone, Some(device("h1", "Headset")), "still wanted");
+        let mut again = laptop();
+        again.push(device("h2", "Headset"));
+        assert!(audio.found(again, Vec::new()).microphone);
+        assert_eq!(audio.state().unwrap().microphone, Some(device("h2", "Headset")));
+        assert!(audio.state().unwrap().missing.is_empty());
+    }
+
+    #[test]
+    fn another_system_default_is_a_change_although_its_id_is_the_same() {
+        let mut audio = Audio::default();
+        audio.found(laptop(), Vec::new());
+        let other = vec![device(SYSTEM, "Default - Headset"), device("x1", "Laptop")];
+        assert!(audio.found(other.clone(), Vec::new()).microphone);
+        assert!(!audio.found(other, Vec::new()).microphone, "no news is no change");
+    }
+
+    #[test]
+    fn a_lost_microphone_is_opened_again_even_if_the_list_is_the_same() {
+        let mut audio = Audio::default();
+        audio.found(laptop(), Vec::new());
+        audio.microphone_lost();
+        assert!(audio.found(laptop(), Vec::new()).microphone);
+    }
+
+    #[test]
+    fn with_no_device_at_all_the_system_is_still_tried() {
+        let mut audio = Audio::default();
+        audio.want(want("h1", "Headset"));
+        audio.found(Vec::new(), Vec::new());
+        assert_eq!(audio.state().unwrap().missing, [AudioKind::Microphone]);
+        assert_eq!(audio.microphones_to_try(), [SYSTEM]);
+        assert_eq!(audio.speaker(), (SYSTEM.into(), 100));
+    }
+
+    #[test]
+    fn the_volume_is_a_change_of_the_speaker_only_and_never_more_than_full() {
+        let mut audio = Audio::default();
+        audio.found(laptop(), laptop());
+        let louder = AudioSettings { volume: 250, ..AudioSettings::default() };
+        assert_eq!(audio.want(louder), Changes { microphone: false, speaker: true });
+        assert_eq!(audio.speaker(), (SYSTEM.into(), 100));
+    }
+}
