@@ -260,6 +260,8 @@ struct Live {
     heard: bool,
     /// Its media path was repaired, because nothing was heard.
     repaired: bool,
+    /// Another microphone is to be used as soon as the call is open: the SDK can change it only then.
+    switch: bool,
     /// How often its microphone ended by itself.
     microphone_losses: u8,
     /// Digits that wait until those before them have sounded: the browser's tone sender drops what it has not yet
@@ -513,6 +515,7 @@ impl Machine {
             warnings: Warnings::default(),
             heard: false,
             repaired: false,
+            switch: false,
             microphone_losses: 0,
             digits: String::new(),
             sounding: false,
@@ -546,6 +549,10 @@ impl Machine {
             CallEvent::Accepted => {
                 live.phase = CallPhase::Open;
                 out.extend([Command::Stop(Timer::Connect), Command::Start(Timer::Silence, SILENCE_MS)]);
+                if std::mem::take(&mut live.switch) {
+                    let order = self.audio.microphones_to_try();
+                    out.push(Command::SwitchMicrophone(live.device, order));
+                }
             }
             CallEvent::Reconnecting if live.phase == CallPhase::Open => live.phase = CallPhase::Reconnecting,
             CallEvent::Reconnected if live.phase == CallPhase::Reconnecting => live.phase = CallPhase::Open,
@@ -623,8 +630,10 @@ impl Machine {
     fn apply(&mut self, changes: &Changes, out: &mut Vec<Command>) {
         if changes.microphone {
             let order = self.audio.microphones_to_try();
-            if let Some(live) = &self.live {
-                out.push(Command::SwitchMicrophone(live.device, order.clone()));
+            match &mut self.live {
+                Some(live) if live.phase == CallPhase::Connecting => live.switch = true,
+                Some(live) => out.push(Command::SwitchMicrophone(live.device, order.clone())),
+                None => {}
             }
             if self.testing {
                 out.push(Command::StartTest(order));

@@ -98,7 +98,7 @@ impl Audio {
         };
         let microphone = choose(AudioKind::Microphone, &state.microphones, state.wanted.microphone.as_ref());
         let speaker = choose(AudioKind::Speaker, &state.speakers, state.wanted.speaker.as_ref());
-        let microphone_changed = state.microphone != microphone;
+        let microphone_changed = !is_same(state.microphone.as_ref(), microphone.as_ref());
         state.microphone = microphone;
         state.speaker = speaker;
         state.missing = missing;
@@ -106,6 +106,17 @@ impl Audio {
         let speaker_changed = self.playing.as_ref() != Some(&playing);
         self.playing = Some(playing);
         Changes { microphone: microphone_changed, speaker: speaker_changed }
+    }
+}
+
+/// The system's choice keeps its id when it becomes another device, and is known by its label then. That a label is
+/// learnt, because the permission is there now, is no change.
+fn is_same(before: Option<&AudioDevice>, now: Option<&AudioDevice>) -> bool {
+    match (before, now) {
+        (Some(before), Some(now)) => {
+            before.id == now.id && (before.label.is_empty() || before.label == now.label)
+        }
+        (before, now) => before == now,
     }
 }
 
@@ -209,6 +220,14 @@ mod tests {
         let other = vec![device(SYSTEM, "Default - Headset"), device("x1", "Laptop")];
         assert!(audio.found(other.clone(), Vec::new()).microphone);
         assert!(!audio.found(other, Vec::new()).microphone, "no news is no change");
+    }
+
+    #[test]
+    fn a_label_that_is_learnt_is_no_change() {
+        let mut audio = Audio::default();
+        audio.found(vec![device(SYSTEM, "")], Vec::new());
+        assert!(!audio.found(vec![device(SYSTEM, "Default - Laptop")], Vec::new()).microphone);
+        assert_eq!(audio.state().unwrap().microphone, Some(device(SYSTEM, "Default - Laptop")));
     }
 
     #[test]

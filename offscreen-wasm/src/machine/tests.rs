@@ -611,6 +611,17 @@ fn a_headset_that_is_unplugged_in_a_call_is_stood_in_for_and_taken_again_when_it
 }
 
 #[test]
+fn another_microphone_that_is_chosen_while_the_call_connects_is_used_as_soon_as_it_is_open() {
+    let mut document = Document::started();
+    document.when(found(&["default", "headset"]));
+    document.told(connect(1, "t1", None));
+    document.when(Event::CallMade(1));
+    let is_switch = |command: &Command| matches!(command, Command::SwitchMicrophone(..));
+    assert!(!document.told(wants("headset", 100)).iter().any(is_switch), "the SDK could not do it");
+    assert!(document.call(CallEvent::Accepted).iter().any(is_switch));
+}
+
+#[test]
 fn a_microphone_that_ends_again_and_again_is_not_opened_without_end() {
     let mut document = Document::in_call();
     let reopened = (0..20).filter(|_| !document.when(Event::MicrophoneLost(1)).is_empty()).count();
