@@ -8,10 +8,12 @@
 //! | [`service`] | the one thing the service does: exchange a Flex token for a Voice token |
 //! | [`mint`] | who may have which token, for how long: pure decisions, no I/O |
 //! | [`validation`] | asks Twilio, bounded in time and number |
+//! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
 //! | [`limits`] | how often somebody may fail, or be served |
 //! | [`routes`] | one file for each route, with its own errors |
 //! | [`http`] | what all routes have in common: request id, log line, headers, origin, time limits |
 //! | [`serve`] | listeners, readiness, graceful stop |
+//! | [`metrics`] | what is counted |
 //! | [`log`] | the shape of the log |
 //! | [`outside`] | clock and randomness, as parameters |
 
@@ -19,11 +21,13 @@ pub mod config;
 pub mod http;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod mint;
 pub mod outside;
 pub mod routes;
 pub mod serve;
 pub mod service;
+pub mod upstream;
 pub mod validation;
 
 pub use config::Config;

@@ -15,11 +15,11 @@ use std::{
 use governor::{
     NotUntil, Quota, RateLimiter,
     clock::{Clock as _, Reference as _},
-    middleware::NoOpMiddleware,
+    middleware::{NoOpMiddleware, StateInformationMiddleware},
     nanos::Nanos,
     state::keyed::DashMapStateStore,
 };
-use protocol::Identity;
+use protocol::{AccountSid, Identity};
 
 use crate::outside::Clock;
 
@@ -35,7 +35,7 @@ impl governor::clock::Clock for LimiterClock {
     }
 }
 
-type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, LimiterClock, NoOpMiddleware<Nanos>>;
+type Limiter<K, M> = RateLimiter<K, DashMapStateStore<K>, LimiterClock, M>;
 
 /// Too often; this much later it is allowed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +49,51 @@ impl Wait {
     }
 }
 
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitedBy {
+    /// Refused Flex tokens of a client's address.
+    Address,
+    /// Voice tokens of an identity.
+    Identity,
+}
+
+impl LimitedBy {
+    /// For headers and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Identity => "identity",
+        }
+    }
+}
+
+/// How many more are allowed, for the `RateLimit` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// So many in a minute, and at once.
+    pub limit: u32,
+    /// So many now.
+    pub remaining: u32,
+}
+
+impl Standing {
+    /// Seconds until as many as ever are allowed again.
+    #[must_use]
+    pub fn reset_seconds(self) -> u64 {
+        (u64::from(self.limit.saturating_sub(self.remaining)) * 60).div_ceil(u64::from(self.limit.max(1)))
+    }
+}
+
 /// The counters.
 pub struct Limits {
     clock: LimiterClock,
-    failures: Limiter<IpAddr>,
+    failures: Limiter<IpAddr, NoOpMiddleware<Nanos>>,
     /// Who has used up the failures, and until when.
     held: Mutex<HashMap<IpAddr, Nanos>>,
-    mints: Limiter<Identity>,
+    mints: Limiter<String, StateInformationMiddleware>,
+    mints_per_minute: NonZeroU32,
 }
 
 impl Limits {
@@ -71,6 +109,7 @@ impl Limits {
             failures: RateLimiter::new(failures, DashMapStateStore::default(), clock.clone()),
             held: Mutex::default(),
             mints: RateLimiter::new(mints, DashMapStateStore::default(), clock.clone()),
+            mints_per_minute,
             clock,
         }
     }
@@ -79,7 +118,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`Wait`] when it has failed too often.
-    pub fn check_client(&self, client: IpAddr) -> Result<(), Wait> {
+    pub async fn check_client(&self, client: IpAddr) -> Result<(), Wait> {
         let now = self.clock.now();
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         match held.get(&network(client)) {
@@ -89,7 +128,7 @@ impl Limits {
     }
 
     /// This client has brought a Flex token that Twilio refused.
-    pub fn record_failure(&self, client: IpAddr) {
+    pub async fn record_failure(&self, client: IpAddr) {
         let network = network(client);
         if let Err(not_until) = self.failures.check_key(&network) {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,10 +140,12 @@ impl Limits {
     ///
     /// # Errors
     /// [`Wait`] when it has had too many.
-    pub fn check_mint(&self, identity: &Identity) -> Result<(), Wait> {
-        self.mints
-            .check_key(identity)
-            .map_err(|not_until: NotUntil<Nanos>| Wait(not_until.wait_time_from(self.clock.now())))
+    pub async fn check_mint(&self, account: &AccountSid, identity: &Identity) -> Result<Standing, Wait> {
+        let left = self
+            .mints
+            .check_key(&format!("{account}:{identity}"))
+            .map_err(|not_until: NotUntil<Nanos>| Wait(not_until.wait_time_from(self.clock.now())))?;
+        Ok(Standing { limit: self.mints_per_minute.get(), remaining: left.remaining_burst_capacity() })
     }
 
     /// Forgets whoever could start afresh anyway. To be called every minute or so, or memory grows.
@@ -156,20 +197,24 @@ mod tests {
         (Limits::new(per_minute(10), per_minute(6), Arc::clone(&clock) as _), clock)
     }
 
-    #[test]
-    fn twenty_failures_at_once_are_forgiven_then_one_in_six_seconds() {
+    #[tokio::test]
+    async fn twenty_failures_at_once_are_forgiven_then_one_in_six_seconds() {
         let (limits, clock) = limits();
         let client = IpAddr::from([192, 0, 2, 1]);
         for _ in 0..20 {
-            assert_eq!(limits.check_client(client), Ok(()));
-            limits.record_failure(client);
+            assert_eq!(limits.check_client(client).await, Ok(()));
+            limits.record_failure(client).await;
         }
-        assert_eq!(limits.check_client(client), Ok(()));
-        limits.record_failure(client);
-        assert_eq!(limits.check_client(client), Err(Wait(Duration::from_secs(6))));
-        assert_eq!(limits.check_client(IpAddr::from([192, 0, 2, 2])), Ok(()), "another client is unaffected");
+        assert_eq!(limits.check_client(client).await, Ok(()));
+        limits.record_failure(client).await;
+        assert_eq!(limits.check_client(client).await, Err(Wait(Duration::from_secs(6))));
+        assert_eq!(
+            limits.check_client(IpAddr::from([192, 0, 2, 2])).await,
+            Ok(()),
+            "another client is unaffected"
+        );
         clock.0.store(6, Ordering::SeqCst);
-        assert_eq!(limits.check_client(client), Ok(()));
+        assert_eq!(limits.check_client(client).await, Ok(()));
     }
 
     #[test]
@@ -179,13 +224,16 @@ mod tests {
         assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
     }
 
-    #[test]
-    fn old_entries_are_forgotten() {
+    #[tokio::test]
+    async fn old_entries_are_forgotten() {
         let (limits, clock) = limits();
         for last in 0..=255 {
             let client = IpAddr::from([192, 0, 2, last]);
-            (0..30).for_each(|_| limits.record_failure(client));
-            limits.check_mint(&Identity::new(format!("a{last}")).unwrap()).unwrap();
+            for _ in 0..30 {
+                limits.record_failure(client).await;
+            }
+            let account = AccountSid::new(format!("AC{}", "1".repeat(32))).unwrap();
+            limits.check_mint(&account, &Identity::new(format!("a{last}")).unwrap()).await.unwrap();
         }
         limits.forget_old();
         assert_eq!((limits.failures.len(), limits.mints.len()), (256, 256));

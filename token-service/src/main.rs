@@ -3,7 +3,11 @@
 use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
-use token_service::{Config, config::Args, log, serve};
+use token_service::{
+    Config,
+    config::{Action, Args},
+    log, serve,
+};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -19,7 +23,7 @@ fn main() -> ExitCode {
 
 fn start() -> anyhow::Result<()> {
     let config = Config::new(Args::parse(), &|name| std::env::var_os(name))?;
-    if config.print_config {
+    if config.action == Action::Check {
         write!(std::io::stdout(), "{config}")?;
         return Ok(());
     }

@@ -2,7 +2,8 @@
 //!
 //! The invariants, each with a property test:
 //! * the identity is the configured prefix and the identity that Twilio vouches for, whatever a client sends;
-//! * the token ends no later than the Flex token, and no later than the configured life allows;
+//! * the token ends no later than the configured life allows, and, unless the operator wants otherwise, no later than
+//!   the Flex token;
 //! * no two tokens have the same name (`jti`).
 
 use std::collections::BTreeSet;
@@ -23,16 +24,20 @@ pub const MIN_LIFE_SECONDS: u64 = 60;
 pub struct Policy {
     /// The account that tokens are for.
     pub account_sid: AccountSid,
-    /// Signs the tokens.
-    pub api_key: ApiKey,
+    /// Sign the tokens: the first as a rule, the second while keys are exchanged. At least one.
+    pub api_keys: Vec<ApiKey>,
     /// Put before the agent's own identity. Nobody else's identity can begin with it unless an agent's does.
     pub identity_prefix: IdentityPrefix,
     /// A user with one of these roles may have a token.
     pub allowed_roles: BTreeSet<String>,
     /// The longest life of a token, in seconds.
     pub ttl_seconds: u64,
+    /// Whether tokens may end later than the Flex token.
+    pub outlive_flex_token: bool,
     /// The region that tokens are for; `None` for the default, us1.
     pub region: Option<String>,
+    /// Where clients should connect.
+    pub edge: String,
 }
 
 /// Why a user whose Flex token is valid gets no Voice token.
@@ -50,6 +55,9 @@ pub enum Refusal {
     /// Less than [`MIN_LIFE_SECONDS`] left.
     #[error("the Flex token expires in less than {MIN_LIFE_SECONDS} seconds")]
     Expiring,
+    /// No API key to sign with; the settings make sure of one.
+    #[error("there is no API key")]
+    NoKey,
 }
 
 /// A decision in favour: what token is due. [`Policy::mint`] makes it.
@@ -72,6 +80,8 @@ pub struct Minted {
     pub jti: String,
     /// Seconds until it ends.
     pub expires_in: u64,
+    /// The second from which on it is not valid any more, since the Unix epoch.
+    pub expires_at: u64,
 }
 
 impl Policy {
@@ -91,17 +101,29 @@ impl Policy {
             .map_err(|_too_long_with_the_prefix| Refusal::Identity)?;
         // Whole seconds, rounded so that the token ends before the Flex token does, never after.
         let left = (user.expires_at.as_millis() / 1000).saturating_sub(now.as_millis() / 1000);
+        if self.outlive_flex_token && left > 0 {
+            return Ok(Admission { identity, ttl_seconds: self.ttl_seconds });
+        }
         if left < MIN_LIFE_SECONDS {
             return Err(Refusal::Expiring);
         }
         Ok(Admission { identity, ttl_seconds: left.min(self.ttl_seconds) })
     }
 
-    /// Makes the token. `random` names it, so it must be new each time.
-    #[must_use]
-    pub fn mint(&self, admission: Admission, now: Timestamp, random: [u8; 12]) -> Minted {
+    /// Makes the token, signed with the `key`th API key. `random` names it, so it must be new each time.
+    ///
+    /// # Errors
+    /// [`Refusal::NoKey`].
+    pub fn mint(
+        &self,
+        admission: Admission,
+        now: Timestamp,
+        key: usize,
+        random: [u8; 12],
+    ) -> Result<Minted, Refusal> {
         let Admission { identity, ttl_seconds } = admission;
-        let mut token = AccessToken::new(self.account_sid.clone(), &self.api_key, identity.clone(), now)
+        let key = self.api_keys.get(key).or_else(|| self.api_keys.first()).ok_or(Refusal::NoKey)?;
+        let mut token = AccessToken::new(self.account_sid.clone(), key, identity.clone(), now)
             .voice(VoiceGrant::incoming_only())
             .ttl_seconds(ttl_seconds)
             .unique(random);
@@ -109,12 +131,13 @@ impl Policy {
             token = token.region(region);
         }
         let claims = token.claims();
-        Minted {
+        Ok(Minted {
             identity,
             jti: claims.jti.clone(),
             expires_in: claims.exp - claims.iat,
+            expires_at: claims.exp,
             token: token.to_jwt(),
-        }
+        })
     }
 }
 
@@ -128,12 +151,18 @@ mod tests {
     fn policy(prefix: &str, ttl_seconds: u64) -> Policy {
         Policy {
             account_sid: AccountSid::new(format!("AC{}", "1".repeat(32))).unwrap(),
-            api_key: ApiKey::new(ApiKeySid::new(format!("SK{}", "2".repeat(32))).unwrap(), Secret::new("s")),
+            api_keys: ["2", "5"].map(key).into(),
             identity_prefix: IdentityPrefix::new(prefix).unwrap(),
             allowed_roles: ["agent", "admin"].map(String::from).into(),
             ttl_seconds,
+            outlive_flex_token: false,
             region: None,
+            edge: "roaming".into(),
         }
+    }
+
+    fn key(digit: &str) -> ApiKey {
+        ApiKey::new(ApiKeySid::new(format!("SK{}", digit.repeat(32))).unwrap(), Secret::new(digit))
     }
 
     fn user(identity: &str, expires_at: u64) -> FlexUser {
@@ -151,10 +180,31 @@ mod tests {
     fn the_region_stands_in_the_token() {
         let policy = Policy { region: Some("au1".into()), ..policy("ext_", 600) };
         let admission = policy.admit(&user("ann", u64::MAX), NOW).unwrap();
-        let minted = policy.mint(admission, NOW, [0; 12]);
+        let minted = policy.mint(admission, NOW, 0, [0; 12]).unwrap();
         let verified =
-            access_token::verify(minted.token.expose(), &policy.api_key, &policy.account_sid, NOW).unwrap();
+            access_token::verify(minted.token.expose(), &key("2"), &policy.account_sid, NOW).unwrap();
         assert_eq!(verified.region.as_deref(), Some("au1"));
+    }
+
+    #[test]
+    fn a_token_is_signed_with_the_key_that_is_asked_for() {
+        let policy = policy("ext_", 600);
+        let admission = policy.admit(&user("ann", u64::MAX), NOW).unwrap();
+        for (index, digit) in [(0, "2"), (1, "5"), (2, "2")] {
+            let minted = policy.mint(admission.clone(), NOW, index, [0; 12]).unwrap();
+            let token =
+                access_token::verify(minted.token.expose(), &key(digit), &policy.account_sid, NOW).unwrap();
+            assert_eq!(minted.expires_at, token.claims.exp);
+        }
+    }
+
+    #[test]
+    fn if_the_operator_wants_it_tokens_outlive_the_flex_token_but_an_expired_one_gives_none() {
+        let policy = Policy { outlive_flex_token: true, ..policy("ext_", 600) };
+        for (left, life) in [(3_600_000, Ok(600)), (5_000, Ok(600)), (0, Err(Refusal::Expiring))] {
+            let admission = policy.admit(&user("ann", NOW.as_millis() + left), NOW);
+            assert_eq!(admission.map(|admission| admission.ttl_seconds), life, "{left}");
+        }
     }
 
     #[test]
@@ -183,9 +233,9 @@ mod tests {
             let (policy, at, end) = (policy("ext_", ttl), Timestamp::from_millis(now), now + left);
             match policy.admit(&user("ann", end), at) {
                 Ok(admission) => {
-                    let minted = policy.mint(admission, at, [7; 12]);
+                    let minted = policy.mint(admission, at, 0, [7; 12]).unwrap();
                     let token = access_token::verify(
-                        minted.token.expose(), &policy.api_key, &policy.account_sid, at
+                        minted.token.expose(), &key("2"), &policy.account_sid, at
                     ).unwrap();
                     prop_assert!(token.claims.exp * 1000 <= end);
                     prop_assert!(token.claims.exp - token.claims.iat <= ttl);

@@ -1,6 +1,7 @@
 //! Listeners, readiness, and a stop that loses nobody's answer.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     io::Write as _,
     net::SocketAddr,
@@ -31,6 +32,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     Config, Service,
+    config::AccountConfig,
     http::{self, AppState},
     outside::{Clock, SystemClock, SystemRandomness},
     routes::admin,
@@ -60,9 +62,9 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let random = Arc::new(SystemRandomness::prewarmed()?);
-    let client = twilio::flex_token::http_client(&config.iam_base_url)
-        .context("cannot read the system's trusted certificates")?;
-    let service = Service::new(config, client, clock, random).context("TOKEN_SERVICE_IAM_BASE_URL")?;
+    let clients = http_clients(&config)?;
+    let client = |base_url: &str| clients.get(base_url).cloned().unwrap_or_default();
+    let service = Service::new(config, &client, clock, random).context("iam_base_url")?;
     let config = &service.config;
 
     let public = TcpListener::bind(config.address).await.with_context(|| config.address.to_string())?;
@@ -72,7 +74,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let state = AppState::new(Arc::clone(&service));
     let (ready, is_ready) = watch::channel(true);
-    let admin = admin::router(is_ready.clone(), Arc::clone(&state.metrics));
+    let admin = admin::router(is_ready.clone(), Arc::clone(&service.metrics));
     let stopped = stop_signal(config.exit_with_stdin)?;
     let mut public = tokio::spawn(listen(public, http::router(state), config.max_connections, is_ready));
     // The operator's port answers for as long as the process lives.
@@ -95,6 +97,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     housekeeping.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// One client for each address at which Twilio is asked.
+fn http_clients(config: &Config) -> anyhow::Result<BTreeMap<String, reqwest::Client>> {
+    let client = |account: &AccountConfig| {
+        let base_url = account.iam_base_url.clone();
+        let client = twilio::flex_token::http_client(&base_url)
+            .context("cannot read the system's trusted certificates")?;
+        Ok((base_url, client))
+    };
+    config.accounts.iter().map(client).collect()
 }
 
 const ADMIN_CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(31);

@@ -1,16 +1,23 @@
 //! The one thing the service does: exchange a Flex token for a Voice token.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use protocol::{Secret, Timestamp};
+use protocol::{AccountSid, Secret};
 use twilio::flex_token::{Credentials, FlexTokenError, InvalidBaseUrl, Validator};
 
 use crate::{
     Config,
-    limits::{Limits, Wait},
+    config::AccountConfig,
+    limits::{LimitedBy, Limits, Standing, Wait},
+    metrics::Metrics,
     mint::{Minted, Refusal},
     outside::{Clock, NoRandomness, Random},
-    validation::FlexTokens,
+    upstream::Spread,
+    validation::{FlexTokens, NotAsked, Unknown},
 };
 
 /// The configured service, shared by all requests.
@@ -23,7 +30,31 @@ pub struct Service {
     pub random: Arc<dyn Random>,
     /// Counts failures and successes.
     pub limits: Limits,
+    /// Counts everything.
+    pub metrics: Arc<Metrics>,
+    accounts: Vec<Account>,
+    spread: Mutex<Spread>,
+}
+
+/// One account that tokens are minted for.
+pub struct Account {
+    /// Its settings.
+    pub config: AccountConfig,
     flex_tokens: FlexTokens,
+}
+
+/// Why it is not clear which account a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAccount {
+    /// The request names an account that is not served.
+    #[error("this service is for another account")]
+    Unknown,
+    /// The request names none, and its origin may ask for several.
+    #[error("this service is for several accounts: the request must name one (account_sid)")]
+    Several,
+    /// The account's own list of origins does not have the request's.
+    #[error("this origin may not ask for tokens of this account")]
+    Origin,
 }
 
 /// Why there is no token.
@@ -31,16 +62,43 @@ pub struct Service {
 pub enum ExchangeError {
     /// The client or the identity has been here too often.
     #[error("too many requests")]
-    TooOften(Wait),
+    TooOften {
+        /// Which of the two.
+        by: LimitedBy,
+        /// For how long.
+        wait: Wait,
+    },
     /// Twilio does not vouch for the Flex token, or cannot be asked.
-    #[error(transparent)]
-    FlexToken(#[from] FlexTokenError),
+    #[error("{error}")]
+    FlexToken {
+        /// What it said.
+        error: FlexTokenError,
+        /// Seconds after which asking again may help.
+        retry_after: u64,
+    },
+    /// Twilio was not asked.
+    #[error("{why}")]
+    NotAsked {
+        /// Why.
+        why: NotAsked,
+        /// Seconds after which asking again may help.
+        retry_after: u64,
+    },
     /// The Flex user may have no token.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The token could not be named.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+}
+
+/// A token and what may still come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchanged {
+    /// The token.
+    pub minted: Minted,
+    /// How many more the identity may have.
+    pub standing: Standing,
 }
 
 impl Service {
@@ -50,50 +108,138 @@ impl Service {
     /// [`InvalidBaseUrl`] when the configured address of Twilio is none.
     pub fn new(
         config: Config,
-        http: reqwest::Client,
+        http: &dyn Fn(&str) -> reqwest::Client,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>, InvalidBaseUrl> {
-        let policy = &config.policy;
-        let credentials = match &config.auth_token {
-            Some(auth_token) => Credentials::auth_token(&policy.account_sid, auth_token.clone()),
-            None => Credentials::api_key(&policy.api_key),
+        let metrics = Arc::new(Metrics::default());
+        let account = |account: &AccountConfig| {
+            let askers = account.credentials().into_iter().map(|credentials| {
+                let base_url = &account.iam_base_url;
+                Validator::new(http(base_url), base_url, &account.policy.account_sid, credentials)
+            });
+            let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
+            let askers = askers.collect::<Result<_, _>>()?;
+            let flex_tokens = FlexTokens::new(askers, config.validation_cache, clock, metrics);
+            Ok(Account { config: account.clone(), flex_tokens })
         };
-        let twilio = Validator::new(http, &config.iam_base_url, &policy.account_sid, credentials)?;
         Ok(Arc::new(Self {
-            flex_tokens: FlexTokens::new(twilio, config.validation_cache, Arc::clone(&clock)),
+            accounts: config.accounts.iter().map(account).collect::<Result<_, _>>()?,
             limits: Limits::new(config.failures_per_minute, config.mints_per_minute, Arc::clone(&clock)),
+            spread: Mutex::default(),
+            metrics,
             config,
             clock,
             random,
         }))
     }
 
+    /// Which account is a request for that comes from `origin` and perhaps names an account?
+    ///
+    /// The name is only a selector: Twilio is asked about the Flex token as that account, and says no to a token of any
+    /// other.
+    ///
+    /// # Errors
+    /// [`NoAccount`].
+    pub fn account(&self, origin: Option<&str>, named: Option<&AccountSid>) -> Result<&Account, NoAccount> {
+        let named = |account: &&Account| named.is_none_or(|sid| *sid == account.config.policy.account_sid);
+        if !self.accounts.iter().any(|account| named(&account)) {
+            return Err(NoAccount::Unknown);
+        }
+        let mut accounts =
+            self.accounts.iter().filter(named).filter(|account| {
+                origin.is_none_or(|origin| account.config.allowed_origins.contains(origin))
+            });
+        let account = accounts.next().ok_or(NoAccount::Origin)?;
+        if accounts.next().is_some() { Err(NoAccount::Several) } else { Ok(account) }
+    }
+
+    /// The account that `/generateToken` is served for.
+    #[must_use]
+    pub fn legacy_account(&self) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.config.legacy_generate_token)
+    }
+
     /// Exchanges the Flex token that came from `client`.
     ///
     /// # Errors
     /// [`ExchangeError`].
-    pub async fn exchange(&self, client: IpAddr, flex_token: &Secret) -> Result<Minted, ExchangeError> {
-        self.limits.check_client(client).map_err(ExchangeError::TooOften)?;
-        let answer = self.flex_tokens.validate(flex_token).await;
-        let refused =
-            matches!(answer.result, Err(FlexTokenError::Invalid { .. } | FlexTokenError::WrongAccount));
+    pub async fn exchange(
+        &self,
+        account: &Account,
+        client: IpAddr,
+        flex_token: &Secret,
+    ) -> Result<Exchanged, ExchangeError> {
+        let limited = |by: LimitedBy| {
+            move |wait| {
+                self.metrics.limited(by.name());
+                ExchangeError::TooOften { by, wait }
+            }
+        };
+        self.limits.check_client(client).await.map_err(limited(LimitedBy::Address))?;
+        let answer = account.flex_tokens.validate(flex_token).await;
+        let refused = matches!(
+            answer.result,
+            Err(Unknown::FlexToken(FlexTokenError::Invalid { .. } | FlexTokenError::WrongAccount))
+        );
         if refused && answer.fresh {
-            self.limits.record_failure(client);
+            self.limits.record_failure(client).await;
         }
-        let user = answer.result?;
-        let now: Timestamp = self.clock.now();
-        let admission = self.config.policy.admit(&user, now)?;
-        self.limits.check_mint(&admission.identity).map_err(ExchangeError::TooOften)?;
+        let user = answer.result.map_err(|unknown| match unknown {
+            Unknown::FlexToken(error @ FlexTokenError::Unavailable(_)) => {
+                ExchangeError::FlexToken { error, retry_after: self.retry_after(answer.wait) }
+            }
+            Unknown::FlexToken(error) => ExchangeError::FlexToken { error, retry_after: 0 },
+            Unknown::NotAsked(why) => {
+                ExchangeError::NotAsked { why, retry_after: self.retry_after(answer.wait) }
+            }
+        })?;
+        self.spread().served(self.clock.elapsed());
+        let (policy, now) = (&account.config.policy, self.clock.now());
+        let admission = policy.admit(&user, now)?;
+        let standing = self
+            .limits
+            .check_mint(&policy.account_sid, &admission.identity)
+            .await
+            .map_err(limited(LimitedBy::Identity))?;
         let mut random = [0; 12];
         self.random.fill(&mut random)?;
-        let minted = self.config.policy.mint(admission, now, random);
+        let key = if account.config.auth_token.is_none() { account.flex_tokens.active() } else { 0 };
+        let minted = policy.mint(admission, now, key, random)?;
+        self.metrics.minted();
         tracing::info!(
+            account = %policy.account_sid,
             token.identity = %minted.identity,
             token.jti = minted.jti,
             token.expires_in_s = minted.expires_in,
             "token minted"
         );
-        Ok(minted)
+        Ok(Exchanged { minted, standing })
+    }
+
+    /// When a client that is sent away should come back, in seconds: not before `wait`, and spread, so that not all of
+    /// them come at once.
+    #[must_use]
+    pub fn retry_after(&self, wait: Duration) -> u64 {
+        let mut random = [0];
+        // Not spread is better than no answer.
+        self.random.fill(&mut random).unwrap_or_default();
+        let spread = self.spread().sent_away(self.clock.elapsed(), random[0]);
+        spread.max(Wait(wait).seconds())
+    }
+
+    fn spread(&self) -> std::sync::MutexGuard<'_, Spread> {
+        self.spread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AccountConfig {
+    /// What Twilio may be asked with: the auth token, or the API keys in their order.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<Credentials> {
+        match &self.auth_token {
+            Some(auth_token) => vec![Credentials::auth_token(&self.policy.account_sid, auth_token.clone())],
+            None => self.policy.api_keys.iter().map(Credentials::api_key).collect(),
+        }
     }
 }

@@ -1,7 +1,13 @@
-//! Asks Twilio whose a Flex token is: with few questions at once, within three seconds, and, if the operator wants,
-//! not twice within half a minute.
+//! Asks Twilio whose a Flex token is: with few questions at once, one for all who ask about the same token, within three
+//! seconds, not again for a short while, and not at all while Twilio does not answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use moka::future::Cache;
@@ -9,32 +15,50 @@ use protocol::{Secret, Timestamp};
 use tokio::sync::Semaphore;
 use twilio::flex_token::{FlexTokenError, FlexUser, TOTAL_TIMEOUT, Unavailable, Validator};
 
-use crate::outside::Clock;
+use crate::{
+    metrics::Metrics,
+    outside::Clock,
+    upstream::{Breaker, Closed},
+};
 
-/// Questions to Twilio at once. More wait for their turn, as part of their three seconds.
+/// Questions to Twilio at once. More wait for their turn.
 const MAX_AT_ONCE: usize = 64;
 
+/// So many may wait for their turn; more are sent away at once.
+const MAX_WAITING: usize = 512;
+
+/// The longest wait for a turn.
+pub const MAX_WAIT: Duration = Duration::from_secs(2);
+
 /// The longest that an answer may be remembered: how long a revoked Flex token could still be taken.
-pub const MAX_CACHE: Duration = Duration::from_secs(30);
+pub const MAX_CACHE: Duration = Duration::from_secs(60);
 
 /// How long "not valid" is remembered, when answers are.
 const REFUSAL_CACHE: Duration = Duration::from_secs(5);
 
-/// Answers remembered at once.
-const CACHE_ENTRIES: u64 = 10_000;
+/// Answers remembered at once. An answer takes about 400 bytes.
+const CACHE_ENTRIES: u64 = 50_000;
 
-/// Validates Flex tokens.
-pub struct FlexTokens {
-    twilio: Validator,
+/// How long Twilio is left alone that says "too many requests" without saying for how long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Validates Flex tokens of one account.
+#[derive(Clone)]
+pub struct FlexTokens(Arc<Shared>);
+
+struct Shared {
+    /// One for each thing that we can authenticate with.
+    askers: Vec<Validator>,
+    /// Which of them Twilio took last.
+    active: AtomicUsize,
     permits: Semaphore,
-    memory: Option<Memory>,
-    clock: Arc<dyn Clock>,
-}
-
-struct Memory {
+    waiting: AtomicUsize,
+    breaker: Mutex<Breaker>,
     /// By SHA-256 of the token: no token is kept.
     answers: Cache<[u8; 32], Known>,
     keep: Duration,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Clone)]
@@ -43,73 +67,215 @@ struct Known {
     until: Timestamp,
 }
 
+/// Why Twilio was not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAsked {
+    /// It has not answered, again and again.
+    #[error("Twilio is not asked, because it does not answer")]
+    Broken,
+    /// As many questions as may be are waiting already.
+    #[error("Twilio is not asked, because too many questions are waiting")]
+    TooMany,
+    /// There was no turn within [`MAX_WAIT`].
+    #[error("Twilio is not asked, because there was no turn in time")]
+    NoTurn,
+}
+
+/// Why it is not known whose a token is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unknown {
+    /// Twilio says so, or could not be asked.
+    #[error(transparent)]
+    FlexToken(#[from] FlexTokenError),
+    /// We did not ask.
+    #[error(transparent)]
+    NotAsked(#[from] NotAsked),
+}
+
 /// Twilio's answer, and whether Twilio was asked for it just now.
 #[derive(Debug)]
 pub struct Answer {
     /// Whose token it is, or why that is not known.
-    pub result: Result<FlexUser, FlexTokenError>,
+    pub result: Result<FlexUser, Unknown>,
     /// False when it was remembered, or when another request asked at the same time.
     pub fresh: bool,
+    /// How long it will surely be of no use to ask again.
+    pub wait: Duration,
+}
+
+/// Why a question was not answered.
+#[derive(Clone)]
+struct Failure {
+    error: Unknown,
+    wait: Duration,
 }
 
 impl FlexTokens {
-    /// `keep` is how long a valid answer is remembered, at most [`MAX_CACHE`]; zero remembers nothing.
+    /// `askers` differ in what they authenticate with; the first that Twilio takes is used. `keep` is how long a valid
+    /// answer is remembered, at most [`MAX_CACHE`]; zero remembers nothing.
     #[must_use]
-    pub fn new(twilio: Validator, keep: Duration, clock: Arc<dyn Clock>) -> Self {
-        let keep = keep.min(MAX_CACHE);
-        let memory = (!keep.is_zero()).then(|| Memory {
+    pub fn new(askers: Vec<Validator>, keep: Duration, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Shared {
+            askers,
+            active: AtomicUsize::new(0),
+            permits: Semaphore::new(MAX_AT_ONCE),
+            waiting: AtomicUsize::new(0),
+            breaker: Mutex::default(),
             // Whether an answer still counts is decided by `until`; the cache's own clock only frees memory.
             answers: Cache::builder().max_capacity(CACHE_ENTRIES).time_to_live(MAX_CACHE).build(),
-            keep,
-        });
-        Self { twilio, permits: Semaphore::new(MAX_AT_ONCE), memory, clock }
+            keep: keep.min(MAX_CACHE),
+            clock,
+            metrics,
+        }))
+    }
+
+    /// Which of the askers Twilio took last: 0 unless the first was refused.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.0.active.load(Ordering::Relaxed)
     }
 
     /// Asks, or remembers.
     pub async fn validate(&self, token: &Secret) -> Answer {
-        let Some(memory) = &self.memory else {
-            return Answer { result: self.ask(token).await, fresh: true };
-        };
         let mut key = [0; 32];
         key.copy_from_slice(digest(&SHA256, token.expose().as_bytes()).as_ref());
-        if let Some(known) = memory.answers.get(&key).await {
-            if self.clock.now() < known.until {
-                return Answer { result: known.answer, fresh: false };
+        if let Some(known) = self.0.answers.get(&key).await {
+            if self.0.clock.now() < known.until {
+                self.0.metrics.remembered();
+                return Answer {
+                    result: known.answer.map_err(Unknown::from),
+                    fresh: false,
+                    wait: Duration::ZERO,
+                };
             }
-            memory.answers.invalidate(&key).await;
+            self.0.answers.invalidate(&key).await;
         }
-        // One question for all who ask at the same time. Only what Twilio really said is remembered: not that it
-        // could not be asked, nor that our own credentials are wrong.
-        let asked = memory.answers.entry(key).or_try_insert_with(async {
-            let answer = self.ask(token).await;
+        // In a task of its own, so that a question that is on its way is not lost, and asked again, when the client that
+        // happened to ask it goes away or runs out of time.
+        let (shared, token) = (Arc::clone(&self.0), token.clone());
+        let asked = tokio::spawn(async move { shared.ask_once(key, &token).await });
+        let no_answer = |why| Answer {
+            result: Err(FlexTokenError::Unavailable(why).into()),
+            fresh: true,
+            wait: Duration::ZERO,
+        };
+        match tokio::time::timeout(TOTAL_TIMEOUT, asked).await {
+            Ok(Ok(answer)) => answer,
+            // It panicked; the panic hook has said where.
+            Ok(Err(_panic)) => no_answer(Unavailable::NotUnderstood),
+            Err(_elapsed) => no_answer(Unavailable::Timeout),
+        }
+    }
+}
+
+impl Shared {
+    /// One question for all who ask at the same time. Only what Twilio really said is remembered: not that it could not
+    /// be asked, nor that our own credentials are wrong.
+    async fn ask_once(&self, key: [u8; 32], token: &Secret) -> Answer {
+        let asked = self.answers.entry(key).or_try_insert_with(async {
+            let answer = self.ask_in_turn(token).await?;
             let now = self.clock.now();
             let plus = |keep: Duration| now.plus(u64::try_from(keep.as_millis()).unwrap_or(0));
             match answer {
-                Ok(user) => Ok(Known { until: plus(memory.keep).min(user.expires_at), answer: Ok(user) }),
+                Ok(user) => Ok(Known { until: plus(self.keep).min(user.expires_at), answer: Ok(user) }),
                 Err(FlexTokenError::Invalid { .. }) => {
-                    Ok(Known { until: plus(memory.keep.min(REFUSAL_CACHE)), answer })
+                    Ok(Known { until: plus(self.keep.min(REFUSAL_CACHE)), answer })
                 }
-                Err(other) => Err(other),
+                Err(error) => Err(Failure { error: error.into(), wait: Duration::ZERO }),
             }
         });
         match asked.await {
             Ok(entry) => {
                 let fresh = entry.is_fresh();
-                Answer { result: entry.into_value().answer, fresh }
+                Answer {
+                    result: entry.into_value().answer.map_err(Unknown::from),
+                    fresh,
+                    wait: Duration::ZERO,
+                }
             }
-            Err(error) => Answer { result: Err(error.as_ref().clone()), fresh: true },
+            Err(failure) => Answer { result: Err(failure.error.clone()), fresh: true, wait: failure.wait },
         }
     }
 
+    /// Waits for a turn, if there is any hope for one, and asks.
+    async fn ask_in_turn(&self, token: &Secret) -> Result<Result<FlexUser, FlexTokenError>, Failure> {
+        let not_asked = |why: NotAsked, wait| {
+            self.metrics.not_asked();
+            Failure { error: why.into(), wait }
+        };
+        let waiting =
+            Waiting::enter(&self.waiting).ok_or_else(|| not_asked(NotAsked::TooMany, Duration::ZERO))?;
+        let turn = tokio::time::timeout(MAX_WAIT, async {
+            loop {
+                // The semaphore is never closed; were it, there would never be a turn.
+                let permit = self.permits.acquire().await.ok();
+                let asked = self.breaker().ask(self.clock.elapsed());
+                match asked {
+                    Ok(()) => return Ok(permit),
+                    Err(Closed::Broken(wait)) => return Err(wait),
+                    Err(Closed::Paused(wait)) => {
+                        drop(permit);
+                        tokio::time::sleep(wait).await;
+                    }
+                }
+            }
+        });
+        let _permit = match turn.await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(wait)) => return Err(not_asked(NotAsked::Broken, wait)),
+            Err(_elapsed) => return Err(not_asked(NotAsked::NoTurn, Duration::ZERO)),
+        };
+        drop(waiting);
+        let started = self.clock.elapsed();
+        let answer = self.ask(token).await;
+        let now = self.clock.elapsed();
+        self.metrics.asked(&answer, now.saturating_sub(started));
+        let mut breaker = self.breaker();
+        match &answer {
+            Err(FlexTokenError::Unavailable(Unavailable::TooManyRequests { retry_after })) => {
+                breaker.pause(now, retry_after.map_or(PAUSE, Duration::from_secs));
+            }
+            Err(FlexTokenError::Unavailable(_)) => breaker.failed(now),
+            _ => breaker.answered(),
+        }
+        self.metrics.breaker(breaker.is_open());
+        drop(breaker);
+        Ok(answer)
+    }
+
+    /// Asks with what Twilio took last, and with the other key if it does not take that any more.
     async fn ask(&self, token: &Secret) -> Result<FlexUser, FlexTokenError> {
-        tokio::time::timeout(TOTAL_TIMEOUT, async {
-            // The semaphore is never closed; were it, Twilio could not be asked.
-            let Ok(_permit) = self.permits.acquire().await else {
-                return Err(FlexTokenError::Unavailable(Unavailable::Connect));
-            };
-            self.twilio.validate(token).await
-        })
-        .await
-        .unwrap_or(Err(FlexTokenError::Unavailable(Unavailable::Timeout)))
+        let first = self.active.load(Ordering::Relaxed);
+        let mut answer = Err(FlexTokenError::Unavailable(Unavailable::Connect));
+        for (index, asker) in self.askers.iter().enumerate().cycle().skip(first).take(self.askers.len()) {
+            answer = asker.validate(token).await;
+            if !matches!(answer, Err(FlexTokenError::CredentialsRefused { .. })) {
+                if index != self.active.swap(index, Ordering::Relaxed) {
+                    tracing::warn!(key = index + 1, "Twilio refuses one of the API keys: using the other");
+                }
+                break;
+            }
+        }
+        answer
+    }
+
+    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the queue.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize) -> Option<Self> {
+        let waiting = Self(count);
+        (count.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -34,7 +34,7 @@ async fn the_configured_extension_may_ask_and_may_read_the_answer() {
     insta::assert_snapshot!(cors(&service.ask().await), @r"
     200 OK
     access-control-allow-origin: chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-    access-control-expose-headers: retry-after,x-request-id
+    access-control-expose-headers: retry-after,x-request-id,ratelimit,ratelimit-policy
     vary: origin
     ");
 }
@@ -45,7 +45,7 @@ async fn it_may_read_errors_too() {
     insta::assert_snapshot!(cors(&service.send(with_header("authorization", None)).await), @r"
     401 Unauthorized
     access-control-allow-origin: chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-    access-control-expose-headers: retry-after,x-request-id
+    access-control-expose-headers: retry-after,x-request-id,ratelimit,ratelimit-policy
     vary: origin
     ");
 }

@@ -246,12 +246,12 @@ async fn more_connections_than_allowed_wait_until_one_is_closed() {
 async fn switches_can_be_set_by_variables() {
     let printed = |value: &'static str| async move {
         let mut command = command("https://iam.twilio.com");
-        command.env("TOKEN_SERVICE_LEGACY_GENERATE_TOKEN", value).arg("--print-config");
+        command.env("TOKEN_SERVICE_LEGACY_GENERATE_TOKEN", value).arg("check");
         String::from_utf8(command.output().await.unwrap().stdout).unwrap()
     };
     for (value, on) in [("true", true), ("false", false)] {
         let text = printed(value).await;
-        assert!(text.contains(&format!("legacy-generate-token = {on}\n")), "{value}: {text}");
+        assert!(text.contains(&format!("legacy_generate_token = {on}\n")), "{value}: {text}");
     }
 }
 
@@ -273,18 +273,18 @@ async fn settings_that_are_not_usable_are_refused_with_a_message_that_shows_no_s
     ];
     assert!(!messages.concat().contains("canary"));
     insta::assert_snapshot!(messages.concat(), @r"
-    token-service: TWILIO_API_KEY_SID is not a valid API key SID (SK and 32 hexadecimal digits)
+    token-service: --api-key-sid is not a valid API key SID (SK and 32 hexadecimal digits)
     token-service: TWILIO_API_KEY_SECRET and TWILIO_API_KEY_SECRET_FILE are both set; set one of them
     token-service: TWILIO_API_KEY_SECRET or TWILIO_API_KEY_SECRET_FILE must be set
-    token-service: TOKEN_SERVICE_IAM_BASE_URL: not a valid base URL (https://host[/path]; http only to a loopback address)
+    token-service: --iam-base-url is not a valid base URL (https://host[/path]; http only to a loopback address)
     ");
 }
 
 #[tokio::test]
 async fn the_settings_can_be_printed_without_secrets() {
-    let output = command("https://iam.twilio.com").arg("--print-config").output().await.unwrap();
+    let output = command("https://iam.twilio.com").arg("check").output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    assert!(text.contains("api-key-secret = set\nauth-token = set\n"), "{text}");
+    assert!(text.contains(", secret set\n  auth = token\n"), "{text}");
     assert!(!text.contains("canary"));
 }

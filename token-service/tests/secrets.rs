@@ -49,7 +49,7 @@ async fn neither_flex_token_nor_voice_token_nor_our_own_secrets_are_ever_logged(
     assert_eq!(line, None);
     let basic = ["Y2FuYXJ5", "NhbmFyeS", "jYW5hcn"]; // "canary" in base64, at each of the three offsets
     assert!(!basic.iter().any(|encoded| text.contains(encoded)));
-    assert!(!service.state.metrics.render().contains("canary"));
+    assert!(!service.state.service.metrics.render().contains("canary"));
 }
 
 #[tokio::test]

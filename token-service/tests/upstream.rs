@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use support::{Counter, TestService, hours, valid};
+use support::{Counter, TestService, hours, valid, with_header};
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 use wiremock::{MockServer, ResponseTemplate};
 
@@ -60,7 +60,8 @@ async fn a_slow_twilio_makes_everybody_wait_no_longer_than_three_seconds() {
     let slow = ResponseTemplate::new(200).set_body_json(valid("ann", hours(1)));
     service.twilio_answers(slow.set_delay(Duration::from_secs(2))).await;
     let started = tokio::time::Instant::now();
-    let answers = join_all((0..200).map(|_| service.ask())).await;
+    let ask = |agent: i32| service.send(with_header("authorization", Some(&format!("Bearer {agent}"))));
+    let answers = join_all((0..200).map(ask)).await;
     assert!(started.elapsed() < Duration::from_millis(4500), "{:?}", started.elapsed());
     let served = answers.iter().filter(|answer| answer.status == 200).count();
     assert!((1..=64).contains(&served), "{served}");

@@ -25,6 +25,9 @@ pub const MAX_TTL_SECONDS: u64 = 86_399;
 /// The life of a token when none is said, in seconds; the same as in Twilio's libraries.
 pub const DEFAULT_TTL_SECONDS: u64 = 3_600;
 
+/// The region of accounts that have chosen none. Tokens for it do not name it.
+pub const DEFAULT_REGION: &str = "us1";
+
 /// The content type that marks a JWT as a Twilio access token.
 const CONTENT_TYPE: &str = "twilio-fpa;v=1";
 

@@ -104,6 +104,12 @@ pub enum Unavailable {
     /// No complete answer within [`TOTAL_TIMEOUT`].
     #[error("no answer in time")]
     Timeout,
+    /// 429: Twilio is asked too often.
+    #[error("HTTP 429")]
+    TooManyRequests {
+        /// `Retry-After`, in seconds, if Twilio says one.
+        retry_after: Option<u64>,
+    },
     /// A status that says nothing about the token.
     #[error("HTTP {0}")]
     Status(u16),
@@ -135,6 +141,20 @@ pub fn http_client(base_url: &str) -> reqwest::Result<reqwest::Client> {
     if loopback { builder.no_proxy() } else { builder }.build()
 }
 
+/// True when credentials may travel to this base URL: `https`, or `http` on this machine, and nothing else in it.
+#[must_use]
+pub fn is_safe_base_url(base_url: &str) -> bool {
+    Url::parse(base_url).is_ok_and(|url| is_safe(&url))
+}
+
+fn is_safe(url: &Url) -> bool {
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    plain && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
+}
+
 fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
         host == "localhost"
@@ -164,12 +184,7 @@ impl Validator {
         let endpoint =
             format!("{}/v1/Accounts/{account_sid}/Tokens/validate", base_url.trim_end_matches('/'));
         let endpoint = Url::parse(&endpoint).map_err(|_cause| InvalidBaseUrl)?;
-        let safe = endpoint.scheme() == "https" || (endpoint.scheme() == "http" && is_loopback(&endpoint));
-        let plain = endpoint.username().is_empty()
-            && endpoint.password().is_none()
-            && endpoint.query().is_none()
-            && endpoint.fragment().is_none();
-        if safe && plain { Ok(Self { http, endpoint, credentials }) } else { Err(InvalidBaseUrl) }
+        if is_safe(&endpoint) { Ok(Self { http, endpoint, credentials }) } else { Err(InvalidBaseUrl) }
     }
 
     /// Asks. Takes at most [`TOTAL_TIMEOUT`]; tries again once if, and only if, no connection came about, since then
@@ -214,7 +229,15 @@ impl Validator {
             }
             body.extend_from_slice(&chunk);
         }
-        read_answer(response.status(), &body, token)
+        match read_answer(response.status(), &body, token) {
+            Err(FlexTokenError::Unavailable(Unavailable::TooManyRequests { .. })) => {
+                let retry_after = response.headers().get(header::RETRY_AFTER);
+                // The other form, a date, is not worth a clock here.
+                let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+                Err(FlexTokenError::Unavailable(Unavailable::TooManyRequests { retry_after }))
+            }
+            other => other,
+        }
     }
 }
 
@@ -247,6 +270,9 @@ fn read_answer(status: StatusCode, body: &[u8], token: &Secret) -> Result<FlexUs
             return Err(FlexTokenError::CredentialsRefused { status: status.as_u16() });
         }
         StatusCode::NOT_FOUND => return Err(FlexTokenError::WrongAccount),
+        StatusCode::TOO_MANY_REQUESTS => {
+            return Err(FlexTokenError::Unavailable(Unavailable::TooManyRequests { retry_after: None }));
+        }
         other => return Err(FlexTokenError::Unavailable(Unavailable::Status(other.as_u16()))),
     }
     let not_understood = FlexTokenError::Unavailable(Unavailable::NotUnderstood);

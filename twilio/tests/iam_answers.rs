@@ -168,7 +168,11 @@ async fn each_answer_has_its_one_meaning() {
         (404, not_found, FlexTokenError::WrongAccount),
         (401, no_login, FlexTokenError::CredentialsRefused { status: 401 }),
         (403, json!({}), FlexTokenError::CredentialsRefused { status: 403 }),
-        (429, json!({"code": 20429}), FlexTokenError::Unavailable(Unavailable::Status(429))),
+        (
+            429,
+            json!({"code": 20429}),
+            FlexTokenError::Unavailable(Unavailable::TooManyRequests { retry_after: None }),
+        ),
         (503, refusal, FlexTokenError::Unavailable(Unavailable::Status(503))),
         (200, json!({}), FlexTokenError::Unavailable(Unavailable::NotUnderstood)),
         (200, json!({"valid": "true"}), FlexTokenError::Unavailable(Unavailable::NotUnderstood)),
@@ -179,6 +183,15 @@ async fn each_answer_has_its_one_meaning() {
     for (status, body, meaning) in table {
         let result = ask(ResponseTemplate::new(status).set_body_json(body.clone())).await;
         assert_eq!(result, Err(meaning), "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_requests_says_when_to_ask_again_if_twilio_does() {
+    let busy = |header: &str| ResponseTemplate::new(429).insert_header("retry-after", header);
+    for (header, retry_after) in [("7", Some(7)), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)] {
+        let expected = unavailable(Unavailable::TooManyRequests { retry_after });
+        assert_eq!(ask(busy(header)).await, expected, "{header}");
     }
 }
 

@@ -19,8 +19,8 @@ pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that a request's body may take.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Seconds after which a request that was too much may come again.
-const RETRY_AFTER_SECONDS: u64 = 2;
+/// Seconds after which a client may come again whose request made the service panic.
+const AFTER_PANIC_SECONDS: u64 = 2;
 
 /// Counts the requests in progress.
 pub struct Guard {
@@ -38,7 +38,7 @@ impl Guard {
 
 /// What went wrong with a request as such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GuardError {
+pub enum Failure {
     /// As many requests as may be are in progress.
     #[error("the service has too much to do")]
     Busy,
@@ -50,13 +50,20 @@ pub enum GuardError {
     Panicked,
 }
 
+/// What went wrong, and after how many seconds the client may come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardError {
+    failure: Failure,
+    retry_after: u64,
+}
+
 impl IntoResponse for GuardError {
     fn into_response(self) -> Response {
-        let code = match self {
-            Self::Busy | Self::TooSlow => TokenErrorCode::UpstreamUnavailable,
-            Self::Panicked => TokenErrorCode::Internal,
+        let code = match self.failure {
+            Failure::Busy | Failure::TooSlow => TokenErrorCode::UpstreamUnavailable,
+            Failure::Panicked => TokenErrorCode::Internal,
         };
-        Problem::new(code, self).retry_after(RETRY_AFTER_SECONDS).into_response()
+        Problem::new(code, self.failure).retry_after(self.retry_after).into_response()
     }
 }
 
@@ -66,11 +73,13 @@ pub async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, GuardError> {
-    let _permit = state.guard.in_flight.try_acquire().map_err(|_none_left| GuardError::Busy)?;
+    let fail = |failure| GuardError { failure, retry_after: state.service.retry_after(Duration::ZERO) };
+    let _permit = state.guard.in_flight.try_acquire().map_err(|_none_left| fail(Failure::Busy))?;
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(TOTAL_TIMEOUT, answer).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(_panic)) => Err(GuardError::Panicked),
-        Err(_elapsed) => Err(GuardError::TooSlow),
+        // Whatever panicked might do so again: nothing of it is asked for how long to wait.
+        Ok(Err(_panic)) => Err(GuardError { failure: Failure::Panicked, retry_after: AFTER_PANIC_SECONDS }),
+        Err(_elapsed) => Err(fail(Failure::TooSlow)),
     }
 }

@@ -1,11 +1,11 @@
 //! What all routes have in common.
 //!
 //! From the outside in: [`scope`] (request id, log line, counters, security headers, the shape of errors), [`origin`]
-//! and CORS (only `/v1`), [`guard`] (requests at once, total time, panics), the route.
+//! and CORS (only `/v1`), [`guard`] (requests at once, total time, panics), the route. [`openapi`] describes it all.
 
 pub mod client;
 pub mod guard;
-pub mod metrics;
+pub mod openapi;
 pub mod origin;
 pub mod problem;
 pub mod scope;
@@ -15,14 +15,16 @@ use std::{convert::Infallible, sync::Arc};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderName, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::from_fn_with_state,
     routing::{get, post},
 };
-use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_http::{
+    cors::{AllowOrigin, Any, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+};
 
 use crate::{Service, routes};
-use metrics::Metrics;
 
 /// Where the Voice token is.
 pub const VOICE_TOKEN_PATH: &str = "/v1/voice/token";
@@ -30,11 +32,33 @@ pub const VOICE_TOKEN_PATH: &str = "/v1/voice/token";
 /// Where the older extension looks for it.
 pub const LEGACY_PATH: &str = "/generateToken";
 
+/// The OpenAPI document, and the same as a page.
+pub const OPENAPI_PATH: &str = "/openapi.json";
+/// See [`OPENAPI_PATH`].
+pub const DOCS_PATH: &str = "/docs";
+
+/// Where the extension's update manifest and packages are.
+pub const EXTENSION_PATH: &str = "/extension/{file}";
+
+/// All routes, as logs and metrics name them.
+pub const ROUTES: [&str; 5] = [VOICE_TOKEN_PATH, LEGACY_PATH, OPENAPI_PATH, DOCS_PATH, EXTENSION_PATH];
+
+/// `RateLimit` and `RateLimit-Policy` of the IETF's draft "RateLimit header fields for HTTP", version 10.
+pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// See [`RATE_LIMIT`].
+pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// The largest request body, in bytes. A real one has about 100.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// The longest Flex token, in bytes. A real one has about 1000.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// RFC 9745: the older extension's route is deprecated, since 1 November 2026.
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const DEPRECATED_SINCE: &str = "@1793491200";
+/// RFC 5829: what to use instead.
+const SUCCESSOR: &str = "</v1/voice/token>; rel=\"successor-version\"";
 
 /// How long a browser may remember that it may ask. Chrome caps it at two hours.
 const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(7200);
@@ -44,8 +68,6 @@ const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(72
 pub struct AppState {
     /// The configured service.
     pub service: Arc<Service>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
     guard: Arc<guard::Guard>,
 }
 
@@ -54,7 +76,7 @@ impl AppState {
     #[must_use]
     pub fn new(service: Arc<Service>) -> Self {
         let guard = Arc::new(guard::Guard::new(service.config.max_in_flight));
-        Self { service, metrics: Arc::default(), guard }
+        Self { service, guard }
     }
 }
 
@@ -62,12 +84,12 @@ impl AppState {
 pub fn router(state: AppState) -> Router {
     let config = &state.service.config;
     let [retry_after, request_id] = [header::RETRY_AFTER, scope::X_REQUEST_ID];
-    let origins = config.allowed_origins.iter().filter_map(|origin| origin.parse().ok());
+    let origins = config.allowed_origins().filter_map(|origin| origin.parse().ok());
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, request_id.clone()])
-        .expose_headers([retry_after, request_id])
+        .expose_headers([retry_after, request_id, RATE_LIMIT, RATE_LIMIT_POLICY])
         .vary([header::ORIGIN])
         .max_age(PREFLIGHT_MAX_AGE);
     let guard = from_fn_with_state(state.clone(), guard::guard);
@@ -80,7 +102,7 @@ pub fn router(state: AppState) -> Router {
             guard.clone(),
         )),
     );
-    if config.legacy_generate_token {
+    if state.service.legacy_account().is_some() {
         // The older extension asks from whatever id it has been installed under. No cookie is involved: whoever asks
         // must bring a Flex token.
         let cors = CorsLayer::new()
@@ -88,10 +110,19 @@ pub fn router(state: AppState) -> Router {
             .allow_methods([Method::GET, Method::POST])
             .allow_headers([header::CONTENT_TYPE])
             .vary(Vec::<HeaderName>::new());
-        let legacy = get(routes::generate_token::any).post(routes::generate_token::any);
-        router = router.route(LEGACY_PATH, legacy.layer::<_, Infallible>((cors, guard)));
+        let legacy = get(routes::generate_token::get).post(routes::generate_token::post);
+        let headers = (
+            SetResponseHeaderLayer::overriding(DEPRECATION, HeaderValue::from_static(DEPRECATED_SINCE)),
+            SetResponseHeaderLayer::overriding(header::LINK, HeaderValue::from_static(SUCCESSOR)),
+        );
+        router = router.route(LEGACY_PATH, legacy.layer::<_, Infallible>((headers, cors, guard)));
+    }
+    if config.extension_dir.is_some() {
+        router = router.route(EXTENSION_PATH, get(routes::extension::file));
     }
     router
+        .route(OPENAPI_PATH, get(routes::docs::openapi))
+        .route(DOCS_PATH, get(routes::docs::page))
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(state.clone(), scope::scope))

@@ -49,12 +49,18 @@ pub async fn check(
     Ok(next.run(request).await)
 }
 
+/// The one origin of a request that [`check`] has let through.
+#[must_use]
+pub fn of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::ORIGIN)?.to_str().ok()
+}
+
 fn decide(config: &Config, headers: &HeaderMap) -> Result<(), OriginError> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (Some(_), Some(_)) => Err(OriginError::Several),
         (Some(origin), None) => {
-            let allowed = config.allowed_origins.iter().any(|known| known.as_bytes() == origin.as_bytes());
+            let allowed = config.allowed_origins().any(|known| known.as_bytes() == origin.as_bytes());
             if allowed { Ok(()) } else { Err(OriginError::NotAllowed) }
         }
         (None, _) if !config.allow_missing_origin => Err(OriginError::Missing),

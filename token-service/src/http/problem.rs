@@ -8,6 +8,64 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::token::TokenErrorCode;
+use serde::Serialize;
+
+use crate::limits::{LimitedBy, Wait};
+
+/// The media type of [`ProblemBody`].
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+/// The body of an answer from 400 up: a problem of RFC 9457, with `code`, `message` and `request_id` in it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct ProblemBody {
+    /// Where the kind of problem is described, relative to this service.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs#rate_limited")]
+    kind: String,
+    /// What the code means, always in the same words.
+    title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What went wrong this time, for people; never holds a token.
+    detail: String,
+    /// For code: the closed, stable set.
+    #[schema(schema_with = code_schema)]
+    code: &'static str,
+    /// The same as `detail`.
+    message: String,
+    /// Also in the service's log and in the `x-request-id` header.
+    request_id: String,
+    /// Seconds after which asking again can help, as in `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    retry_after: Option<u64>,
+}
+
+fn code_schema() -> utoipa::openapi::schema::Object {
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::Type::String)
+        .enum_values(Some(TokenErrorCode::ALL.map(TokenErrorCode::as_str)))
+        .build()
+}
+
+/// What each code means, in words that do not depend on the request.
+#[must_use]
+pub const fn title(code: TokenErrorCode) -> &'static str {
+    match code {
+        TokenErrorCode::MissingToken => "The request brings no Flex token",
+        TokenErrorCode::MalformedRequest => "The request is not understood",
+        TokenErrorCode::InvalidFlexToken => "Twilio does not accept the Flex token",
+        TokenErrorCode::FlexTokenExpiring => "The Flex token is about to expire",
+        TokenErrorCode::WrongAccount => "Another Twilio account",
+        TokenErrorCode::WrongPrefix => "Another identity prefix",
+        TokenErrorCode::RoleNotAllowed => "The Flex user may have no voice client",
+        TokenErrorCode::OriginNotAllowed => "The web origin may not ask",
+        TokenErrorCode::RateLimited => "Too many requests",
+        TokenErrorCode::UpstreamUnavailable => "Twilio cannot be asked now",
+        TokenErrorCode::Internal | TokenErrorCode::Unknown => "The service failed",
+    }
+}
 
 /// What went wrong, for the client and for the operator.
 #[derive(Clone, Debug)]
@@ -20,6 +78,8 @@ pub struct Problem {
     pub cause: String,
     /// Seconds after which asking again can help.
     pub retry_after: Option<u64>,
+    /// What was too much.
+    pub limited: Option<LimitedBy>,
 }
 
 impl Problem {
@@ -27,7 +87,7 @@ impl Problem {
     #[must_use]
     pub fn new(code: TokenErrorCode, cause: impl ToString) -> Self {
         let cause = cause.to_string();
-        Self { code, message: cause.clone(), cause, retry_after: None }
+        Self { code, message: cause.clone(), cause, retry_after: None, limited: None }
     }
 
     /// Says this to the client instead of the cause.
@@ -35,6 +95,28 @@ impl Problem {
     pub fn hiding(mut self, message: &str) -> Self {
         message.clone_into(&mut self.message);
         self
+    }
+
+    /// Says what was too much, and until when.
+    #[must_use]
+    pub fn limited(mut self, by: LimitedBy, wait: Wait) -> Self {
+        self.limited = Some(by);
+        self.retry_after(wait.seconds())
+    }
+
+    /// The body for the request with this id.
+    #[must_use]
+    pub fn body(self, status: StatusCode, request_id: &str) -> ProblemBody {
+        ProblemBody {
+            kind: format!("/docs#{}", self.code.as_str()),
+            title: title(self.code),
+            status: status.as_u16(),
+            detail: self.message.clone(),
+            code: self.code.as_str(),
+            message: self.message,
+            request_id: request_id.to_owned(),
+            retry_after: self.retry_after,
+        }
     }
 
     /// Says when asking again can help.
@@ -67,6 +149,12 @@ impl IntoResponse for Problem {
         let mut response = status(self.code).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let (Some(by), Some(seconds)) = (self.limited, self.retry_after) {
+            let value = format!("\"{}\";r=0;t={seconds}", by.name());
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(super::RATE_LIMIT, value);
+            }
         }
         if response.status() == StatusCode::UNAUTHORIZED {
             // RFC 9110 wants it with every 401.

@@ -6,21 +6,23 @@
 use std::fmt::Write as _;
 
 use axum::{
-    Json,
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use protocol::token::{TokenErrorBody, TokenErrorCode};
 use tracing::Instrument as _;
 
-use super::{AppState, LEGACY_PATH, client::ClientAddress, problem::Problem};
+use super::{
+    AppState, LEGACY_PATH, ROUTES,
+    client::ClientAddress,
+    problem::{self, Problem},
+};
 
 /// Names the request, in the answer, the error body and the log.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// On every answer. A token must not be stored, sniffed, framed or referred.
+/// On every answer, unless its route says otherwise. A token must not be stored, sniffed, framed or referred.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
@@ -34,7 +36,8 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
 pub async fn scope(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let id = request_id(&state, request.headers());
     let client = ClientAddress::of(&request, &state.service.config.trusted_proxies);
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let route = ROUTES.into_iter().find(|route| Some(*route) == matched).unwrap_or("none");
     let method = known(request.method());
     for (name, value) in request.headers_mut() {
         // So that no Debug of the headers, ours or a library's, ever shows it.
@@ -42,6 +45,7 @@ pub async fn scope(State(state): State<AppState>, mut request: Request, next: Ne
     }
     request.extensions_mut().insert(client);
 
+    let _running = state.service.metrics.begin();
     let started = state.service.clock.elapsed();
     let span = tracing::info_span!("request", request.id = id);
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -49,8 +53,8 @@ pub async fn scope(State(state): State<AppState>, mut request: Request, next: Ne
 
     let problem = response.extensions_mut().remove::<Problem>();
     let status = response.status();
-    let outcome = problem.as_ref().map_or_else(|| status.as_str().to_owned(), |problem| name(problem.code));
-    state.metrics.count(&route, &outcome);
+    let outcome = problem.as_ref().map_or(status.as_str(), |problem| problem.code.as_str());
+    state.service.metrics.answered(route, outcome, took);
     span.in_scope(|| {
         let (status, took_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
         let (client, cause) = (tracing::field::display(client.0), problem.as_ref().map(|p| p.cause.as_str()));
@@ -62,11 +66,11 @@ pub async fn scope(State(state): State<AppState>, mut request: Request, next: Ne
     });
 
     if let Some(problem) = problem {
-        response = shaped(problem, &route, &id, response);
+        response = shaped(problem, route, &id, response);
     }
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, value);
+        headers.entry(name).or_insert(value);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(X_REQUEST_ID, value);
@@ -74,24 +78,20 @@ pub async fn scope(State(state): State<AppState>, mut request: Request, next: Ne
     response
 }
 
-/// The body that the route's clients understand: JSON for `/v1`, text for the older extension.
+/// The body that the route's clients understand: a problem in JSON, or a text for the older extension.
 fn shaped(problem: Problem, route: &str, id: &str, response: Response) -> Response {
-    let Problem { code, message, .. } = problem;
     let body = if route == LEGACY_PATH {
-        message.into_response()
+        problem.message.into_response()
     } else {
-        Json(TokenErrorBody { code, message, request_id: id.to_owned() }).into_response()
+        // Numbers and strings: JSON cannot fail.
+        let body = serde_json::to_vec(&problem.body(response.status(), id)).unwrap_or_default();
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE))], body).into_response()
     };
     let (mut head, _empty) = response.into_parts();
     let (body_head, body) = body.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.extend(body_head.headers);
     Response::from_parts(head, body)
-}
-
-/// The code as it is written on the wire.
-fn name(code: TokenErrorCode) -> String {
-    serde_json::to_value(code).ok().and_then(|code| code.as_str().map(String::from)).unwrap_or_default()
 }
 
 /// The client's or the proxy's own id, if it is fit to be one, so that logs can be joined; else a new one.

@@ -13,7 +13,7 @@ use axum::{
 };
 use tokio::sync::watch;
 
-use crate::http::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 
 /// The operator's routes. `ready` is false from the moment when the service is told to stop.
 pub fn router(ready: watch::Receiver<bool>, metrics: Arc<Metrics>) -> Router {
@@ -31,6 +31,6 @@ pub fn router(ready: watch::Receiver<bool>, metrics: Arc<Metrics>) -> Router {
         )
         .route(
             "/metrics",
-            get(|| async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }),
+            get(|| async move { ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics.render()) }),
         )
 }

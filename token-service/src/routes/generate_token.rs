@@ -3,7 +3,8 @@
 //! Its shapes are fixed by that extension: `Token` and `VoiceClientPrefix` as query, form or JSON; 200 with
 //! `{"identity", "token"}`; 403 with the validator's words as text; 500 with text. It expects every failure that is
 //! not about the Flex token as 500. What has changed is what it could not be trusted with: the prefix is compared and
-//! never used, roles and worker are checked, and the token does not outlive the Flex token.
+//! never used, roles and worker are checked, and the token does not outlive the Flex token. It does not say which account
+//! it is for: the settings do.
 
 use axum::{
     Extension, Form, Json,
@@ -16,23 +17,28 @@ use serde::{Deserialize, Serialize};
 use twilio::flex_token::FlexTokenError;
 
 use crate::{
-    http::{AppState, MAX_TOKEN_BYTES, client::ClientAddress, guard::BODY_TIMEOUT, problem::Problem},
+    http::{
+        AppState, LEGACY_PATH, MAX_TOKEN_BYTES, client::ClientAddress, guard::BODY_TIMEOUT, problem::Problem,
+    },
     service::ExchangeError,
 };
 
 /// What the older extension sends.
-#[derive(Debug, Default, Deserialize)]
-struct LegacyRequest {
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+pub struct LegacyRequest {
     #[serde(rename = "Token")]
+    #[schema(value_type = Option<String>)]
     token: Option<Secret>,
     #[serde(rename = "VoiceClientPrefix")]
     voice_client_prefix: Option<String>,
 }
 
 /// What the older extension expects.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct LegacyResponse {
+    #[schema(value_type = String)]
     identity: Identity,
+    #[schema(value_type = String)]
     token: Secret,
 }
 
@@ -56,7 +62,7 @@ pub enum RouteError {
 impl From<ExchangeError> for RouteError {
     fn from(error: ExchangeError) -> Self {
         match error {
-            ExchangeError::FlexToken(FlexTokenError::Invalid { message, .. }) => {
+            ExchangeError::FlexToken { error: FlexTokenError::Invalid { message, .. }, .. } => {
                 Self::InvalidFlexToken(message)
             }
             other => Self::Exchange(other),
@@ -81,8 +87,8 @@ impl IntoResponse for RouteError {
             }
             _ => StatusCode::FORBIDDEN,
         };
-        if let Self::Exchange(ExchangeError::TooOften(wait)) = &self {
-            problem = problem.retry_after(wait.seconds());
+        if let Self::Exchange(error) = &self {
+            problem = super::with_retry_after(problem, error);
         }
         let mut response = problem.into_response();
         response.headers_mut().remove(header::WWW_AUTHENTICATE);
@@ -91,11 +97,58 @@ impl IntoResponse for RouteError {
     }
 }
 
-/// Exchanges the Flex token for a Voice token.
+/// What the older extension asked for, by query
 ///
 /// # Errors
 /// [`RouteError`].
-pub async fn any(
+#[utoipa::path(
+    get, path = LEGACY_PATH, operation_id = "generate_token_get", tag = "deprecated",
+    params(
+        ("Token" = Option<String>, Query, description = "The Flex token"),
+        ("VoiceClientPrefix" = Option<String>, Query, description = "The configured prefix"),
+    ),
+    responses(
+        (status = 200, description = "A Voice token", body = LegacyResponse),
+        (status = 403, description = "The Flex token is not accepted", body = String, content_type = "text/plain"),
+        (status = 429, description = "Too many requests", body = String, content_type = "text/plain"),
+        (status = 500, description = "Everything else", body = String, content_type = "text/plain"),
+        (status = 503, description = "Too much to do", body = String, content_type = "text/plain"),
+    )
+)]
+pub async fn get(
+    state: State<AppState>,
+    client: Extension<ClientAddress>,
+    request: Request,
+) -> Result<Json<LegacyResponse>, RouteError> {
+    exchange(state, client, request).await
+}
+
+/// What the older extension asked for, by form or JSON
+///
+/// # Errors
+/// [`RouteError`].
+#[utoipa::path(
+    post, path = LEGACY_PATH, operation_id = "generate_token_post", tag = "deprecated",
+    request_body(content(
+        (LegacyRequest = "application/json"), (LegacyRequest = "application/x-www-form-urlencoded")
+    )),
+    responses(
+        (status = 200, description = "A Voice token", body = LegacyResponse),
+        (status = 403, description = "The Flex token is not accepted", body = String, content_type = "text/plain"),
+        (status = 429, description = "Too many requests", body = String, content_type = "text/plain"),
+        (status = 500, description = "Everything else", body = String, content_type = "text/plain"),
+        (status = 503, description = "Too much to do", body = String, content_type = "text/plain"),
+    )
+)]
+pub async fn post(
+    state: State<AppState>,
+    client: Extension<ClientAddress>,
+    request: Request,
+) -> Result<Json<LegacyResponse>, RouteError> {
+    exchange(state, client, request).await
+}
+
+async fn exchange(
     State(state): State<AppState>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     request: Request,
@@ -106,10 +159,12 @@ pub async fn any(
             && token.expose().bytes().all(|b| b.is_ascii_graphic())
     });
     let token = token.ok_or(RouteError::MissingToken)?;
-    if asked.voice_client_prefix.as_deref() != Some(state.service.config.policy.identity_prefix.as_str()) {
+    // The route is only there when there is such an account.
+    let account = state.service.legacy_account().ok_or(RouteError::WrongPrefix)?;
+    if asked.voice_client_prefix.as_deref() != Some(account.config.policy.identity_prefix.as_str()) {
         return Err(RouteError::WrongPrefix);
     }
-    let minted = state.service.exchange(client, &token).await?;
+    let minted = state.service.exchange(account, client, &token).await?.minted;
     Ok(Json(LegacyResponse { identity: minted.identity, token: minted.token }))
 }
 

@@ -2,20 +2,27 @@
 
 use axum::{
     Extension, Json,
+    body::Bytes,
     extract::{FromRequest as _, Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use protocol::{
     Secret,
     token::{TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
 };
-use twilio::flex_token::FlexTokenError;
+use twilio::access_token::DEFAULT_REGION;
 
-use super::RETRY_AFTER_SECONDS;
 use crate::{
-    http::{AppState, MAX_TOKEN_BYTES, client::ClientAddress, guard::BODY_TIMEOUT, problem::Problem},
-    service::ExchangeError,
+    http::{
+        AppState, MAX_TOKEN_BYTES, RATE_LIMIT, RATE_LIMIT_POLICY, VOICE_TOKEN_PATH,
+        client::ClientAddress,
+        guard::BODY_TIMEOUT,
+        origin,
+        problem::{Problem, ProblemBody},
+    },
+    limits::{LimitedBy, Standing},
+    service::{ExchangeError, NoAccount},
 };
 
 /// What can go wrong here.
@@ -30,9 +37,9 @@ pub enum RouteError {
     /// The body is not the JSON of a [`VoiceTokenRequest`], is too large, or did not arrive in time.
     #[error("the body is not a request for a Voice token")]
     MalformedBody,
-    /// The page thinks of another account.
-    #[error("this service is for another account")]
-    WrongAccount,
+    /// It is not clear which account the request is for.
+    #[error(transparent)]
+    NoAccount(#[from] NoAccount),
     /// The page thinks of another prefix.
     #[error("this service uses another identity prefix")]
     WrongPrefix,
@@ -45,61 +52,140 @@ impl IntoResponse for RouteError {
     fn into_response(self) -> Response {
         let code = match &self {
             Self::MissingToken => TokenErrorCode::MissingToken,
-            Self::MalformedToken | Self::MalformedBody => TokenErrorCode::MalformedRequest,
-            Self::WrongAccount => TokenErrorCode::WrongAccount,
+            Self::MalformedToken | Self::MalformedBody | Self::NoAccount(NoAccount::Several) => {
+                TokenErrorCode::MalformedRequest
+            }
+            Self::NoAccount(NoAccount::Unknown) => TokenErrorCode::WrongAccount,
+            Self::NoAccount(NoAccount::Origin) => TokenErrorCode::OriginNotAllowed,
             Self::WrongPrefix => TokenErrorCode::WrongPrefix,
             Self::Exchange(error) => super::code(error),
         };
         let problem = Problem::new(code, &self);
-        match self {
-            Self::Exchange(ExchangeError::TooOften(wait)) => problem.retry_after(wait.seconds()),
-            Self::Exchange(ExchangeError::FlexToken(FlexTokenError::Invalid { .. })) => {
-                problem.hiding("the Flex token is not valid")
-            }
-            Self::Exchange(ExchangeError::FlexToken(FlexTokenError::Unavailable(_))) => {
-                problem.hiding("Twilio cannot be asked now").retry_after(RETRY_AFTER_SECONDS)
-            }
-            _ if code == TokenErrorCode::Internal => {
-                problem.hiding("the service failed").retry_after(RETRY_AFTER_SECONDS)
-            }
+        let problem = match &self {
+            Self::Exchange(error) => super::with_retry_after(problem, error),
+            _ => problem,
+        };
+        match code {
+            TokenErrorCode::InvalidFlexToken => problem.hiding("the Flex token is not valid"),
+            TokenErrorCode::UpstreamUnavailable => problem.hiding("Twilio cannot be asked now"),
+            TokenErrorCode::Internal => problem.hiding("the service failed"),
             _ => problem,
         }
         .into_response()
     }
 }
 
-/// Exchanges the Flex token for a Voice token.
+/// Exchanges the Flex token for a Voice token
+///
+/// The identity is the configured prefix and the identity that Twilio vouches for; nothing in the request changes it.
+/// The body may be empty; a service for several accounts needs `account_sid` in it when the origin may ask for more
+/// than one.
 ///
 /// # Errors
 /// [`RouteError`].
+#[utoipa::path(
+    post, path = VOICE_TOKEN_PATH, operation_id = "voice_token", tag = "tokens",
+    security(("flex_token" = [])),
+    params(
+        ("origin" = Option<String>, Header, description = "One of the configured origins, as browsers send it."),
+        ("x-request-id" = Option<String>, Header,
+            description = "Names the request in log and answer; 1 to 64 letters, digits, - _ and dots."),
+    ),
+    request_body(content = Option<VoiceTokenRequest>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "A Voice token", body = VoiceTokenResponse, headers(
+            ("ratelimit" = String, description = "How many more the identity may have: \"identity\";r=29;t=2"),
+            ("ratelimit-policy" = String, description = "Of how many in how many seconds: \"identity\";q=30;w=60"),
+            ("x-request-id" = String, description = "As in the log"),
+        )),
+        (status = 400, description = "malformed_request, wrong_prefix", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 401, description = "missing_token, invalid_flex_token, flex_token_expiring", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 403, description = "wrong_account, role_not_allowed, origin_not_allowed", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 429, description = "rate_limited", body = ProblemBody, content_type = "application/problem+json",
+            headers(("retry-after" = u64, description = "Seconds"), ("ratelimit" = String, description = "What was too much"))),
+        (status = 500, description = "internal", body = ProblemBody, content_type = "application/problem+json",
+            headers(("retry-after" = u64, description = "Seconds"))),
+        (status = 503, description = "upstream_unavailable", body = ProblemBody,
+            content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds"))),
+    )
+)]
 pub async fn post(
     State(state): State<AppState>,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     request: Request,
-) -> Result<Json<VoiceTokenResponse>, RouteError> {
-    let flex_token = bearer(request.headers())?;
-    let body =
-        tokio::time::timeout(BODY_TIMEOUT, Json::<VoiceTokenRequest>::from_request(request, &())).await;
-    // What serde says about a body can repeat parts of it, so it goes neither to the client nor to the log.
-    let Ok(Ok(Json(claimed))) = body else { return Err(RouteError::MalformedBody) };
+) -> Result<Response, RouteError> {
+    let (head, body) = request.into_parts();
+    let flex_token = bearer(&head.headers)?;
+    let body = Bytes::from_request(Request::from_parts(head.clone(), body), &());
+    let Ok(Ok(body)) = tokio::time::timeout(BODY_TIMEOUT, body).await else {
+        return Err(RouteError::MalformedBody);
+    };
+    let claimed = claimed(&head.headers, &body)?;
 
-    let policy = &state.service.config.policy;
-    if claimed.account_sid != policy.account_sid {
-        return Err(RouteError::WrongAccount);
-    }
-    if claimed.identity_prefix != policy.identity_prefix {
+    let account = state.service.account(origin::of(&head.headers), claimed.account_sid.as_ref())?;
+    let policy = &account.config.policy;
+    if claimed.identity_prefix.is_some_and(|prefix| prefix != policy.identity_prefix) {
         return Err(RouteError::WrongPrefix);
     }
-    let minted = state.service.exchange(client, &flex_token).await?;
-    Ok(Json(VoiceTokenResponse {
+    let exchanged = state.service.exchange(account, client, &flex_token).await?;
+    let minted = exchanged.minted;
+    let response = VoiceTokenResponse {
         identity: minted.identity,
         account_sid: policy.account_sid.clone(),
         token: minted.token,
         expires_in: minted.expires_in,
-    }))
+        expires_at: iso_8601(minted.expires_at),
+        edge: policy.edge.clone(),
+        region: policy.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+    };
+    Ok((rate_limit(exchanged.standing), Json(response)).into_response())
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Secret, RouteError> {
+fn iso_8601(second: u64) -> String {
+    let instant = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    instant.map(|instant| instant.to_string()).unwrap_or_default()
+}
+
+fn rate_limit(standing: Standing) -> HeaderMap {
+    let Standing { limit, remaining } = standing;
+    let name = LimitedBy::Identity.name();
+    let value = format!("\"{name}\";r={remaining};t={}", standing.reset_seconds());
+    let policy = format!("\"{name}\";q={limit};w=60");
+    let headers = [(RATE_LIMIT, value), (RATE_LIMIT_POLICY, policy)];
+    headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)))
+        .collect()
+}
+
+/// What the body says: nothing, or a [`VoiceTokenRequest`] in JSON.
+///
+/// What serde says about a body can repeat parts of it, so it goes neither to the client nor to the log.
+///
+/// # Errors
+/// [`RouteError::MalformedBody`].
+pub fn claimed(headers: &HeaderMap, body: &[u8]) -> Result<VoiceTokenRequest, RouteError> {
+    if body.is_empty() {
+        return Ok(VoiceTokenRequest::default());
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|text| text.split(';').next()).unwrap_or_default();
+    // serde would also take a list for the fields in their order.
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    if !is_object || !media_type.trim().eq_ignore_ascii_case("application/json") {
+        return Err(RouteError::MalformedBody);
+    }
+    serde_json::from_slice(body).map_err(|_json| RouteError::MalformedBody)
+}
+
+/// The Flex token of the `Authorization` header.
+///
+/// # Errors
+/// [`RouteError::MissingToken`], [`RouteError::MalformedToken`].
+pub fn bearer(headers: &HeaderMap) -> Result<Secret, RouteError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, more) = (values.next().ok_or(RouteError::MissingToken)?, values.next());
     let text = value.to_str().map_err(|_not_ascii| RouteError::MalformedToken)?;

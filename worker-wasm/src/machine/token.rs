@@ -148,8 +148,8 @@ fn request(config: &Config, flex: &Secret) -> TokenRequest {
         return TokenRequest { url: config.token_url.clone(), bearer: None, body: json(body) };
     }
     let body = serde_json::to_string(&VoiceTokenRequest {
-        account_sid: config.account.clone(),
-        identity_prefix: config.prefix.clone(),
+        account_sid: Some(config.account.clone()),
+        identity_prefix: Some(config.prefix.clone()),
     });
     TokenRequest { url: config.token_url.clone(), bearer: Some(flex.clone()), body: json(body) }
 }

@@ -1,0 +1,191 @@
+//! The command line and the variables that stand for its flags.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::{Parser, ValueEnum};
+
+use super::source::Given;
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Action {
+    /// Serve.
+    #[default]
+    Serve,
+    /// Check the settings and every file that they name, print them without secrets, and stop.
+    Check,
+    /// Ask the real endpoints, and say line by line what an administrator still has to do.
+    Doctor,
+}
+
+/// Exchanges Flex tokens for Voice tokens.
+///
+/// One account by flags and variables, or several by a file. Secrets are never flags: TWILIO_API_KEY_SECRET,
+/// TWILIO_API_KEY_SECRET_2, TWILIO_AUTH_TOKEN and TOKEN_SERVICE_REDIS_URL are variables; with _FILE appended to the
+/// name, they name a file with the secret.
+#[derive(Debug, Parser)]
+#[command(name = "token-service", version)]
+pub struct Args {
+    /// What to do.
+    #[arg(value_enum, default_value_t)]
+    pub(super) action: Action,
+    /// A file with settings in TOML. Flags and variables go before it.
+    #[arg(long, env = "TOKEN_SERVICE_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// The Twilio account: AC and 32 hexadecimal digits.
+    #[arg(long, env = "TWILIO_ACCOUNT_SID", value_name = "AC…")]
+    account_sid: Option<String>,
+    /// The API key that signs Voice tokens: SK and 32 hexadecimal digits.
+    #[arg(long, env = "TWILIO_API_KEY_SID", value_name = "SK…")]
+    api_key_sid: Option<String>,
+    /// Another API key, which is used when Twilio does not take the first any more.
+    #[arg(long, env = "TWILIO_API_KEY_SID_2", value_name = "SK…")]
+    api_key_sid_2: Option<String>,
+    /// What authenticates to Twilio: token (the account's auth token) or key (an API key). Without it, the token if
+    /// there is one.
+    #[arg(long, env = "TOKEN_SERVICE_AUTH", value_name = "token|key")]
+    auth: Option<String>,
+    /// The region of account and key, as au1 [default: us1].
+    #[arg(long, env = "TWILIO_REGION")]
+    region: Option<String>,
+    /// Where Voice clients connect, as dublin [default: roaming; for ie1 dublin, for au1 sydney].
+    #[arg(long, env = "TWILIO_EDGE")]
+    edge: Option<String>,
+    /// The TaskRouter workspace, for `doctor`; without it, the one that Flex uses.
+    #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…")]
+    workspace_sid: Option<String>,
+    /// Where Flex tokens are validated: https, or http on this machine [default: https://iam.twilio.com].
+    #[arg(long, env = "TOKEN_SERVICE_IAM_BASE_URL", value_name = "URL")]
+    iam_base_url: Option<String>,
+    /// Where `doctor` finds TaskRouter [default: https://taskrouter.twilio.com].
+    #[arg(long, env = "TOKEN_SERVICE_TASKROUTER_BASE_URL", value_name = "URL")]
+    taskrouter_base_url: Option<String>,
+    /// Where `doctor` finds Flex's own configuration [default: https://flex-api.twilio.com].
+    #[arg(long, env = "TOKEN_SERVICE_FLEX_API_BASE_URL", value_name = "URL")]
+    flex_api_base_url: Option<String>,
+    /// Where the extension finds this service, for `doctor`.
+    #[arg(long, env = "TOKEN_SERVICE_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+
+    /// Put before the agent's own identity [default: ext_].
+    #[arg(long, env = "TOKEN_SERVICE_IDENTITY_PREFIX")]
+    identity_prefix: Option<String>,
+    /// A Flex role that may have a voice client. Repeat it, or separate several by commas [default:
+    /// agent,supervisor,admin].
+    #[arg(long = "allowed-role", env = "TOKEN_SERVICE_ALLOWED_ROLES", value_delimiter = ',')]
+    allowed_roles: Option<Vec<String>>,
+    /// The longest life of a Voice token in seconds, 60 to 86399 [default: 3600].
+    #[arg(long, env = "TOKEN_SERVICE_TTL_SECONDS")]
+    ttl_seconds: Option<String>,
+    /// Let Voice tokens live as long as configured, also beyond the Flex token's end.
+    #[arg(long, env = "TOKEN_SERVICE_OUTLIVE_FLEX_TOKEN", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    outlive_flex_token: Option<String>,
+    /// How long Twilio's answer about a Flex token is remembered, in seconds, 0 to 60. A revoked token is taken for
+    /// that much longer [default: 30].
+    #[arg(long, env = "TOKEN_SERVICE_VALIDATION_CACHE_SECONDS")]
+    validation_cache_seconds: Option<String>,
+
+    /// A web origin that may ask, as `chrome-extension://ID`. Repeat it, or separate several by commas.
+    #[arg(long = "allowed-origin", env = "TOKEN_SERVICE_ALLOWED_ORIGINS", value_delimiter = ',')]
+    allowed_origins: Option<Vec<String>>,
+    /// Also serve requests without an Origin header. A browser's POST always has one.
+    #[arg(long, env = "TOKEN_SERVICE_ALLOW_MISSING_ORIGIN", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    allow_missing_origin: Option<String>,
+    /// Also serve /generateToken for the older extension. It carries the Flex token in the URL.
+    #[arg(long, env = "TOKEN_SERVICE_LEGACY_GENERATE_TOKEN", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    legacy_generate_token: Option<String>,
+    /// A directory with updates.xml and packages (.crx), served under /extension/.
+    #[arg(long, env = "TOKEN_SERVICE_EXTENSION_DIR", value_name = "DIRECTORY")]
+    extension_dir: Option<String>,
+
+    /// The address to listen on [default: 127.0.0.1].
+    #[arg(long, env = "TOKEN_SERVICE_HOST")]
+    host: Option<String>,
+    /// The port to listen on; 0 takes a free one [default: 8787].
+    #[arg(long, env = "TOKEN_SERVICE_PORT")]
+    port: Option<String>,
+    /// The address for /live, /ready and /metrics. Keep it private [default: 127.0.0.1].
+    #[arg(long, env = "TOKEN_SERVICE_ADMIN_HOST")]
+    admin_host: Option<String>,
+    /// The port for /live, /ready and /metrics; 0 takes a free one [default: 8788].
+    #[arg(long, env = "TOKEN_SERVICE_ADMIN_PORT")]
+    admin_port: Option<String>,
+    /// A file with the certificate chain in PEM: listen in TLS. Read again when it changes.
+    #[arg(long, env = "TOKEN_SERVICE_TLS_CERTIFICATE", value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// A file with the certificate's private key in PEM.
+    #[arg(long, env = "TOKEN_SERVICE_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<String>,
+    /// An address or network whose X-Forwarded-For is believed. Repeat it, or separate several by commas.
+    #[arg(long = "trusted-proxy", env = "TOKEN_SERVICE_TRUSTED_PROXIES", value_delimiter = ',')]
+    trusted_proxies: Option<Vec<String>>,
+
+    /// Refused Flex tokens a minute from one client address; twice as many at once [default: 10].
+    #[arg(long, env = "TOKEN_SERVICE_FAILURES_PER_MINUTE")]
+    failures_per_minute: Option<String>,
+    /// Voice tokens a minute for one identity, and at once [default: 30].
+    #[arg(long, env = "TOKEN_SERVICE_MINTS_PER_MINUTE")]
+    mints_per_minute: Option<String>,
+    /// Requests in progress at once; more are answered 503 [default: 512].
+    #[arg(long, env = "TOKEN_SERVICE_MAX_IN_FLIGHT")]
+    max_in_flight: Option<String>,
+    /// Connections open at once; more wait to be accepted [default: 2048].
+    #[arg(long, env = "TOKEN_SERVICE_MAX_CONNECTIONS")]
+    max_connections: Option<String>,
+
+    /// What is logged, to stderr, as JSON lines: error, warn, info, debug, or a tracing filter [default: info].
+    #[arg(long, env = "TOKEN_SERVICE_LOG")]
+    log: Option<String>,
+    /// Stop when standard input is closed, so that the service never outlives what started it.
+    #[arg(long)]
+    pub(super) exit_with_stdin: bool,
+}
+
+impl Args {
+    /// What was given, by the names that the settings have in a file.
+    pub(super) fn given(self) -> BTreeMap<&'static str, Given> {
+        let texts = [
+            ("account_sid", self.account_sid),
+            ("api_key_sid", self.api_key_sid),
+            ("api_key_sid_2", self.api_key_sid_2),
+            ("auth", self.auth),
+            ("region", self.region),
+            ("edge", self.edge),
+            ("workspace_sid", self.workspace_sid),
+            ("iam_base_url", self.iam_base_url),
+            ("taskrouter_base_url", self.taskrouter_base_url),
+            ("flex_api_base_url", self.flex_api_base_url),
+            ("public_url", self.public_url),
+            ("identity_prefix", self.identity_prefix),
+            ("ttl_seconds", self.ttl_seconds),
+            ("outlive_flex_token", self.outlive_flex_token),
+            ("validation_cache_seconds", self.validation_cache_seconds),
+            ("allow_missing_origin", self.allow_missing_origin),
+            ("legacy_generate_token", self.legacy_generate_token),
+            ("extension_dir", self.extension_dir),
+            ("host", self.host),
+            ("port", self.port),
+            ("admin_host", self.admin_host),
+            ("admin_port", self.admin_port),
+            ("tls_certificate", self.tls_certificate),
+            ("tls_key", self.tls_key),
+            ("failures_per_minute", self.failures_per_minute),
+            ("mints_per_minute", self.mints_per_minute),
+            ("max_in_flight", self.max_in_flight),
+            ("max_connections", self.max_connections),
+            ("log", self.log),
+        ];
+        let lists = [
+            ("allowed_roles", self.allowed_roles),
+            ("allowed_origins", self.allowed_origins),
+            ("trusted_proxies", self.trusted_proxies),
+        ];
+        let texts = texts.into_iter().filter_map(|(key, text)| Some((key, Given::Text(text?))));
+        let lists = lists.into_iter().filter_map(|(key, list)| Some((key, Given::List(list?))));
+        texts.chain(lists).collect()
+    }
+}

@@ -1,0 +1,854 @@
+//! Every setting, read from flags, environment and files, and checked before anything starts; every mistake is told,
+//! not only the first.
+//!
+//! Secrets come from the environment or from files of their own, never from flags, since a command line is visible to
+//! every process of the machine, and never from the file with the settings. No message ever repeats a value that could
+//! be a secret put in the wrong place.
+
+mod args;
+mod source;
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+    path::PathBuf,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use protocol::{AccountSid, DEFAULT_IDENTITY_PREFIX, IdentityPrefix, Secret, id::is_sid};
+use toml::Table;
+use twilio::{ApiKey, access_token, flex_token};
+
+pub use args::{Action, Args};
+pub use source::{ConfigError, ConfigErrors};
+use source::{Section, Source};
+
+use crate::{
+    mint::{MIN_LIFE_SECONDS, Policy},
+    validation::MAX_CACHE,
+};
+
+/// The name of the variable with the API key's secret; with `_FILE` appended, of the one that names a file.
+pub const API_KEY_SECRET: &str = "TWILIO_API_KEY_SECRET";
+/// The same for the second API key.
+pub const API_KEY_SECRET_2: &str = "TWILIO_API_KEY_SECRET_2";
+/// The name of the variable with the account's auth token; with `_FILE` appended, of the one that names a file.
+pub const AUTH_TOKEN: &str = "TWILIO_AUTH_TOKEN";
+/// The name of the variable with the address of Redis, password included; with `_FILE` appended, of the one that names
+/// a file.
+pub const REDIS_URL: &str = "TOKEN_SERVICE_REDIS_URL";
+
+/// The largest file with settings that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The settings, checked. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What to do.
+    pub action: Action,
+    /// At least one, each with another SID.
+    pub accounts: Vec<AccountConfig>,
+    /// How long Twilio's answers are remembered; zero for not at all.
+    pub validation_cache: Duration,
+    /// Whether requests without an origin are served.
+    pub allow_missing_origin: bool,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Where to listen for the operator.
+    pub admin_address: SocketAddr,
+    /// Certificate chain and private key, when the service ends TLS itself.
+    pub tls: Option<TlsFiles>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where the extension's update manifest and packages are.
+    pub extension_dir: Option<PathBuf>,
+    /// Where replicas count together; holds a password as a rule.
+    pub redis_url: Option<Secret>,
+    /// Refused Flex tokens a minute from one client address.
+    pub failures_per_minute: NonZeroU32,
+    /// Voice tokens a minute for one identity.
+    pub mints_per_minute: NonZeroU32,
+    /// Requests in progress at once.
+    pub max_in_flight: NonZeroU32,
+    /// Connections open at once.
+    pub max_connections: NonZeroU32,
+    /// Where the extension finds this service; for `doctor`.
+    pub public_url: Option<String>,
+    /// Where TaskRouter is; for `doctor`.
+    pub taskrouter_base_url: String,
+    /// Where Flex's own configuration is; for `doctor`.
+    pub flex_api_base_url: String,
+    /// What is logged.
+    pub log: String,
+    /// Whether to stop when standard input is closed.
+    pub exit_with_stdin: bool,
+}
+
+/// One account's settings. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct AccountConfig {
+    /// Who may have which token.
+    pub policy: Policy,
+    /// Authenticates to Twilio; `None` when the API keys do.
+    pub auth_token: Option<Secret>,
+    /// Where Flex tokens are validated.
+    pub iam_base_url: String,
+    /// The web origins that may ask, written exactly as browsers send them.
+    pub allowed_origins: BTreeSet<String>,
+    /// Whether `/generateToken` is served, for this account.
+    pub legacy_generate_token: bool,
+    /// The TaskRouter workspace; for `doctor`.
+    pub workspace_sid: Option<String>,
+}
+
+/// The files for TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain in PEM.
+    pub certificate: PathBuf,
+    /// The private key in PEM.
+    pub key: PathBuf,
+}
+
+impl Config {
+    /// Checks the settings. `variable` reads the environment.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`], everything that is not usable.
+    pub fn new(args: Args, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, ConfigErrors> {
+        let (action, exit_with_stdin) = (args.action, args.exit_with_stdin);
+        let file = match &args.config {
+            Some(path) => read_file(path).map_err(|error| ConfigErrors(vec![error]))?,
+            None => Table::new(),
+        };
+        let source = Source::new(args.given(), file, variable);
+        let config = Self::read(&source, action, exit_with_stdin);
+        let errors = source.into_errors();
+        match config {
+            Some(config) if errors.is_empty() => Ok(config),
+            _ => Err(ConfigErrors(errors)),
+        }
+    }
+
+    /// `None` only with an error told.
+    fn read(source: &Source<'_>, action: Action, exit_with_stdin: bool) -> Option<Self> {
+        let whole = Section::whole(source);
+        let accounts = read_accounts(source, &whole);
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let address = |text: &str| text.parse::<IpAddr>().ok();
+        let port = |key, default| {
+            let port = whole.number(key, 0..=65_535, "port (0 to 65535)", default);
+            u16::try_from(port).unwrap_or_default()
+        };
+        let count = |key, default| {
+            let number = whole.number(key, 1..=u32::MAX.into(), "number (1 or more)", default);
+            u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+        };
+        let base_url = |key, default: &str| {
+            let url = whole.text(key, "base URL (https://host[/path])", plain_url);
+            url.unwrap_or_else(|| default.to_owned())
+        };
+        let tls_paths = (
+            whole.text("tls_certificate", "path of a file", path),
+            whole.text("tls_key", "path of a file", path),
+        );
+        let tls = match tls_paths {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (Some(_), None) => {
+                whole.missing("tls_key", "the private key of --tls-certificate");
+                None
+            }
+            (None, Some(_)) => {
+                whole.missing("tls_certificate", "the certificate of --tls-key");
+                None
+            }
+            (None, None) => None,
+        };
+        let network =
+            |text: &str| text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        let log = |text: &str| {
+            tracing_subscriber::EnvFilter::builder().parse(text).is_ok().then(|| text.to_owned())
+        };
+        let longest = MAX_CACHE.as_secs();
+        let cache = whole.number("validation_cache_seconds", 0..=longest, "time (0 to 60 seconds)", 30);
+        let host = whole.text("host", "address", address).unwrap_or(LOOPBACK);
+        let admin_host = whole.text("admin_host", "address", address).unwrap_or(LOOPBACK);
+        Some(Self {
+            action,
+            validation_cache: Duration::from_secs(cache),
+            allow_missing_origin: whole.switch("allow_missing_origin"),
+            address: (host, port("port", 8787)).into(),
+            admin_address: (admin_host, port("admin_port", 8788)).into(),
+            tls,
+            trusted_proxies: whole
+                .list("trusted_proxies", "address or network (as 10.0.0.0/8)", network)
+                .unwrap_or_default(),
+            extension_dir: whole.text("extension_dir", "path of a directory", path),
+            redis_url: whole.secret_of_environment(REDIS_URL, false),
+            failures_per_minute: count("failures_per_minute", 10),
+            mints_per_minute: count("mints_per_minute", 30),
+            max_in_flight: count("max_in_flight", 512),
+            max_connections: count("max_connections", 2048),
+            public_url: whole.text("public_url", "URL (https://host[/path])", plain_url),
+            taskrouter_base_url: base_url("taskrouter_base_url", "https://taskrouter.twilio.com"),
+            flex_api_base_url: base_url("flex_api_base_url", "https://flex-api.twilio.com"),
+            log: whole.text("log", "log filter (as info)", log).unwrap_or_else(|| "info".into()),
+            exit_with_stdin,
+            accounts: accounts?,
+        })
+    }
+
+    /// Every origin that may ask for some account; one of several accounts comes several times.
+    pub fn allowed_origins(&self) -> impl Iterator<Item = &str> {
+        self.accounts.iter().flat_map(|account| &account.allowed_origins).map(String::as_str)
+    }
+}
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn read_file(path: &std::path::Path) -> Result<Table, ConfigError> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut text))
+        .map_err(|error| ConfigError::File { name: "--config".into(), cause: error.kind() })?;
+    text.parse::<Table>().map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        // The first line only: what follows can repeat what stands in the file.
+        let message = error.message().lines().next().unwrap_or_default().to_owned();
+        ConfigError::NotToml { line, message }
+    })
+}
+
+/// The accounts of the file, or the one that flags and variables describe.
+fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<AccountConfig>> {
+    let tables = source.tables(&source.file, "account", "");
+    let accounts: Vec<Option<AccountConfig>> = if tables.is_empty() {
+        vec![read_account(whole, || keys_of_environment(whole))]
+    } else {
+        for key in ["account_sid", "api_key_sid", "api_key_sid_2"] {
+            if whole.says(key) {
+                source.error(ConfigError::Contradiction(format!(
+                    "{key} is set outside of the accounts of the file: describe all of them there"
+                )));
+            }
+        }
+        let sections = tables.iter().enumerate().map(|(index, table)| {
+            let at = format!("account {}: ", index + 1);
+            let section = Section::part(source, table, at.clone());
+            let account = read_account(&section, || keys_of_file(source, &section, &at));
+            section.tell_unknown();
+            account
+        });
+        sections.collect()
+    };
+    let accounts: Option<Vec<AccountConfig>> = accounts.into_iter().collect();
+    let accounts = accounts?;
+    let mut sids = BTreeSet::new();
+    for account in &accounts {
+        if !sids.insert(account.policy.account_sid.as_str()) {
+            let sid = &account.policy.account_sid;
+            source.error(ConfigError::Contradiction(format!("account {sid} is described twice")));
+        }
+    }
+    if accounts.iter().filter(|account| account.legacy_generate_token).count() > 1 {
+        source.error(ConfigError::Contradiction(
+            "legacy_generate_token is on for several accounts: /generateToken cannot tell them apart".into(),
+        ));
+    }
+    Some(accounts)
+}
+
+fn read_account(
+    section: &Section<'_>,
+    keys: impl FnOnce() -> (Vec<ApiKey>, Option<Secret>),
+) -> Option<AccountConfig> {
+    const ACCOUNT: &str = "account SID (AC and 32 hexadecimal digits)";
+    let account_sid = section.own_text("account_sid", ACCOUNT, |text| text.parse::<AccountSid>().ok());
+    if account_sid.is_none() && !section.says("account_sid") {
+        section.missing("account_sid", ACCOUNT);
+    }
+    let (keys, auth_token) = keys();
+    let auth = section.text("auth", "way to authenticate (token or key)", |text| {
+        matches!(text, "token" | "key").then(|| text.to_owned())
+    });
+    let auth_token = match auth.as_deref() {
+        Some("token") if auth_token.is_none() => {
+            section.missing("auth_token_file", "auth = token needs the account's auth token");
+            None
+        }
+        Some("key") => None,
+        _ => auth_token,
+    };
+    let region = section.text("region", "region (as au1 or ie1)", region);
+    let edge = section.text("edge", "edge (as dublin)", edge);
+    let edge = match (edge, region.as_deref()) {
+        (Some(edge), _) => edge,
+        (None, None | Some("us1")) => "roaming".into(),
+        (None, Some("ie1")) => "dublin".into(),
+        (None, Some("au1")) => "sydney".into(),
+        (None, Some(_)) => {
+            section.missing("edge", "the edge where clients of this region connect (as dublin)");
+            String::new()
+        }
+    };
+    let role = |text: &str| (!text.trim().is_empty()).then(|| text.to_owned());
+    let roles = section.list("allowed_roles", "list of roles", role);
+    if roles.as_ref().is_some_and(Vec::is_empty) {
+        section.malformed("allowed_roles", "list of roles");
+    }
+    let roles = roles.unwrap_or_else(|| ["agent", "supervisor", "admin"].map(String::from).into());
+    const ORIGIN: &str = "origin (chrome-extension://<32 letters a to p>, or https://host[:port])";
+    let origin = |text: &str| is_origin(text).then(|| text.to_owned());
+    let origins = section.list("allowed_origins", ORIGIN, origin);
+    let legacy_generate_token = section.switch("legacy_generate_token");
+    if !section.is_said("allowed_origins")
+        && !legacy_generate_token
+        && !section.switch("allow_missing_origin")
+    {
+        section.nobody_may_ask();
+    }
+    let prefix =
+        section.text("identity_prefix", "identity prefix (lower-case letters and digits, then _)", |text| {
+            IdentityPrefix::new(text).ok()
+        });
+    let ttl_seconds = section.number(
+        "ttl_seconds",
+        MIN_LIFE_SECONDS..=access_token::MAX_TTL_SECONDS,
+        "life of a token (60 to 86399 seconds)",
+        access_token::DEFAULT_TTL_SECONDS,
+    );
+    let iam_base_url = section.text(
+        "iam_base_url",
+        "base URL (https://host[/path]; http only to a loopback address)",
+        |text| plain_url(text).filter(|url| flex_token::is_safe_base_url(url)),
+    );
+    let workspace_sid =
+        section.text("workspace_sid", "workspace SID (WS and 32 hexadecimal digits)", |text| {
+            is_sid(text, "WS").then(|| text.to_owned())
+        });
+    Some(AccountConfig {
+        policy: Policy {
+            account_sid: account_sid?,
+            api_keys: (!keys.is_empty()).then_some(keys)?,
+            identity_prefix: match prefix {
+                Some(prefix) => prefix,
+                None => IdentityPrefix::new(DEFAULT_IDENTITY_PREFIX).ok()?,
+            },
+            allowed_roles: roles.into_iter().collect(),
+            ttl_seconds,
+            outlive_flex_token: section.switch("outlive_flex_token"),
+            region: region.filter(|region| region != access_token::DEFAULT_REGION),
+            edge,
+        },
+        auth_token,
+        iam_base_url: iam_base_url.unwrap_or_else(|| flex_token::DEFAULT_BASE_URL.to_owned()),
+        allowed_origins: origins.unwrap_or_default().into_iter().collect(),
+        legacy_generate_token,
+        workspace_sid,
+    })
+}
+
+const KEY: &str = "API key SID (SK and 32 hexadecimal digits)";
+
+fn keys_of_environment(whole: &Section<'_>) -> (Vec<ApiKey>, Option<Secret>) {
+    let first = whole.own_text("api_key_sid", KEY, |text| text.parse().ok());
+    if first.is_none() && !whole.says("api_key_sid") {
+        whole.missing("api_key_sid", KEY);
+    }
+    let first_secret = whole.secret_of_environment(API_KEY_SECRET, true);
+    let second = whole.own_text("api_key_sid_2", KEY, |text| text.parse().ok());
+    let second_secret = whole.secret_of_environment(API_KEY_SECRET_2, second.is_some());
+    if second_secret.is_some() && !whole.says("api_key_sid_2") {
+        whole.missing("api_key_sid_2", KEY);
+    }
+    let auth_token = whole.secret_of_environment(AUTH_TOKEN, false);
+    let keys = [first.zip(first_secret), second.zip(second_secret)];
+    (keys.into_iter().flatten().map(|(sid, secret)| ApiKey::new(sid, secret)).collect(), auth_token)
+}
+
+fn keys_of_file<'s>(
+    source: &'s Source<'s>,
+    section: &Section<'s>,
+    at: &str,
+) -> (Vec<ApiKey>, Option<Secret>) {
+    let tables = section.tables("api_key");
+    if !(1..=2).contains(&tables.len()) {
+        source.error(ConfigError::Contradiction(format!(
+            "{at}[[account.api_key]] must be there once, or twice while keys are exchanged"
+        )));
+    }
+    let keys = tables.iter().enumerate().filter_map(|(index, table)| {
+        let key = Section::part(source, table, format!("{at}API key {}: ", index + 1));
+        let sid = key.own_text("sid", KEY, |text| text.parse().ok());
+        if sid.is_none() && !key.says("sid") {
+            key.missing("sid", KEY);
+        }
+        let secret = key.secret_of_file(["secret_file", "secret_env"], true);
+        key.tell_unknown();
+        Some(ApiKey::new(sid?, secret?))
+    });
+    (keys.collect(), section.secret_of_file(["auth_token_file", "auth_token_env"], false))
+}
+
+fn region(text: &str) -> Option<String> {
+    let plausible = text.len() == 3
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && text.ends_with(|c: char| c.is_ascii_digit());
+    plausible.then(|| text.to_owned())
+}
+
+fn edge(text: &str) -> Option<String> {
+    let plausible =
+        (2..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    plausible.then(|| text.to_owned())
+}
+
+/// An absolute URL without credentials, query and fragment, which could hold secrets.
+fn plain_url(text: &str) -> Option<String> {
+    let url = reqwest::Url::parse(text).ok()?;
+    let plain = matches!(url.scheme(), "https" | "http") && !text.contains(['@', '?', '#']);
+    plain.then(|| text.to_owned())
+}
+
+/// As browsers write it: lower case, no path, no default port.
+fn is_origin(text: &str) -> bool {
+    if let Some(id) = text.strip_prefix("chrome-extension://") {
+        return id.len() == 32 && id.bytes().all(|b| (b'a'..=b'p').contains(&b));
+    }
+    text.starts_with("https://")
+        && reqwest::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
+impl fmt::Display for Config {
+    /// For `check`: a line for each setting; secrets only as "set".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+            items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
+        }
+        const NOT_SET: &str = "not set";
+        let path = |path: Option<&PathBuf>| {
+            path.map_or_else(|| NOT_SET.to_owned(), |path| path.display().to_string())
+        };
+        let set = |secret: bool| if secret { "set" } else { NOT_SET };
+        writeln!(f, "validation_cache_seconds = {}", self.validation_cache.as_secs())?;
+        writeln!(f, "allow_missing_origin = {}", self.allow_missing_origin)?;
+        writeln!(f, "address = {}", self.address)?;
+        writeln!(f, "admin_address = {}", self.admin_address)?;
+        writeln!(f, "tls_certificate = {}", path(self.tls.as_ref().map(|tls| &tls.certificate)))?;
+        writeln!(f, "tls_key = {}", path(self.tls.as_ref().map(|tls| &tls.key)))?;
+        writeln!(f, "trusted_proxies = {}", list(&self.trusted_proxies))?;
+        writeln!(f, "extension_dir = {}", path(self.extension_dir.as_ref()))?;
+        writeln!(f, "redis_url = {}", set(self.redis_url.is_some()))?;
+        writeln!(f, "failures_per_minute = {}", self.failures_per_minute)?;
+        writeln!(f, "mints_per_minute = {}", self.mints_per_minute)?;
+        writeln!(f, "max_in_flight = {}", self.max_in_flight)?;
+        writeln!(f, "max_connections = {}", self.max_connections)?;
+        writeln!(f, "public_url = {}", self.public_url.as_deref().unwrap_or(NOT_SET))?;
+        writeln!(f, "log = {}", self.log)?;
+        for account in &self.accounts {
+            let Policy { identity_prefix, allowed_roles, ttl_seconds, region, edge, .. } = &account.policy;
+            writeln!(f, "account {}", account.policy.account_sid)?;
+            for key in &account.policy.api_keys {
+                writeln!(f, "  api_key = {}, secret set", key.sid())?;
+            }
+            writeln!(f, "  auth = {}", if account.auth_token.is_some() { "token" } else { "key" })?;
+            writeln!(f, "  region = {}", region.as_deref().unwrap_or(access_token::DEFAULT_REGION))?;
+            writeln!(f, "  edge = {edge}")?;
+            writeln!(f, "  iam_base_url = {}", account.iam_base_url)?;
+            writeln!(f, "  identity_prefix = {identity_prefix}")?;
+            writeln!(f, "  allowed_roles = {}", list(allowed_roles))?;
+            writeln!(f, "  allowed_origins = {}", list(&account.allowed_origins))?;
+            writeln!(f, "  ttl_seconds = {ttl_seconds}")?;
+            writeln!(f, "  outlive_flex_token = {}", account.policy.outlive_flex_token)?;
+            writeln!(f, "  legacy_generate_token = {}", account.legacy_generate_token)?;
+            writeln!(f, "  workspace_sid = {}", account.workspace_sid.as_deref().unwrap_or("Flex's own"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    const CANARY: &str = "canary-c0ffee";
+
+    /// The settings from flags (after the ones that every case needs) and variables.
+    fn config(flags: &[&str], variables: &[(&str, &str)]) -> Result<Config, String> {
+        let (ac, sk) = (format!("AC{}", "1".repeat(32)), format!("SK{}", "2".repeat(32)));
+        let origin = format!("chrome-extension://{}", "a".repeat(32));
+        let mut all = vec!["token-service"];
+        for (flag, value) in [("--account-sid", &ac), ("--api-key-sid", &sk), ("--allowed-origin", &origin)] {
+            if !flags.contains(&flag) {
+                all.extend([flag, value]);
+            }
+        }
+        all.extend(flags);
+        let args = Args::try_parse_from(all).map_err(|error| error.to_string())?;
+        let variable = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        };
+        Config::new(args, &variable).map_err(|error| error.to_string())
+    }
+
+    fn error(flags: &[&str], variables: &[(&str, &str)]) -> String {
+        config(flags, variables).unwrap_err()
+    }
+
+    const GOOD: (&str, &str) = (API_KEY_SECRET, CANARY);
+
+    #[test]
+    fn the_defaults_are_the_careful_ones() {
+        let config = config(&[], &[GOOD]).unwrap();
+        insta::assert_snapshot!(config, @r"
+        validation_cache_seconds = 30
+        allow_missing_origin = false
+        address = 127.0.0.1:8787
+        admin_address = 127.0.0.1:8788
+        tls_certificate = not set
+        tls_key = not set
+        trusted_proxies = 
+        extension_dir = not set
+        redis_url = not set
+        failures_per_minute = 10
+        mints_per_minute = 30
+        max_in_flight = 512
+        max_connections = 2048
+        public_url = not set
+        log = info
+        account AC11111111111111111111111111111111
+          api_key = SK22222222222222222222222222222222, secret set
+          auth = key
+          region = us1
+          edge = roaming
+          iam_base_url = https://iam.twilio.com
+          identity_prefix = ext_
+          allowed_roles = admin,agent,supervisor
+          allowed_origins = chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+          ttl_seconds = 3600
+          outlive_flex_token = false
+          legacy_generate_token = false
+          workspace_sid = Flex's own
+        ");
+    }
+
+    #[test]
+    fn a_secret_comes_from_a_variable_or_a_file_and_not_from_both() {
+        let path = std::env::temp_dir().join(format!("token-service-secret-{}", std::process::id()));
+        std::fs::write(&path, format!("{CANARY}\n")).unwrap();
+        let file = ("TWILIO_API_KEY_SECRET_FILE", path.to_str().unwrap());
+        for variables in [vec![GOOD], vec![file]] {
+            let config = config(&[], &variables).unwrap();
+            assert_eq!(config.accounts[0].policy.api_keys[0].secret().expose(), CANARY);
+        }
+        assert_eq!(
+            error(&[], &[GOOD, file]),
+            "TWILIO_API_KEY_SECRET and TWILIO_API_KEY_SECRET_FILE are both set; set one of them"
+        );
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(
+            error(&[], &[file]),
+            "the file that TWILIO_API_KEY_SECRET_FILE names cannot be read: entity not found"
+        );
+        assert_eq!(error(&[], &[]), "TWILIO_API_KEY_SECRET or TWILIO_API_KEY_SECRET_FILE must be set");
+    }
+
+    #[test]
+    fn no_message_and_no_debug_line_repeats_what_could_be_a_secret() {
+        let sid = format!("AC{}", "1".repeat(32));
+        let messages = [
+            error(&["--account-sid", CANARY], &[GOOD]),
+            error(&["--api-key-sid", CANARY], &[GOOD]),
+            error(&["--identity-prefix", CANARY], &[GOOD]),
+            error(&["--region", CANARY], &[GOOD]),
+            error(&["--allowed-origin", CANARY], &[GOOD]),
+            error(&["--trusted-proxy", CANARY], &[GOOD]),
+            error(&["--iam-base-url", "https://user:canary@iam.twilio.com"], &[GOOD]),
+            error(&[], &[GOOD, (AUTH_TOKEN, "canary with spaces")]),
+            error(&[], &[(API_KEY_SECRET, "")]),
+            error(&[], &[(API_KEY_SECRET, &sid)]),
+            format!("{:?}", config(&[], &[GOOD, (AUTH_TOKEN, CANARY)]).unwrap()),
+        ];
+        for message in &messages {
+            assert!(!message.contains("canary"), "{message}");
+        }
+        insta::assert_snapshot!(messages[..10].join("\n"), @r"
+        --account-sid is not a valid account SID (AC and 32 hexadecimal digits)
+        --api-key-sid is not a valid API key SID (SK and 32 hexadecimal digits)
+        --identity-prefix is not a valid identity prefix (lower-case letters and digits, then _)
+        --region is not a valid region (as au1 or ie1)
+        --allowed-origin is not a valid origin (chrome-extension://<32 letters a to p>, or https://host[:port])
+        --trusted-proxy is not a valid address or network (as 10.0.0.0/8)
+        --iam-base-url is not a valid base URL (https://host[/path]; http only to a loopback address)
+        TWILIO_AUTH_TOKEN is not a valid secret (1 to 256 visible characters, no SID)
+        TWILIO_API_KEY_SECRET is not a valid secret (1 to 256 visible characters, no SID)
+        TWILIO_API_KEY_SECRET is not a valid secret (1 to 256 visible characters, no SID)
+        ");
+    }
+
+    #[test]
+    fn an_origin_is_written_as_a_browser_writes_it() {
+        let id = "a".repeat(32);
+        for good in
+            [format!("chrome-extension://{id}"), "https://x.test".into(), "https://x.test:8443".into()]
+        {
+            assert!(config(&["--allowed-origin", &good], &[GOOD]).is_ok(), "{good}");
+        }
+        for bad in [
+            "*",
+            "null",
+            "",
+            "chrome-extension://",
+            "chrome-extension://abc",
+            &format!("chrome-extension://{id}/"),
+            &format!("chrome-extension://{}", "A".repeat(32)),
+            "https://x.test/",
+            "https://X.test",
+            "https://x.test:443",
+            "http://x.test",
+        ] {
+            assert!(config(&["--allowed-origin", bad], &[GOOD]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_outside_their_bounds_are_refused() {
+        for flags in [
+            ["--ttl-seconds", "59"],
+            ["--ttl-seconds", "86400"],
+            ["--validation-cache-seconds", "61"],
+            ["--mints-per-minute", "0"],
+            ["--failures-per-minute", "0"],
+        ] {
+            assert!(config(&flags, &[GOOD]).is_err(), "{flags:?}");
+        }
+        for flags in
+            [["--ttl-seconds", "60"], ["--ttl-seconds", "86399"], ["--validation-cache-seconds", "60"]]
+        {
+            assert!(config(&flags, &[GOOD]).is_ok(), "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn lists_may_be_repeated_or_separated_by_commas() {
+        let config = config(
+            &["--allowed-role", "a,b", "--allowed-role", "c", "--trusted-proxy", "10.0.0.0/8,::1"],
+            &[GOOD],
+        )
+        .unwrap();
+        assert_eq!(config.accounts[0].policy.allowed_roles.iter().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(config.trusted_proxies.len(), 2);
+    }
+
+    /// A file with settings and the files that it names, in a directory of its own.
+    fn with_file(name: &str, text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        let directory = std::env::temp_dir().join(format!("token-service-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("secret"), format!("{CANARY}\n")).unwrap();
+        let text = text
+            .replace("{dir}", directory.to_str().unwrap())
+            .replace("{1}", &"1".repeat(32))
+            .replace("{2}", &"2".repeat(32));
+        let file = directory.join("settings.toml");
+        std::fs::write(&file, text).unwrap();
+        let args = Args::try_parse_from(["token-service", "check", "--config", file.to_str().unwrap()]);
+        let variable = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        };
+        let config = Config::new(args.unwrap(), &variable).map_err(|errors| errors.to_string());
+        std::fs::remove_dir_all(&directory).unwrap();
+        config
+    }
+
+    #[test]
+    fn a_file_describes_several_accounts_which_take_from_the_top_what_they_do_not_say() {
+        let config = with_file(
+            "accounts",
+            r#"
+            port = 9000
+            allowed_origins = ["https://desk.example"]
+            ttl_seconds = 600
+            trusted_proxies = ["10.0.0.0/8"]
+
+            [[account]]
+            account_sid = "AC{1}"
+            auth = "token"
+            auth_token_env = "ONE"
+            legacy_generate_token = true
+            [[account.api_key]]
+            sid = "SK{1}"
+            secret_file = "{dir}/secret"
+
+            [[account]]
+            account_sid = "AC{2}"
+            region = "ie1"
+            identity_prefix = "voice_"
+            allowed_roles = ["agent"]
+            allowed_origins = ["https://other.example"]
+            ttl_seconds = 1200
+            outlive_flex_token = true
+            [[account.api_key]]
+            sid = "SK{2}"
+            secret_file = "{dir}/secret"
+            [[account.api_key]]
+            sid = "SK{1}"
+            secret_env = "TWO"
+            "#,
+            &[("ONE", CANARY), ("TWO", CANARY)],
+        );
+        let text = config.unwrap().to_string();
+        insta::assert_snapshot!(text.split_once("account ").unwrap().1, @r"
+        AC11111111111111111111111111111111
+          api_key = SK11111111111111111111111111111111, secret set
+          auth = token
+          region = us1
+          edge = roaming
+          iam_base_url = https://iam.twilio.com
+          identity_prefix = ext_
+          allowed_roles = admin,agent,supervisor
+          allowed_origins = https://desk.example
+          ttl_seconds = 600
+          outlive_flex_token = false
+          legacy_generate_token = true
+          workspace_sid = Flex's own
+        account AC22222222222222222222222222222222
+          api_key = SK22222222222222222222222222222222, secret set
+          api_key = SK11111111111111111111111111111111, secret set
+          auth = key
+          region = ie1
+          edge = dublin
+          iam_base_url = https://iam.twilio.com
+          identity_prefix = voice_
+          allowed_roles = agent
+          allowed_origins = https://other.example
+          ttl_seconds = 1200
+          outlive_flex_token = true
+          legacy_generate_token = false
+          workspace_sid = Flex's own
+        ");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_and_in_words() {
+        let errors = with_file(
+            "errors",
+            r#"
+            port = 90000
+            prot = 1
+            tls_key = "x"
+            validation_cache_seconds = "canary"
+
+            [[account]]
+            account_sid = "canary"
+            regoin = "ie1"
+            region = "de1"
+            allowed_origins = ["http://canary.example"]
+            auth = "token"
+            [[account.api_key]]
+            sid = "SK{1}"
+            secret_file = "{dir}/canary"
+            secret = "canary"
+
+            [[account]]
+            account_sid = "AC{2}"
+            ttl_seconds = 5
+            allowed_roles = []
+            "#,
+            &[(REDIS_URL, "canary canary")],
+        )
+        .unwrap_err();
+        assert!(!errors.contains("canary"), "{errors}");
+        insta::assert_snapshot!(errors, @r"
+        account 1: account_sid is not a valid account SID (AC and 32 hexadecimal digits)
+        the file that account 1: API key 1: secret_file names cannot be read: entity not found
+        account 1: API key 1: secret is no setting; is it misspelt?
+        account 1: auth_token_file must be set: auth = token needs the account's auth token
+        account 1: edge must be set: the edge where clients of this region connect (as dublin)
+        account 1: allowed_origins is not a valid origin (chrome-extension://<32 letters a to p>, or https://host[:port])
+        account 1: regoin is no setting; is it misspelt?
+        account 2: [[account.api_key]] must be there once, or twice while keys are exchanged
+        account 2: allowed_roles is not a valid list of roles
+        account 2: allowed_origins is not set: say which extension may ask, as chrome-extension://<id>
+        account 2: ttl_seconds is not a valid life of a token (60 to 86399 seconds)
+        --tls-certificate must be set: the certificate of --tls-key
+        validation_cache_seconds is not a valid time (0 to 60 seconds)
+        port is not a valid port (0 to 65535)
+        TOKEN_SERVICE_REDIS_URL is not a valid secret (1 to 256 visible characters, no SID)
+        prot is no setting; is it misspelt?
+        ");
+    }
+
+    #[test]
+    fn an_account_is_described_once_and_in_one_place() {
+        let account = r#"
+            [[account]]
+            account_sid = "AC{1}"
+            legacy_generate_token = true
+            [[account.api_key]]
+            sid = "SK{1}"
+            secret_file = "{dir}/secret"
+            "#;
+        assert!(with_file("once", account, &[]).is_ok());
+        insta::assert_snapshot!(with_file("twice", &account.repeat(2), &[]).unwrap_err(), @r"
+        account AC11111111111111111111111111111111 is described twice
+        legacy_generate_token is on for several accounts: /generateToken cannot tell them apart
+        ");
+        let mixed = format!("account_sid = \"AC{{2}}\"\n{account}");
+        assert_eq!(
+            with_file("mixed", &mixed, &[]).unwrap_err(),
+            "account_sid is set outside of the accounts of the file: describe all of them there"
+        );
+        let broken = with_file("broken", "port = 1\nhost = canary\n", &[]).unwrap_err();
+        assert!(broken.starts_with("the file with the settings is not TOML: line 2: "), "{broken}");
+        assert!(!broken.contains("canary"), "{broken}");
+    }
+
+    #[test]
+    fn two_keys_of_the_environment_are_for_the_time_of_an_exchange() {
+        let second = format!("SK{}", "5".repeat(32));
+        let flags = ["--api-key-sid-2", second.as_str()];
+        let two = config(&flags, &[GOOD, (API_KEY_SECRET_2, CANARY)]).unwrap();
+        assert_eq!(two.accounts[0].policy.api_keys.len(), 2);
+        assert_eq!(
+            error(&flags, &[GOOD]),
+            "TWILIO_API_KEY_SECRET_2 or TWILIO_API_KEY_SECRET_2_FILE must be set"
+        );
+        assert_eq!(
+            error(&[], &[GOOD, (API_KEY_SECRET_2, CANARY)]),
+            "--api-key-sid-2 must be set: API key SID (SK and 32 hexadecimal digits)"
+        );
+    }
+
+    #[test]
+    fn the_way_to_authenticate_can_be_chosen() {
+        let auth = |flags: &[&str], variables: &[(&str, &str)]| {
+            config(flags, variables).map(|config| config.accounts[0].auth_token.is_some())
+        };
+        let token = (AUTH_TOKEN, CANARY);
+        assert_eq!(auth(&[], &[GOOD, token]), Ok(true));
+        assert_eq!(auth(&["--auth", "key"], &[GOOD, token]), Ok(false));
+        assert_eq!(auth(&["--auth", "token"], &[GOOD, token]), Ok(true));
+        assert!(auth(&["--auth", "token"], &[GOOD]).is_err());
+        assert!(auth(&["--auth", "both"], &[GOOD]).is_err());
+    }
+
+    #[test]
+    fn a_region_has_its_edge_unless_another_is_set() {
+        let edge =
+            |flags: &[&str]| config(flags, &[GOOD]).map(|config| config.accounts[0].policy.edge.clone());
+        assert_eq!(edge(&["--region", "au1"]), Ok("sydney".into()));
+        assert_eq!(edge(&["--region", "us1"]), Ok("roaming".into()));
+        assert_eq!(edge(&["--region", "de1", "--edge", "frankfurt"]), Ok("frankfurt".into()));
+        assert!(edge(&["--region", "de1"]).is_err());
+        assert!(edge(&["--edge", "https://x"]).is_err());
+        assert_eq!(config(&["--region", "us1"], &[GOOD]).unwrap().accounts[0].policy.region, None);
+    }
+}

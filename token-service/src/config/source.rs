@@ -1,0 +1,407 @@
+//! Where settings come from: flags and variables first, then the account's part of the file, then the rest of the file.
+//!
+//! Every mistake is kept, so that all of them can be told at once. No message repeats a value, which could be a secret
+//! put in the wrong place.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fmt::{self, Display},
+    io::ErrorKind,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
+
+use protocol::{Secret, id::is_sid};
+use toml::{Table, Value};
+
+/// What a flag, or the variable that stands for it, says.
+#[derive(Clone, Debug)]
+pub(super) enum Given {
+    /// One text.
+    Text(String),
+    /// Several.
+    List(Vec<String>),
+}
+
+/// A setting that is not usable. The message never repeats the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not of the form that it must have.
+    #[error("{name} is not a valid {expected}")]
+    Malformed {
+        /// The flag, the variable, or the name in the file.
+        name: String,
+        /// What was expected, for a person.
+        expected: &'static str,
+    },
+    /// Nobody could ask.
+    #[error("{0} is not set: say which extension may ask, as chrome-extension://<id>")]
+    NoOrigin(String),
+    /// Must be there and is not.
+    #[error("{name} must be set: {expected}")]
+    Missing {
+        /// As above.
+        name: String,
+        /// As above.
+        expected: &'static str,
+    },
+    /// A secret that must be there is not.
+    #[error("{0} or {1} must be set")]
+    MissingSecret(String, String),
+    /// A secret is given twice, and it would be a guess which one counts.
+    #[error("{0} and {1} are both set; set one of them")]
+    SecretTwice(String, String),
+    /// A file cannot be read.
+    #[error("the file that {name} names cannot be read: {cause}")]
+    File {
+        /// As above.
+        name: String,
+        /// Why.
+        cause: ErrorKind,
+    },
+    /// The file with the settings is no TOML.
+    #[error("the file with the settings is not TOML: line {line}: {message}")]
+    NotToml {
+        /// Counted from 1.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// Nobody knows this setting.
+    #[error("{0} is no setting; is it misspelt?")]
+    UnknownSetting(String),
+    /// Settings that do not go together, or something else in words.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+/// All that is wrong, a line each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Reads the environment.
+pub(super) type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// What all sections share.
+pub(super) struct Source<'a> {
+    pub(super) given: BTreeMap<&'static str, Given>,
+    pub(super) file: Table,
+    pub(super) variable: Variable<'a>,
+    asked: RefCell<BTreeSet<&'static str>>,
+    errors: RefCell<Vec<ConfigError>>,
+}
+
+/// A section of the settings: the whole service, or one account, which takes from the whole what it does not say.
+pub(super) struct Section<'s> {
+    source: &'s Source<'s>,
+    own: Option<(&'s Table, String)>,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+enum Found<'s> {
+    Text(&'s str),
+    List(&'s [String]),
+    Toml(&'s Value),
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(given: BTreeMap<&'static str, Given>, file: Table, variable: Variable<'a>) -> Self {
+        Self { given, file, variable, asked: RefCell::default(), errors: RefCell::default() }
+    }
+
+    pub(super) fn error(&self, error: ConfigError) {
+        self.errors.borrow_mut().push(error);
+    }
+
+    /// All errors so far, and those of settings in the file that nobody asked for.
+    pub(super) fn into_errors(self) -> Vec<ConfigError> {
+        let asked = self.asked.into_inner();
+        let unknown = self.file.keys().filter(|key| !asked.contains(key.as_str()));
+        let mut errors = self.errors.into_inner();
+        errors.extend(unknown.map(|key| ConfigError::UnknownSetting(key.clone())));
+        errors
+    }
+
+    /// The tables of the list `key`; with one that is no list of tables told.
+    pub(super) fn tables<'t>(&self, table: &'t Table, key: &'static str, at: &str) -> Vec<&'t Table> {
+        self.asked.borrow_mut().insert(key);
+        let items = match table.get(key) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items.iter().map(Value::as_table).collect(),
+            Some(_) => None,
+        };
+        items.unwrap_or_else(|| {
+            self.error(ConfigError::Malformed {
+                name: format!("{at}{key}"),
+                expected: "list of tables ([[…]])",
+            });
+            Vec::new()
+        })
+    }
+}
+
+/// The name that a setting has on the command line.
+fn flag(key: &str) -> String {
+    match key {
+        "allowed_roles" => "--allowed-role".into(),
+        "allowed_origins" => "--allowed-origin".into(),
+        "trusted_proxies" => "--trusted-proxy".into(),
+        _ => format!("--{}", key.replace('_', "-")),
+    }
+}
+
+impl<'s> Section<'s> {
+    /// The whole service.
+    pub(super) fn whole(source: &'s Source<'s>) -> Self {
+        Self { source, own: None, asked: RefCell::default() }
+    }
+
+    /// A part with a table of its own, called `at` in messages.
+    pub(super) fn part(source: &'s Source<'s>, table: &'s Table, at: String) -> Self {
+        Self { source, own: Some((table, at)), asked: RefCell::default() }
+    }
+
+    /// Tells the settings of the part's own table that nobody asked for.
+    pub(super) fn tell_unknown(&self) {
+        let Some((table, at)) = &self.own else { return };
+        let asked = self.asked.borrow();
+        for key in table.keys().filter(|key| !asked.contains(key.as_str())) {
+            self.source.error(ConfigError::UnknownSetting(format!("{at}{key}")));
+        }
+    }
+
+    /// As [`Source::tables`], of the part's own table.
+    pub(super) fn tables(&self, key: &'static str) -> Vec<&'s Table> {
+        let Some((table, at)) = &self.own else { return Vec::new() };
+        self.asked.borrow_mut().insert(key);
+        self.source.tables(table, key, at)
+    }
+
+    /// True when this very section says it, not only the whole.
+    pub(super) fn says(&self, key: &'static str) -> bool {
+        self.find(key, true).is_some()
+    }
+
+    /// True when this section or the whole says it, however badly.
+    pub(super) fn is_said(&self, key: &'static str) -> bool {
+        self.find(key, false).is_some()
+    }
+
+    fn find(&self, key: &'static str, own_only: bool) -> Option<(Found<'s>, String)> {
+        let source = self.source;
+        if let Some((table, at)) = &self.own {
+            self.asked.borrow_mut().insert(key);
+            if let Some(value) = table.get(key) {
+                return Some((Found::Toml(value), format!("{at}{key}")));
+            }
+            if own_only {
+                return None;
+            }
+        }
+        source.asked.borrow_mut().insert(key);
+        match source.given.get(key) {
+            Some(Given::Text(text)) => Some((Found::Text(text), flag(key))),
+            Some(Given::List(list)) => Some((Found::List(list), flag(key))),
+            None => source.file.get(key).map(|value| (Found::Toml(value), key.to_owned())),
+        }
+    }
+
+    fn name(&self, key: &'static str) -> String {
+        self.own.as_ref().map_or_else(|| flag(key), |(_, at)| format!("{at}{key}"))
+    }
+
+    pub(super) fn malformed(&self, key: &'static str, expected: &'static str) {
+        let name = self.find(key, false).map_or_else(|| self.name(key), |(_, name)| name);
+        self.source.error(ConfigError::Malformed { name, expected });
+    }
+
+    pub(super) fn missing(&self, key: &'static str, expected: &'static str) {
+        self.source.error(ConfigError::Missing { name: self.name(key), expected });
+    }
+
+    pub(super) fn nobody_may_ask(&self) {
+        self.source.error(ConfigError::NoOrigin(self.name("allowed_origins")));
+    }
+
+    fn read<T>(
+        &self,
+        key: &'static str,
+        own_only: bool,
+        expected: &'static str,
+        understand: impl FnOnce(Found<'s>) -> Option<T>,
+    ) -> Option<T> {
+        let (found, name) = self.find(key, own_only)?;
+        let value = understand(found);
+        if value.is_none() {
+            self.source.error(ConfigError::Malformed { name, expected });
+        }
+        value
+    }
+
+    /// A text that `understand`s; `None` when it is not there, or is malformed, which is told.
+    pub(super) fn text<T>(
+        &self,
+        key: &'static str,
+        expected: &'static str,
+        understand: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.read(key, false, expected, |found| match found {
+            Found::Text(text) => understand(text),
+            Found::Toml(value) => value.as_str().and_then(understand),
+            Found::List(_) => None,
+        })
+    }
+
+    /// As [`Section::text`], but never taken from the whole.
+    pub(super) fn own_text<T>(
+        &self,
+        key: &'static str,
+        expected: &'static str,
+        understand: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.read(key, true, expected, |found| match found {
+            Found::Text(text) => understand(text),
+            Found::Toml(value) => value.as_str().and_then(understand),
+            Found::List(_) => None,
+        })
+    }
+
+    /// A number within bounds.
+    pub(super) fn number(
+        &self,
+        key: &'static str,
+        bounds: RangeInclusive<u64>,
+        expected: &'static str,
+        default: u64,
+    ) -> u64 {
+        let number = self.read(key, false, expected, |found| match found {
+            Found::Text(text) => text.parse().ok(),
+            Found::Toml(value) => value.as_integer().and_then(|number| u64::try_from(number).ok()),
+            Found::List(_) => None,
+        });
+        match number {
+            Some(number) if !bounds.contains(&number) => {
+                self.malformed(key, expected);
+                default
+            }
+            other => other.unwrap_or(default),
+        }
+    }
+
+    /// On or off; off when not said.
+    pub(super) fn switch(&self, key: &'static str) -> bool {
+        let on = self.read(key, false, "switch (true or false)", |found| match found {
+            Found::Text(text) => text.parse().ok(),
+            Found::Toml(value) => value.as_bool(),
+            Found::List(_) => None,
+        });
+        on.unwrap_or(false)
+    }
+
+    /// Several texts, each understood.
+    pub(super) fn list<T>(
+        &self,
+        key: &'static str,
+        expected: &'static str,
+        understand: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        self.read(key, false, expected, |found| match found {
+            Found::Text(text) => text.split(',').map(&understand).collect(),
+            Found::List(list) => list.iter().map(|text| understand(text)).collect(),
+            Found::Toml(value) => value.as_array()?.iter().map(|item| understand(item.as_str()?)).collect(),
+        })
+    }
+
+    /// A secret of the environment: `NAME` holds it, or `NAME_FILE` names a file that does.
+    pub(super) fn secret_of_environment(&self, name: &str, required: bool) -> Option<Secret> {
+        let source = self.source;
+        let file_name = format!("{name}_FILE");
+        let text = match ((source.variable)(name), (source.variable)(&file_name).map(PathBuf::from)) {
+            (None, None) => {
+                if required {
+                    source.error(ConfigError::MissingSecret(name.to_owned(), file_name));
+                }
+                return None;
+            }
+            (Some(_), Some(_)) => {
+                source.error(ConfigError::SecretTwice(name.to_owned(), file_name));
+                return None;
+            }
+            (Some(value), None) => value.into_string().ok(),
+            (None, Some(path)) => Some(self.secret_file(&file_name, &path)?),
+        };
+        self.secret(name.to_owned(), text)
+    }
+
+    /// A secret that the file names by `KEY_file` or `KEY_env`. It is never in the file itself.
+    pub(super) fn secret_of_file(
+        &self,
+        [file_key, variable_key]: [&'static str; 2],
+        required: bool,
+    ) -> Option<Secret> {
+        let any = |text: &str| Some(text.to_owned());
+        let path = self.own_text(file_key, "path of a file", any).map(PathBuf::from);
+        let variable = self.own_text(variable_key, "name of a variable", any);
+        match (path, variable) {
+            (None, None) => {
+                if required && !self.says(file_key) && !self.says(variable_key) {
+                    let names = (self.name(file_key), self.name(variable_key));
+                    self.source.error(ConfigError::MissingSecret(names.0, names.1));
+                }
+                None
+            }
+            (Some(_), Some(_)) => {
+                let names = (self.name(file_key), self.name(variable_key));
+                self.source.error(ConfigError::SecretTwice(names.0, names.1));
+                None
+            }
+            (Some(path), None) => {
+                let text = self.secret_file(&self.name(file_key), &path)?;
+                self.secret(self.name(file_key), Some(text))
+            }
+            (None, Some(variable)) => {
+                let text = (self.source.variable)(&variable).and_then(|value| value.into_string().ok());
+                self.secret(self.name(variable_key), text)
+            }
+        }
+    }
+
+    /// Reads no more than a secret can have, whatever the path leads to.
+    fn secret_file(&self, name: &str, path: &Path) -> Option<String> {
+        use std::io::Read as _;
+        let mut text = String::new();
+        match std::fs::File::open(path).and_then(|file| file.take(1024).read_to_string(&mut text)) {
+            Ok(_) => Some(text),
+            Err(error) => {
+                self.source.error(ConfigError::File { name: name.to_owned(), cause: error.kind() });
+                None
+            }
+        }
+    }
+
+    fn secret(&self, name: String, text: Option<String>) -> Option<Secret> {
+        let text = text.unwrap_or_default();
+        let text = text.trim_end_matches(['\r', '\n']);
+        // A SID in the place of a secret is the mistake that people make; it would sign with what everybody knows.
+        let looks_like_a_sid = ["AC", "SK", "WS", "AP"].iter().any(|prefix| is_sid(text, prefix));
+        if (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) && !looks_like_a_sid
+        {
+            return Some(Secret::new(text));
+        }
+        self.source.error(ConfigError::Malformed { name, expected: SECRET });
+        None
+    }
+}
+
+const SECRET: &str = "secret (1 to 256 visible characters, no SID)";

@@ -1,0 +1,229 @@
+//! The OpenAPI document, made of the routes and the types themselves, and a page made of the document.
+
+use std::fmt::Write as _;
+
+use protocol::token::TokenErrorCode;
+use serde_json::{Map, Value};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use super::{EXTENSION_PATH, LEGACY_PATH, problem};
+use crate::{Service, routes};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast token service",
+        description = "Exchanges an agent's Flex token for a Voice token of exactly that agent.",
+        license(name = "MIT", identifier = "MIT"),
+        contact()
+    ),
+    paths(
+        routes::voice_token::post,
+        routes::generate_token::get,
+        routes::generate_token::post,
+        routes::extension::file,
+        routes::docs::openapi,
+        routes::docs::page
+    ),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = Http::builder()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The agent's Flex token."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("flex_token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document of the routes that are switched on.
+#[must_use]
+pub fn document(service: &Service) -> String {
+    let mut document = Document::openapi();
+    if service.legacy_account().is_none() {
+        document.paths.paths.remove(LEGACY_PATH);
+    }
+    if service.config.extension_dir.is_none() {
+        document.paths.paths.remove(EXTENSION_PATH);
+    }
+    // Maps with string keys: JSON cannot fail.
+    document.to_pretty_json().unwrap_or_default()
+}
+
+const STYLE: &str = "\
+:root{color-scheme:light dark}\
+body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}\
+h2{margin-top:2.5rem;border-top:1px solid #8886;padding-top:1.5rem;overflow-wrap:anywhere}\
+code,pre{font:.9em ui-monospace,monospace}\
+table{border-collapse:collapse;width:100%}\
+th,td{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #8883}\
+td p{margin:.2rem 0}\
+tr:target{background:#fd06}";
+
+/// What the page may load: nothing but its own style, whose hash this is.
+pub const PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; \
+    style-src 'sha256-QxSmV2QZOqWRYbkz/lidVNLaqca/spO0jXkyUIj3+BY='";
+
+/// The page.
+#[must_use]
+pub fn page(service: &Service) -> String {
+    let document: Value = serde_json::from_str(&document(service)).unwrap_or_default();
+    let mut html = String::new();
+    // Writing to a String cannot fail.
+    write_page(&mut html, &document).unwrap_or_default();
+    html
+}
+
+fn write_page(html: &mut String, document: &Value) -> std::fmt::Result {
+    let info = &document["info"];
+    let title = escaped(&info["title"]);
+    write!(
+        html,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head><body>\
+         <h1>{title}</h1><p>{}</p><p>Version {}. The same for programs: <a href=\"/openapi.json\">OpenAPI</a>.</p>",
+        escaped(&info["description"]),
+        escaped(&info["version"])
+    )?;
+    for (path, operations) in entries(&document["paths"]) {
+        for (method, operation) in entries(operations) {
+            write_operation(html, document, method, path, operation)?;
+        }
+    }
+    write!(
+        html,
+        "<h2>Error codes</h2><table><tr><th>code</th><th>status</th><th>meaning</th><th>ask again?</th></tr>"
+    )?;
+    for code in TokenErrorCode::ALL {
+        let again = if code.is_retryable() { "after Retry-After" } else { "no" };
+        let (name, status) = (code.as_str(), problem::status(code).as_u16());
+        write!(
+            html,
+            "<tr id=\"{name}\"><td><code>{name}</code></td><td>{status}</td><td>{}</td><td>{again}</td></tr>",
+            problem::title(code)
+        )?;
+    }
+    html.write_str("</table></body></html>\n")
+}
+
+fn write_operation(
+    html: &mut String,
+    document: &Value,
+    method: &str,
+    path: &str,
+    operation: &Value,
+) -> std::fmt::Result {
+    let method = method.to_uppercase();
+    write!(html, "<h2><code>{method} {}</code></h2>", escape(path))?;
+    for text in [&operation["summary"], &operation["description"]] {
+        if text.is_string() {
+            write!(html, "<p>{}</p>", escaped(text))?;
+        }
+    }
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let mut rows: Vec<(String, String, String)> = parameters
+        .map(|parameter| {
+            let name = format!("{} ({})", escaped(&parameter["name"]), escaped(&parameter["in"]));
+            (name, kind(&parameter["schema"]), escaped(&parameter["description"]))
+        })
+        .collect();
+    for (media_type, content) in entries(&operation["requestBody"]["content"]) {
+        rows.extend(
+            fields(document, &content["schema"])
+                .into_iter()
+                .map(|(name, kind, text)| (format!("{name} (body, {})", escape(media_type)), kind, text)),
+        );
+    }
+    write_rows(html, "Takes", &rows)?;
+    html.write_str("<h3>Answers</h3><table>")?;
+    for (status, response) in entries(&operation["responses"]) {
+        let (status, text) = (escape(status), escaped(&response["description"]));
+        write!(html, "<tr><td>{status}</td><td>{text}</td><td>")?;
+        for (name, header) in entries(&response["headers"]) {
+            write!(html, "<p><code>{}</code>: {}</p>", escape(name), escaped(&header["description"]))?;
+        }
+        html.write_str("</td></tr>")?;
+    }
+    html.write_str("</table>")?;
+    let good = entries(&operation["responses"]["200"]["content"]);
+    let rows: Vec<_> =
+        good.into_iter().flat_map(|(_, content)| fields(document, &content["schema"])).collect();
+    write_rows(html, "200 holds", &rows)
+}
+
+fn write_rows(html: &mut String, title: &str, rows: &[(String, String, String)]) -> std::fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    write!(html, "<h3>{title}</h3><table>")?;
+    for (name, kind, text) in rows {
+        write!(html, "<tr><td><code>{name}</code></td><td>{kind}</td><td>{text}</td></tr>")?;
+    }
+    html.write_str("</table>")
+}
+
+/// Name, kind and description of each field of a schema, which may be a reference.
+fn fields(document: &Value, schema: &Value) -> Vec<(String, String, String)> {
+    let referred =
+        schema["$ref"].as_str().and_then(|pointer| document.pointer(pointer.trim_start_matches('#')));
+    let properties = entries(&referred.unwrap_or(schema)["properties"]);
+    let field =
+        |(name, property): (&str, &Value)| (escape(name), kind(property), escaped(&property["description"]));
+    properties.into_iter().map(field).collect()
+}
+
+fn kind(schema: &Value) -> String {
+    let mut kind = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().map(escaped).collect::<Vec<_>>().join(" or "),
+        one => escaped(one),
+    };
+    if schema["pattern"].is_string() {
+        // Writing to a String cannot fail.
+        write!(kind, " <code>{}</code>", escaped(&schema["pattern"])).unwrap_or_default();
+    }
+    kind
+}
+
+fn entries(value: &Value) -> Vec<(&str, &Value)> {
+    let entries = value.as_object().into_iter().flat_map(Map::iter);
+    entries.map(|(name, value)| (name.as_str(), value)).collect()
+}
+
+fn escaped(text: &Value) -> String {
+    escape(text.as_str().unwrap_or_default())
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+    use super::*;
+
+    #[test]
+    fn the_pages_policy_allows_its_own_style_and_nothing_else() {
+        let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+        assert_eq!(
+            PAGE_POLICY,
+            format!("default-src 'none'; frame-ancestors 'none'; style-src 'sha256-{hash}'")
+        );
+    }
+
+    #[test]
+    fn what_stands_in_the_document_is_text_on_the_page() {
+        assert_eq!(escape("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
+    }
+}

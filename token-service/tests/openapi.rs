@@ -1,0 +1,89 @@
+//! What the service says about itself: the OpenAPI document, and the page made of it.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
+
+mod support;
+
+use axum::{body::Body, http::Request};
+use serde_json::Value;
+use support::{Answer, TestService};
+
+const EVERYTHING: [&str; 2] = ["--legacy-generate-token", "--extension-dir=/nonexistent"];
+
+async fn get(service: &TestService, path: &str) -> Answer {
+    service.send(Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_document_is_this_one() {
+    let service = TestService::start(&EVERYTHING).await;
+    let answer = get(&service, "/openapi.json").await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/json")));
+    insta::assert_json_snapshot!("openapi", answer.json());
+}
+
+#[tokio::test]
+async fn what_is_switched_off_is_not_documented() {
+    let service = TestService::start(&[]).await;
+    let document = get(&service, "/openapi.json").await.json();
+    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, ["/docs", "/openapi.json", "/v1/voice/token"]);
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str));
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let service = TestService::start(&EVERYTHING).await;
+    let document = get(&service, "/openapi.json").await.json();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 5, "{found:?}");
+    for reference in found {
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_shows_every_route_and_code_and_loads_nothing() {
+    let service = TestService::start(&EVERYTHING).await;
+    let answer = get(&service, "/docs").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (200, Some("text/html; charset=utf-8"))
+    );
+    for text in
+        ["POST /v1/voice/token", "GET /generateToken", "GET /extension/{file}", "expires_at", "ratelimit"]
+    {
+        assert!(answer.body.contains(text), "{text}");
+    }
+    for code in protocol::token::TokenErrorCode::ALL {
+        assert!(answer.body.contains(&format!("<tr id=\"{}\">", code.as_str())), "{code:?}");
+    }
+    for loading in ["<script", "<link", "<img", "src=", "@import", "url(", "http://"] {
+        assert!(!answer.body.contains(loading), "{loading}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_has_exactly_the_fields_that_are_documented() {
+    let service = TestService::start(&[]).await;
+    let document = get(&service, "/openapi.json").await.json();
+    let documented = |name: &str| -> Vec<String> {
+        let schema = &document["components"]["schemas"][name]["properties"];
+        schema.as_object().unwrap().keys().cloned().collect()
+    };
+    let fields =
+        |answer: &Answer| -> Vec<String> { answer.json().as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(fields(&service.ask().await), documented("VoiceTokenResponse"));
+    service.twilio_says(503, Value::Null).await;
+    assert_eq!(fields(&service.ask().await), documented("ProblemBody"));
+}
