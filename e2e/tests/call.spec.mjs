@@ -85,6 +85,6 @@ test('the welcome page obtains the microphone', async ({ driven, stack, switchbo
   const page = await driven.context.newPage();
   await page.goto(driven.extensionUrl('welcome.html'));
   await expect.poll(() => page.evaluate(async () => (await navigator.permissions.query({ name: 'microphone' })).state)).toBe('granted');
-  await expect(page.locator('#microphone-title')).toBeVisible();
+  await expect(page.locator('#permission-title')).toBeVisible();
   expect(stack.extension_id).toHaveLength(32);
 });

@@ -3,12 +3,14 @@
 
 use protocol::Timestamp;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Document, Element, HtmlElement};
+use web_sys::{Document, Element, HtmlElement, HtmlInputElement, HtmlSelectElement};
 
 use crate::{
     machine::Action,
+    parts,
+    quality::QualityCard,
     text::{Key, Text},
-    view::{Button, Card, LogLine, Question, Row, View, level_name},
+    view::{Button, CallLine, Card, LogLine, Question, Row, Select, Sound, View, level_name},
 };
 
 /// The words of a text in the person's language.
@@ -36,6 +38,7 @@ pub struct Dom {
 impl Dom {
     /// Takes the page and fills in the words that never change.
     pub fn new(document: Document) -> Self {
+        parts::build(&document);
         let dom = Self { document };
         for element in dom.all("[data-i18n]") {
             let key = element.get_attribute("data-i18n").unwrap_or_default();
@@ -68,6 +71,7 @@ impl Dom {
             self.show("keypad", call.keypad_open);
             self.text("digits", &call.digits);
         }
+        self.quality(view.quality.as_ref());
         self.question("waiting", view.waiting.as_ref());
         self.question("consent", view.consent.as_ref());
         self.show("problem", view.problem.is_some());
@@ -80,8 +84,15 @@ impl Dom {
         self.show("notice", view.notice.is_some());
         self.text("notice", &view.notice.as_ref().map(words).unwrap_or_default());
 
-        self.card("microphone", &view.microphone);
+        self.card("permission", &view.microphone);
         self.card("flex", &view.flex);
+        self.sound(view.sound.as_ref());
+        self.calls(&view.calls);
+        self.show("shortcuts-block", !view.shortcuts.is_empty());
+        self.rows("shortcuts", &view.shortcuts);
+        self.show("counters-block", !view.counters.is_empty());
+        self.rows("counters", &view.counters);
+        self.lines("complaints", &view.complaints);
         self.rows("policy", &view.policy);
         self.text("policy-note", &words(&view.policy_note.into()));
         self.rows("details", &view.details);
@@ -114,6 +125,7 @@ impl Dom {
 
     fn card(&self, id: &str, card: &Card) {
         self.attribute(id, "data-tone", card.tone.name());
+        self.attribute(&format!("{id}-glyph"), "d", parts::icon(card.tone));
         self.text(&format!("{id}-title"), &card.title.as_ref().map(words).unwrap_or_default());
         self.text(&format!("{id}-help"), &card.help.as_ref().map(words).unwrap_or_default());
         self.show(&format!("{id}-help"), card.help.is_some());
@@ -122,6 +134,120 @@ impl Dom {
         if let Some(shown) = &card.button {
             self.attribute(&button, "data-action", shown.action.name());
             self.button(&button, shown);
+        }
+    }
+
+    fn quality(&self, quality: Option<&QualityCard>) {
+        self.show("quality", quality.is_some());
+        let warning = quality.and_then(|quality| quality.warning);
+        self.text("quality-warning", &warning.map(|key| words(&key.into())).unwrap_or_default());
+        self.show("quality-figures", warning.is_none());
+        let Some(quality) = quality else { return };
+        self.attribute("quality", "data-tone", quality.tone.name());
+        self.attribute("quality-glyph", "d", parts::icon(quality.tone));
+        let verdict = words(&quality.verdict.into());
+        self.attribute(
+            "quality-graph",
+            "aria-label",
+            &words(&Text::With(Key::QualityGraph, vec![verdict.clone()])),
+        );
+        self.text("quality-verdict", &verdict);
+        self.text("quality-figures", &words(&quality.figures));
+        self.attribute("quality-line", "d", &quality.line);
+    }
+
+    fn sound(&self, sound: Option<&Sound>) {
+        self.show("sound", sound.is_some());
+        self.show("sound-unknown", sound.is_none());
+        let Some(sound) = sound else { return };
+        self.show("sound-managed", !sound.enabled);
+        self.lines("sound-missing", &sound.missing.iter().map(words).collect::<Vec<_>>());
+        for (id, select) in [("microphone", &sound.microphone), ("speaker", &sound.speaker)] {
+            self.select(id, select, sound.refusals);
+        }
+        for id in ["microphone", "speaker", "volume"] {
+            if let Some(element) = self.find(id) {
+                drop(element.toggle_attribute_with_force("disabled", !sound.enabled));
+            }
+        }
+        let volume = sound.volume.to_string();
+        if let Some(slider) = self.find("volume").and_then(|it| it.dyn_into::<HtmlInputElement>().ok())
+            && slider.value() != volume
+        {
+            slider.set_value(&volume);
+        }
+        self.text("volume-value", &format!("{volume} %"));
+        self.button("test-microphone", &sound.test);
+        self.attribute("test-microphone", "aria-pressed", if sound.testing { "true" } else { "false" });
+        self.attribute("level", "value", &sound.level.to_string());
+    }
+
+    fn select(&self, id: &str, select: &Select, refusals: u32) {
+        let Some(list) = self.find(id) else { return };
+        if !self.is_new(&list, &format!("{refusals} {select:?}")) {
+            return;
+        }
+        for (id, name) in &select.options {
+            if let Some(option) = self.append(&list, "option", &words(name)) {
+                set_attribute(&option, "value", id.as_deref().unwrap_or_default());
+            }
+        }
+        if let (Some(list), Ok(chosen)) = (list.dyn_ref::<HtmlSelectElement>(), i32::try_from(select.chosen))
+        {
+            list.set_selected_index(chosen);
+        }
+    }
+
+    fn calls(&self, calls: &[CallLine]) {
+        self.show("calls-block", !calls.is_empty());
+        let Some(list) = self.find("calls") else { return };
+        if !self.is_new(&list, &format!("{calls:?}")) {
+            return;
+        }
+        for call in calls {
+            let Some(item) = self.append(&list, "li", "") else { return };
+            set_attribute(&item, "data-tone", call.tone.name());
+            if let Some(icon) = parts::svg(&self.document, parts::icon(call.tone), None) {
+                drop(item.append_child(&icon));
+            }
+            for (class, text) in [
+                ("who", words(&call.caller)),
+                ("when", self.time(call.at, "short")),
+                ("outcome", words(&call.outcome.into())),
+                ("length", words(&call.length)),
+            ] {
+                if let Some(part) = self.append(&item, "span", &text) {
+                    set_attribute(&part, "class", class);
+                }
+            }
+        }
+    }
+
+    /// A list of sentences; not there while there are none.
+    fn lines(&self, id: &str, lines: &[String]) {
+        self.show(id, !lines.is_empty());
+        let Some(list) = self.find(id) else { return };
+        if self.is_new(&list, &format!("{lines:?}")) {
+            for line in lines {
+                self.append(&list, "li", line);
+            }
+        }
+    }
+
+    fn time(&self, at: Timestamp, style: &str) -> String {
+        let options = js_sys::Object::new();
+        // Setting a property of a fresh object does not fail.
+        drop(js_sys::Reflect::set(&options, &"timeStyle".into(), &style.into()));
+        let locale = webext::message(Key::Locale.name());
+        date(at).to_locale_time_string_with_options(&locale, &options).into()
+    }
+
+    /// Opens the part that has the devices, and goes there.
+    pub fn show_sound(&self) {
+        let Some(element) = self.find("sound") else { return };
+        drop(element.set_attribute("open", ""));
+        if let Some(list) = self.find("microphone") {
+            focus(&list);
         }
     }
 
@@ -157,7 +283,7 @@ impl Dom {
     fn rows(&self, id: &str, rows: &[Row]) {
         let Some(list) = self.find(id) else { return };
         let shown: Vec<(String, String, bool)> =
-            rows.iter().map(|row| (words(&row.label.into()), words(&row.value), row.code)).collect();
+            rows.iter().map(|row| (words(&row.label), words(&row.value), row.code)).collect();
         if !self.is_new(&list, &format!("{shown:?}")) {
             return;
         }
@@ -177,12 +303,11 @@ impl Dom {
         for line in lines {
             let Some(item) = self.append(&list, "li", "") else { return };
             set_attribute(&item, "data-level", level_name(line.level));
-            let time = date(line.at).to_locale_time_string(&webext::message(Key::Locale.name()));
-            self.append(&item, "time", &String::from(time));
+            self.append(&item, "time", &self.time(line.at, "medium"));
             self.append(&item, "span", &line.message);
         }
         if lines.is_empty() {
-            self.append(&list, "li", &words(&Key::NotKnownYet.into()));
+            self.append(&list, "li", &words(&Key::NotYet.into()));
         }
     }
 

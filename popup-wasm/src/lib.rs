@@ -6,6 +6,9 @@
 
 mod dom;
 mod machine;
+mod parts;
+mod quality;
+mod report;
 mod shell;
 mod text;
 mod view;

@@ -1,7 +1,8 @@
 //! What the pages know, and what happens when something happens. No browser, no clock: see [`crate::shell`].
 
 use protocol::{
-    CallPhase, CallSid, DtmfDigits, Timestamp,
+    AudioKind, CallPhase, CallSid, DtmfDigits, Timestamp,
+    page::SelectAudioDevice,
     popup::{FromPopup, ToPopup},
     state::{ConsentRequest, UiState},
 };
@@ -27,6 +28,14 @@ const NOTICE_MS: u64 = 6_000;
 /// So long a question is on the screen before its answer is taken: a click that was meant for what stood there before,
 /// or that a page provoked, agrees to nothing. Browsers do the same with their permission prompts.
 const ARMING_MS: u64 = 500;
+/// A microphone's test ends by itself after this long: nobody shall find the microphone open an hour later.
+const TEST_MS: u64 = 30_000;
+/// A level that is older than this says nothing.
+const LEVEL_MS: u64 = 1_000;
+/// While the volume's slider is dragged, the worker hears of it this often.
+const VOLUME_MS: u64 = 100;
+/// So long the slider shows what the agent chose, whatever older news says.
+const VOLUME_OWN_MS: u64 = 1_500;
 /// As many digits as the keypad's display has room for.
 const DIGITS_SHOWN: usize = 18;
 
@@ -98,8 +107,18 @@ pub enum Action {
     RestartYes,
     /// No, do not restart.
     RestartNo,
-    /// Copy the log.
-    CopyLog,
+    /// Copy the report for support.
+    CopyReport,
+    /// Save the report for support as a file.
+    SaveReport,
+    /// Start or stop the microphone's test.
+    TestMicrophone,
+    /// Play a tone.
+    TestSpeaker,
+    /// Show the devices.
+    Sound,
+    /// Open Chrome's page of keyboard shortcuts.
+    Shortcuts,
     /// Open the page that helps with the microphone.
     FixMicrophone,
     /// Ask for the microphone, here.
@@ -130,7 +149,12 @@ impl Action {
             "restart" => Self::Restart,
             "restart-yes" => Self::RestartYes,
             "restart-no" => Self::RestartNo,
-            "copy-log" => Self::CopyLog,
+            "copy-report" => Self::CopyReport,
+            "save-report" => Self::SaveReport,
+            "test-microphone" => Self::TestMicrophone,
+            "test-speaker" => Self::TestSpeaker,
+            "sound" => Self::Sound,
+            "shortcuts" => Self::Shortcuts,
             "fix-microphone" => Self::FixMicrophone,
             "allow-microphone" => Self::AllowMicrophone,
             "microphone-settings" => Self::MicrophoneSettings,
@@ -157,7 +181,12 @@ impl Action {
             Self::Restart => "restart",
             Self::RestartYes => "restart-yes",
             Self::RestartNo => "restart-no",
-            Self::CopyLog => "copy-log",
+            Self::CopyReport => "copy-report",
+            Self::SaveReport => "save-report",
+            Self::TestMicrophone => "test-microphone",
+            Self::TestSpeaker => "test-speaker",
+            Self::Sound => "sound",
+            Self::Shortcuts => "shortcuts",
             Self::FixMicrophone => "fix-microphone",
             Self::AllowMicrophone => "allow-microphone",
             Self::MicrophoneSettings => "microphone-settings",
@@ -169,6 +198,17 @@ impl Action {
             Self::WaitingDecline => "waiting-decline",
         }
     }
+}
+
+/// A keyboard shortcut, as `chrome.commands` describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortcut {
+    /// The command's name in the manifest.
+    pub name: String,
+    /// What it does, in the person's language.
+    pub description: String,
+    /// The keys; empty while none are set.
+    pub keys: String,
 }
 
 /// Something happened.
@@ -197,8 +237,14 @@ pub enum Event {
     Pressed(Action),
     /// A key was typed that no button took.
     Typed(char),
-    /// Copying the log ended.
+    /// Copying the report ended.
     Copied(bool),
+    /// Another device was chosen; `None` is the system's choice.
+    DeviceChosen(AudioKind, Option<String>),
+    /// The volume's slider was moved.
+    VolumeMoved(u8),
+    /// The keyboard shortcuts, at first and when the page is looked at again.
+    Shortcuts(Vec<Shortcut>),
     /// The time that [`Machine::wake_at`] named has come.
     Tick,
 }
@@ -218,8 +264,14 @@ pub enum Command {
     OpenPermissions,
     /// Open a web page.
     OpenUrl(&'static str),
-    /// Put the log into the clipboard.
-    CopyLog,
+    /// Put the report into the clipboard.
+    CopyReport,
+    /// Save the report as a file.
+    SaveReport,
+    /// Read the keyboard shortcuts.
+    ReadShortcuts,
+    /// Open the part of the page that has the devices.
+    ShowSound,
     /// Move the keyboard's focus to the button with this action.
     Focus(Action),
 }
@@ -280,6 +332,15 @@ impl<T: Clone + PartialEq> Question<T> {
     }
 }
 
+/// The volume as the agent has just set it.
+#[derive(Clone, Copy, Debug)]
+struct Volume {
+    percent: u8,
+    moved_at: Timestamp,
+    sent_at: Timestamp,
+    is_sent: bool,
+}
+
 /// What the pages know. [`crate::view::view`] reads it.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -292,6 +353,13 @@ pub struct Machine {
     notice: Option<(Text, Timestamp)>,
     consent: Question<ConsentRequest>,
     waiting: Question<CallSid>,
+    testing: Option<Timestamp>,
+    level: Option<(u8, Timestamp)>,
+    volume: Option<Volume>,
+    /// Counts what the worker refused: controls that show the agent's choice are then drawn anew.
+    pub refusals: u32,
+    /// The keyboard shortcuts.
+    pub shortcuts: Vec<Shortcut>,
     /// The last news from the worker.
     pub state: Option<UiState>,
     /// The browser's word on the microphone.
@@ -323,6 +391,11 @@ impl Default for Machine {
             notice: None,
             consent: Question::default(),
             waiting: Question::default(),
+            testing: None,
+            level: None,
+            volume: None,
+            refusals: 0,
+            shortcuts: Vec::new(),
             state: None,
             permission: Permission::default(),
             asking: false,
@@ -343,7 +416,7 @@ impl Machine {
             Event::Started { version } => {
                 self.version = version;
                 self.link = Link::Waking { stale_since: now };
-                vec![Command::Connect]
+                vec![Command::Connect, Command::ReadShortcuts]
             }
             Event::Disconnected => self.disconnected(now),
             Event::Replaced => {
@@ -356,14 +429,26 @@ impl Machine {
                     self.hanging_up = None;
                     self.consent.answered_at = None;
                     self.waiting.answered_at = None;
+                    self.stop_showing_levels();
+                    self.volume = None;
+                    self.refusals = self.refusals.wrapping_add(1);
                     self.note(Text::With(Key::Refused, vec![plain(&message)]), now);
                     vec![]
                 }
-                ToPopup::Level { .. } => vec![],
+                ToPopup::Level { percent } => {
+                    self.level = self.testing.map(|_| (percent.min(100), now));
+                    vec![]
+                }
             },
             Event::Visible(visible) => {
                 self.visible = visible;
-                if visible { self.reconnect() } else { vec![] }
+                if visible {
+                    let mut commands = self.reconnect();
+                    commands.push(Command::ReadShortcuts);
+                    commands
+                } else {
+                    self.stop_testing()
+                }
             }
             Event::Permission(permission) => self.permission_is(permission),
             Event::MicrophoneAnswer(answer) => {
@@ -379,7 +464,19 @@ impl Machine {
             Event::Typed(c) if self.keypad_open && is_dtmf(c) => self.digit(c),
             Event::Typed(_) => vec![],
             Event::Copied(done) => {
-                self.note(if done { Key::LogCopied } else { Key::LogNotCopied }.into(), now);
+                self.note(if done { Key::ReportCopied } else { Key::ReportNotCopied }.into(), now);
+                vec![]
+            }
+            Event::DeviceChosen(..) | Event::VolumeMoved(_) if !self.may_change_sound() => {
+                self.refusals = self.refusals.wrapping_add(1);
+                vec![]
+            }
+            Event::DeviceChosen(kind, device_id) => {
+                self.tell(FromPopup::SelectAudioDevice(SelectAudioDevice { kind, device_id }))
+            }
+            Event::VolumeMoved(percent) => self.volume_moved(percent.min(100), now),
+            Event::Shortcuts(shortcuts) => {
+                self.shortcuts = shortcuts;
                 vec![]
             }
             Event::Tick => self.tick(now),
@@ -406,7 +503,13 @@ impl Machine {
             .map(|start| now.plus(1_000 - now.since(start) % 1_000));
         let own = [self.notice.as_ref().map(|(_, end)| *end), self.hanging_up.as_ref().map(|(_, end)| *end)];
         let asked = [self.consent.wake_at(now), self.waiting.wake_at(now)];
-        link.into_iter().chain(own).chain(asked).chain([timer]).flatten().min()
+        let sound = [
+            self.testing.map(|start| start.plus(TEST_MS)),
+            self.level.filter(|(percent, _)| *percent > 0).map(|(_, at)| at.plus(LEVEL_MS)),
+            self.volume.filter(|volume| !volume.is_sent).map(|volume| volume.sent_at.plus(VOLUME_MS)),
+            self.volume.map(|volume| volume.moved_at.plus(VOLUME_OWN_MS)),
+        ];
+        link.into_iter().chain(own).chain(asked).chain(sound).chain([timer]).flatten().min()
     }
 
     /// True when the page has been without news for long enough to say so.
@@ -422,6 +525,15 @@ impl Machine {
     /// True when the extension was replaced under this page.
     pub fn is_replaced(&self) -> bool {
         self.link == Link::Replaced
+    }
+
+    /// The version that the worker says, or until then the manifest's.
+    pub fn shown_version(&self) -> &str {
+        self.state
+            .as_ref()
+            .map(|state| state.version.as_str())
+            .filter(|it| !it.is_empty())
+            .unwrap_or(&self.version)
     }
 
     /// The short note to show.
@@ -442,6 +554,47 @@ impl Machine {
     /// True when the agent's answer about the call that waits would be taken now.
     pub fn may_answer(&self, now: Timestamp) -> bool {
         self.waiting.is_open(now)
+    }
+
+    /// True while the microphone is tested.
+    pub fn is_testing(&self) -> bool {
+        self.testing.is_some()
+    }
+
+    /// How loud the tested microphone is, in percent.
+    pub fn level(&self) -> u8 {
+        self.level.map_or(0, |(percent, _)| percent)
+    }
+
+    /// The volume to show: the agent's own choice until the worker has had time to take it.
+    pub fn volume(&self) -> Option<u8> {
+        self.volume.map(|volume| volume.percent)
+    }
+
+    /// True when devices and volume can be changed: they are known, and policy does not forbid it.
+    pub fn may_change_sound(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.client.audio.is_some() && state.may_change_settings)
+    }
+
+    fn stop_showing_levels(&mut self) {
+        self.testing = None;
+        self.level = None;
+    }
+
+    fn stop_testing(&mut self) -> Vec<Command> {
+        self.level = None;
+        if self.testing.take().is_none() || !matches!(self.link, Link::Up { .. }) {
+            return vec![]; // A test ends with its port.
+        }
+        vec![Command::Send(FromPopup::TestMicrophone { on: false })]
+    }
+
+    fn volume_moved(&mut self, percent: u8, now: Timestamp) -> Vec<Command> {
+        let sent_at = self.volume.map_or(Timestamp::default(), |volume| volume.sent_at);
+        let is_sent = now.since(sent_at) >= VOLUME_MS;
+        let sent_at = if is_sent { now } else { sent_at };
+        self.volume = Some(Volume { percent, moved_at: now, sent_at, is_sent });
+        if is_sent { self.tell(FromPopup::SetVolume { percent }) } else { vec![] }
     }
 
     fn note(&mut self, text: Text, now: Timestamp) {
@@ -466,6 +619,9 @@ impl Machine {
         if call.is_some() {
             self.confirming = false;
         }
+        if before != call {
+            self.stop_showing_levels(); // A call that begins or ends takes the microphone.
+        }
         if !matches!(self.link, Link::Up { .. }) {
             self.link = Link::Up { since: now };
         }
@@ -480,6 +636,7 @@ impl Machine {
     }
 
     fn disconnected(&mut self, now: Timestamp) -> Vec<Command> {
+        self.stop_showing_levels();
         let stale_since = match self.link {
             Link::Up { since } => {
                 if now.since(since) >= GOOD_CONNECTION_MS {
@@ -521,10 +678,26 @@ impl Machine {
         if self.hanging_up.as_ref().is_some_and(|(_, end)| *end <= now) {
             self.hanging_up = None;
         }
-        match self.link {
-            Link::Down { retry_at, .. } if retry_at <= now && self.may_reconnect() => self.reconnect(),
-            _ => vec![],
+        let mut commands = Vec::new();
+        if self.testing.is_some_and(|start| start.plus(TEST_MS) <= now) {
+            commands.extend(self.stop_testing());
         }
+        self.level = self.level.filter(|(_, at)| at.plus(LEVEL_MS) > now);
+        if let Some(volume) = self.volume {
+            if !volume.is_sent && volume.sent_at.plus(VOLUME_MS) <= now {
+                self.volume = Some(Volume { is_sent: true, sent_at: now, ..volume });
+                commands.extend(self.tell(FromPopup::SetVolume { percent: volume.percent }));
+            } else if volume.moved_at.plus(VOLUME_OWN_MS) <= now {
+                self.volume = None;
+            }
+        }
+        if let Link::Down { retry_at, .. } = self.link
+            && retry_at <= now
+            && self.may_reconnect()
+        {
+            commands.extend(self.reconnect());
+        }
+        commands
     }
 
     fn permission_is(&mut self, permission: Permission) -> Vec<Command> {
@@ -582,11 +755,16 @@ impl Machine {
                 }
                 _ => vec![],
             },
-            Action::Restart if self.state.is_some() && self.live_call().is_none() => {
-                self.confirming = true;
-                vec![Command::Focus(Action::RestartNo)]
-            }
-            Action::Restart => vec![],
+            Action::Restart => match self.restart_forbidden() {
+                None => {
+                    self.confirming = true;
+                    vec![Command::Focus(Action::RestartNo)]
+                }
+                Some(reason) => {
+                    self.note(reason.into(), now);
+                    vec![]
+                }
+            },
             Action::RestartYes if self.confirming => {
                 self.confirming = false;
                 self.note(Key::Restarting.into(), now);
@@ -599,8 +777,20 @@ impl Machine {
                 self.confirming = false;
                 vec![Command::Focus(Action::Restart)]
             }
-            Action::CopyLog if self.state.is_some() => vec![Command::CopyLog],
-            Action::CopyLog => vec![],
+            Action::CopyReport => vec![Command::CopyReport],
+            Action::SaveReport => vec![Command::SaveReport],
+            Action::TestMicrophone if self.testing.is_some() => self.stop_testing(),
+            Action::TestMicrophone if self.knows_sound() => {
+                self.testing = Some(now);
+                self.tell(FromPopup::TestMicrophone { on: true })
+            }
+            Action::TestSpeaker if self.knows_sound() => {
+                self.note(Key::TonePlayed.into(), now);
+                self.tell(FromPopup::TestSpeaker)
+            }
+            Action::TestMicrophone | Action::TestSpeaker => vec![],
+            Action::Sound => vec![Command::ShowSound],
+            Action::Shortcuts => vec![Command::OpenUrl("chrome://extensions/shortcuts")],
             Action::AllowMicrophone if !self.asking => {
                 self.asking = true;
                 self.mic_failure = None;
@@ -621,6 +811,20 @@ impl Machine {
                 Some(sid) => self.tell(FromPopup::DeclineWaiting { sid }),
                 None => vec![],
             },
+        }
+    }
+
+    fn knows_sound(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.client.audio.is_some())
+    }
+
+    /// Why restarting is not possible now, if it is not.
+    pub fn restart_forbidden(&self) -> Option<Key> {
+        match &self.state {
+            None => Some(Key::ConnectingHelp),
+            Some(_) if self.live_call().is_some() => Some(Key::RestartHintCall),
+            Some(state) if !state.may_restart => Some(Key::RestartHintPolicy),
+            Some(_) => None,
         }
     }
 
@@ -656,7 +860,7 @@ const fn is_dtmf(c: char) -> bool {
 pub mod tests {
     use proptest::prelude::*;
     use protocol::{
-        AccountSid, Status, TokenUrl, WaitingCall,
+        AccountSid, AudioDevice, AudioSettings, AudioState, Status, TokenUrl, WaitingCall,
         state::{CallView, ClientState},
     };
 
@@ -671,6 +875,8 @@ pub mod tests {
             pages_open: 1,
             pages_connected: 1,
             version: "1.2.3".into(),
+            may_restart: true,
+            may_change_settings: true,
             ..UiState::default()
         }
     }
@@ -699,7 +905,7 @@ pub mod tests {
     fn started() -> Machine {
         let mut machine = Machine::default();
         let commands = machine.handle(Event::Started { version: "1.2.3".into() }, START);
-        assert_eq!(commands, [Command::Connect]);
+        assert_eq!(commands, [Command::Connect, Command::ReadShortcuts]);
         machine
     }
 
@@ -797,7 +1003,10 @@ pub mod tests {
         assert_eq!(machine.handle(Event::Disconnected, later), []);
         assert_eq!(machine.handle(Event::Tick, later.plus(PATIENCE_MS)), []);
         assert_eq!(machine.wake_at(later.plus(PATIENCE_MS)), None);
-        assert_eq!(machine.handle(Event::Visible(true), later.plus(90_000)), [Command::Connect]);
+        assert_eq!(
+            machine.handle(Event::Visible(true), later.plus(90_000)),
+            [Command::Connect, Command::ReadShortcuts]
+        );
 
         machine.handle(news(registered()), later.plus(90_001));
         machine.handle(Event::Visible(false), later.plus(90_002));
@@ -820,7 +1029,7 @@ pub mod tests {
         machine.handle(Event::Replaced, START);
         assert!(machine.is_replaced());
         assert_eq!(machine.handle(Event::Disconnected, START), []);
-        assert_eq!(machine.handle(Event::Visible(true), START), []);
+        assert_eq!(machine.handle(Event::Visible(true), START), [Command::ReadShortcuts]);
         assert_eq!(machine.wake_at(START), None);
     }
 
@@ -937,6 +1146,95 @@ pub mod tests {
         assert_eq!(machine.handle(press, now.plus(ANSWER_MS)).len(), 1);
     }
 
+    /// Registered, with two headsets to choose from.
+    pub fn with_sound() -> UiState {
+        let device = |id: &str, label: &str| AudioDevice { id: id.into(), label: label.into() };
+        let mut state = registered();
+        state.client.audio = Some(AudioState {
+            microphones: vec![device("default", "Default - Jabra Link"), device("mic-1", "Jabra Link")],
+            speakers: vec![device("default", "Default - Jabra Link"), device("ear-1", "Jabra Link")],
+            wanted: AudioSettings {
+                microphone: None,
+                speaker: Some(device("ear-1", "Jabra Link")),
+                volume: 80,
+            },
+            microphone: Some(device("mic-1", "Jabra Link")),
+            speaker: Some(device("ear-1", "Jabra Link")),
+            missing: vec![],
+            microphone_open: false,
+        });
+        state
+    }
+
+    #[test]
+    fn a_chosen_device_is_told_to_the_worker_and_policy_can_forbid_it() {
+        let chosen = Event::DeviceChosen(AudioKind::Microphone, Some("mic-1".into()));
+        let mut machine = told(with_sound());
+        let select = SelectAudioDevice { kind: AudioKind::Microphone, device_id: Some("mic-1".into()) };
+        assert_eq!(
+            machine.handle(chosen.clone(), START),
+            [Command::Send(FromPopup::SelectAudioDevice(select))]
+        );
+        let mut managed = told(UiState { may_change_settings: false, ..with_sound() });
+        let refusals = managed.refusals;
+        assert_eq!(managed.handle(chosen, START), []);
+        assert_ne!(managed.refusals, refusals, "the list is drawn anew, with what is really in use");
+        assert_eq!(managed.handle(Event::VolumeMoved(5), START), []);
+    }
+
+    #[test]
+    fn a_dragged_volume_is_sent_at_once_then_ten_times_a_second_and_its_last_value_always() {
+        let mut machine = told(with_sound());
+        let mut sent = Vec::new();
+        let mut keep = |commands: Vec<Command>| {
+            for command in commands {
+                let Command::Send(FromPopup::SetVolume { percent }) = command else { panic!("{command:?}") };
+                sent.push(percent);
+            }
+        };
+        for step in 0..50_u8 {
+            keep(machine.handle(Event::VolumeMoved(100 - step), START.plus(u64::from(step) * 10)));
+            assert_eq!(machine.volume(), Some(100 - step), "the slider shows what the agent does");
+        }
+        let mut now = START.plus(490);
+        while let Some(at) = machine.wake_at(now) {
+            now = at;
+            keep(machine.handle(Event::Tick, now));
+        }
+        assert_eq!(sent, [100, 90, 80, 70, 60, 51]);
+        assert_eq!(machine.volume(), None, "and later what the worker says");
+    }
+
+    #[test]
+    fn a_microphone_test_shows_levels_and_never_lasts_longer_than_it_is_looked_at() {
+        let start = Command::Send(FromPopup::TestMicrophone { on: true });
+        let stop = Command::Send(FromPopup::TestMicrophone { on: false });
+        let press = Event::Pressed(Action::TestMicrophone);
+        let level = |percent| Event::Message(Box::new(ToPopup::Level { percent }));
+
+        let mut machine = told(with_sound());
+        machine.handle(level(50), START);
+        assert_eq!(machine.level(), 0, "another page's test");
+        assert_eq!(machine.handle(press.clone(), START), [start.clone()]);
+        machine.handle(level(250), START);
+        assert_eq!(machine.level(), 100);
+        machine.handle(Event::Tick, START.plus(LEVEL_MS));
+        assert_eq!((machine.level(), machine.is_testing()), (0, true), "silence is not the last loud moment");
+        assert_eq!(machine.handle(press.clone(), START.plus(2_000)), [stop.clone()]);
+
+        machine.handle(press.clone(), START);
+        assert_eq!(machine.handle(Event::Tick, START.plus(TEST_MS)), [stop.clone()]);
+        machine.handle(press.clone(), START);
+        assert_eq!(machine.handle(Event::Visible(false), START), [stop]);
+        machine.handle(Event::Visible(true), START);
+        machine.handle(press.clone(), START);
+        machine.handle(news(with_call('a', CallPhase::Connecting, false)), START);
+        assert!(!machine.is_testing(), "the call has the microphone");
+
+        let mut idle = told(registered());
+        assert_eq!(idle.handle(press, START), [], "no devices are known");
+    }
+
     #[test]
     fn restarting_is_asked_first_and_never_during_a_call() {
         let mut machine = told(registered());
@@ -959,6 +1257,15 @@ pub mod tests {
         machine.handle(news(with_call('a', CallPhase::Open, false)), START);
         assert_eq!(machine.handle(Event::Pressed(Action::RestartYes), START), []);
         assert_eq!(machine.handle(Event::Pressed(Action::Restart), START), []);
+        assert_eq!(
+            machine.notice(),
+            Some(&Key::RestartHintCall.into()),
+            "the button says why it does nothing"
+        );
+        let mut managed = told(UiState { may_restart: false, ..registered() });
+        assert_eq!(managed.handle(Event::Pressed(Action::Restart), START), []);
+        assert!(!managed.confirming);
+        assert_eq!(managed.notice(), Some(&Key::RestartHintPolicy.into()));
     }
 
     #[test]
@@ -991,7 +1298,12 @@ pub mod tests {
             Action::Restart,
             Action::RestartYes,
             Action::RestartNo,
-            Action::CopyLog,
+            Action::CopyReport,
+            Action::SaveReport,
+            Action::TestMicrophone,
+            Action::TestSpeaker,
+            Action::Sound,
+            Action::Shortcuts,
             Action::FixMicrophone,
             Action::AllowMicrophone,
             Action::MicrophoneSettings,
@@ -1021,7 +1333,8 @@ pub mod tests {
             Just(Action::RestartYes),
             Just(Action::RestartNo),
             Just(Action::AllowMicrophone),
-            Just(Action::CopyLog),
+            Just(Action::CopyReport),
+            Just(Action::TestMicrophone),
             Just(Action::ConsentAllow),
             Just(Action::WaitingAnswer),
         ];
@@ -1041,6 +1354,9 @@ pub mod tests {
             1 => Just(Event::MicrophoneAnswer(Ok(()))),
             1 => Just(Event::Typed('7')),
             1 => Just(Event::Copied(true)),
+            1 => Just(Event::VolumeMoved(30)),
+            1 => Just(Event::Message(Box::new(ToPopup::Level { percent: 40 }))),
+            1 => Just(news(with_sound())),
             2 => Just(Event::Tick),
         ];
         proptest::collection::vec((event, 0_u64..3_000), 0..60)

@@ -3,18 +3,20 @@
 use std::{cell::RefCell, rc::Rc};
 
 use gloo_timers::callback::Timeout;
-use protocol::{Timestamp, popup::ToPopup, port};
+use protocol::{AudioKind, Timestamp, popup::ToPopup, port};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    DomException, Element, KeyboardEvent, MediaStream, MediaStreamConstraints, MediaStreamTrack, MouseEvent,
-    PermissionState, PermissionStatus, Window,
+    DomException, Element, HtmlElement, HtmlInputElement, HtmlSelectElement, KeyboardEvent, MediaStream,
+    MediaStreamConstraints, MediaStreamTrack, MouseEvent, PermissionState, PermissionStatus, Window,
 };
 use webext::Port;
 
 use crate::{
     dom::{self, Dom},
-    machine::{Action, Command, Event, Machine, MicFailure, Permission},
+    machine::{Action, Command, Event, Machine, MicFailure, Permission, Shortcut},
+    report::{Surroundings, report},
+    text::Key,
     view,
 };
 
@@ -98,7 +100,27 @@ impl Shell {
                 webext::open_url(&format!("chrome://settings/content/siteDetails?site={site}"));
             }
             Command::OpenUrl(url) => webext::open_url(url),
-            Command::CopyLog => self.copy_log(),
+            Command::CopyReport => self.copy_report(),
+            Command::SaveReport => {
+                if self.save_report().is_none() {
+                    webext::console_warn("the report could not be saved");
+                }
+            }
+            Command::ReadShortcuts => {
+                let shell = self.clone();
+                spawn_local(async move {
+                    // Fails where there are no commands: then there are none to show.
+                    if let Ok(commands) = webext::commands::all().await {
+                        let shortcut = |command: webext::commands::Command| Shortcut {
+                            name: command.name,
+                            description: command.description,
+                            keys: command.shortcut,
+                        };
+                        shell.handle(Event::Shortcuts(commands.into_iter().map(shortcut).collect()));
+                    }
+                });
+            }
+            Command::ShowSound => self.0.dom.show_sound(),
             Command::Focus(action) => self.0.dom.focus(action),
         }
     }
@@ -140,6 +162,25 @@ impl Shell {
                 && !(event.ctrl_key() || event.alt_key() || event.meta_key() || event.repeat())
             {
                 shell.handle(Event::Typed(c));
+            }
+        });
+        let shell = self.clone();
+        self.on("change", move |event: web_sys::Event| {
+            let Some(list) = event.target().and_then(|it| it.dyn_into::<HtmlSelectElement>().ok()) else {
+                return;
+            };
+            let kind = match list.get_attribute("data-device").as_deref() {
+                Some("microphone") => AudioKind::Microphone,
+                Some("speaker") => AudioKind::Speaker,
+                _ => return,
+            };
+            shell.handle(Event::DeviceChosen(kind, Some(list.value()).filter(|id| !id.is_empty())));
+        });
+        let shell = self.clone();
+        self.on("input", move |event: web_sys::Event| {
+            let slider = event.target().and_then(|it| it.dyn_into::<HtmlInputElement>().ok());
+            if let Some(percent) = slider.and_then(|slider| slider.value().parse().ok()) {
+                shell.handle(Event::VolumeMoved(percent));
             }
         });
         let shell = self.clone();
@@ -212,16 +253,38 @@ impl Shell {
         Ok(())
     }
 
-    fn copy_log(&self) {
-        let navigator = self.0.window.navigator();
-        let browser = navigator.user_agent().unwrap_or_default();
-        let text = view::log_text(&self.0.machine.borrow(), &browser, dom::iso);
-        let written = navigator.clipboard().write_text(&text);
+    /// The report as indented JSON.
+    fn report(&self) -> Option<String> {
+        let browser = self.0.window.navigator().user_agent().unwrap_or_default();
+        let language = webext::message(Key::Locale.name());
+        let around = Surroundings { browser: &browser, language: &language, now: now(), iso: &dom::iso };
+        let report = webext::to_js(&report(&self.0.machine.borrow(), &around)).ok()?;
+        let text =
+            js_sys::JSON::stringify_with_replacer_and_space(&report, &JsValue::NULL, &2.into()).ok()?;
+        Some(text.into())
+    }
+
+    fn copy_report(&self) {
+        let written = self.report().map(|report| self.0.window.navigator().clipboard().write_text(&report));
         let shell = self.clone();
         spawn_local(async move {
-            let done = JsFuture::from(written).await.is_ok();
+            let done = match written {
+                Some(written) => JsFuture::from(written).await.is_ok(),
+                None => false,
+            };
             shell.handle(Event::Copied(done));
         });
+    }
+
+    /// Saves the report by a link that is pressed at once: an extension page may do so without a permission.
+    fn save_report(&self) -> Option<()> {
+        let text = String::from(js_sys::encode_uri_component(&self.report()?));
+        let link = self.0.window.document()?.create_element("a").ok()?;
+        link.set_attribute("href", &format!("data:application/json;charset=utf-8,{text}")).ok()?;
+        let day = dom::iso(now()).split('T').next().unwrap_or_default().to_owned();
+        link.set_attribute("download", &webext::message_with(Key::ReportFile.name(), &[&day])).ok()?;
+        link.dyn_ref::<HtmlElement>()?.click();
+        Some(())
     }
 }
 

@@ -37,6 +37,50 @@ pub fn plain(text: &str) -> String {
     one_line.filter(|&c| !is_invisible_format(c)).take(400).collect::<String>().trim().to_owned()
 }
 
+/// Text for the report: as [`plain`], and nothing in it that could be a secret. A run of 32 or more letters and digits
+/// could be one, and so could what stands behind a word like "token"; identifiers that are known not to be stay.
+pub fn redacted(text: &str) -> String {
+    let text = plain(text);
+    let mut clean = String::new();
+    let mut rest = text.as_str();
+    let mut before = "";
+    while !rest.is_empty() {
+        let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+');
+        let start = rest.find(is_inside).unwrap_or(rest.len());
+        let (between, tail) = rest.split_at(start);
+        let (run, tail) = tail.split_at(tail.find(|c| !is_inside(c)).unwrap_or(tail.len()));
+        clean.push_str(between);
+        clean.push_str(if is_secret(before, run) { "[removed]" } else { run });
+        (rest, before) = (tail, run);
+    }
+    clean
+}
+
+/// True when this run of letters and digits could be a secret; `before` is the run before it.
+fn is_secret(before: &str, run: &str) -> bool {
+    const NAMES: [&str; 7] = ["token", "bearer", "secret", "password", "authorization", "key", "credential"];
+    let before = before.to_ascii_lowercase();
+    let has_digit = run.bytes().any(|b| b.is_ascii_digit());
+    if run.len() >= 8 && has_digit && NAMES.iter().any(|name| before.ends_with(name)) {
+        return true;
+    }
+    let is_name = run.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'));
+    run.len() >= 32 && !is_name && !is_sid(run) && !is_uuid(run)
+}
+
+/// Two letters and 32 hexadecimal digits: what Twilio calls its things by.
+fn is_sid(run: &str) -> bool {
+    let (kind, digits) = run.split_at_checked(2).unwrap_or_default();
+    digits.len() == 32
+        && kind.bytes().all(|b| b.is_ascii_uppercase())
+        && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn is_uuid(run: &str) -> bool {
+    let lengths = run.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && run.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
 /// Zero-width and bidirectional controls of Unicode.
 const fn is_invisible_format(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
@@ -88,6 +132,46 @@ keys! {
     CallOpen => "call_open",
     CallMuted => "call_muted",
     CallReconnecting => "call_reconnecting",
+    CallHold => "call_hold",
+    CallHoldMuted => "call_hold_muted",
+    CallMissed => "call_missed",
+
+    QualityGraph => "quality_graph",
+    QualityMeasuring => "quality_measuring",
+    QualityMeasuringHelp => "quality_measuring_help",
+    QualityGood => "quality_good",
+    QualityFair => "quality_fair",
+    QualityPoor => "quality_poor",
+    QualityUnknown => "quality_unknown",
+    QualityFigures => "quality_figures",
+    WarningHighRtt => "warning_high_rtt",
+    WarningHighJitter => "warning_high_jitter",
+    WarningHighPacketLoss => "warning_high_packet_loss",
+    WarningLowMos => "warning_low_mos",
+    WarningLowBytesReceived => "warning_low_bytes_received",
+    WarningLowBytesSent => "warning_low_bytes_sent",
+    WarningConstantAudioInput => "warning_constant_audio_input",
+    WarningConstantAudioOutput => "warning_constant_audio_output",
+    WarningIceConnectivityLost => "warning_ice_connectivity_lost",
+
+    Microphone => "microphone",
+    Speaker => "speaker",
+    Volume => "volume",
+    TestMicrophone => "test_microphone",
+    TestMicrophoneStop => "test_microphone_stop",
+    TestSpeaker => "test_speaker",
+    TonePlayed => "tone_played",
+    MicrophoneLevel => "microphone_level",
+    SoundManaged => "sound_managed",
+    DeviceSystem => "device_system",
+    DeviceMicrophone => "device_microphone",
+    DeviceSpeaker => "device_speaker",
+    DeviceNotConnected => "device_not_connected",
+    DeviceMissing => "device_missing",
+    DeviceMissingOther => "device_missing_other",
+    ChooseDevice => "choose_device",
+    ShortcutOpen => "shortcut_open",
+    ShortcutNone => "shortcut_none",
     CallerUnknown => "caller_unknown",
 
     WaitingTitle => "waiting_title",
@@ -114,8 +198,12 @@ keys! {
     RestartHint => "restart_hint",
     RestartHintCall => "restart_hint_call",
     Restarting => "restarting",
-    LogCopied => "log_copied",
-    LogNotCopied => "log_not_copied",
+    RestartHintPolicy => "restart_hint_policy",
+    Restart => "restart",
+    ReportCopied => "report_copied",
+    ReportNotCopied => "report_not_copied",
+    NotYet => "not_yet",
+    ReportFile => "report_file",
     Refused => "refused",
     Retrying => "retrying",
 

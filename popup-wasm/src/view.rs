@@ -1,12 +1,14 @@
 //! What the pages show: words by key, buttons, tones. Pure functions of the [`Machine`].
 
 use protocol::{
-    AccountSid, CallPhase, IdentityPrefix, PROTOCOL_VERSION, ProblemCode, Status, Timestamp, TokenUrl,
+    AccountSid, AudioDevice, AudioKind, AudioState, CallPhase, CallSummary, IdentityPrefix, PROTOCOL_VERSION,
+    ProblemCode, Status, Timestamp, TokenUrl,
     state::{CallView, LogLevel, UiState},
 };
 
 use crate::{
     machine::{Action, Machine, MicFailure, Permission},
+    quality::{QualityCard, quality, summary},
     text::{Key, Text, plain},
 };
 
@@ -21,6 +23,8 @@ pub enum Tone {
     Call,
     /// A call is live and the caller does not hear the agent.
     Muted,
+    /// A call is live, and Flex holds the customer.
+    Hold,
     /// Not yet; working on it by itself.
     Busy,
     /// Somebody must do something that is not a fault.
@@ -37,6 +41,7 @@ impl Tone {
             Self::Ready => "ready",
             Self::Call => "call",
             Self::Muted => "muted",
+            Self::Hold => "hold",
             Self::Busy => "busy",
             Self::Waiting => "waiting",
             Self::Problem => "problem",
@@ -134,7 +139,7 @@ pub struct Question {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The name.
-    pub label: Key,
+    pub label: Text,
     /// The value.
     pub value: Text,
     /// True for identifiers, which are set in a fixed-width face.
@@ -142,16 +147,63 @@ pub struct Row {
 }
 
 impl Row {
-    fn words(label: Key, value: impl Into<Text>) -> Self {
-        Self { label, value: value.into(), code: false }
+    fn words(label: impl Into<Text>, value: impl Into<Text>) -> Self {
+        Self { label: label.into(), value: value.into(), code: false }
     }
 
-    fn code(label: Key, value: Option<&str>) -> Self {
+    fn code(label: impl Into<Text>, value: Option<&str>) -> Self {
         match value {
-            Some(value) => Self { label, value: Text::Plain(plain(value)), code: true },
+            Some(value) => Self { label: label.into(), value: Text::Plain(plain(value)), code: true },
             None => Self::words(label, Key::NotKnownYet),
         }
     }
+}
+
+/// A list of devices to choose from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Select {
+    /// The devices' ids and names, the system's choice (no id) first.
+    pub options: Vec<(Option<String>, Text)>,
+    /// Which of them is wanted.
+    pub chosen: usize,
+}
+
+/// Microphone, speaker and volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sound {
+    /// Microphones.
+    pub microphone: Select,
+    /// Speakers.
+    pub speaker: Select,
+    /// How loud the customer is, in percent.
+    pub volume: u8,
+    /// False when policy fixes all this.
+    pub enabled: bool,
+    /// A wanted device that is not there, and what is in use instead.
+    pub missing: Vec<Text>,
+    /// Starts or stops the microphone's test.
+    pub test: Button,
+    /// True while the microphone is tested.
+    pub testing: bool,
+    /// How loud the tested microphone is, in percent.
+    pub level: u8,
+    /// Counts refusals: then the lists are drawn anew.
+    pub refusals: u32,
+}
+
+/// A call that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallLine {
+    /// When it was offered.
+    pub at: Timestamp,
+    /// Who called.
+    pub caller: Text,
+    /// How long it was, or that it was not answered.
+    pub length: Text,
+    /// How it stood.
+    pub tone: Tone,
+    /// How it sounded, or what was wrong.
+    pub outcome: Key,
 }
 
 /// A line of the log.
@@ -176,6 +228,18 @@ pub struct View {
     pub waiting: Option<Question>,
     /// Whether a token service may have the agent's Flex login.
     pub consent: Option<Question>,
+    /// How the live call sounds.
+    pub quality: Option<QualityCard>,
+    /// Microphone and speaker; none until the worker knows them.
+    pub sound: Option<Sound>,
+    /// The last calls, newest first.
+    pub calls: Vec<CallLine>,
+    /// Keyboard shortcuts.
+    pub shortcuts: Vec<Row>,
+    /// How often what happened, for support.
+    pub counters: Vec<Row>,
+    /// What is wrong with the administrator's policy.
+    pub complaints: Vec<String>,
     /// What is wrong.
     pub problem: Option<Problem>,
     /// A short note that goes away.
@@ -222,55 +286,28 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
         microphone: microphone(machine),
         flex: flex_step(machine, state),
         policy: policy(machine),
-        policy_note: if machine.policy == Default::default() { Key::PolicyNone } else { Key::PolicySome },
+        policy_note: if is_managed(machine) { Key::PolicySome } else { Key::PolicyNone },
+        quality: state.filter(|_| !machine.is_replaced()).and_then(|state| quality(state, now)),
+        sound: state.and_then(|state| sound(machine, state)),
+        calls: state.map(calls).unwrap_or_default(),
+        shortcuts: shortcuts(machine),
+        counters: state.map(counters).unwrap_or_default(),
+        complaints: state
+            .map(|state| state.policy_complaints.iter().map(|complaint| plain(complaint)).collect())
+            .unwrap_or_default(),
         details: details(machine, state),
         log: state.map(log_lines).unwrap_or_default(),
-        restart_enabled: state.is_some() && call.is_none(),
-        restart_hint: if call.is_some() { Key::RestartHintCall } else { Key::RestartHint },
+        restart_enabled: machine.restart_forbidden().is_none(),
+        restart_hint: machine.restart_forbidden().unwrap_or(Key::RestartHint),
         confirming: machine.confirming && call.is_none(),
-        managed: state.is_some_and(|state| state.managed) || machine.policy != Default::default(),
-        version: plain(version(machine)),
+        managed: is_managed(machine),
+        version: plain(machine.shown_version()),
     }
 }
 
-/// The log and what belongs to it, as text for support. `instant` writes a time, `browser` names the browser.
-pub fn log_text(machine: &Machine, browser: &str, instant: impl Fn(Timestamp) -> String) -> String {
-    let Some(state) = &machine.state else { return String::new() };
-    let known = |value: Option<&str>| value.map_or_else(|| "-".to_owned(), plain);
-    let client = &state.client;
-    let mut text = format!(
-        "Holdfast {} (protocol {})\n{}\nstatus: {:?}\naccount: {}\nidentity: {}\ntoken service: {}\n\
-         managed: {}\nmicrophone: {:?}\npages: {} open, {} connected\nworker started: {}\n",
-        plain(version(machine)),
-        PROTOCOL_VERSION,
-        plain(browser),
-        client.status,
-        known(state.account_sid.as_ref().map(AccountSid::as_str)),
-        known(state.identity.as_ref().map(|identity| identity.as_str())),
-        known(state.token_service.as_deref()),
-        state.managed,
-        machine.permission,
-        state.pages_open,
-        state.pages_connected,
-        instant(state.worker_started_at),
-    );
-    if let Some(call) = &client.call {
-        text += &format!(
-            "call: {} {:?}, muted: {}, since {}\n",
-            call.sid,
-            call.state,
-            call.muted,
-            instant(call.since)
-        );
-    }
-    if let Some(problem) = &client.problem {
-        text += &format!("problem: {:?}: {}\n", problem.code, plain(&problem.message));
-    }
-    text.push('\n');
-    for entry in &state.log {
-        text += &format!("{} {:<7} {}\n", instant(entry.at), level_name(entry.level), plain(&entry.message));
-    }
-    text
+fn is_managed(machine: &Machine) -> bool {
+    let by_state = |state: &UiState| state.managed || !state.policy.is_empty();
+    machine.state.as_ref().is_some_and(by_state) || machine.policy != Default::default()
 }
 
 /// A log level as a word, also the value of `data-level`.
@@ -279,13 +316,6 @@ pub const fn level_name(level: LogLevel) -> &'static str {
         LogLevel::Info => "info",
         LogLevel::Warning => "warning",
         LogLevel::Error => "error",
-    }
-}
-
-fn version(machine: &Machine) -> &str {
-    match &machine.state {
-        Some(state) if !state.version.is_empty() => &state.version,
-        _ => &machine.version,
     }
 }
 
@@ -348,9 +378,12 @@ fn status(machine: &Machine, now: Timestamp) -> Card {
 }
 
 fn call_status(call: &CallView) -> Card {
+    let on_hold = call.on_hold == Some(true);
     let (tone, title) = match (call.state, call.muted) {
         (CallPhase::Connecting, _) => (Tone::Busy, Key::CallConnecting),
         (CallPhase::Reconnecting, _) => (Tone::Busy, Key::CallReconnecting),
+        (CallPhase::Open, true) if on_hold => (Tone::Hold, Key::CallHoldMuted),
+        (CallPhase::Open, false) if on_hold => (Tone::Hold, Key::CallHold),
         (CallPhase::Open, true) => (Tone::Muted, Key::CallMuted),
         (CallPhase::Open, false) => (Tone::Call, Key::CallOpen),
     };
@@ -432,7 +465,18 @@ fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
         return None; // The status says it already, and has the button.
     }
     let card = Card::new(Tone::Problem, title, help);
-    let card = if about_microphone { card.with(Action::FixMicrophone, Key::FixMicrophone) } else { card };
+    let card = match problem.code {
+        ProblemCode::MicrophoneUnavailable => card.with(Action::FixMicrophone, Key::FixMicrophone),
+        ProblemCode::AudioDeviceMissing if state.client.audio.is_some() => {
+            card.with(Action::Sound, Key::ChooseDevice)
+        }
+        ProblemCode::ConsentDeclined | ProblemCode::WrongAccount
+            if machine.restart_forbidden().is_none() && !machine.confirming =>
+        {
+            card.with(Action::Restart, Key::Restart)
+        }
+        _ => card,
+    };
     Some(Problem { card, retrying: problem.retrying.then_some(Key::Retrying) })
 }
 
@@ -509,7 +553,134 @@ fn flex_step(machine: &Machine, state: Option<&UiState>) -> Card {
     }
 }
 
+/// The system's own names for its choice: Chrome lists them as devices, we list them as one.
+const SYSTEM_CHOICES: [&str; 2] = ["default", "communications"];
+
+fn sound(machine: &Machine, state: &UiState) -> Option<Sound> {
+    let audio = state.client.audio.as_ref()?;
+    let testing = machine.is_testing();
+    let label = if testing { Key::TestMicrophoneStop } else { Key::TestMicrophone };
+    Some(Sound {
+        microphone: select(&audio.microphones, audio.wanted.microphone.as_ref(), AudioKind::Microphone),
+        speaker: select(&audio.speakers, audio.wanted.speaker.as_ref(), AudioKind::Speaker),
+        volume: machine.volume().unwrap_or(audio.wanted.volume.min(100)),
+        enabled: machine.may_change_sound(),
+        missing: missing(state, audio),
+        test: Button::new(Action::TestMicrophone, label),
+        testing,
+        level: machine.level(),
+        refusals: machine.refusals,
+    })
+}
+
+fn select(devices: &[AudioDevice], wanted: Option<&AudioDevice>, kind: AudioKind) -> Select {
+    let wanted = wanted.filter(|device| !SYSTEM_CHOICES.contains(&device.id.as_str()));
+    let mut options = vec![(None, Text::Key(Key::DeviceSystem))];
+    for device in devices.iter().filter(|device| !SYSTEM_CHOICES.contains(&device.id.as_str())) {
+        let name = match plain(&device.label) {
+            label if !label.is_empty() => Text::Plain(label),
+            _ => Text::With(unnamed(kind), vec![options.len().to_string()]),
+        };
+        options.push((Some(device.id.clone()), name));
+    }
+    let chosen = wanted.map_or(0, |wanted| {
+        let same_id = |(id, _): &(Option<String>, Text)| id.as_ref() == Some(&wanted.id);
+        // Chrome gives new ids when site data is cleared; the name still tells which one is meant.
+        let same_name = |(id, name): &(Option<String>, Text)| {
+            id.is_some() && !wanted.label.is_empty() && *name == Text::Plain(plain(&wanted.label))
+        };
+        options.iter().position(same_id).or_else(|| options.iter().position(same_name)).unwrap_or_else(|| {
+            options.push((
+                Some(wanted.id.clone()),
+                Text::With(Key::DeviceNotConnected, vec![plain(&wanted.label)]),
+            ));
+            options.len() - 1
+        })
+    });
+    Select { options, chosen }
+}
+
+const fn unnamed(kind: AudioKind) -> Key {
+    match kind {
+        AudioKind::Microphone => Key::DeviceMicrophone,
+        AudioKind::Speaker => Key::DeviceSpeaker,
+    }
+}
+
+/// What is wanted and not there, and what is in use instead.
+fn missing(state: &UiState, audio: &AudioState) -> Vec<Text> {
+    if state.client.problem.as_ref().is_some_and(|problem| problem.code == ProblemCode::AudioDeviceMissing) {
+        return vec![]; // The problem is on the screen already.
+    }
+    let line = |kind: &AudioKind| {
+        let (wanted, used) = match kind {
+            AudioKind::Microphone => (&audio.wanted.microphone, &audio.microphone),
+            AudioKind::Speaker => (&audio.wanted.speaker, &audio.speaker),
+        };
+        let name = |device: &Option<AudioDevice>| {
+            device.as_ref().map(|device| plain(&device.label)).filter(|label| !label.is_empty())
+        };
+        match (name(wanted), name(used)) {
+            (Some(wanted), Some(used)) => Text::With(Key::DeviceMissingOther, vec![wanted, used]),
+            (Some(wanted), None) => Text::With(Key::DeviceMissing, vec![wanted]),
+            (None, _) => Key::ProblemAudioDeviceMissing.into(),
+        }
+    };
+    let mut lines: Vec<Text> = audio.missing.iter().map(line).collect();
+    lines.dedup();
+    lines
+}
+
+/// As many calls as an agent looks back at.
+const CALLS_SHOWN: usize = 10;
+
+fn calls(state: &UiState) -> Vec<CallLine> {
+    let line = |call: &CallSummary| {
+        let (tone, outcome) = match &call.problem {
+            Some(problem) => (Tone::Problem, problem_words(problem.code).0),
+            None if call.answered_at.is_none() => (Tone::Quiet, Key::CallMissed),
+            None => summary(&call.quality),
+        };
+        CallLine {
+            at: call.since,
+            caller: caller(call.from.as_deref()),
+            length: call.answered_at.map_or_else(
+                || Text::Plain("–".into()),
+                |start| Text::Plain(duration(call.ended_at.since(start))),
+            ),
+            tone,
+            outcome,
+        }
+    };
+    state.calls.iter().rev().take(CALLS_SHOWN).map(line).collect()
+}
+
+fn shortcuts(machine: &Machine) -> Vec<Row> {
+    let row = |shortcut: &crate::machine::Shortcut| {
+        let label = match plain(&shortcut.description) {
+            // Chrome has no words for the command that opens the popup.
+            words if words.is_empty() => Text::Key(Key::ShortcutOpen),
+            words => Text::Plain(words),
+        };
+        match plain(&shortcut.keys) {
+            keys if keys.is_empty() => Row::words(label, Key::ShortcutNone),
+            keys => Row::code(label, Some(&keys)),
+        }
+    };
+    machine.shortcuts.iter().map(row).collect()
+}
+
+fn counters(state: &UiState) -> Vec<Row> {
+    let row = |(name, count): (&String, &u32)| Row::code(Text::Plain(plain(name)), Some(&count.to_string()));
+    state.counters.iter().map(row).collect()
+}
+
 fn policy(machine: &Machine) -> Vec<Row> {
+    if let Some(state) = machine.state.as_ref().filter(|state| !state.policy.is_empty()) {
+        let row =
+            |item: &protocol::state::PolicyItem| Row::code(Text::Plain(plain(&item.key)), Some(&item.value));
+        return state.policy.iter().map(row).collect();
+    }
     let row = |label, value: Option<&String>, valid: fn(&str) -> bool| match value {
         None => Row::words(label, Key::PolicyNotSet),
         // A value that is not what it should be may be anything, also something secret.
@@ -544,7 +715,7 @@ fn details(machine: &Machine, state: Option<&UiState>) -> Vec<Row> {
         Permission::Denied => Key::MicBlocked,
     };
     rows.push(Row::words(Key::DetailMicrophone, microphone));
-    rows.push(Row::code(Key::DetailVersion, Some(version(machine))));
+    rows.push(Row::code(Key::DetailVersion, Some(machine.shown_version())));
     rows.push(Row::code(Key::DetailProtocol, Some(&PROTOCOL_VERSION.to_string())));
     rows
 }
@@ -577,15 +748,16 @@ mod tests {
     use insta::assert_snapshot;
     use proptest::prelude::*;
     use protocol::{
+        CallSid, QualitySample, QualitySummary, QualityWarning,
         popup::ToPopup,
-        state::{LogEntry, Problem as StateProblem},
+        state::{LogEntry, PolicyItem, Problem as StateProblem},
     };
     use serde_json::{Value, json};
 
     use super::*;
     use crate::machine::{
-        Event,
-        tests::{asking_consent, events, registered, told, with_call, with_waiting},
+        Event, Shortcut,
+        tests::{asking_consent, events, registered, told, with_call, with_sound, with_waiting},
     };
 
     const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -690,7 +862,7 @@ mod tests {
         }
 
         fn rows(&self, rows: &[Row]) -> String {
-            let line = |row: &Row| format!("{}: {}", self.words(&row.label.into()), self.words(&row.value));
+            let line = |row: &Row| format!("{}: {}", self.words(&row.label), self.words(&row.value));
             rows.iter().map(line).collect::<Vec<_>>().join("\n")
         }
     }
@@ -724,7 +896,7 @@ mod tests {
         busy: Connecting to Twilio… | Almost there: calls can reach you in a moment.
         ready: Ready for calls | Accept calls in Flex. A call goes on even when you refresh or close the tab.
         busy: Connection lost | Calls cannot reach you until it is back.
-        problem: Not ready for calls | Restart Holdfast. If that does not help, send the log to support.
+        problem: Not ready for calls | Restart Holdfast. If that does not help, send the report to support.
         ");
     }
 
@@ -943,6 +1115,138 @@ mod tests {
     }
 
     #[test]
+    fn a_customer_on_hold_is_said_in_words_and_so_is_being_muted() {
+        let mut state = with_call('a', CallPhase::Open, false);
+        state.client.call.as_mut().unwrap().on_hold = Some(true);
+        let held = view(&told(state.clone()), START).status;
+        assert_eq!((held.tone, held.title), (Tone::Hold, Some(Key::CallHold.into())));
+        state.client.call.as_mut().unwrap().muted = true;
+        assert_eq!(view(&told(state), START).status.title, Some(Key::CallHoldMuted.into()));
+    }
+
+    #[test]
+    fn devices_are_listed_once_and_one_that_is_unplugged_stays_chosen_and_says_so() {
+        let screen = Screen::new();
+        let list = |select: &Select| {
+            let name = |(i, (_, name)): (usize, &(Option<String>, Text))| {
+                format!("{}{}", if i == select.chosen { "*" } else { "" }, screen.words(name))
+            };
+            select.options.iter().enumerate().map(name).collect::<Vec<_>>().join(" | ")
+        };
+        let mut state = with_sound();
+        let sound = view(&told(state.clone()), START).sound.unwrap();
+        assert_snapshot!(list(&sound.microphone), @"*System default | Jabra Link");
+        assert_snapshot!(list(&sound.speaker), @"System default | *Jabra Link");
+        assert_eq!((sound.volume, sound.enabled, sound.missing), (80, true, vec![]));
+
+        let audio = state.client.audio.as_mut().unwrap();
+        audio.speakers = vec![AudioDevice { id: "pc".into(), label: String::new() }];
+        audio.speaker = Some(AudioDevice { id: "pc".into(), label: "Built-in".into() });
+        audio.missing = vec![AudioKind::Speaker];
+        let sound = view(&told(state.clone()), START).sound.unwrap();
+        assert_snapshot!(list(&sound.speaker), @"System default | Speaker 1 | *Jabra Link (not connected)");
+        assert_snapshot!(screen.words(&sound.missing[0]), @"Jabra Link is not connected. Built-in is used instead.");
+        state.client.problem = failing(ProblemCode::AudioDeviceMissing, false).client.problem;
+        let view = view(&told(state), START);
+        assert_eq!(view.sound.unwrap().missing, [], "not twice");
+        assert_eq!(view.problem.unwrap().card.button.unwrap().action, Action::Sound);
+    }
+
+    #[test]
+    fn a_device_whose_id_chrome_has_changed_is_known_by_its_name() {
+        let mut state = with_sound();
+        state.client.audio.as_mut().unwrap().speakers[1].id = "ear-2".into();
+        assert_eq!(view(&told(state), START).sound.unwrap().speaker.chosen, 1);
+    }
+
+    #[test]
+    fn the_call_card_says_how_the_call_sounds_and_a_warning_says_what_it_means() {
+        let screen = Screen::new();
+        let mut state = with_call('a', CallPhase::Open, false);
+        let quality = |state: &UiState| view(&told(state.clone()), START.plus(9_000)).quality.unwrap();
+        assert_snapshot!(screen.words(&quality(&state).verdict.into()), @"Measuring…");
+        state.quality = vec![QualitySample {
+            at: START,
+            rtt_ms: Some(48),
+            jitter_ms: None,
+            loss_permille: Some(4),
+            mos_hundredths: Some(425),
+        }];
+        let good = quality(&state);
+        assert_snapshot!(screen.words(&good.verdict.into()), @"Sounds good");
+        assert_snapshot!(screen.words(&good.figures), @"Delay 48 ms · Jitter – ms · Loss 0.4 %");
+        assert_eq!((good.tone, good.warning), (Tone::Ready, None));
+        let call = state.client.call.as_mut().unwrap();
+        call.warnings = vec![QualityWarning::HighRtt, QualityWarning::LowBytesReceived];
+        let bad = quality(&state);
+        assert_eq!((bad.tone, bad.warning), (Tone::Problem, Some(Key::WarningLowBytesReceived)), "the worst");
+        state.client.call.as_mut().unwrap().answered_at = None;
+        assert_eq!(view(&told(state), START).quality, None, "no sound yet");
+    }
+
+    #[test]
+    fn the_last_calls_say_who_how_long_and_how_it_went() {
+        let screen = Screen::new();
+        let call = |from: &str, seconds: Option<u64>, mos, problem: Option<ProblemCode>| CallSummary {
+            sid: CallSid::new(format!("CA{}", "c".repeat(32))).unwrap(),
+            from: Some(from.into()),
+            since: START,
+            answered_at: seconds.map(|_| START),
+            ended_at: START.plus(seconds.unwrap_or(20) * 1_000),
+            problem: problem.map(|code| StateProblem { code, message: String::new(), retrying: false }),
+            quality: QualitySummary { mos_mean_hundredths: mos, ..QualitySummary::default() },
+        };
+        let mut state = registered();
+        state.calls = vec![
+            call("+15550100", Some(61), Some(412), None),
+            call("", None, None, None),
+            call("+15550102", Some(5), Some(200), Some(ProblemCode::CallFailed)),
+        ];
+        let lines: Vec<String> = view(&told(state), START)
+            .calls
+            .iter()
+            .map(|line| {
+                format!(
+                    "{}: {} {} {}",
+                    line.tone.name(),
+                    screen.words(&line.caller),
+                    screen.words(&line.length),
+                    screen.words(&line.outcome.into())
+                )
+            })
+            .collect();
+        assert_snapshot!(lines.join("\n"), @"
+        problem: +15550102 00:05 The call broke off
+        quiet: Unknown caller – Not answered
+        ready: +15550100 01:01 Sounds good
+        ");
+    }
+
+    #[test]
+    fn shortcuts_counters_and_complaints_are_shown_as_they_are() {
+        let screen = Screen::new();
+        let mut state = registered();
+        state.counters = [("messages_dropped".to_owned(), 2)].into();
+        state.policy = vec![PolicyItem { key: "secondCall".into(), value: "offer".into() }];
+        state.policy_complaints = vec!["edge: no such edge".into()];
+        let mut machine = told(state);
+        let shortcut = |description: &str, keys: &str| Shortcut {
+            name: "x".into(),
+            description: description.into(),
+            keys: keys.into(),
+        };
+        machine.handle(Event::Shortcuts(vec![shortcut("Mute", "Alt+M"), shortcut("", "")]), START);
+        let view = view(&machine, START);
+        assert_snapshot!(screen.rows(&view.shortcuts), @"
+        Mute: Alt+M
+        Open Holdfast: Not set
+        ");
+        assert_snapshot!(screen.rows(&view.counters), @"messages_dropped: 2");
+        assert_snapshot!(screen.rows(&view.policy), @"secondCall: offer");
+        assert_eq!((view.complaints, view.managed), (vec!["edge: no such edge".to_owned()], true));
+    }
+
+    #[test]
     fn restart_is_offered_only_outside_a_call_and_asks_first() {
         let idle = view(&told(registered()), START);
         assert!(idle.restart_enabled && !idle.confirming);
@@ -985,35 +1289,6 @@ mod tests {
         assert!(view.details.iter().any(|row| row.value == Text::Plain(markup.into())));
     }
 
-    #[test]
-    fn the_log_for_support_says_who_what_and_when() {
-        let mut state = failing(ProblemCode::GatewayUnavailable, true);
-        state.client.call = with_call('a', CallPhase::Open, false).client.call;
-        state.log = vec![
-            LogEntry { at: START, level: LogLevel::Info, message: "registered".into() },
-            LogEntry { at: START.plus(5), level: LogLevel::Warning, message: "lost\nthe socket".into() },
-        ];
-        let text = log_text(&told(state), "Chrome", |at| at.as_millis().to_string());
-        assert_snapshot!(text, @"
-        Holdfast 1.2.3 (protocol 2)
-        Chrome
-        status: Failed
-        account: -
-        identity: -
-        token service: -
-        managed: false
-        microphone: Unknown
-        pages: 1 open, 1 connected
-        worker started: 0
-        call: CAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa Open, muted: false, since 1700000000000
-        problem: GatewayUnavailable: in the worker's words
-
-        1700000000000 info    registered
-        1700000000005 warning lost the socket
-        ");
-        assert_eq!(log_text(&Machine::default(), "Chrome", |_| String::new()), "");
-    }
-
     proptest! {
         #[test]
         fn no_token_is_ever_shown_or_copied(
@@ -1030,9 +1305,11 @@ mod tests {
             state.version = token.clone();
             state.log =
                 vec![LogEntry { at: START, level: LogLevel::Error, message: format!("got \"{token}\", bad") }];
+            state.policy_complaints = vec![token.clone()];
+            state.counters = [(token.clone(), 1)].into();
             let mut machine = told(state);
             machine.handle(Event::Message(Box::new(ToPopup::Refused { message: token.clone() })), START);
-            let text = log_text(&machine, &token, |at| at.as_millis().to_string());
+            let text = crate::report::tests::text(&machine, &token);
             let all = format!("{:?} {text}", view(&machine, START));
             for part in token.split('.') {
                 prop_assert!(!all.contains(part), "{}", all);

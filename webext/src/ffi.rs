@@ -66,6 +66,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = ["chrome", "scripting"], js_name = executeScript)]
     pub async fn execute_script(injection: &JsValue) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_namespace = ["chrome", "commands"], js_name = getAll)]
+    pub async fn get_all_commands() -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(js_namespace = ["chrome", "i18n"], js_name = getMessage)]
     pub fn get_message(key: &str) -> String;
     #[wasm_bindgen(js_namespace = ["chrome", "i18n"], js_name = getMessage)]
@@ -100,5 +103,12 @@ pub fn runtime_id() -> Option<String> {
     CHROME.with(|chrome| {
         let runtime = js_sys::Reflect::get(chrome, &"runtime".into()).ok()?;
         js_sys::Reflect::get(&runtime, &"id".into()).ok()?.as_string()
+    })
+}
+
+/// True when the manifest names commands: without them `chrome.commands` is not there, and calling it would throw.
+pub fn has_commands() -> bool {
+    CHROME.with(|chrome| {
+        js_sys::Reflect::get(chrome, &"commands".into()).is_ok_and(|commands| !commands.is_undefined())
     })
 }

@@ -367,6 +367,35 @@ pub mod alarms {
     }
 }
 
+/// `chrome.commands`: keyboard shortcuts.
+pub mod commands {
+    use super::{Error, ffi, from_js};
+    use serde::Deserialize;
+
+    /// A shortcut as the manifest names it and the person has set it.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+    #[serde(default)]
+    pub struct Command {
+        /// The name in the manifest.
+        pub name: String,
+        /// The manifest's words, in the person's language; empty for the command that opens the popup.
+        pub description: String,
+        /// The keys, for example `Alt+Shift+M`; empty while none are set.
+        pub shortcut: String,
+    }
+
+    /// Every shortcut of the extension.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words, also when the manifest names no commands.
+    pub async fn all() -> Result<Vec<Command>, Error> {
+        if !ffi::has_commands() {
+            return Err(Error::new("the manifest names no commands"));
+        }
+        from_js(ffi::get_all_commands().await?)
+    }
+}
+
 /// `navigator.permissions`, which a worker has too.
 pub mod permissions {
     use super::{Error, ffi, to_js};
