@@ -1207,25 +1207,25 @@ pub mod tests {
 
     #[test]
     fn a_microphone_test_shows_levels_and_never_lasts_longer_than_it_is_looked_at() {
-        let start = Command::Send(FromPopup::TestMicrophone { on: true });
-        let stop = Command::Send(FromPopup::TestMicrophone { on: false });
+        let start = [Command::Send(FromPopup::TestMicrophone { on: true })];
+        let stop = [Command::Send(FromPopup::TestMicrophone { on: false })];
         let press = Event::Pressed(Action::TestMicrophone);
         let level = |percent| Event::Message(Box::new(ToPopup::Level { percent }));
 
         let mut machine = told(with_sound());
         machine.handle(level(50), START);
         assert_eq!(machine.level(), 0, "another page's test");
-        assert_eq!(machine.handle(press.clone(), START), [start.clone()]);
+        assert_eq!(machine.handle(press.clone(), START), start);
         machine.handle(level(250), START);
         assert_eq!(machine.level(), 100);
         machine.handle(Event::Tick, START.plus(LEVEL_MS));
         assert_eq!((machine.level(), machine.is_testing()), (0, true), "silence is not the last loud moment");
-        assert_eq!(machine.handle(press.clone(), START.plus(2_000)), [stop.clone()]);
+        assert_eq!(machine.handle(press.clone(), START.plus(2_000)), stop);
 
         machine.handle(press.clone(), START);
-        assert_eq!(machine.handle(Event::Tick, START.plus(TEST_MS)), [stop.clone()]);
+        assert_eq!(machine.handle(Event::Tick, START.plus(TEST_MS)), stop);
         machine.handle(press.clone(), START);
-        assert_eq!(machine.handle(Event::Visible(false), START), [stop]);
+        assert_eq!(machine.handle(Event::Visible(false), START), stop);
         machine.handle(Event::Visible(true), START);
         machine.handle(press.clone(), START);
         machine.handle(news(with_call('a', CallPhase::Connecting, false)), START);
