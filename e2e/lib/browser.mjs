@@ -52,12 +52,12 @@ export function scratch() {
  * for everything about the worker's lifetime use `lib/cdp.mjs` instead. Unless `consent` is false, the agent agrees to
  * the token service as soon as the popup asks.
  */
-export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, consent = true } = {}) {
+export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, consent = true, updates = false } = {}) {
   const temp = scratch();
   const context = await chromium.launchPersistentContext(path.join(temp.dir, 'profile'), {
     executablePath: stack.chromium,
     headless: false,
-    ignoreDefaultArgs: ['--disable-extensions', '--mute-audio'],
+    ignoreDefaultArgs: ['--disable-extensions', '--mute-audio', ...(updates ? ['--disable-background-networking'] : [])],
     args: chromiumArgs(stack, { extension, microphone: temp.microphone }),
     viewport: { width: 1500, height: 900 },
   });

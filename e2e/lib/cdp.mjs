@@ -94,12 +94,12 @@ class BarePage {
 }
 
 /** Starts Chromium with the extension and the microphone granted; `close` ends it and removes its profile. */
-export async function start(stack, { microphone = true } = {}) {
+export async function start(stack, { microphone = true, extension = stack.extension_dir } = {}) {
   const temp = scratch();
   const child = spawn(stack.chromium, [
     '--remote-debugging-pipe',
     `--user-data-dir=${path.join(temp.dir, 'profile')}`,
-    ...chromiumArgs(stack, { microphone: temp.microphone }),
+    ...chromiumArgs(stack, { extension, microphone: temp.microphone }),
     'about:blank',
   ], { stdio: ['ignore', 'ignore', fs.openSync(path.join(temp.dir, 'chromium.log'), 'w'), 'pipe', 'pipe'] });
   const pipe = new Pipe(child.stdio[3], child.stdio[4]);

@@ -32,6 +32,27 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
     ("rollout", &["worker-wasm"]),
 ];
 
+/// Since which Chrome there is what the extension cannot do without.
+/// Source: the `Availability` of each page below <https://developer.chrome.com/docs/extensions/reference/api>; for the
+/// service worker, <https://developer.chrome.com/docs/extensions/develop/concepts/service-workers/lifecycle>.
+const CHROME_HAS: [(&str, u32); 15] = [
+    ("action", 88),
+    ("alarms", 120), // since then as often as every 30 seconds, which is how a killed worker comes back
+    ("commands", 88),
+    ("i18n", 88),
+    ("notifications", 88),
+    ("offscreen", 109),
+    ("permissions", 88),
+    ("runtime", 88),
+    ("scripting", 88),
+    ("storage.local", 88),
+    ("storage.managed", 88),
+    ("storage.session", 102),
+    ("tabs", 88),
+    ("windows", 88),
+    ("a WebSocket keeps the worker alive", 116),
+];
+
 /// Hand-written JavaScript is what Chrome and Flex demand, and no more.
 const MOST_LINES_OF_JAVASCRIPT: usize = 59;
 
@@ -148,4 +169,28 @@ fn the_manifest_opens_no_door_to_pages_and_asks_for_nothing_unneeded() {
     assert_eq!(scripts.len(), 1);
     assert_eq!(scripts[0]["matches"], serde_json::json!(["https://flex.twilio.com/*"]));
     assert!(scripts[0].get("all_frames").is_none(), "only the top frame is Flex");
+}
+
+#[test]
+fn the_minimum_chrome_version_is_the_newest_that_something_in_use_needs() {
+    let bindings = fs::read_to_string(root().join("webext/src/ffi.rs")).unwrap();
+    let namespaces = bindings.split("js_namespace = [\"chrome\", ").skip(1);
+    let mut used: BTreeSet<String> = namespaces
+        .map(|rest| {
+            let names: Vec<&str> = rest.split(']').next().unwrap().split(", ").collect();
+            let names: Vec<&str> = names.iter().map(|name| name.trim_matches('"')).collect();
+            // An event of an API, such as `alarms.onAlarm`, is as old as the API.
+            let is_area = names[0] == "storage";
+            names[..if is_area { 2 } else { 1 }].join(".")
+        })
+        .collect();
+    used.insert("a WebSocket keeps the worker alive".into());
+    let since: BTreeMap<&str, u32> = CHROME_HAS.into_iter().collect();
+    let newest = used.iter().map(|name| {
+        *since.get(name.as_str()).unwrap_or_else(|| panic!("since which Chrome is there {name}?"))
+    });
+    let manifest: Value =
+        serde_json::from_str(&fs::read_to_string(root().join("manifest.json")).unwrap()).unwrap();
+    assert!(used.contains("alarms") && used.contains("storage.session"), "{used:?}");
+    assert_eq!(manifest["minimum_chrome_version"], newest.max().unwrap().to_string());
 }

@@ -1,0 +1,174 @@
+// What a contact centre's IT does and never hears of again: real policy files, as `cargo xtask policy` writes them, the
+// real signed package, an update URL on this machine. Nothing of the machine's own configuration is touched.
+import { launch } from '../lib/browser.mjs';
+import * as bare from '../lib/cdp.mjs';
+import { FlexPage } from '../lib/flex.mjs';
+import { Organization, managedArgs, policyRows, whyNoPolicies } from '../lib/managed.mjs';
+import { Probe, audioGoesOn } from '../lib/probe.mjs';
+import { until } from '../lib/stack.mjs';
+import { expect, test as base, uiState } from '../lib/test.mjs';
+
+const why = whyNoPolicies();
+
+const test = base.extend({
+  /** The stack as a managed Chromium sees it, and who manages it; the package is published. */
+  organization: async ({ stack, switchboard: _clean }, use) => {
+    const organization = await Organization.start(stack);
+    organization.version = organization.publish();
+    await use(organization);
+    await organization.stop();
+  },
+  managed: async ({ stack, organization }, use) => use({ ...managedArgs(stack), chromium: organization.chromium }),
+});
+
+test.skip(why !== null, why ?? '');
+
+/** What an administrator sets for this account. */
+const ours = stack => ({ accountSids: stack.account.account_sid, tokenServiceUrls: stack.token_url });
+
+/** Opens one of the extension's pages as soon as policy has installed it. */
+async function optionsPage(page, organization) {
+  await until('policy to install the extension', async () => {
+    await page.goto(`chrome-extension://${organization.id}/options.html`);
+    return page.evaluate(() => Boolean(globalThis.chrome?.runtime?.id));
+  }, { timeout: 40_000, every: 500 });
+  return page;
+}
+
+test('policy installs the extension under its id, gives it microphone and notifications unasked, and is clean', async ({ managed, organization, switchboard }) => {
+  organization.setPolicy({ ...ours(managed), secondCall: 'offer', agentMayRestart: 'false' });
+  const chromium = await bare.start(managed, { extension: null, microphone: false });
+  try {
+    const options = await optionsPage(await chromium.page(), organization);
+    const given = await options.evaluate(async () => ({
+      id: chrome.runtime.id,
+      version: chrome.runtime.getManifest().version,
+      microphone: (await navigator.permissions.query({ name: 'microphone' })).state,
+      notifications: Notification.permission,
+    }));
+    expect(given).toEqual({ id: organization.id, version: organization.version, microphone: 'granted', notifications: 'granted' });
+    expect(organization.asked.some(url => url.startsWith('/updates.xml'))).toBe(true);
+
+    const state = await until('the policy to reach the extension', async () => {
+      const now = await uiState(options);
+      return now.policy.length >= 4 && now;
+    }, { timeout: 20_000 });
+    expect(state).toMatchObject({ managed: true, mayRestart: false, mayChangeSettings: true, policyComplaints: [] });
+    expect(state.policy).toContainEqual({ key: 'secondCall', value: 'offer' });
+
+    const probe = await Probe.openBare(chromium, managed, switchboard);
+    const { voiceClientIdentity: identity } = await probe.register();
+    const sid = await probe.takeCall(identity);
+    await audioGoesOn(switchboard, sid);
+    await switchboard.hangUp(sid);
+
+    const page = await chromium.page();
+    await page.goto('chrome://policy');
+    const rows = await until('chrome://policy to list the policies', async () => {
+      const rows = await page.evaluate(policyRows);
+      return rows.some(({ name }) => name === 'secondCall') && rows;
+    });
+    for (const name of ['AudioCaptureAllowedUrls', 'ExtensionSettings', 'NotificationsAllowedForUrls', 'accountSids', 'tokenServiceUrls', 'agentMayRestart']) {
+      expect(rows.map(row => row.name)).toContain(name);
+    }
+    expect(rows.filter(({ status }) => status !== 'OK' && status !== 'Not set.')).toEqual([]);
+  } finally {
+    await chromium.close();
+  }
+});
+
+test('what policy forbids is refused with the reason, also when the policy changes while Flex is open, and a slip in it is told', async ({ managed, organization, switchboard }) => {
+  organization.setPolicy({ ...ours(managed), accountSids: `AC${'9'.repeat(32)}` });
+  const chromium = await bare.start(managed, { extension: null, microphone: false });
+  try {
+    const options = await optionsPage(await chromium.page(), organization);
+    const policyIs = (what, test) => until(what, async () => {
+      const state = await uiState(options);
+      return test(Object.fromEntries(state.policy.map(({ key, value }) => [key, value])), state) && state;
+    }, { timeout: 20_000 });
+    await policyIs('the first policy', policy => policy.accountSids?.startsWith('AC9'));
+    const probe = await Probe.openBare(chromium, managed, switchboard);
+    const refusal = async code => {
+      const before = await probe.count('CONFIG_REJECTED');
+      await probe.configure();
+      await until(`a refusal`, async () => await probe.count('CONFIG_REJECTED') > before);
+      const { payload } = (await probe.received('CONFIG_REJECTED')).at(-1);
+      expect(payload.code).toBe(code);
+      expect(payload.message).toMatch(/administrator/);
+    };
+    await refusal('wrong_account');
+
+    organization.setPolicy({ ...ours(managed), tokenServiceUrls: 'https://elsewhere.example/v1/voice/token' });
+    await policyIs('the other token service', policy => policy.tokenServiceUrls?.startsWith('https://elsewhere'));
+    await refusal('wrong_token_url');
+
+    organization.setPolicy({ ...ours(managed), pageOrigins: 'https://flex.acme.example' });
+    await policyIs('the other page origin', policy => policy.pageOrigins);
+    await refusal('wrong_page_origin');
+
+    organization.setPolicy(ours(managed));
+    organization.editPolicy(policy => Object.assign(policy['3rdparty'].extensions[organization.id], { secondCall: 'perhaps', edges: ['DUBLIN', 'roaming'] }));
+    const { policyComplaints } = await policyIs('what is right of a policy with slips', policy => policy.edges === 'roaming');
+    expect(policyComplaints).toHaveLength(2);
+    expect(policyComplaints.join()).toMatch(/edges.*secondCall/);
+    expect(await probe.register()).toMatchObject({ registered: true });
+
+    organization.setPolicy({ ...ours(managed), accountSids: `AC${'9'.repeat(32)}` });
+    await until('the registration to be given up', async () => (await uiState(options)).status === 'waitingForFlex', { timeout: 20_000 });
+  } finally {
+    await chromium.close();
+  }
+});
+
+test('an update waits for the end of the call and keeps the agent available; off the list, the extension goes and the agent leaves the queue', async ({ managed, organization, switchboard }) => {
+  organization.setPolicy(ours(managed));
+  const browser = await launch(managed, { extension: null, extensionId: organization.id, microphone: false, updates: true });
+  try {
+    const options = await optionsPage(await browser.context.newPage(), organization);
+    await switchboard.setActivity('Available');
+    const flex = await FlexPage.open(browser.context);
+    await flex.page.evaluate(() => { window.__neverReloaded = true; });
+    const calls = async () => (await switchboard.calls()).map(({ call_sid: sid }) => sid);
+    const answered = async () => {
+      const known = new Set(await calls());
+      await switchboard.task();
+      await flex.accept(30_000);
+      const sid = await until('the extension to answer', async () =>
+        (await switchboard.calls()).find(call => !known.has(call.call_sid) && call.answer_ms != null)?.call_sid, { timeout: 20_000 });
+      await flex.waitLive();
+      return sid;
+    };
+    const first = await answered();
+
+    const newer = organization.publish(`${organization.version}.1`);
+    expect((await options.evaluate(() => chrome.runtime.requestUpdateCheck())).status).toBe('update_available');
+    await until('the extension to hear of the update', async () => (await uiState(options)).log.some(({ message }) => message.includes(`${newer} is ready`)), { timeout: 30_000 });
+    await options.close();
+    const { agent_to_customer: up, customer_to_agent: down } = await audioGoesOn(switchboard, first, 4000);
+    expect([up.lost, down.lost]).toEqual([0, 0]);
+    expect((await flex.heartbeat()).extensionVersion).toBe(organization.version);
+
+    await flex.hangUp();
+    const hungUp = performance.now();
+    await until('the new version to be registered', async () => {
+      const beat = await flex.heartbeat();
+      return beat.extensionVersion === newer && beat.registered && beat.voiceClientIdentity === managed.account.extension_identity;
+    }, { timeout: 30_000 });
+    test.info().annotations.push({ type: 'hang-up to registered in the new version', description: `${Math.round(performance.now() - hungUp)} ms` });
+    await flex.complete();
+    await until('the agent to be available', async () => (await flex.store()).activity === 'Available', { timeout: 20_000 });
+    const second = await answered();
+    await audioGoesOn(switchboard, second);
+    await flex.hangUp();
+    await until('the second call to end', async () => (await switchboard.getCall(second)).state === 'ended');
+    await flex.complete();
+    expect(await flex.page.evaluate(() => window.__neverReloaded)).toBe(true);
+
+    organization.withdraw();
+    await until('the agent to be taken off the queue', async () => (await flex.store()).activity === 'Voice Client Offline', { timeout: 40_000, every: 20 });
+    const gone = await browser.context.newPage();
+    await expect(gone.goto(browser.extensionUrl('options.html'))).rejects.toThrow();
+  } finally {
+    await browser.close();
+  }
+});
