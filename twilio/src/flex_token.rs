@@ -254,7 +254,11 @@ struct Answer {
     worker_sid: Value,
 }
 
-fn read_answer(status: StatusCode, body: &[u8], token: &Secret) -> Result<FlexUser, FlexTokenError> {
+/// What Twilio's answer to the question about `token` says.
+///
+/// # Errors
+/// [`FlexTokenError`].
+pub fn read_answer(status: StatusCode, body: &[u8], token: &Secret) -> Result<FlexUser, FlexTokenError> {
     let answer = serde_json::from_slice::<Answer>(body).ok();
     // Inferred: Twilio's validator looks at `valid` and never at the status, so a refusal may come with any 4xx.
     if let Some(answer) = &answer

@@ -10,6 +10,7 @@ mod bench_token;
 mod build;
 mod checklist;
 mod demo;
+mod fuzz;
 mod identity;
 mod process;
 mod project;
@@ -48,6 +49,7 @@ enum Command {
     /// Measurements
     #[command(subcommand)]
     Bench(bench::Bench),
+<<<<<<< HEAD
     /// Call after call, with killed workers and reloaded pages at random moments
     Soak(soak::Options),
     /// Make the key that signs the extension: cargo xtask key FILE
@@ -56,6 +58,10 @@ enum Command {
     Pack(rollout::Arguments),
     /// Write the policies that install the extension and set it up (--help says how)
     Policy(rollout::Arguments),
+=======
+    /// Search for bytes that break a promise of what reads strangers' messages
+    Fuzz(fuzz::Options),
+>>>>>>> dc7eb9f (Fuzz targets for what reads strangers' messages, rules for dependencies, an image and a manifest, a faster allocator)
     /// Print the id that Chrome gives an unpacked extension
     ExtensionId {
         /// Directory of the unpacked extension
@@ -89,6 +95,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => return demo::run(&project, &options),
         Command::Test(options) => return test::run(&project, &options),
         Command::Bench(bench) => return bench::run(&project, &bench),
+<<<<<<< HEAD
         Command::Soak(options) => return soak::run(&project, &options),
         Command::Key(arguments) => return rollout::run(&project, "key", &arguments),
         Command::Policy(arguments) => return rollout::run(&project, "policy", &arguments),
@@ -99,6 +106,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             }
             return rollout::run(&project, "pack", &arguments);
         }
+=======
+        Command::Fuzz(options) => return fuzz::run(&project, &options),
+>>>>>>> dc7eb9f (Fuzz targets for what reads strangers' messages, rules for dependencies, an image and a manifest, a faster allocator)
         Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),
     }
     Ok(ExitCode::SUCCESS)

@@ -26,6 +26,10 @@ use crate::{
 
 /// Newest when this was written. It only drives cargo and wasm-bindgen, so its exact version matters little.
 const WASM_PACK: &str = "0.15.1";
+/// Newest when this was written.
+const CARGO_DENY: &str = "0.20.2";
+/// Newest when this was written.
+const CARGO_FUZZ: &str = "0.13.2";
 /// The oldest that Playwright runs on.
 const NODE: u32 = 20;
 
@@ -72,6 +76,22 @@ pub fn run(project: &Project) -> Result<Tools> {
     let changed = machine.changed.into_inner().is_ok_and(|changed| changed);
     say!("setup: {} ({})", if changed { "done" } else { "everything is there" }, seconds(start));
     Ok(Tools { wasm, path: path_with_our_tools(project)?, chromium })
+}
+
+/// `PATH` with cargo-deny, which only the tests need.
+pub fn with_cargo_deny(project: &Project) -> Result<OsString> {
+    with_cargo_tool(project, "cargo-deny", CARGO_DENY)
+}
+
+/// `PATH` with cargo-fuzz, which only `cargo xtask fuzz` needs.
+pub fn with_cargo_fuzz(project: &Project) -> Result<OsString> {
+    with_cargo_tool(project, "cargo-fuzz", CARGO_FUZZ)
+}
+
+fn with_cargo_tool(project: &Project, name: &str, version: &str) -> Result<OsString> {
+    let machine = Machine { project, apt: Mutex::new(AptState::Untouched), changed: Mutex::new(false) };
+    machine.cargo_tool(name, name, version)?;
+    path_with_our_tools(project)
 }
 
 /// Whether the package lists were fetched already.

@@ -84,6 +84,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         total +=
             step("lints, native", || run.cargo("clippy", &with_denials(&["--workspace", "--all-targets"])))?;
         total += step("lints, wasm32", || run.lint_for_browser())?;
+        total += step("dependencies", || run.dependencies())?;
         total += step("native tests", || run.native_tests())?;
     }
     if options.only != Some(Half::Native) {
@@ -139,6 +140,15 @@ impl Run<'_> {
         let packages = BROWSER_CRATES.iter().flat_map(|name| ["--package", name]);
         let what: Vec<&str> = packages.chain(["--target", TARGET]).collect();
         self.cargo("clippy-wasm32", &with_denials(&what))
+    }
+
+    /// What the dependencies are, by `deny.toml`. Advisories are not among it: their database is not on crates.io.
+    fn dependencies(&self) -> Result<Counts> {
+        let path = setup::with_cargo_deny(self.project)?;
+        let mut deny = command("cargo", &self.project.root);
+        deny.args(["deny", "--locked", "check", "bans", "licenses", "sources"]).env("PATH", path);
+        run_quietly(&mut deny, &self.project.log("cargo-deny"))?;
+        Ok(Counts::default())
     }
 
     fn native_tests(&self) -> Result<Counts> {

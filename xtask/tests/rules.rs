@@ -27,6 +27,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
     ("sandbox-voice", &["protocol", "twilio"]),
     ("sandbox-flex", &["protocol", "twilio"]),
     ("sandbox", &["protocol", "sandbox-flex", "sandbox-voice", "twilio"]),
+    ("fuzz", &["content-wasm", "protocol", "twilio", "worker-wasm"]),
     ("xtask", &[]),
     // The program that writes policies judges their settings as the extension will.
     ("rollout", &["worker-wasm"]),
