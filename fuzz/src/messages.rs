@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use protocol::{
     offscreen::{FromOffscreen, ToOffscreen},
-    page::{Refusal, ToExtension, ToPage, kind_of},
+    page::{Kind, Refusal, ToExtension, ToPage, kind_of},
     popup::{FromPopup, ToPopup},
     token::{TokenErrorBody, VoiceTokenRequest, VoiceTokenResponse},
 };
@@ -13,7 +13,9 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Any text as each of the protocol's messages.
 pub fn protocol_messages(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    kind_of(Some(text));
+    if let Kind::Known(name) = kind_of(Some(text)) {
+        assert_eq!(name, text);
+    }
     comes_back::<ToExtension>(text);
     comes_back::<ToPage>(text);
     comes_back::<Refusal>(text);
