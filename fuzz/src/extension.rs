@@ -62,7 +62,9 @@ pub fn content_machine(bytes: &[u8]) {
                     assert!(*id > port || port == 0, "connection {id} after {port}");
                     port = *id;
                 }
-                content::Command::Send(id, _) => assert_eq!(*id, port, "a message for a connection of the past"),
+                content::Command::Send(id, _) => {
+                    assert_eq!(*id, port, "a message for a connection of the past")
+                }
                 content::Command::Retire => retired = true,
                 _ => {}
             }

@@ -71,7 +71,10 @@ pub fn iam_answer(bytes: &[u8]) {
             let said: Value = serde_json::from_slice(body).unwrap_or_default();
             assert_eq!((status, &said["valid"]), (200, &Value::Bool(true)));
             assert!(said["expiration"].is_string());
-            assert_eq!(user.identity.as_ref().map(Identity::as_str), said["identity"].as_str().filter(|_| user.identity.is_some()));
+            assert_eq!(
+                user.identity.as_ref().map(Identity::as_str),
+                said["identity"].as_str().filter(|_| user.identity.is_some())
+            );
         }
         Err(FlexTokenError::Invalid { message, .. }) => {
             assert!(message.chars().count() <= 200 && !message.contains(CANARY) && !message.is_empty());

@@ -1,4 +1,5 @@
 //! The fuzz targets on their seeds, and on random changes of them: what breaks a promise here is found with every test run.
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic too")]
 
 use std::{fs, path::PathBuf};
 
@@ -55,7 +56,8 @@ fn random_changes_of_the_seeds_keep_every_promise() {
 fn each_target_is_built_for_libfuzzer_under_its_own_name() {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("libfuzzer");
     let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
-    let built: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("name = \"")).skip(1).collect();
+    let built: Vec<&str> =
+        manifest.lines().filter_map(|line| line.strip_prefix("name = \"")).skip(1).collect();
     assert_eq!(built.len(), TARGETS.len(), "{built:?}");
     for (name, _) in TARGETS {
         assert!(built.contains(&format!("{name}\"").as_str()), "{name}");

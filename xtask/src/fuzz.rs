@@ -36,7 +36,11 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     // Without sanitizers, and so without a nightly compiler: no unsafe code of ours is searched, only broken promises.
     let cargo_fuzz = |words: &[&str]| {
         let mut cargo = command("cargo", &project.root);
-        cargo.arg("fuzz").args(words).args(["--fuzz-dir", "fuzz/libfuzzer", "--sanitizer", "none"]).env("PATH", &path);
+        cargo
+            .arg("fuzz")
+            .args(words)
+            .args(["--fuzz-dir", "fuzz/libfuzzer", "--sanitizer", "none"])
+            .env("PATH", &path);
         // One place for all worktrees' settings of cargo, and none for what other profiles have built.
         cargo.env("CARGO_TARGET_DIR", project.root.join("target/fuzz/build"));
         cargo

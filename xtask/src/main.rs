@@ -49,7 +49,6 @@ enum Command {
     /// Measurements
     #[command(subcommand)]
     Bench(bench::Bench),
-<<<<<<< HEAD
     /// Call after call, with killed workers and reloaded pages at random moments
     Soak(soak::Options),
     /// Make the key that signs the extension: cargo xtask key FILE
@@ -58,10 +57,8 @@ enum Command {
     Pack(rollout::Arguments),
     /// Write the policies that install the extension and set it up (--help says how)
     Policy(rollout::Arguments),
-=======
     /// Search for bytes that break a promise of what reads strangers' messages
     Fuzz(fuzz::Options),
->>>>>>> dc7eb9f (Fuzz targets for what reads strangers' messages, rules for dependencies, an image and a manifest, a faster allocator)
     /// Print the id that Chrome gives an unpacked extension
     ExtensionId {
         /// Directory of the unpacked extension
@@ -95,7 +92,6 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => return demo::run(&project, &options),
         Command::Test(options) => return test::run(&project, &options),
         Command::Bench(bench) => return bench::run(&project, &bench),
-<<<<<<< HEAD
         Command::Soak(options) => return soak::run(&project, &options),
         Command::Key(arguments) => return rollout::run(&project, "key", &arguments),
         Command::Policy(arguments) => return rollout::run(&project, "policy", &arguments),
@@ -106,9 +102,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             }
             return rollout::run(&project, "pack", &arguments);
         }
-=======
         Command::Fuzz(options) => return fuzz::run(&project, &options),
->>>>>>> dc7eb9f (Fuzz targets for what reads strangers' messages, rules for dependencies, an image and a manifest, a faster allocator)
         Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),
     }
     Ok(ExitCode::SUCCESS)

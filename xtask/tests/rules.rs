@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// What each crate of ours may depend on among ours. Everything that ships to a browser knows the protocol and the
 /// bindings and no other room; nothing that ships knows the sandbox.
-const MAY_DEPEND_ON: [(&str, &[&str]); 16] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 17] = [
     ("protocol", &[]),
     ("webext", &[]),
     ("voice-sdk", &[]),
