@@ -209,6 +209,7 @@ impl Shell {
     fn build(self: &Rc<Self>, id: DeviceId, token: &Secret, edge: Option<String>) {
         let options = DeviceOptions {
             edge,
+            edges: Vec::new(),
             max_call_signaling_timeout_ms: SIGNALLING_TIMEOUT_MS,
             token_refresh_ms: None,
             app: Some(("Holdfast".into(), env!("CARGO_PKG_VERSION").into())),

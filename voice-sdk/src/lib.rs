@@ -101,6 +101,8 @@ pub fn version() -> String {
 pub struct DeviceOptions {
     /// The edge to connect to, when it must be the one that another `Device` is on.
     pub edge: Option<String>,
+    /// Otherwise: the edges to connect to, in order of preference. Empty leaves it to the SDK.
+    pub edges: Vec<String>,
     /// How long a call outlives its signalling socket, in milliseconds; the SDK caps it at 30 000.
     pub max_call_signaling_timeout_ms: u32,
     /// How long before its end a token is announced as expiring, in milliseconds; the SDK's default is 10
@@ -123,6 +125,8 @@ impl DeviceOptions {
         };
         if let Some(edge) = &self.edge {
             set("edge", edge.into());
+        } else if !self.edges.is_empty() {
+            set("edge", self.edges.iter().map(JsValue::from).collect::<js_sys::Array>().into());
         }
         if self.max_call_signaling_timeout_ms > 0 {
             set("maxCallSignalingTimeoutMs", self.max_call_signaling_timeout_ms.into());

@@ -335,6 +335,9 @@ impl Machine {
         if policy == self.policy {
             return;
         }
+        if policy.edges != self.policy.edges {
+            self.edges_changed();
+        }
         self.policy = policy;
         self.info(now, "The administrator's policy was read.");
         for complaint in self.policy.complaints.clone() {

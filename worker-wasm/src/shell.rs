@@ -22,6 +22,7 @@ use webext::{Inbox, Port, alarms, offscreen, permissions, runtime, storage};
 use crate::machine::{
     Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId, PageMessage,
     Persisted, PortId, Remembered, Sender,
+    config::Edge,
     persisted::{REMEMBERED_KEY, STORAGE_KEY},
     ports::Trust,
 };
@@ -163,7 +164,7 @@ impl Shell {
                     this.report(Event::Fetched { attempt, outcome });
                 });
             }
-            Command::CreateDevice { device, token } => self.create_device(device, &token),
+            Command::CreateDevice { device, token, edges } => self.create_device(device, &token, &edges),
             Command::UpdateToken { device, token } => {
                 let result =
                     self.devices.borrow().get(&device).map(|known| known.update_token(token.expose()));
@@ -280,9 +281,12 @@ impl Shell {
         });
     }
 
-    fn create_device(self: &Rc<Self>, id: DeviceId, token: &Secret) {
-        let options =
-            DeviceOptions { app: Some(("Holdfast".into(), runtime::version())), ..DeviceOptions::default() };
+    fn create_device(self: &Rc<Self>, id: DeviceId, token: &Secret, edges: &[Edge]) {
+        let options = DeviceOptions {
+            edges: edges.iter().map(ToString::to_string).collect(),
+            app: Some(("Holdfast".into(), runtime::version())),
+            ..DeviceOptions::default()
+        };
         let device = match Device::new(token.expose(), &options) {
             Ok(device) => device,
             Err(error) => return self.device_failed(id, &error),

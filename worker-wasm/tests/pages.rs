@@ -545,3 +545,27 @@ fn the_flight_recorder_keeps_its_last_lines_and_a_hostile_page_cannot_wash_them_
     assert_eq!(log.len(), 200);
     assert!(log.iter().all(|line| !line.message.contains("evil") && !line.message.contains(CANARY)));
 }
+
+#[test]
+fn the_device_connects_where_policy_says_also_when_that_changes() {
+    let edges = |rig: &mut Rig| {
+        rig.take().into_iter().find_map(|command| match command {
+            Command::CreateDevice { edges, .. } => {
+                Some(edges.iter().map(ToString::to_string).collect::<Vec<_>>())
+            }
+            _ => None,
+        })
+    };
+    let mut rig = Rig::configured();
+    rig.flex_token(PAGE, "canary-flex-1", 8 * HOUR);
+    rig.voice_token("canary-voice-1", 3_600);
+    assert_eq!(edges(&mut rig), Some(Vec::new()), "the SDK's own choice");
+    rig.is_registered();
+    rig.happens(Event::PolicyChanged { policy: json!({"edges": ["dublin", "roaming"]}).into() });
+    assert_eq!(edges(&mut rig), Some(vec!["dublin".into(), "roaming".into()]));
+    rig.is_registered();
+    rig.happens(Event::PolicyChanged {
+        policy: json!({"edges": ["dublin", "roaming"], "logLevel": "error"}).into(),
+    });
+    assert_eq!(edges(&mut rig), None, "nothing that matters to the Device changed");
+}

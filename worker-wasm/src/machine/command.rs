@@ -3,6 +3,7 @@
 use protocol::{Secret, TokenUrl, offscreen::ToOffscreen, page::ToPage, popup::ToPopup};
 
 use super::{
+    config::Edge,
     event::{DeviceId, OfferId, PortId},
     persisted::{Persisted, Remembered},
 };
@@ -49,6 +50,8 @@ pub enum Command {
         device: DeviceId,
         /// The Voice token.
         token: Secret,
+        /// Where to connect, in order of preference; empty leaves it to the SDK.
+        edges: Vec<Edge>,
     },
     /// Give a `Device` a newer token.
     UpdateToken {

@@ -186,8 +186,16 @@ impl Machine {
             edge: None,
             must_rebuild: false,
         });
-        self.out.push(Command::CreateDevice { device: id, token: voice.token.clone() });
+        let edges = self.policy.edges.clone();
+        self.out.push(Command::CreateDevice { device: id, token: voice.token.clone(), edges });
         self.watch_registration(now);
+    }
+
+    /// The `Device` is to connect elsewhere. A call that is handed over goes on where it is.
+    pub(super) fn edges_changed(&mut self) {
+        if let Some(device) = &mut self.registration.device {
+            device.must_rebuild = true;
+        }
     }
 
     pub(super) fn destroy_device(&mut self) {
