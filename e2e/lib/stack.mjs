@@ -77,6 +77,12 @@ export class Switchboard {
   setRoles = roles => this.request('PUT', '/api/agent/roles', roles);
   /** Changes `ui_attributes` of the Flex Configuration for pages loaded from now on, key by key; null removes one. */
   setUiAttributes = patch => this.request('PATCH', '/api/flex/ui-attributes', patch);
+  /** Serves this version of Flex UI to pages loaded from now on; `reset` returns to the newest. */
+  setFlexVersion = version => this.request('PUT', '/api/flex/version', { version });
+  /** The colleague, a second agent whom nobody plays, takes a call that a supervisor may monitor in the Teams view:
+   *  {task_sid, reservation_sid, …}; `state().colleague` shows these calls and who listens. */
+  colleagueCall = (from = '+15550140') => this.request('POST', '/api/colleague/calls', { from });
+  colleagueHangsUp = sid => this.request('POST', `/api/colleague/calls/${sid}/hangup`, {});
   /** What customers do whom the agent calls from now on: {ring_ms, then: 'answer'|'wait'|'busy'|'no_answer'|'invalid_number'}. */
   outbound = farEnd => this.request('PUT', '/api/outbound', farEnd);
   /** The customer whose telephone rings (after `outbound({ then: 'wait' })`) picks up; any SID of the call will do. */

@@ -8,10 +8,13 @@ import { Switchboard, readStack } from './stack.mjs';
 export { expect, uiState };
 
 export const test = base.extend({
+  /** Which Flex UI the sandbox serves: 'newest', or 'oldest' of those that are supported. */
+  flexUi: ['newest', { option: true }],
   stack: [async ({}, use) => use(readStack()), { scope: 'worker' }],
-  switchboard: async ({ stack }, use) => {
+  switchboard: async ({ stack, flexUi }, use) => {
     const switchboard = new Switchboard(stack);
     await switchboard.reset();
+    await switchboard.setFlexVersion(flexUi === 'oldest' ? stack.flex_ui_oldest : stack.flex_ui);
     await use(switchboard);
     await switchboard.reset();
   },
@@ -30,3 +33,13 @@ export const test = base.extend({
   /** A page at Flex's origin that plays the plugin. */
   probe: async ({ driven, stack, switchboard }, use) => use(await Probe.open(driven.context, stack, switchboard)),
 });
+
+/** Declares the same tests for the newest and for the oldest supported Flex UI. */
+export function inEachFlexUi(declare) {
+  for (const flexUi of ['newest', 'oldest']) {
+    test.describe(`in the ${flexUi} Flex UI`, () => {
+      test.use({ flexUi });
+      declare(flexUi);
+    });
+  }
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use sandbox_flex::FlexBundle;
 
 /// Twilio on your laptop: voice gateway, customer, Flex cloud, and a switchboard of faults. Loopback only, in memory.
 #[derive(Debug, Clone, Parser)]
@@ -20,9 +21,9 @@ pub struct Cli {
     /// Simulated round trip to the signalling gateway, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub rtt_ms: u64,
-    /// The bundle of the real Flex UI.
-    #[arg(long)]
-    pub flex_bundle: Option<PathBuf>,
+    /// The bundle of the real Flex UI, VERSION=PATH; may be repeated, the first is served unless the switchboard chooses.
+    #[arg(long = "flex-bundle", value_name = "VERSION=PATH")]
+    pub flex_bundles: Vec<FlexBundle>,
     /// The plugin's bundle, served through the real plugins loader.
     #[arg(long)]
     pub plugin: Option<PathBuf>,

@@ -137,7 +137,7 @@ impl Sandbox {
 
 fn settings(cli: &Cli) -> Settings {
     Settings {
-        flex_bundle: cli.flex_bundle.clone(),
+        flex_bundles: cli.flex_bundles.clone(),
         plugins: cli.plugin.iter().map(PluginFile::holdfast).collect(),
         token_service_url: format!("https://{}{}", cli.token_host, cli.token_path),
         identity_prefix: cli.identity_prefix.clone(),

@@ -86,7 +86,10 @@ pub(crate) fn router(board: Board) -> Router {
         .route("/api/agent/attributes", patch(merge_attributes))
         .route("/api/agent/attributes/race", patch(race_attributes))
         .route("/api/agent/roles", put(set_roles))
+        .route("/api/flex/version", put(choose_flex_ui))
         .route("/api/flex/ui-attributes", patch(merge_ui_attributes))
+        .route("/api/colleague/calls", post(colleague_calls))
+        .route("/api/colleague/calls/{sid}/hangup", post(colleague_hangs_up))
         .route("/api/outbound", put(set_far_end))
         .route("/api/outbound/{sid}/answer", post(customer_answers))
         .route("/api/outbound/{sid}/refuse", post(customer_refuses))
@@ -140,6 +143,7 @@ async fn state(State(Board(board)): State<Board>) -> Result<Json<Value>, Refusal
     let mut flex = board.flex.state();
     let tasks = flex["tasks"].take();
     let agent = flex["worker"].take();
+    let colleague = flex["colleague"].take();
     let faults = faults(&board, &voice.faults, &flex["faults"]).await;
     Ok(Json(json!({
         "now_ms": board.log.now_ms(),
@@ -148,6 +152,7 @@ async fn state(State(Board(board)): State<Board>) -> Result<Json<Value>, Refusal
         "calls": voice.calls,
         "tasks": tasks,
         "agent": agent,
+        "colleague": colleague,
         "activities": flex["activities"].take(),
         "flex": { "sockets": flex["sockets"].take(), "tokens": flex["flex_tokens"].take(), "features": flex["features"].take() },
         "faults": faults,
@@ -456,5 +461,41 @@ async fn customer_refuses(
     Json(Refuse { why }): Json<Refuse>,
 ) -> Result<StatusCode, Refusal> {
     board.flex.customer_refuses(&sid, why).map_err(bad)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+}
+
+async fn choose_flex_ui(
+    State(Board(board)): State<Board>,
+    Json(Version { version }): Json<Version>,
+) -> Result<StatusCode, Refusal> {
+    if board.flex.choose_flex_ui(&version) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refusal(StatusCode::NOT_FOUND, format!("the sandbox was started without Flex UI {version}")))
+    }
+}
+
+#[derive(Deserialize)]
+struct ColleagueCall {
+    from: String,
+}
+
+async fn colleague_calls(
+    State(Board(board)): State<Board>,
+    Json(ColleagueCall { from }): Json<ColleagueCall>,
+) -> Response {
+    (StatusCode::CREATED, Json(board.flex.colleague_calls(&from))).into_response()
+}
+
+async fn colleague_hangs_up(
+    State(Board(board)): State<Board>,
+    Path(sid): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    board.flex.colleague_hangs_up(&sid).map_err(bad)?;
     Ok(StatusCode::NO_CONTENT)
 }

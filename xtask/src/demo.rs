@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
+    flex_ui::FlexUi,
     process::{Running, Scratch, command, exit_code, interrupted, pause, run_openly},
     project::Project,
     say,
@@ -31,6 +32,9 @@ pub struct Options {
     /// Takes a picture of the live call after the last reload
     #[arg(long, requires = "headless", value_name = "FILE")]
     picture: Option<PathBuf>,
+    /// The Flex UI to load: the newest, or the oldest that is supported
+    #[arg(long, default_value = "newest", value_name = "newest|2.7.2", hide_possible_values = true)]
+    flex: FlexUi,
     /// Another unpacked extension that speaks the same wire contract
     #[arg(long, value_name = "DIR")]
     extension: Option<PathBuf>,
@@ -54,6 +58,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
             extension: options.extension.clone(),
             plugin: options.plugin.clone(),
             headless: options.headless,
+            flex: vec![options.flex],
             ..Default::default()
         },
     )?;

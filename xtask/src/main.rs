@@ -10,6 +10,7 @@ mod bench_token;
 mod build;
 mod checklist;
 mod demo;
+mod flex_ui;
 mod fuzz;
 mod identity;
 mod process;

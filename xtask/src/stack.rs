@@ -16,12 +16,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    build, identity,
+    build,
+    flex_ui::{self, FlexUi},
+    identity,
     process::{Running, command, interrupted, is_root, run_quietly, seconds},
     project::Project,
     say,
     setup::{self, Tools},
-    stamp::Stamp,
 };
 
 /// The sandbox's account, known by its source file: a dependency on the sandbox would make every first
@@ -54,6 +55,8 @@ pub struct Options {
     pub headless: bool,
     /// Another extension id that the token service serves: that of the signed package.
     pub signed_id: Option<String>,
+    /// Versions of Flex UI; the first is served unless the switchboard chooses another. None: the newest.
+    pub flex: Vec<FlexUi>,
 }
 
 /// Sandbox and token service, running until this value is dropped.
@@ -70,7 +73,11 @@ pub struct Stack {
 impl Stack {
     /// Starts what `prepare` has made, on free ports.
     pub fn start(project: &Project, tools: &Tools, options: &Options) -> Result<Self> {
-        let flex_bundle = flex_bundle(project, tools)?;
+        let versions = if options.flex.is_empty() { &[FlexUi::Newest][..] } else { &options.flex };
+        let flex_bundles = versions
+            .iter()
+            .map(|flex| Ok((flex.version(project), flex_ui::bundle(project, tools, *flex)?)))
+            .collect::<Result<Vec<(String, PathBuf)>>>()?;
         let start = Instant::now();
         let extension = fs::canonicalize(options.extension.clone().unwrap_or_else(|| project.extension()))
             .context("the extension")?;
@@ -92,7 +99,10 @@ impl Stack {
             token_path,
         ]);
         sandbox.args(["--token-service-url", &format!("http://127.0.0.1:{token_port}")]);
-        sandbox.arg("--flex-bundle").arg(&flex_bundle).arg("--plugin").arg(&plugin);
+        for (version, path) in &flex_bundles {
+            sandbox.arg("--flex-bundle").arg(format!("{version}={}", path.display()));
+        }
+        sandbox.arg("--plugin").arg(&plugin);
         let (sandbox, ready) = start_server(project, &format!("{}sandbox", options.label), sandbox)?;
         let port =
             |name: &str| ready[name].as_u64().with_context(|| format!("the sandbox says no {name} port"));
@@ -135,12 +145,12 @@ impl Stack {
             "extension_dir": extension,
             "extension_id": extension_id,
             "plugin": plugin,
-            "flex_bundle": flex_bundle,
             "chromium": tools.chromium,
             "chromium_args": chromium_args(rules, key, options.headless),
             "rtt_ms": options.rtt_ms,
             "run_dir": project.run_dir(),
-            "flex_ui": npm_version(project, "@twilio/flex-ui"),
+            "flex_ui": flex_bundles[0].0,
+            "flex_ui_oldest": FlexUi::Oldest.version(project),
             "voice_sdk": npm_version(project, "@twilio/voice-sdk"),
             "account": {
                 "account_sid": account::ACCOUNT_SID,
@@ -165,27 +175,6 @@ impl Stack {
     pub fn chromium_args(&self) -> impl Iterator<Item = &str> {
         self.description["chromium_args"].as_array().into_iter().flatten().filter_map(Value::as_str)
     }
-}
-
-/// The real Flex UI as one script, bundled once from npm's package, whose licence forbids handing it on.
-fn flex_bundle(project: &Project, tools: &Tools) -> Result<PathBuf> {
-    let script = project.root.join("sandbox/flex/bundle-flex.mjs");
-    let bundle =
-        project.root.join(format!("target/flex/flex-ui-{}.js", npm_version(project, "@twilio/flex-ui")));
-    let stamp = Stamp::new(
-        bundle.with_extension("stamp"),
-        &[script.clone(), project.root.join("package-lock.json")],
-        "",
-    )?;
-    if !stamp.is_fresh(&[&bundle]) {
-        let start = Instant::now();
-        say!("stack: bundling Flex UI ...");
-        fs::create_dir_all(project.root.join("target/flex"))?;
-        run_quietly(tools.node(project).arg(script).arg(&bundle), &project.log("flex-bundle"))?;
-        stamp.leave()?;
-        say!("stack: Flex UI bundled: {}", seconds(start));
-    }
-    Ok(bundle)
 }
 
 /// Everything that a stack needs: tools, extension, plugin; and, compiled beside them, the servers.
@@ -284,7 +273,7 @@ fn chromium_args(host_rules: &str, sandbox_key: &str, headless: bool) -> Vec<Str
     args
 }
 
-fn npm_version(project: &Project, package: &str) -> String {
+pub fn npm_version(project: &Project, package: &str) -> String {
     let manifest = project.root.join("node_modules").join(package).join("package.json");
     let version = fs::read_to_string(manifest).ok().and_then(|text| {
         let manifest: Value = serde_json::from_str(&text).ok()?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     build,
     checklist::{Checklist, Outcomes},
+    flex_ui::FlexUi,
     process::{command, interrupted, run_into, run_openly, run_quietly, seconds, tail},
     project::Project,
     rollout::{self, PassingKey},
@@ -188,8 +189,12 @@ impl Run<'_> {
         stack::compile_servers(self.project)?;
         rollout::compile(self.project)?;
         let key = PassingKey::make(self.project)?;
-        let options =
-            stack::Options { headless: true, signed_id: Some(key.id.clone()), ..Default::default() };
+        let options = stack::Options {
+            headless: true,
+            signed_id: Some(key.id.clone()),
+            flex: vec![FlexUi::Newest, FlexUi::Oldest],
+            ..Default::default()
+        };
         let stack = Stack::start(self.project, self.tools, &options)?;
         let results = self.project.run_dir().join("e2e.json");
         if results.exists() {

@@ -43,7 +43,7 @@ async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().context("port")?.parse()?;
     let settings = Settings {
-        flex_bundle: arguments.next().map(Into::into),
+        flex_bundles: arguments.next().and_then(|text| text.parse().ok()).into_iter().collect(),
         plugins: arguments.next().map(PluginFile::holdfast).into_iter().collect(),
         features: std::env::var("FEATURES")
             .unwrap_or_default()

@@ -24,6 +24,10 @@ pub const WORKSPACE_SID: &str = "WS5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 pub const WORKFLOW_SID: &str = "WW5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 /// TaskRouter queue of voice tasks.
 pub const TASK_QUEUE_SID: &str = "WQ5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+/// A second agent, whom nobody plays.
+pub const COLLEAGUE_WORKER_SID: &str = "WK6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b";
+/// The second agent's name.
+pub const COLLEAGUE_NAME: &str = "Ben Colleague";
 /// The agent's TaskRouter worker.
 pub const WORKER_SID: &str = "WK5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 

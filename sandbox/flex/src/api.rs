@@ -12,8 +12,9 @@ use crate::account;
 /// How a [`crate::FlexCloud`] is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The bundle that `bundle-flex.mjs` makes. Without it the host page says what is missing.
-    pub flex_bundle: Option<PathBuf>,
+    /// Flex UI, in the versions that there are; the first is served unless the switchboard chooses another. Without any
+    /// the host page says what is missing.
+    pub flex_bundles: Vec<FlexBundle>,
     /// Plugins that the real `/plugins` loader is told of.
     pub plugins: Vec<PluginFile>,
     /// `ui_attributes.holdfast.token_service_url` of the Flex Configuration.
@@ -37,7 +38,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            flex_bundle: None,
+            flex_bundles: Vec::new(),
             plugins: Vec::new(),
             token_service_url: account::TOKEN_SERVICE_URL.to_owned(),
             identity_prefix: None,
@@ -48,6 +49,25 @@ impl Default for Settings {
             voice_capacity: 1,
             initial_activity: account::ACTIVITY_AVAILABLE.to_owned(),
         }
+    }
+}
+
+/// One version of Flex UI as one classic script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlexBundle {
+    /// For example `2.17.1`.
+    pub version: String,
+    /// What `bundle-flex.mjs` makes, or what Twilio's older packages carry ready-made.
+    pub path: PathBuf,
+}
+
+/// `VERSION=PATH`, or a path alone, whose version is not known.
+impl std::str::FromStr for FlexBundle {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (version, path) = text.split_once('=').unwrap_or(("unknown", text));
+        Ok(Self { version: version.to_owned(), path: path.into() })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::fault::{Fault, FaultId, Faults, HttpTarget};
 use crate::iam::{FlexUser, Login, TokenError, Tokens};
 use crate::sync::{Push, SocketId, Sync};
-use crate::taskrouter::machine::{Attributes, Effect, Input, Machine, Options, Refusal};
+use crate::taskrouter::machine::{Attributes, Effect, Index, Input, Machine, Options, Refusal, colleague};
 use crate::twilsock::{Frame, Received};
 use crate::{conversations, flex_api, host, iam, taskrouter, twilsock};
 
@@ -56,6 +56,8 @@ struct State {
     race: Option<Attributes>,
     roles: Vec<String>,
     ui_attributes: Attributes,
+    /// Which of the bundles is served.
+    flex_ui: usize,
 }
 
 /// There is no activity of this name.
@@ -80,6 +82,11 @@ impl FlexCloud {
         };
         let mut sync = Sync::default();
         conversations::prepare(&mut sync, now);
+        sync.set_record(
+            Index::Workers.name(),
+            account::COLLEAGUE_WORKER_SID,
+            Some(colleague::worker_insight(now)),
+        );
         let state = State {
             machine: Machine::new(options, now),
             tokens: Tokens::default(),
@@ -91,6 +98,7 @@ impl FlexCloud {
             race: None,
             roles: agent_roles(),
             ui_attributes: Attributes::new(),
+            flex_ui: 0,
         };
         let (commands, receiver) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
@@ -219,8 +227,39 @@ impl FlexCloud {
         self.with(|_, state| state.ui_attributes.extend(patch));
     }
 
+    /// Serves another version of Flex UI to pages that are loaded from now on; false if there is no such.
+    #[must_use]
+    pub fn choose_flex_ui(&self, version: &str) -> bool {
+        let found = self.0.settings.flex_bundles.iter().position(|bundle| bundle.version == version);
+        self.with(|_, state| state.flex_ui = found.unwrap_or(state.flex_ui));
+        found.is_some()
+    }
+
+    /// The version of Flex UI that is served.
+    #[must_use]
+    pub fn flex_ui_version(&self) -> String {
+        let chosen = self.with(|_, state| state.flex_ui);
+        let bundle = self.0.settings.flex_bundles.get(chosen);
+        bundle.map_or_else(|| "none".to_owned(), |bundle| bundle.version.clone())
+    }
+
     pub(crate) fn ui_attributes(&self) -> Attributes {
         self.with(|_, state| state.ui_attributes.clone())
+    }
+
+    /// The colleague, a second agent whom nobody plays, takes a call, which a supervisor may listen to.
+    pub fn colleague_calls(&self, from: &str) -> Value {
+        self.tell(Input::ColleagueCall { from: from.to_owned() });
+        self.machine(|machine| machine.summary()["colleague"].as_array().and_then(|all| all.last().cloned()))
+            .unwrap_or_default()
+    }
+
+    /// A call of the colleague ends, and with it the legs of who listens.
+    ///
+    /// # Errors
+    /// If there is no such call.
+    pub fn colleague_hangs_up(&self, sid: &str) -> Result<(), Refusal> {
+        self.apply(Input::ColleagueHangsUp { sid: sid.to_owned() })
     }
 
     /// Says what customers do whom the agent calls from now on.
@@ -308,6 +347,7 @@ impl FlexCloud {
             state.race = None;
             state.roles = agent_roles();
             state.ui_attributes.clear();
+            state.flex_ui = 0;
         });
         self.tell(Input::Reset);
     }
@@ -471,6 +511,10 @@ impl Inner {
                 }
                 Effect::ConferenceItem { task_sid, key, data } => {
                     let pushes = state.sync.set_item(&conference_map(&task_sid), &key, data, now);
+                    state.push(pushes);
+                }
+                Effect::Insight { index, key, data } => {
+                    let pushes = state.sync.set_record(index.name(), &key, data);
                     state.push(pushes);
                 }
                 Effect::Command(command) => {

@@ -17,9 +17,6 @@ use crate::cloud::{FlexCloud, with_faults};
 use crate::fault::HttpTarget;
 use crate::iam::{self, Validation};
 
-/// The version of Flex UI that the sandbox serves.
-pub(crate) const UI_VERSION: &str = "2.17.1";
-
 pub(crate) fn router(cloud: FlexCloud) -> Router {
     let router = Router::new()
         .route("/v1/Configuration", get(configuration))
@@ -44,6 +41,7 @@ pub(crate) fn page_router(cloud: FlexCloud) -> Router {
 
 async fn configuration(State(cloud): State<FlexCloud>) -> Json<Value> {
     let mut configuration = flex_configuration(cloud.settings(), &cloud.offline_activity_sid());
+    configuration["ui_version"] = json!(cloud.flex_ui_version());
     if let Some(attributes) = configuration["ui_attributes"].as_object_mut() {
         for (name, value) in cloud.ui_attributes() {
             if value.is_null() {
@@ -143,7 +141,7 @@ fn flex_configuration(settings: &Settings, offline_activity_sid: &str) -> Value 
         "taskrouter_offline_activity_sid": offline_activity_sid,
         "runtime_domain": "https://sandbox.twil.io",
         "service_version": "1.0.0",
-        "ui_version": UI_VERSION,
+        "ui_version": null,
         "ui_language": "en-US",
         "ui_attributes": { "version_compatibility": "yes", "holdfast": holdfast },
         "ui_dependencies": {},

@@ -23,7 +23,7 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 pub(crate) fn router(cloud: FlexCloud) -> Router {
     Router::new()
-        .route("/sandbox/flex-ui.js", get(flex_ui))
+        .route("/sandbox/flex-ui/{version}/flex-ui.js", get(flex_ui))
         .route("/sandbox/login", post(login))
         .route("/plugins/{name}/{version}/bundle.js", get(plugin))
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
@@ -33,12 +33,14 @@ pub(crate) fn router(cloud: FlexCloud) -> Router {
 
 /// Flex UI is one page with many addresses (`/agent-desktop/`, `/agent-desktop/WR...`, `/teams`): whatever is not data
 /// is the page.
-async fn page(uri: Uri) -> Response {
+async fn page(State(cloud): State<FlexCloud>, uri: Uri) -> Response {
     let is_data = ["/api/", "/plugins/", "/sandbox/"].iter().any(|prefix| uri.path().starts_with(prefix));
     if is_data {
         return iam::error(StatusCode::NOT_FOUND, 20404, "The sandbox does not serve this");
     }
-    let page = PAGE.replace("{{ACCOUNT_SID}}", account::ACCOUNT_SID);
+    let page = PAGE
+        .replace("{{ACCOUNT_SID}}", account::ACCOUNT_SID)
+        .replace("{{FLEX_UI_VERSION}}", &cloud.flex_ui_version());
     ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
 }
 
@@ -59,11 +61,11 @@ async fn login(State(cloud): State<FlexCloud>, Json(Known { token }): Json<Known
     Json(cloud.issue_token())
 }
 
-async fn flex_ui(State(cloud): State<FlexCloud>) -> Response {
-    let Some(path) = &cloud.settings().flex_bundle else {
-        return missing("The sandbox was started without a bundle of Flex UI.");
-    };
-    script(path, "private, max-age=3600").await
+async fn flex_ui(State(cloud): State<FlexCloud>, Path(version): Path<String>) -> Response {
+    match cloud.settings().flex_bundles.iter().find(|bundle| bundle.version == version) {
+        Some(bundle) => script(&bundle.path, "private, max-age=3600").await,
+        None => missing("The sandbox was started without a bundle of this version of Flex UI."),
+    }
 }
 
 async fn plugin(State(cloud): State<FlexCloud>, Path((name, version)): Path<(String, String)>) -> Response {

@@ -229,15 +229,19 @@ async fn validate(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !is_authentic(&headers) {
+    let Some(caller) = caller(&headers) else {
         cloud.log_iam("validate.unauthorized", json!({}));
         return error(StatusCode::UNAUTHORIZED, 20003, "Authenticate");
-    }
+    };
     if let Some(response) = wrong_account(&account, "validate") {
         cloud.log_iam("validate.wrong_account", json!({ "account": account }));
         return response;
     }
-    let Some(token) = token_of(&body) else {
+    let token = match caller {
+        Caller::Server => token_of(&body),
+        Caller::Browser { token } => Some(token),
+    };
+    let Some(token) = token else {
         return error(StatusCode::BAD_REQUEST, 20001, "Missing required parameter token in the post body");
     };
     let validation = Validation::of(&cloud.check_token(&token), cloud.roles());
@@ -272,17 +276,26 @@ pub(crate) fn wrong_account(account: &str, operation: &str) -> Option<Response> 
     })
 }
 
-/// Basic authentication with the account's auth token, or with an API key.
-fn is_authentic(headers: &HeaderMap) -> bool {
+/// Who asks by basic authentication: a server with the account's auth token or an API key, or an agent's browser, which
+/// says `token` and its Flex token.
+enum Caller {
+    Server,
+    Browser { token: String },
+}
+
+fn caller(headers: &HeaderMap) -> Option<Caller> {
     let credentials = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Basic "))
-        .and_then(|value| STANDARD.decode(value.trim()).ok())
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some((user, password)) = credentials.as_deref().and_then(|text| text.split_once(':')) else {
-        return false;
-    };
-    (user == account::ACCOUNT_SID && password == account::AUTH_TOKEN)
-        || (user == account::API_KEY_SID && password == account::API_KEY_SECRET)
+        // Flex UI 2.7 closes a bracket that it has not opened.
+        .and_then(|value| STANDARD.decode(value.trim().trim_end_matches(')')).ok())
+        .and_then(|bytes| String::from_utf8(bytes).ok())?;
+    match credentials.split_once(':')? {
+        (account::ACCOUNT_SID, account::AUTH_TOKEN) | (account::API_KEY_SID, account::API_KEY_SECRET) => {
+            Some(Caller::Server)
+        }
+        ("token", token) => Some(Caller::Browser { token: token.to_owned() }),
+        _ => None,
+    }
 }

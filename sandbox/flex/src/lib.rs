@@ -34,7 +34,9 @@ pub mod sync;
 pub mod taskrouter;
 mod twilsock;
 
-pub use api::{Command, FarEnd, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask};
+pub use api::{
+    Command, FarEnd, FlexBundle, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask,
+};
 pub use cloud::{FlexCloud, UnknownActivity};
 pub use event::Event;
 pub use fault::{Fault, FaultId, HttpTarget};

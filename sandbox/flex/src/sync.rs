@@ -170,6 +170,32 @@ pub struct Sync {
     made: u64,
     objects: HashMap<String, Object>,
     names: HashMap<(Kind, String), String>,
+    /// Records of Insights by index and key, and the live queries for them.
+    records: BTreeMap<(String, String), Value>,
+    queries: HashMap<String, Query>,
+}
+
+/// A live query, as far as Flex UI asks: all of an index, or what belongs to one worker.
+#[derive(Debug)]
+struct Query {
+    index: String,
+    worker: Option<String>,
+    subscribers: BTreeSet<SocketId>,
+}
+
+impl Query {
+    fn matches(&self, index: &str, record: &Value) -> bool {
+        self.index == index
+            && self.worker.as_ref().is_none_or(|worker| record["worker_sid"] == worker.as_str())
+    }
+}
+
+/// The worker that a query expression names, if it names one.
+fn worker_of(expression: &str) -> Option<String> {
+    let (_, rest) = expression.split_once("data.worker_sid")?;
+    let mut quoted = rest.split('"');
+    quoted.next().filter(|operator| operator.trim() == "==")?;
+    quoted.next().map(str::to_owned)
 }
 
 impl Sync {
@@ -195,8 +221,55 @@ impl Sync {
         self.objects.get_mut(&sid).map(|object| write_item(object, key, data, now)).unwrap_or_default()
     }
 
+    /// Writes a record of Insights, or with no data removes it, and tells whom a live query shows it.
+    pub fn set_record(&mut self, index: &str, key: &str, data: Option<Value>) -> Vec<Push> {
+        self.made += 1;
+        let revision = self.made;
+        let place = (index.to_owned(), key.to_owned());
+        let old = match &data {
+            Some(data) => self.records.insert(place, data.clone()),
+            None => self.records.remove(&place),
+        };
+        let Some(record) = data.as_ref().or(old.as_ref()) else { return Vec::new() };
+        let event_type = if data.is_some() { "live_query_item_updated" } else { "live_query_item_removed" };
+        let mut pushes = Vec::new();
+        for (sid, query) in self.queries.iter().filter(|(_, query)| query.matches(index, record)) {
+            let event = json!({
+                "query_id": sid,
+                "item_key": key,
+                "item_data": data,
+                "item_revision": revision.to_string(),
+                "last_event_id": revision,
+            });
+            pushes.extend(query.subscribers.iter().map(|socket| (*socket, envelope(event_type, 0, &event))));
+        }
+        pushes
+    }
+
+    fn query(&mut self, index: &str, body: &Value) -> Answer {
+        self.made += 1;
+        let sid = format!("QR{:032x}", self.made);
+        let query = Query {
+            index: index.to_owned(),
+            worker: worker_of(body["query_string"].as_str().unwrap_or_default()),
+            subscribers: BTreeSet::new(),
+        };
+        let revision = self.made.to_string();
+        let items: Vec<Value> = self
+            .records
+            .iter()
+            .filter(|((index, _), record)| query.matches(index, record))
+            .map(|((_, key), record)| json!({ "key": key, "data": record, "revision": revision }))
+            .collect();
+        self.queries.insert(sid.clone(), query);
+        Answer::ok(json!({ "query_id": sid, "items": items, "last_event_id": self.made }))
+    }
+
     /// Forgets a connection.
     pub fn disconnect(&mut self, socket: SocketId) {
+        for query in self.queries.values_mut() {
+            query.subscribers.remove(&socket);
+        }
         for object in self.objects.values_mut() {
             object.subscribers.remove(&socket);
         }
@@ -208,12 +281,7 @@ impl Sync {
         let post = request.method == "POST";
         match segments.as_slice() {
             ["v4", "Subscriptions"] if post => self.subscribe(socket, &request.body),
-            // Live queries, of which the agent's desktop needs none answered.
-            ["v3", "Insights", _, "Items"] => {
-                self.made += 1;
-                let query = format!("QR{:032x}", self.made);
-                (Answer::ok(json!({ "query_id": query, "items": [], "last_event_id": 0 })), Vec::new())
-            }
+            ["v3", "Insights", index, "Items"] => (self.query(index, &request.body), Vec::new()),
             ["v3", collection] if post => match Kind::of(collection) {
                 Some(kind) => (self.create(kind, &request.body, now), Vec::new()),
                 None => (Answer::not_found(20404, "unknown collection"), Vec::new()),
@@ -305,6 +373,13 @@ impl Sync {
                 "replay_status": "completed",
                 "last_event_id": object.as_ref().map_or(0, |object| object.revision),
             });
+            if let Some(query) = self.queries.get_mut(sid) {
+                if establish {
+                    query.subscribers.insert(socket);
+                } else {
+                    query.subscribers.remove(&socket);
+                }
+            }
             if let Some(object) = object {
                 if establish {
                     object.subscribers.insert(socket);
@@ -513,5 +588,26 @@ mod tests {
         assert_eq!(items.body["items"][0]["data"]["text"], "two");
         let (item, _) = sync.request(1, &request("GET", "/v3/Lists/messages/Items/0", Value::Null), now);
         assert_eq!(item.body["data"]["text"], "one");
+    }
+
+    #[test]
+    fn a_live_query_shows_the_records_of_its_worker_and_follows_them() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut sync = Sync::default();
+        sync.set_record("tr-reservation", "WR1", Some(json!({ "worker_sid": "WK1" })));
+        sync.set_record("tr-reservation", "WR2", Some(json!({ "worker_sid": "WK2" })));
+        let query = json!({ "query_string": "data.worker_sid == \"WK1\"", "type": "live_query" });
+        let (answer, _) = sync.request(3, &request("POST", "/v3/Insights/tr-reservation/Items", query), now);
+        let items = answer.body["items"].as_array().unwrap();
+        assert_eq!(items.iter().map(|item| item["key"].clone()).collect::<Vec<_>>(), ["WR1"]);
+        let sid = answer.body["query_id"].as_str().unwrap();
+        sync.request(3, &subscription("establish", sid), now);
+
+        assert!(sync.set_record("tr-reservation", "WR2", None).is_empty(), "another worker's");
+        let pushes = sync.set_record("tr-reservation", "WR3", Some(json!({ "worker_sid": "WK1" })));
+        assert_eq!((pushes[0].0, pushes[0].1["event_type"].clone()), (3, json!("live_query_item_updated")));
+        let pushes = sync.set_record("tr-reservation", "WR3", None);
+        assert_eq!(pushes[0].1["event_type"], "live_query_item_removed");
+        assert_eq!(pushes[0].1["event"]["item_key"], "WR3");
     }
 }

@@ -304,12 +304,13 @@ async fn every_address_of_the_agents_desktop_is_the_page_that_loads_flex() {
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let page = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let page = String::from_utf8(page.to_vec()).unwrap();
-        assert!(page.contains("/sandbox/flex-ui.js") && page.contains(account::ACCOUNT_SID));
+        assert!(page.contains("/sandbox/flex-ui/none/flex-ui.js") && page.contains(account::ACCOUNT_SID));
         assert!(!page.contains("{{"), "every placeholder is filled in");
     }
     let data = send(&cloud.router(), get("flex.twilio.com", "/api/v1/Unknown")).await;
     assert_eq!(data.status, StatusCode::NOT_FOUND, "data is never the page");
-    let bundle = cloud.router().oneshot(get("flex.twilio.com", "/sandbox/flex-ui.js")).await.unwrap();
+    let bundle =
+        cloud.router().oneshot(get("flex.twilio.com", "/sandbox/flex-ui/2.17.1/flex-ui.js")).await.unwrap();
     assert_eq!(bundle.status(), StatusCode::NOT_FOUND);
     let says = to_bytes(bundle.into_body(), usize::MAX).await.unwrap();
     assert!(String::from_utf8_lossy(&says).contains("without a bundle"), "a person sees what is missing");

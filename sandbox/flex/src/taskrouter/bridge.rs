@@ -151,6 +151,13 @@ fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Resu
                 machine.task(&sid, now)
             })
         }
+        ["Tasks", _, "Reservations", reservation]
+            if post && params.text("Instruction").as_deref() == Some("supervise") =>
+        {
+            let to = params.text("To");
+            cloud.apply(Input::Supervise { reservation_sid: (*reservation).to_owned(), to })?;
+            Ok(json!({ "sid": reservation }))
+        }
         ["Tasks", sid] => {
             if post {
                 let (attributes, status) = (params.attributes(), params.text("AssignmentStatus"));

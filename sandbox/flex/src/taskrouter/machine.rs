@@ -10,11 +10,15 @@
 //! A voice reservation is not accepted when Flex says so, but when the agent's telephone is answered: Flex sends the
 //! instruction `conference`, TaskRouter calls the worker, and both meet in a conference.
 
+pub(crate) mod colleague;
+
+use colleague::ColleagueCall;
 use jiff::{SignedDuration, Timestamp};
 use protocol::{CallSid, Identity};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::resource::{
@@ -94,6 +98,23 @@ pub enum Input {
     CustomerHungUp {
         /// The customer's leg, the agent's leg, or the task.
         sid: String,
+    },
+    /// The colleague takes a call.
+    ColleagueCall {
+        /// The customer's number.
+        from: String,
+    },
+    /// The colleague's call ends.
+    ColleagueHangsUp {
+        /// Any SID of the call.
+        sid: String,
+    },
+    /// The supervisor wants to listen to a call of the colleague.
+    Supervise {
+        /// The colleague's reservation.
+        reservation_sid: String,
+        /// Where to call the supervisor; absent: the worker's `contact_uri`.
+        to: Option<String>,
     },
     /// Says what customers do whom the agent calls from now on.
     FarEnd(FarEnd),
@@ -201,10 +222,39 @@ pub enum Effect {
         /// The item.
         data: Value,
     },
+    /// Write a record of Flex Insights' live queries, or with no data remove it.
+    Insight {
+        /// Of what.
+        index: Index,
+        /// Its key.
+        key: String,
+        /// The record.
+        data: Option<Value>,
+    },
     /// Ask the composing binary for something.
     Command(Command),
     /// Tell the log.
     Happened(Event),
+}
+
+/// What live queries ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Index {
+    /// `tr-worker`.
+    Workers,
+    /// `tr-reservation`.
+    Reservations,
+}
+
+impl Index {
+    /// Its name in a URL.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Workers => "tr-worker",
+            Self::Reservations => "tr-reservation",
+        }
+    }
 }
 
 /// Why a request is refused, as Twilio's REST API says it.
@@ -266,6 +316,17 @@ enum LegState {
     Dialling,
     Joined,
     Left,
+}
+
+impl LegState {
+    /// As the Sync map of a conference says it.
+    const fn participant_status(self) -> &'static str {
+        match self {
+            Self::Dialling => "connecting",
+            Self::Joined => "joined",
+            Self::Left => "left",
+        }
+    }
 }
 
 /// Where the customer is.
@@ -385,6 +446,7 @@ pub struct Machine {
     worker_version: u32,
     far_end: FarEnd,
     tasks: Vec<Task>,
+    colleague: Vec<ColleagueCall>,
 }
 
 impl Machine {
@@ -413,6 +475,7 @@ impl Machine {
             worker_version: 1,
             far_end: FarEnd::default(),
             tasks: Vec::new(),
+            colleague: Vec::new(),
             options,
         }
     }
@@ -449,6 +512,27 @@ impl Machine {
                 if kick {
                     self.kick(index, now, &mut effects);
                 }
+            }
+            Input::ColleagueCall { from } => {
+                let call = ColleagueCall {
+                    task_sid: self.sid("WT"),
+                    reservation_sid: self.sid("WR"),
+                    conference_sid: self.sid("CF"),
+                    customer_call_sid: self.call_sid(),
+                    agent_call_sid: self.call_sid(),
+                    from,
+                    created: now,
+                    listeners: Vec::new(),
+                };
+                call.begins(&mut effects);
+                self.colleague.push(call);
+            }
+            Input::ColleagueHangsUp { sid } => {
+                let index = self.colleagues_call(&sid)?;
+                self.colleague.remove(index).ends(&mut effects);
+            }
+            Input::Supervise { reservation_sid, to } => {
+                self.supervise(&reservation_sid, to, &mut effects)?;
             }
             Input::FarEnd(far_end) => self.far_end = far_end,
             Input::CustomerAnswers { sid } => {
@@ -662,6 +746,7 @@ impl Machine {
             },
             "activities": self.activities.iter().map(|a| a.name).collect::<Vec<_>>(),
             "tasks": tasks,
+            "colleague": self.colleague.iter().map(ColleagueCall::summary).collect::<Vec<_>>(),
         })
     }
 
@@ -945,6 +1030,9 @@ impl Machine {
                 self.cancel(index, None, now, effects);
             }
         }
+        for mut call in std::mem::take(&mut self.colleague) {
+            call.ends(effects);
+        }
         self.far_end = FarEnd::default();
         self.worker_attributes = self.options.worker_attributes.clone();
         self.worker_changed(now);
@@ -959,13 +1047,43 @@ impl Machine {
 
     // ---- The call ----
 
-    fn call_worker(
+    fn colleagues_call(&self, sid: &str) -> Result<usize, Refusal> {
+        let index = self.colleague.iter().position(|call| call.is_named(sid));
+        index.ok_or_else(|| Refusal::not_found(&format!("/Tasks/{sid}")))
+    }
+
+    fn supervise(
         &mut self,
-        index: usize,
+        reservation_sid: &str,
         to: Option<String>,
-        end_conference_on_exit: bool,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
+        let index = self.colleagues_call(reservation_sid)?;
+        let (to, parameters) = self.contact(to)?;
+        let call_sid = self.call_sid();
+        let call = &mut self.colleague[index];
+        call.listeners.push(Leg {
+            call_sid: call_sid.clone(),
+            state: LegState::Dialling,
+            hold: false,
+            muted: true,
+            end_conference_on_exit: false,
+        });
+        let data = json!({ "task_sid": call.task_sid, "to": to });
+        effects.push(happened("supervisor.called", Some(call_sid.as_str()), data));
+        effects.push(Effect::Command(Command::CallWorker {
+            call_sid,
+            to,
+            parameters,
+            from: call.from.clone(),
+            task_sid: call.task_sid.clone(),
+            reservation_sid: call.reservation_sid.clone(),
+        }));
+        Ok(())
+    }
+
+    /// Whom to call, and with which custom parameters.
+    fn contact(&self, to: Option<String>) -> Result<(Identity, BTreeMap<String, String>), Refusal> {
         let contact = self.worker_attributes.get("contact_uri").and_then(Value::as_str).unwrap_or_default();
         let to = to.unwrap_or_else(|| contact.to_owned());
         let (address, query) = to.split_once('?').unwrap_or((to.as_str(), ""));
@@ -978,6 +1096,17 @@ impl Machine {
             .filter_map(|pair| pair.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
+        Ok((identity, parameters))
+    }
+
+    fn call_worker(
+        &mut self,
+        index: usize,
+        to: Option<String>,
+        end_conference_on_exit: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let (identity, parameters) = self.contact(to)?;
         let call_sid = self.call_sid();
         let task = &mut self.tasks[index];
         let outbound = task.text("direction") == "outbound";
@@ -1004,6 +1133,10 @@ impl Machine {
     }
 
     fn leg_answered(&mut self, call_sid: &CallSid, now: Timestamp, effects: &mut Vec<Effect>) {
+        if let Some(call) = self.colleague.iter_mut().find(|call| call.listener(call_sid.as_str()).is_some())
+        {
+            return call.listener_answered(call_sid, effects);
+        }
         let Ok(index) = self.find(call_sid.as_str()) else { return };
         let task = &mut self.tasks[index];
         match task.leg_mut() {
@@ -1082,6 +1215,10 @@ impl Machine {
     }
 
     fn leg_ended(&mut self, call_sid: &CallSid, reason: LegEnd, now: Timestamp, effects: &mut Vec<Effect>) {
+        if let Some(call) = self.colleague.iter_mut().find(|call| call.listener(call_sid.as_str()).is_some())
+        {
+            return call.listener_left(call_sid, effects);
+        }
         let Ok(index) = self.find(call_sid.as_str()) else { return };
         let Some(leg) = self.tasks[index].leg() else { return };
         let (state, ends_conference) = (leg.state, leg.end_conference_on_exit);
@@ -1378,11 +1515,7 @@ fn agent_item(task: &Task) -> Option<Effect> {
         key: leg.call_sid.as_str().to_owned(),
         data: json!({
             "participant_type": "worker",
-            "status": match leg.state {
-                LegState::Dialling => "connecting",
-                LegState::Joined => "joined",
-                LegState::Left => "left",
-            },
+            "status": leg.state.participant_status(),
             "conference_sid": task.conference_sid,
             "call_sid": leg.call_sid,
             "hold": leg.hold,

@@ -413,6 +413,43 @@ fn a_write_that_names_an_old_version_is_refused_and_changes_nothing() {
     bench.give(write("2"));
 }
 
+/// A supervisor who asks to listen to the colleague's call, up to the answer.
+fn supervised() -> (Bench, CallSid, String) {
+    let mut bench = Bench::new();
+    bench.give(Input::ColleagueCall { from: "+15550140".to_owned() });
+    assert!(bench.pushes().is_empty(), "the agent is not told of a colleague's reservation");
+    let reservation_sid =
+        bench.machine.summary()["colleague"][0]["reservation_sid"].as_str().unwrap().to_owned();
+    bench.give(Input::Supervise { reservation_sid: reservation_sid.clone(), to: None });
+    let [Command::CallWorker { call_sid, to, from, .. }] = &bench.commands()[..] else {
+        panic!("{:?}", bench.said)
+    };
+    assert_eq!((to.as_str(), from.as_str()), ("ext_agent_40example_2Ecom", "+15550140"));
+    let call_sid = call_sid.clone();
+    bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+    (bench, call_sid, reservation_sid)
+}
+
+#[test]
+fn a_supervisor_is_called_and_listens_until_they_hang_up() {
+    let (mut bench, call_sid, _) = supervised();
+    assert_eq!(bench.commands(), [Command::SetLine { call_sid: call_sid.clone(), line: Line::Listening }]);
+    assert_eq!(bench.items(), HashMap::from([(call_sid.as_str().to_owned(), "joined".to_owned())]));
+    bench.give(Input::LegEnded { call_sid: call_sid.clone(), reason: LegEnd::Completed });
+    assert_eq!(bench.items(), HashMap::from([(call_sid.as_str().to_owned(), "left".to_owned())]));
+    assert_eq!(bench.machine.summary()["colleague"].as_array().unwrap().len(), 1, "the call goes on");
+}
+
+#[test]
+fn the_end_of_the_colleagues_call_ends_the_supervisors_leg() {
+    let (mut bench, call_sid, reservation_sid) = supervised();
+    bench.give(Input::ColleagueHangsUp { sid: reservation_sid.clone() });
+    assert_eq!(bench.commands(), [Command::EndLeg { call_sid }]);
+    assert!(bench.items().values().all(|status| status == "left"));
+    let again = bench.try_give(Input::Supervise { reservation_sid, to: None });
+    assert_eq!(again.unwrap_err().status, 404);
+}
+
 #[test]
 fn hold_reaches_the_conference_and_the_telephone() {
     let (mut bench, call_sid) = Bench::with_call();
