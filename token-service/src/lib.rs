@@ -14,10 +14,13 @@
 //! | [`http`] | what all routes have in common: request id, log line, headers, origin, time limits |
 //! | [`serve`] | listeners, readiness, graceful stop |
 //! | [`metrics`] | what is counted |
+//! | [`tls`] | the certificate, when the service ends TLS itself |
+//! | [`doctor`] | what an administrator still has to do |
 //! | [`log`] | the shape of the log |
 //! | [`outside`] | clock and randomness, as parameters |
 
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod limits;
 pub mod log;
@@ -27,6 +30,7 @@ pub mod outside;
 pub mod routes;
 pub mod serve;
 pub mod service;
+pub mod tls;
 pub mod upstream;
 pub mod validation;
 

@@ -20,14 +20,15 @@ use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, oneshot, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::{
@@ -36,6 +37,7 @@ use crate::{
     http::{self, AppState},
     outside::{Clock, SystemClock, SystemRandomness},
     routes::admin,
+    tls::Certificate,
 };
 
 /// How long a client may take to send the head of a request, from its first byte.
@@ -51,8 +53,11 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(12);
 /// The largest head of a request, in bytes: a Flex token and what browsers and proxies add.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// How often limits forget whom they need not remember.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often limits forget whom they need not remember, and the certificate's files are looked at.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the service until a signal (SIGTERM, ctrl-c) or, if so configured, the end of standard input; then finishes
 /// what is in progress. A second signal stops at once.
@@ -64,8 +69,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let random = Arc::new(SystemRandomness::prewarmed()?);
     let clients = http_clients(&config)?;
     let client = |base_url: &str| clients.get(base_url).cloned().unwrap_or_default();
-    let service = Service::new(config, &client, clock, random).context("iam_base_url")?;
+    let service = Service::new(config, &client, clock, random)?;
     let config = &service.config;
+    let certificate = config.tls.as_ref().map(Certificate::load).transpose()?;
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+    let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
 
     let public = TcpListener::bind(config.address).await.with_context(|| config.address.to_string())?;
     let private =
@@ -76,11 +84,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (ready, is_ready) = watch::channel(true);
     let admin = admin::router(is_ready.clone(), Arc::clone(&service.metrics));
     let stopped = stop_signal(config.exit_with_stdin)?;
-    let mut public = tokio::spawn(listen(public, http::router(state), config.max_connections, is_ready));
+    let mut public = tokio::spawn(listen(
+        public,
+        tls,
+        http::router(state),
+        config.max_connections,
+        is_ready,
+        Arc::clone(&service),
+    ));
     // The operator's port answers for as long as the process lives.
     let (_never_stops, always) = watch::channel(true);
-    let private = tokio::spawn(listen(private, admin, ADMIN_CONNECTIONS, always));
-    let housekeeping = tokio::spawn(forget(Arc::clone(&service)));
+    let private = tokio::spawn(listen(private, None, admin, ADMIN_CONNECTIONS, always, Arc::clone(&service)));
+    let housekeeping = tokio::spawn(keep_house(Arc::clone(&service), certificate, hangups()?));
 
     announce(&serde_json::json!({ "event": "ready", "port": port, "admin_port": admin_port }))?;
     tracing::info!(port, admin_port, "ready");
@@ -164,21 +179,55 @@ fn stdin_end() -> anyhow::Result<oneshot::Receiver<()>> {
     Ok(ended)
 }
 
-async fn forget(service: Arc<Service>) {
-    let mut ticks = interval(FORGET_EVERY);
+/// Resolves at each SIGHUP.
+fn hangups() -> anyhow::Result<mpsc::Receiver<()>> {
+    let (hung_up, hangups) = mpsc::channel(1);
+    #[cfg(unix)]
+    {
+        let mut sighup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+        tokio::spawn(async move { while sighup.recv().await.is_some() && hung_up.send(()).await.is_ok() {} });
+    }
+    #[cfg(not(unix))]
+    drop(hung_up);
+    Ok(hangups)
+}
+
+/// What is due every minute, and at SIGHUP: limits forget, and a changed certificate is read.
+async fn keep_house(
+    service: Arc<Service>,
+    certificate: Option<Arc<Certificate>>,
+    mut hangups: mpsc::Receiver<()>,
+) {
+    let mut ticks = interval(HOUSEKEEPING_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Some(()) = hangups.recv() => {}
+        }
         service.limits.forget_old();
+        match certificate.as_ref().map(|certificate| certificate.reload()) {
+            None | Some(Ok(false)) => {}
+            Some(Ok(true)) => {
+                service.metrics.certificate_reloaded(true);
+                tracing::info!("the certificate has changed");
+            }
+            Some(Err(error)) => {
+                service.metrics.certificate_reloaded(false);
+                tracing::error!(%error, "the certificate cannot be read again: going on with the one that was read");
+            }
+        }
     }
 }
 
 /// Accepts connections while `ready`; then lets those in progress finish, for at most [`DRAIN_TIMEOUT`].
 async fn listen(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     router: Router,
     max_connections: NonZeroU32,
     mut ready: watch::Receiver<bool>,
+    shared: Arc<Service>,
 ) {
     let permits = usize::try_from(max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
     let permits = Arc::new(Semaphore::new(permits));
@@ -215,26 +264,44 @@ async fn listen(
                 }
             })
         };
-        let io = TokioIo::new(Watched { stream, progress: Arc::clone(&progress) });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(IDLE_TIMEOUT)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(io, service);
-        let connection = graceful.watch(connection);
+        let (tls, watcher, connected) = (tls.clone(), graceful.watcher(), shared.metrics.connected());
         tokio::spawn(async move {
-            let _permit = permit;
-            tokio::select! {
-                ended = connection => if let Err(error) = ended {
-                    tracing::debug!(%error, "connection ended");
-                },
-                () = progress.head_too_slow() => tracing::debug!("connection closed: request head too slow"),
+            let _until_closed = (permit, connected);
+            let Some(tls) = tls else {
+                return converse(stream, progress, service, watcher).await;
+            };
+            match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                Ok(Ok(stream)) => converse(stream, progress, service, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%error, "connection closed: no TLS"),
+                Err(_elapsed) => tracing::debug!("connection closed: TLS handshake too slow"),
             }
         });
     }
     drop(listener);
     if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still in progress");
+    }
+}
+
+/// Serves one connection, until it is closed or a head takes too long.
+async fn converse<S, H>(stream: S, progress: Arc<Progress>, service: H, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible> + Send,
+    H::Future: Send,
+{
+    progress.begin();
+    let io = TokioIo::new(Watched { stream, progress: Arc::clone(&progress) });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(io, service);
+    tokio::select! {
+        ended = watcher.watch(connection) => if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        },
+        () = progress.head_too_slow() => tracing::debug!("connection closed: request head too slow"),
     }
 }
 
@@ -263,6 +330,11 @@ impl Progress {
     /// A new connection owes us a request at once.
     fn new() -> Self {
         Self { start: Instant::now(), head_since: AtomicU64::new(1), answering: false.into() }
+    }
+
+    /// From now on a head may be expected: TLS, if any, is agreed.
+    fn begin(&self) {
+        self.head_since.store(self.elapsed().saturating_add(1), Ordering::Relaxed);
     }
 
     fn elapsed(&self) -> u64 {
@@ -300,12 +372,12 @@ impl Progress {
 }
 
 /// A stream that says when bytes arrive.
-struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     progress: Arc<Progress>,
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: std::pin::Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -320,7 +392,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: std::pin::Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -12,7 +12,10 @@ use twilio::flex_token::{Credentials, FlexTokenError, InvalidBaseUrl, Validator}
 use crate::{
     Config,
     config::AccountConfig,
-    limits::{LimitedBy, Limits, Standing, Wait},
+    limits::{
+        LimitedBy, Limits, Standing, Wait,
+        shared::{InvalidRedisUrl, Shared},
+    },
     metrics::Metrics,
     mint::{Minted, Refusal},
     outside::{Clock, NoRandomness, Random},
@@ -92,6 +95,17 @@ pub enum ExchangeError {
     NoRandomness(#[from] NoRandomness),
 }
 
+/// Why the service cannot be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// The address of Twilio.
+    #[error("iam_base_url is {0}")]
+    BaseUrl(#[from] InvalidBaseUrl),
+    /// The address of Redis.
+    #[error(transparent)]
+    Redis(#[from] InvalidRedisUrl),
+}
+
 /// A token and what may still come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchanged {
@@ -102,16 +116,17 @@ pub struct Exchanged {
 }
 
 impl Service {
-    /// Puts the service together. `http` should come from [`twilio::flex_token::http_client`].
+    /// Puts the service together. `http` makes the client for a base URL, as [`twilio::flex_token::http_client`] does.
+    /// Must be called within a runtime when there is a Redis.
     ///
     /// # Errors
-    /// [`InvalidBaseUrl`] when the configured address of Twilio is none.
+    /// [`Unusable`] when the configured address of Twilio or of Redis is none.
     pub fn new(
         config: Config,
         http: &dyn Fn(&str) -> reqwest::Client,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-    ) -> Result<Arc<Self>, InvalidBaseUrl> {
+    ) -> Result<Arc<Self>, Unusable> {
         let metrics = Arc::new(Metrics::default());
         let account = |account: &AccountConfig| {
             let askers = account.credentials().into_iter().map(|credentials| {
@@ -121,11 +136,19 @@ impl Service {
             let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
             let askers = askers.collect::<Result<_, _>>()?;
             let flex_tokens = FlexTokens::new(askers, config.validation_cache, clock, metrics);
-            Ok(Account { config: account.clone(), flex_tokens })
+            Ok::<_, InvalidBaseUrl>(Account { config: account.clone(), flex_tokens })
         };
+        let shared = config.redis_url.as_ref().map(Shared::new).transpose()?;
+        let limits = Limits::new(
+            config.failures_per_minute,
+            config.mints_per_minute,
+            Arc::clone(&clock),
+            shared,
+            Arc::clone(&metrics),
+        );
         Ok(Arc::new(Self {
             accounts: config.accounts.iter().map(account).collect::<Result<_, _>>()?,
-            limits: Limits::new(config.failures_per_minute, config.mints_per_minute, Arc::clone(&clock)),
+            limits,
             spread: Mutex::default(),
             metrics,
             config,

@@ -76,6 +76,7 @@ impl Process {
         let mut log = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         timeout(Duration::from_secs(10), stderr.read_to_string(&mut log)).await.unwrap().unwrap();
+        support::assert_no_secret(&log);
         (timeout(Duration::from_secs(5), self.child.wait()).await.unwrap().unwrap().code(), log)
     }
 

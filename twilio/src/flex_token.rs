@@ -48,6 +48,14 @@ impl Credentials {
     }
 }
 
+impl Credentials {
+    /// Puts the credentials on a request (Basic authentication), which must go to Twilio.
+    #[must_use]
+    pub fn apply(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        request.basic_auth(&self.user, Some(self.password.expose()))
+    }
+}
+
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
@@ -213,10 +221,10 @@ impl Validator {
                 Unavailable::Transport
             })
         };
+        let request = self.http.post(self.endpoint.clone());
         let mut response = self
-            .http
-            .post(self.endpoint.clone())
-            .basic_auth(&self.credentials.user, Some(self.credentials.password.expose()))
+            .credentials
+            .apply(request)
             .header(header::CACHE_CONTROL, "no-cache")
             .json(&serde_json::json!({ "token": token.expose() }))
             .send()

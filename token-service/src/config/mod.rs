@@ -149,7 +149,9 @@ impl Config {
             u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
         };
         let base_url = |key, default: &str| {
-            let url = whole.text(key, "base URL (https://host[/path])", plain_url);
+            const EXPECTED: &str = "base URL (https://host[/path]; http only to a loopback address)";
+            let safe = |text: &str| plain_url(text).filter(|url| flex_token::is_safe_base_url(url));
+            let url = whole.text(key, EXPECTED, safe);
             url.unwrap_or_else(|| default.to_owned())
         };
         let tls_paths = (

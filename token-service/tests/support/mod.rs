@@ -4,7 +4,7 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of this")]
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     ffi::OsString,
     io::Write,
     net::SocketAddr,
@@ -129,13 +129,46 @@ pub fn capture_log() -> Log {
     INSTALL.call_once(|| {
         let subscriber = token_service::log::subscriber("trace".parse().unwrap(), || Log);
         tracing::subscriber::set_global_default(subscriber).unwrap();
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            // As the program does; a message of a test's own panic is for the developer.
+            tracing::error!(place = panic.location().map(tracing::field::display), "panic");
+            usual(panic);
+        }));
     });
+    WANTED.set(true);
     Log.text();
     Log
 }
 
 thread_local! {
     static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static CHECKED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static WANTED: Cell<bool> = const { Cell::new(false) };
+    static VOICE_TOKENS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Looks for every secret that tests use, in whatever they produce: "canary", also in base64 at each of its three
+/// offsets (Basic authentication), and the payloads and signatures of the Voice tokens that were minted on this thread.
+pub fn assert_no_secret(text: &str) {
+    for secret in ["canary", "Y2FuYXJ5", "NhbmFyeS", "jYW5hcn"] {
+        let line = text.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "a secret is shown");
+    }
+    VOICE_TOKENS.with_borrow(|tokens| {
+        for part in tokens.iter().flat_map(|token| token.split('.').skip(1)) {
+            assert!(!text.contains(part), "a Voice token is shown");
+        }
+    });
+}
+
+/// Greps what has been logged since this was last called; keeps it for whoever captures.
+fn check_log() {
+    let lines = LINES.take();
+    assert_no_secret(&String::from_utf8_lossy(&lines));
+    if WANTED.get() {
+        CHECKED.with_borrow_mut(|checked| checked.extend_from_slice(&lines));
+    }
 }
 
 pub struct Log;
@@ -143,7 +176,8 @@ pub struct Log;
 impl Log {
     /// What has been logged since this was last asked.
     pub fn text(&self) -> String {
-        String::from_utf8(LINES.take()).unwrap()
+        check_log();
+        String::from_utf8(CHECKED.take()).unwrap()
     }
 }
 
@@ -201,7 +235,29 @@ impl TestService {
             AUTH_TOKEN => Some(OsString::from(AUTH)),
             _ => None,
         };
-        let config = Config::new(Args::parse_from(all), &variable).unwrap();
+        Self::configured(Config::new(Args::parse_from(all), &variable).unwrap(), iam, random)
+    }
+
+    /// With the accounts of a file; `{iam}` in it becomes Twilio's address, `{secret}` a file with a secret.
+    pub async fn with_file(name: &str, text: &str) -> Self {
+        let iam = MockServer::start().await;
+        let directory = std::env::temp_dir().join(format!("token-service-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let (secret, file) = (directory.join("secret"), directory.join("settings.toml"));
+        std::fs::write(&secret, KEY_SECRET).unwrap();
+        let text = text.replace("{iam}", &iam.uri()).replace("{secret}", secret.to_str().unwrap());
+        std::fs::write(&file, text).unwrap();
+        let args = Args::parse_from(["token-service", "serve", "--config", file.to_str().unwrap()]);
+        let config = Config::new(args, &|_name| None).unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
+        Self::configured(config, iam, Arc::new(Counter::default()))
+    }
+
+    fn configured(config: Config, iam: MockServer, random: Arc<dyn Random>) -> Self {
+        // Every test of every file greps what it logs.
+        let wanted = WANTED.get();
+        let _log = capture_log();
+        WANTED.set(wanted);
         let clock = Arc::new(MockClock(AtomicU64::new(0)));
         let http = |base_url: &str| flex_token::http_client(base_url).unwrap();
         let service = Service::new(config, &http, Arc::clone(&clock) as _, random).unwrap();
@@ -236,12 +292,34 @@ impl TestService {
         let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         let answer = Answer { status: head.status, headers: head.headers, body };
         answer.check();
+        if let Ok(Value::Object(body)) = serde_json::from_str(&answer.body)
+            && let Some(Value::String(token)) = body.get("token")
+        {
+            VOICE_TOKENS.with_borrow_mut(|tokens| {
+                // The last few are enough: each is looked for at once.
+                if tokens.len() >= 3 {
+                    tokens.remove(0);
+                }
+                tokens.push(token.clone());
+            });
+        }
+        check_log();
         answer
     }
 
     /// The ordinary question.
     pub async fn ask(&self) -> Answer {
         self.send(question()).await
+    }
+}
+
+impl Drop for TestService {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            check_log();
+            assert_no_secret(&self.state.service.metrics.render());
+            assert_no_secret(&format!("{:?} {}", self.state.service.config, self.state.service.config));
+        }
     }
 }
 

@@ -3,6 +3,11 @@
 //! Failures are counted by client address: whoever tries out Flex tokens makes us ask Twilio, at our account's cost.
 //! Successes are counted by identity and not by address, because a whole contact centre can sit behind one.
 //! What costs Twilio no question (no token, a malformed body) is not counted.
+//!
+//! Each replica counts for itself, unless there is a Redis, in which all count together. While it does not answer, each
+//! replica counts for itself again: limits that are too generous are better than no tokens.
+
+pub mod shared;
 
 use std::{
     collections::HashMap,
@@ -21,7 +26,8 @@ use governor::{
 };
 use protocol::{AccountSid, Identity};
 
-use crate::outside::Clock;
+use crate::{metrics::Metrics, outside::Clock};
+use shared::{Count, Mode, Rate, Shared};
 
 /// Our clock, as the limiter wants it.
 #[derive(Clone)]
@@ -88,7 +94,10 @@ impl Standing {
 
 /// The counters.
 pub struct Limits {
+    shared: Option<Shared>,
+    metrics: Arc<Metrics>,
     clock: LimiterClock,
+    failures_rate: Rate,
     failures: Limiter<IpAddr, NoOpMiddleware<Nanos>>,
     /// Who has used up the failures, and until when.
     held: Mutex<HashMap<IpAddr, Nanos>>,
@@ -100,12 +109,23 @@ impl Limits {
     /// `failures_per_minute` for each client address, with twice as many at once; `mints_per_minute` for each identity,
     /// with as many at once.
     #[must_use]
-    pub fn new(failures_per_minute: NonZeroU32, mints_per_minute: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        failures_per_minute: NonZeroU32,
+        mints_per_minute: NonZeroU32,
+        clock: Arc<dyn Clock>,
+        shared: Option<Shared>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let clock = LimiterClock(clock);
+        let failures_rate =
+            Rate { per_minute: failures_per_minute, burst: failures_per_minute.saturating_mul(TWO) };
         let failures =
             Quota::per_minute(failures_per_minute).allow_burst(failures_per_minute.saturating_mul(TWO));
         let mints = Quota::per_minute(mints_per_minute);
         Self {
+            shared,
+            metrics,
+            failures_rate,
             failures: RateLimiter::new(failures, DashMapStateStore::default(), clock.clone()),
             held: Mutex::default(),
             mints: RateLimiter::new(mints, DashMapStateStore::default(), clock.clone()),
@@ -119,6 +139,9 @@ impl Limits {
     /// # Errors
     /// [`Wait`] when it has failed too often.
     pub async fn check_client(&self, client: IpAddr) -> Result<(), Wait> {
+        if let Some(count) = self.ask(&failure_key(client), self.failures_rate, Mode::Look).await {
+            return if count.wait.is_zero() { Ok(()) } else { Err(Wait(count.wait)) };
+        }
         let now = self.clock.now();
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         match held.get(&network(client)) {
@@ -129,6 +152,9 @@ impl Limits {
 
     /// This client has brought a Flex token that Twilio refused.
     pub async fn record_failure(&self, client: IpAddr) {
+        if self.ask(&failure_key(client), self.failures_rate, Mode::Add).await.is_some() {
+            return;
+        }
         let network = network(client);
         if let Err(not_until) = self.failures.check_key(&network) {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,11 +167,30 @@ impl Limits {
     /// # Errors
     /// [`Wait`] when it has had too many.
     pub async fn check_mint(&self, account: &AccountSid, identity: &Identity) -> Result<Standing, Wait> {
+        let (key, limit) = (format!("{account}:{identity}"), self.mints_per_minute);
+        let rate = Rate { per_minute: limit, burst: limit };
+        if let Some(count) = self.ask(&format!("mint:{key}"), rate, Mode::Take).await {
+            let standing = Standing { limit: limit.get(), remaining: count.remaining };
+            return if count.wait.is_zero() { Ok(standing) } else { Err(Wait(count.wait)) };
+        }
         let left = self
             .mints
-            .check_key(&format!("{account}:{identity}"))
+            .check_key(&key)
             .map_err(|not_until: NotUntil<Nanos>| Wait(not_until.wait_time_from(self.clock.now())))?;
-        Ok(Standing { limit: self.mints_per_minute.get(), remaining: left.remaining_burst_capacity() })
+        Ok(Standing { limit: limit.get(), remaining: left.remaining_burst_capacity() })
+    }
+
+    /// Redis' answer; `None` without one, or without an answer.
+    async fn ask(&self, key: &str, rate: Rate, mode: Mode) -> Option<Count> {
+        match self.shared.as_ref()?.count(key, rate, mode).await {
+            Ok(count) => Some(count),
+            Err(error) => {
+                self.metrics.shared_limits_failed();
+                // Its kind only: its text could repeat an address with a password.
+                tracing::warn!(kind = ?error.kind(), "Redis does not answer: this replica counts for itself");
+                None
+            }
+        }
     }
 
     /// Forgets whoever could start afresh anyway. To be called every minute or so, or memory grows.
@@ -162,6 +207,10 @@ impl Limits {
 }
 
 const TWO: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+
+fn failure_key(client: IpAddr) -> String {
+    format!("fail:{}", network(client))
+}
 
 /// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, since one host may have all of it.
 fn network(client: IpAddr) -> IpAddr {
@@ -194,7 +243,7 @@ mod tests {
     fn limits() -> (Limits, Arc<Seconds>) {
         let clock = Arc::new(Seconds::default());
         let per_minute = |n| NonZeroU32::new(n).unwrap();
-        (Limits::new(per_minute(10), per_minute(6), Arc::clone(&clock) as _), clock)
+        (Limits::new(per_minute(10), per_minute(6), Arc::clone(&clock) as _, None, Arc::default()), clock)
     }
 
     #[tokio::test]
