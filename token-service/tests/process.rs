@@ -229,6 +229,161 @@ async fn a_head_that_drips_is_cut_off_after_five_seconds_and_an_idle_connection_
 }
 
 #[tokio::test]
+async fn a_header_of_a_megabyte_is_refused_before_it_is_all_there_and_harms_nobody() {
+    let twilio = twilio(Duration::ZERO).await;
+    let process = start(&twilio.uri(), &[]).await;
+    for head in [
+        format!(
+            "POST /v1/voice/token HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+            "x".repeat(1 << 20)
+        ),
+        format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(1 << 20)),
+        format!("GET / HTTP/1.1\r\n{}\r\n", "x-a: b\r\n".repeat(130_000)),
+    ] {
+        let mut stream = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
+        // The service answers and hangs up before all of it is sent, which the sender may notice first.
+        let (mut reader, mut writer) = stream.split();
+        let mut answer = Vec::new();
+        let (_sent, _read) = timeout(Duration::from_secs(10), async {
+            tokio::join!(writer.write_all(head.as_bytes()), reader.read_to_end(&mut answer))
+        })
+        .await
+        .unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split(' ').nth(1).unwrap_or("hung up");
+        assert!(matches!(status, "400" | "414" | "431" | "hung up"), "{answer:.200}");
+    }
+    assert_eq!(process.ask().await.unwrap().0, 200);
+    process.signal("-TERM");
+    assert_eq!(process.ended().await.0, Some(0));
+}
+
+/// A certificate for localhost and its key in PEM, in a directory of its own.
+struct Pem {
+    directory: std::path::PathBuf,
+    trusted: reqwest::Certificate,
+}
+
+impl Pem {
+    fn new(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("token-service-tls-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let trusted = Self::write(&directory);
+        Self { directory, trusted }
+    }
+
+    fn write(directory: &std::path::Path) -> reqwest::Certificate {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(directory.join("chain.pem"), made.cert.pem()).unwrap();
+        std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap()
+    }
+
+    fn flags(&self) -> [String; 4] {
+        let file = |name: &str| self.directory.join(name).to_str().unwrap().to_owned();
+        ["--tls-certificate".into(), file("chain.pem"), "--tls-key".into(), file("key.pem")]
+    }
+}
+
+impl Drop for Pem {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+async fn over_tls(port: u16, trusted: &reqwest::Certificate) -> Option<u16> {
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([trusted.clone()]).build().unwrap();
+    let request = client
+        .post(format!("https://localhost:{port}/v1/voice/token"))
+        .bearer_auth(FLEX_TOKEN)
+        .header("origin", ORIGIN);
+    Some(request.send().await.ok()?.status().as_u16())
+}
+
+#[tokio::test]
+async fn it_speaks_tls_itself_if_told_to_and_takes_a_renewed_certificate_without_a_restart() {
+    let twilio = twilio(Duration::ZERO).await;
+    let mut pem = Pem::new("renewed");
+    let mut command = command(&twilio.uri());
+    command.args(pem.flags());
+    let process = ready(command).await;
+    assert_eq!(over_tls(process.port, &pem.trusted).await, Some(200));
+    let plain = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert!(plain.get(format!("http://127.0.0.1:{}/", process.port)).send().await.is_err());
+
+    let old = std::mem::replace(&mut pem.trusted, Pem::write(&pem.directory));
+    process.signal("-HUP");
+    let mut renewed = false;
+    for _ in 0..100 {
+        renewed = over_tls(process.port, &pem.trusted).await == Some(200);
+        if renewed {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(renewed);
+    assert_eq!(over_tls(process.port, &old).await, None);
+
+    // What cannot be used is told, and changes nothing.
+    std::fs::write(pem.directory.join("key.pem"), "canary").unwrap();
+    process.signal("-HUP");
+    let mut told = false;
+    for _ in 0..100 {
+        told = process.admin("/metrics").await.1.contains(r#"reloads_total{outcome="refused"} 1"#);
+        if told {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(told);
+    assert_eq!(over_tls(process.port, &pem.trusted).await, Some(200));
+    process.signal("-TERM");
+    let (code, log) = process.ended().await;
+    assert_eq!(code, Some(0));
+    assert!(log.contains("holds no private key in PEM"));
+}
+
+#[tokio::test]
+async fn a_client_that_dawdles_over_the_handshake_is_cut_off() {
+    let twilio = twilio(Duration::ZERO).await;
+    let pem = Pem::new("slow");
+    let mut command = command(&twilio.uri());
+    command.args(pem.flags());
+    let process = ready(command).await;
+    let mut silent = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
+    let read = timeout(Duration::from_secs(9), silent.read(&mut [0; 16])).await.unwrap();
+    assert_eq!(read.unwrap_or(0), 0);
+    process.signal("-TERM");
+    assert_eq!(process.ended().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn check_says_what_is_wrong_with_the_files_and_doctor_what_is_to_do() {
+    let pem = Pem::new("check");
+    let mut good = command("https://iam.twilio.com");
+    good.arg("check").args(pem.flags());
+    assert!(good.output().await.unwrap().status.success());
+    Pem::write(&pem.directory);
+    std::fs::write(pem.directory.join("chain.pem"), "canary").unwrap();
+    let mut bad = command("https://iam.twilio.com");
+    bad.arg("check").args(pem.flags());
+    let output = bad.output().await.unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("chain.pem holds no certificate in PEM") && !text.contains("canary"), "{text}");
+
+    let twilio = twilio(Duration::ZERO).await;
+    let mut doctor = command(&twilio.uri());
+    let url = twilio.uri();
+    doctor.args(["doctor", "--taskrouter-base-url", &url, "--flex-api-base-url", &url]);
+    let output = timeout(Duration::from_secs(30), doctor.output()).await.unwrap().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    support::assert_no_secret(&text);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("TO DO") && text.ends_with(" to do.\n"), "{text}");
+}
+
+#[tokio::test]
 async fn more_connections_than_allowed_wait_until_one_is_closed() {
     let twilio = twilio(Duration::ZERO).await;
     let process = start(&twilio.uri(), &["--max-connections", "1"]).await;

@@ -6,7 +6,7 @@
 //!
 //! Format: <https://www.twilio.com/docs/iam/access-tokens>; claim order as in twilio-node 3.84, 5.8 and 6.2.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -14,7 +14,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use protocol::{AccountSid, Identity, Secret, Timestamp};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
-use crate::{ApiKey, ApiKeySid, ApplicationSid};
+use crate::{ApiKey, ApiKeySid, ApplicationSid, WorkerSid};
 
 /// The longest life of a token, in seconds: a day less one second.
 ///
@@ -38,6 +38,10 @@ pub struct VoiceGrant {
     pub incoming: bool,
     /// May place calls through this TwiML application.
     pub outgoing: Option<OutgoingGrant>,
+    /// May have calls announced by push notifications of this credential (CR…).
+    pub push_credential_sid: Option<String>,
+    /// Tells one device of an identity from another.
+    pub endpoint_id: Option<String>,
 }
 
 /// The right to place calls.
@@ -45,13 +49,16 @@ pub struct VoiceGrant {
 pub struct OutgoingGrant {
     /// The application that decides what becomes of the call.
     pub application_sid: ApplicationSid,
+    /// What the application is told with each call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<BTreeMap<String, String>>,
 }
 
 impl VoiceGrant {
     /// May be called, may not call: what a second voice client of an agent needs, and no more.
     #[must_use]
     pub const fn incoming_only() -> Self {
-        Self { incoming: true, outgoing: None }
+        Self { incoming: true, outgoing: None, push_credential_sid: None, endpoint_id: None }
     }
 }
 
@@ -59,6 +66,8 @@ impl VoiceGrant {
 struct VoiceGrantJson {
     incoming: Option<Allow>,
     outgoing: Option<OutgoingGrant>,
+    push_credential_sid: Option<String>,
+    endpoint_id: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,6 +84,12 @@ impl Serialize for VoiceGrant {
         if let Some(outgoing) = &self.outgoing {
             map.serialize_entry("outgoing", outgoing)?;
         }
+        if let Some(sid) = &self.push_credential_sid {
+            map.serialize_entry("push_credential_sid", sid)?;
+        }
+        if let Some(id) = &self.endpoint_id {
+            map.serialize_entry("endpoint_id", id)?;
+        }
         map.end()
     }
 }
@@ -82,8 +97,75 @@ impl Serialize for VoiceGrant {
 impl<'de> Deserialize<'de> for VoiceGrant {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = VoiceGrantJson::deserialize(deserializer)?;
-        Ok(Self { incoming: json.incoming.is_some_and(|i| i.allow), outgoing: json.outgoing })
+        Ok(Self {
+            incoming: json.incoming.is_some_and(|i| i.allow),
+            outgoing: json.outgoing,
+            push_credential_sid: json.push_credential_sid,
+            endpoint_id: json.endpoint_id,
+        })
     }
+}
+
+/// What the token's holder may do with Video.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoGrant {
+    /// The one room, by name or SID; `None` for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
+}
+
+/// What the token's holder may do with Conversations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatGrant {
+    /// The service (IS…).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_sid: Option<String>,
+    /// Tells one device of an identity from another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+    /// The role (RL…) that the identity has in the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_role_sid: Option<String>,
+    /// For push notifications (CR…).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_credential_sid: Option<String>,
+}
+
+/// What the token's holder may do with Sync.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncGrant {
+    /// The service (IS…).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_sid: Option<String>,
+    /// Tells one device of an identity from another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+}
+
+/// What the token's holder may do with TaskRouter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRouterGrant {
+    /// The workspace (WS…).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_sid: Option<String>,
+    /// The worker as whom the holder acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_sid: Option<WorkerSid>,
+    /// `worker`, as a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+}
+
+/// Lets the token's holder play a media stream: what Twilio's API gave for it, in its own spelling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaybackGrant {
+    /// Always there, and empty as a rule.
+    pub request_credentials: Option<String>,
+    /// Where the stream is.
+    pub playback_url: String,
+    /// The stream (VJ…).
+    pub player_streamer_sid: String,
 }
 
 /// Who the token is for and what it permits.
@@ -94,6 +176,37 @@ pub struct Grants {
     /// The Voice grant; `None` when the token is of no use to a Voice client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voice: Option<VoiceGrant>,
+    /// Video.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<VideoGrant>,
+    /// Conversations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<ChatGrant>,
+    /// Sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_sync: Option<SyncGrant>,
+    /// TaskRouter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_router: Option<TaskRouterGrant>,
+    /// Live media.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub player: Option<PlaybackGrant>,
+}
+
+impl Grants {
+    /// Nothing but a name.
+    #[must_use]
+    pub const fn none(identity: Identity) -> Self {
+        Self {
+            identity,
+            voice: None,
+            video: None,
+            chat: None,
+            data_sync: None,
+            task_router: None,
+            player: None,
+        }
+    }
 }
 
 /// The claims of a token. Times are in whole seconds since the Unix epoch, as JWT has them.
@@ -158,7 +271,7 @@ impl<'k> AccessToken<'k> {
         let iat = now.as_millis() / 1000;
         let claims = Claims {
             jti: format!("{}-{iat}", key.sid()),
-            grants: Grants { identity, voice: None },
+            grants: Grants::none(identity),
             nbf: None,
             iat,
             exp: iat.saturating_add(DEFAULT_TTL_SECONDS),
@@ -166,6 +279,13 @@ impl<'k> AccessToken<'k> {
             sub: account_sid,
         };
         Self { key, region: None, claims }
+    }
+
+    /// Grants all of these instead of what was granted before; also replaces the identity.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.claims.grants = grants;
+        self
     }
 
     /// Grants Voice.

@@ -50,7 +50,6 @@ impl Credentials {
 
 impl Credentials {
     /// Puts the credentials on a request (Basic authentication), which must go to Twilio.
-    #[must_use]
     pub fn apply(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         request.basic_auth(&self.user, Some(self.password.expose()))
     }

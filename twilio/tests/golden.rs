@@ -75,7 +75,10 @@ fn a_token_with_everything_set_is_byte_for_byte_twilios_too() {
     let key = key();
     let application_sid = ApplicationSid::new(format!("AP{}", "3".repeat(32))).unwrap();
     let token = AccessToken::new(account(), &key, Identity::new("alice").unwrap(), at(SECOND))
-        .voice(VoiceGrant { incoming: true, outgoing: Some(OutgoingGrant { application_sid }) })
+        .voice(VoiceGrant {
+            outgoing: Some(OutgoingGrant { application_sid, params: None }),
+            ..VoiceGrant::incoming_only()
+        })
         .ttl_seconds(60)
         .not_before(SECOND + 5)
         .region("au1");

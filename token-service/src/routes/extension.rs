@@ -41,10 +41,12 @@ pub async fn file(State(state): State<AppState>, Path(name): Path<String>, reque
         |_io| StatusCode::NOT_FOUND.into_response(),
         axum::response::IntoResponse::into_response,
     );
-    // Browsers ask every few hours, with the version that they have: they must not be told an old one.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if is_package && response.status().is_success() {
-        response.headers_mut().insert(header::CONTENT_TYPE, PACKAGE_TYPE);
+    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        // Browsers ask every few hours, with the version that they have: they must not be told an old one.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if is_package {
+            response.headers_mut().insert(header::CONTENT_TYPE, PACKAGE_TYPE);
+        }
     }
     response
 }

@@ -324,7 +324,7 @@ impl Drop for TestService {
 }
 
 /// Headers that an answer may have. Whatever else turned up would be a leak, or an oversight.
-const ALLOWED_HEADERS: [&str; 26] = [
+const ALLOWED_HEADERS: [&str; 27] = [
     "content-range",
     "accept-ranges",
     "access-control-allow-headers",
@@ -340,6 +340,7 @@ const ALLOWED_HEADERS: [&str; 26] = [
     "cross-origin-resource-policy",
     "date",
     "deprecation",
+    "etag",
     "last-modified",
     "link",
     "ratelimit",

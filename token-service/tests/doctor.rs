@@ -1,0 +1,160 @@
+//! `doctor`: what it asks and what it says, against stand-ins for Twilio's endpoints.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
+
+mod support;
+
+use std::{ffi::OsString, time::Duration};
+
+use clap::Parser as _;
+use protocol::Timestamp;
+use serde_json::{Value, json};
+use support::{ACCOUNT, AUTH, KEY, KEY_SECRET, ORIGIN, invalid};
+use token_service::{
+    Config,
+    config::{API_KEY_SECRET, AUTH_TOKEN, Args},
+    doctor::examine,
+    outside::Clock,
+};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{basic_auth, method, path},
+};
+
+/// 2026-11-21T12:00:00Z, which is also what the stand-in says.
+const NOW: u64 = 1_795_262_400_000;
+
+struct At(u64);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0)
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+const WORKSPACE: &str = "WS44444444444444444444444444444444";
+
+fn activities(name: &str, available: bool) -> Value {
+    json!({"activities": [
+        {"friendly_name": "Available", "available": true},
+        {"friendly_name": name, "available": available},
+    ]})
+}
+
+/// Everything of Twilio's that the doctor asks, on one address.
+async fn twilio(validation: ResponseTemplate, activities: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    let validate = format!("/v1/Accounts/{ACCOUNT}/Tokens/validate");
+    Mock::given(method("POST")).and(path(validate)).respond_with(validation).mount(&server).await;
+    let configuration = json!({"taskrouter_workspace_sid": WORKSPACE});
+    Mock::given(path("/v1/Configuration"))
+        .and(basic_auth(ACCOUNT, AUTH))
+        .respond_with(ResponseTemplate::new(200).set_body_json(configuration))
+        .mount(&server)
+        .await;
+    Mock::given(path(format!("/v1/Workspaces/{WORKSPACE}/Activities")))
+        .and(basic_auth(ACCOUNT, AUTH))
+        .respond_with(activities)
+        .mount(&server)
+        .await;
+    let document = ResponseTemplate::new(200).set_body_string(r#"{"paths": {"/v1/voice/token": {}}}"#);
+    Mock::given(path("/openapi.json")).respond_with(document).mount(&server).await;
+    let dated = ResponseTemplate::new(404).insert_header("date", "Sat, 21 Nov 2026 12:00:00 GMT");
+    Mock::given(path("/")).respond_with(dated).mount(&server).await;
+    server
+}
+
+async fn says(server: &MockServer, flags: &[&str], now: u64) -> String {
+    let url = server.uri();
+    let mut all = vec!["token-service", "doctor", "--account-sid", ACCOUNT, "--api-key-sid", KEY];
+    for flag in ["--iam-base-url", "--taskrouter-base-url", "--flex-api-base-url"] {
+        all.extend([flag, &url]);
+    }
+    all.extend(flags);
+    let variable = |name: &str| match name {
+        API_KEY_SECRET => Some(OsString::from(KEY_SECRET)),
+        AUTH_TOKEN => Some(OsString::from(AUTH)),
+        _ => None,
+    };
+    let config = Config::new(Args::parse_from(all), &variable).unwrap();
+    let lines: Vec<String> = examine(&config, &At(now)).await.iter().map(ToString::to_string).collect();
+    let text = lines.join("\n").replace(&url, "URL");
+    support::assert_no_secret(&text);
+    text
+}
+
+fn good() -> (ResponseTemplate, ResponseTemplate) {
+    let validation = ResponseTemplate::new(200).set_body_json(invalid());
+    (validation, ResponseTemplate::new(200).set_body_json(activities("Voice Client Offline", false)))
+}
+
+#[tokio::test]
+async fn where_all_is_well_every_line_says_so() {
+    let (validation, activities) = good();
+    let server = twilio(validation, activities).await;
+    let url = server.uri();
+    let text = says(&server, &["--allowed-origin", ORIGIN, "--public-url", &url], NOW + 2000).await;
+    insta::assert_snapshot!(text, @r#"
+    ok    AC11111111111111111111111111111111: Twilio takes the auth token
+    ok    AC11111111111111111111111111111111: Twilio takes API key SK22222222222222222222222222222222
+    ok    AC11111111111111111111111111111111: this machine's clock agrees with Twilio's
+    ok    AC11111111111111111111111111111111: TaskRouter has the unavailable activity "Voice Client Offline"
+    ok    AC11111111111111111111111111111111: 1 extension(s) may ask
+    ok    TLS: 127.0.0.1:8787 is plain HTTP on this machine: TLS ends at a proxy
+    ok    public URL: URL leads to a token service
+    "#);
+}
+
+#[tokio::test]
+async fn whatever_is_missing_is_said_with_what_to_do() {
+    let no_login = ResponseTemplate::new(401).set_body_json(json!({"code": 20003}));
+    let server = twilio(no_login, ResponseTemplate::new(200).set_body_json(activities("Break", false))).await;
+    let flags = [
+        "--allowed-origin",
+        "https://desk.example",
+        "--allow-missing-origin",
+        "--legacy-generate-token",
+        "--host",
+        "0.0.0.0",
+        "--extension-dir",
+        "/nonexistent",
+    ];
+    let text = says(&server, &flags, NOW + 90_000).await;
+    insta::assert_snapshot!(text, @r#"
+    TO DO AC11111111111111111111111111111111: Twilio refuses the auth token (HTTP 401): create a new one in the Twilio Console, in the account's region, and set its secret
+    TO DO AC11111111111111111111111111111111: Twilio refuses API key SK22222222222222222222222222222222 (HTTP 401): create a new one in the Twilio Console, in the account's region, and set its secret
+    TO DO AC11111111111111111111111111111111: this machine's clock is 90 s off Twilio's: synchronise it (NTP)
+    TO DO AC11111111111111111111111111111111: create the unavailable activity "Voice Client Offline" (Twilio Console, TaskRouter, workspace WS44444444444444444444444444444444, Activities)
+    TO DO AC11111111111111111111111111111111: no extension may ask: add chrome-extension://<id of the extension> to allowed_origins
+    note  AC11111111111111111111111111111111: requests without an origin are served (allow_missing_origin)
+    note  AC11111111111111111111111111111111: /generateToken is served: it carries Flex tokens in URLs; switch it off after the migration
+    note  TLS: 0.0.0.0:8787 is plain HTTP for other machines: TLS must end at a proxy before it
+    note  public URL: not set (public_url): what the extension reaches is not checked
+    TO DO extension: /nonexistent/updates.xml is missing: put the packed extension there
+    "#);
+}
+
+#[tokio::test]
+async fn an_activity_that_is_available_and_a_twilio_that_answers_nothing_sensible_are_told() {
+    let wrong = ResponseTemplate::new(200).set_body_json(activities("Voice Client Offline", true));
+    let server = twilio(ResponseTemplate::new(500), wrong).await;
+    let text = says(&server, &["--allowed-origin", ORIGIN], NOW).await;
+    assert!(
+        text.contains("URL cannot be asked with the auth token (Flex tokens cannot")
+            || text.contains("(HTTP 500)"),
+        "{text}"
+    );
+    assert!(text.contains("is available, so calls would reach agents without a voice client"), "{text}");
+
+    let (validation, _) = good();
+    let server = twilio(validation, ResponseTemplate::new(403)).await;
+    let text = says(&server, &["--allowed-origin", ORIGIN, "--public-url", "http://127.0.0.1:1"], NOW).await;
+    assert!(
+        text.contains("TO DO AC11111111111111111111111111111111: TaskRouter's activities cannot be read"),
+        "{text}"
+    );
+    assert!(text.contains("TO DO public URL: http://127.0.0.1:1 cannot be reached from here"), "{text}");
+}
