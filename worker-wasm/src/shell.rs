@@ -415,7 +415,7 @@ fn show(badge: Badge) {
         Badge::Connecting => ("…", GREY, webext::message("badge_connecting")),
         Badge::Ready => ("✓", GREEN, webext::message("badge_ready")),
         Badge::OnCall => ("●", GREEN, webext::message("badge_on_call")),
-        Badge::Muted => ("●", AMBER, webext::message("badge_muted")),
+        Badge::Muted => ("✕", AMBER, webext::message("badge_muted")),
         Badge::Problem => ("!", RED, webext::message("badge_problem")),
     };
     webext::action::set_badge(text, color);
