@@ -19,11 +19,6 @@ use token_service::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// A tenth less time for each answer than with the system's allocator, and it works as well with musl's C library, whose
-/// own allocator is slow.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
