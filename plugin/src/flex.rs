@@ -4,12 +4,15 @@
 //! What is public API of Flex is bound as methods. Flex's store is read by path, because every step of a path
 //! may be missing while Flex starts or runs degraded.
 
-use js_sys::{Array, Function, Map, Object, Promise, Reflect};
+use std::collections::BTreeMap;
+
+use js_sys::{Array, Function, JSON, Map, Object, Promise, Reflect};
 use protocol::page::FlexToken;
 use protocol::{AccountSid, Secret};
 use wasm_bindgen::prelude::*;
 
-use crate::machine::{ActiveCall, Activity, FlexView, Settings, VoiceTask};
+use crate::machine::words::Text;
+use crate::machine::{ActiveCall, Activity, ActivityChoice, FlexView, Settings, VoiceTask};
 
 #[wasm_bindgen]
 extern "C" {
@@ -52,6 +55,10 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub fn add(this: &ContentStore, element: &JsValue, options: &Object) -> Result<(), JsValue>;
 
+    /// Emotion's higher-order component: gives a component Flex's theme as `props.theme`.
+    #[wasm_bindgen(method, catch, js_name = withTheme)]
+    pub fn with_theme(this: &Flex, component: &JsValue) -> Result<JsValue, JsValue>;
+
     /// Flex's judgement of tasks.
     pub type TaskHelper;
     #[wasm_bindgen(method, catch, js_name = isCallTask)]
@@ -85,17 +92,22 @@ extern "C" {
     pub type WorkerClient;
     #[wasm_bindgen(method, catch, js_name = setAttributes)]
     pub fn set_attributes(this: &WorkerClient, attributes: &Object) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = createTask)]
+    pub fn create_task(
+        this: &WorkerClient,
+        to: &str,
+        from: &str,
+        workflow_sid: &str,
+        queue_sid: &str,
+        options: &Object,
+    ) -> Result<Promise, JsValue>;
 
     /// The page's React, which Flex has put on the window before it loads plugins.
     #[wasm_bindgen(catch, js_namespace = React, js_name = createElement)]
     pub fn create_element(kind: &JsValue, props: &Object, child: &JsValue) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(catch, js_namespace = React, js_name = createElement)]
-    pub fn create_element2(
-        kind: &JsValue,
-        props: &Object,
-        a: &JsValue,
-        b: &JsValue,
-    ) -> Result<JsValue, JsValue>;
+    /// The same for many children, which are told apart by their place.
+    #[wasm_bindgen(catch, variadic, js_namespace = React, js_name = createElement)]
+    pub fn create_element_of(kind: &JsValue, props: &Object, children: &Array) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_namespace = React, js_name = useState)]
     pub fn use_state(initial: &JsValue) -> Result<Array, JsValue>;
     #[wasm_bindgen(catch, js_namespace = React, js_name = useEffect)]
@@ -114,7 +126,7 @@ pub fn at(root: &JsValue, path: &[&str]) -> JsValue {
     value
 }
 
-fn text(root: &JsValue, path: &[&str]) -> Option<String> {
+pub fn text(root: &JsValue, path: &[&str]) -> Option<String> {
     at(root, path).as_string()
 }
 
@@ -149,14 +161,73 @@ impl Manager {
             .or_else(|| text(&self.state(), &["config", "sso", "accountSid"]))
     }
 
-    /// `ui_attributes.holdfast` of the Flex configuration; the default when it is missing or not an object.
-    pub fn settings(&self) -> Settings {
-        let settings = at(self.as_ref(), &["serviceConfiguration", "ui_attributes", "holdfast"]);
-        if settings.is_object() {
-            serde_wasm_bindgen::from_value(settings).unwrap_or_default()
-        } else {
-            Settings::default()
+    /// `ui_attributes.holdfast` of the Flex configuration, completed by `defaults`.
+    pub fn settings(&self, defaults: Settings) -> Settings {
+        let found = at(self.as_ref(), &["serviceConfiguration", "ui_attributes", "holdfast"]);
+        let mut settings = defaults;
+        for name in Settings::NAMES {
+            let value = at(&found, &[name]);
+            if value.is_undefined() || value.is_null() {
+                continue;
+            }
+            match value.as_string() {
+                Some(text) => {
+                    if let Some(field) = settings.field(name) {
+                        *field = Some(text);
+                    }
+                }
+                None => settings.not_text.push(name),
+            }
         }
+        settings
+    }
+
+    /// The language that Flex speaks, as a tag such as `es-MX`.
+    pub fn language(&self) -> Option<String> {
+        text(self.as_ref(), &["localization", "localeTag"])
+            .or_else(|| web_sys::window().and_then(|window| window.navigator().language()))
+    }
+
+    /// The plugin's texts that an administrator has replaced, by their keys.
+    pub fn own_texts(&self) -> BTreeMap<String, String> {
+        let strings = at(self.as_ref(), &["strings"]);
+        Text::ALL
+            .iter()
+            .filter_map(|one| Some((one.key().to_owned(), text(&strings, &[one.key()])?)))
+            .collect()
+    }
+
+    /// The worker's SID.
+    pub fn worker_sid(&self) -> Option<String> {
+        text(&self.state(), &["worker", "worker", "sid"])
+            .or_else(|| text(self.as_ref(), &["workerClient", "sid"]))
+    }
+
+    /// Creates an outbound voice task, as Flex's own `StartOutboundCall` does.
+    ///
+    /// # Errors
+    /// When Flex is not set up for outbound calls, or TaskRouter's client refuses at once.
+    pub fn dial(&self, payload: &JsValue) -> Result<Promise, JsValue> {
+        let client = self.worker_client().ok_or_else(|| JsValue::from_str("no worker client"))?;
+        let flow = at(self.as_ref(), &["serviceConfiguration", "outbound_call_flows", "default"]);
+        let named = |key: &str, default: &str| {
+            text(payload, &[key])
+                .or_else(|| text(&flow, &[default]))
+                .ok_or_else(|| JsValue::from_str(&format!("no {default} for outbound calls")))
+        };
+        let to = text(payload, &["destination"]).ok_or_else(|| JsValue::from_str("no destination"))?;
+        let given = at(payload, &["taskAttributes"]);
+        let attributes = Object::new();
+        if let Some(given) = given.dyn_ref::<Object>() {
+            Object::assign(&attributes, given);
+        }
+        set(&attributes, "direction", &JsValue::from_str("outbound"));
+        let options = object(&[
+            ("attributes", attributes.into()),
+            ("taskChannelUniqueName", JsValue::from_str("voice")),
+        ]);
+        let (from, queue) = (named("callerId", "caller_id")?, named("queueSid", "queue_sid")?);
+        client.create_task(&to, &from, &named("workflowSid", "workflow_sid")?, &queue, &options)
     }
 
     /// A worker attribute, as the store has it, or before that TaskRouter's client.
@@ -176,19 +247,23 @@ impl Manager {
         Some(FlexToken { token: Secret::new(text(&payload, &["token"])?), account_sid, expiration })
     }
 
-    /// Sets one worker attribute and keeps the others: TaskRouter replaces all by what it is given.
+    /// Sets the worker attribute `contact_uri` and keeps the others: TaskRouter replaces all by what it is given.
+    /// `others`: these instead of what TaskRouter's client holds.
     ///
     /// The live object is copied, never changed: a failed request would leave it wrong for everybody.
     ///
     /// # Errors
     /// When TaskRouter's client has no attributes yet (writing would wipe them), or refuses at once.
-    pub fn set_worker_attribute(&self, name: &str, value: &JsValue) -> Result<Promise, JsValue> {
+    pub fn set_contact_uri(&self, uri: &str, others: Option<&str>) -> Result<Promise, JsValue> {
         let client = self.worker_client().ok_or_else(|| JsValue::from_str("no worker client"))?;
-        let attributes = at(client.as_ref(), &["attributes"]);
-        let live = attributes.dyn_ref::<Object>().filter(|live| Object::keys(live).length() > 0);
+        let known = match others {
+            Some(json) => JSON::parse(json)?,
+            None => at(client.as_ref(), &["attributes"]),
+        };
+        let live = known.dyn_ref::<Object>().filter(|live| Object::keys(live).length() > 0);
         let copy =
             Object::assign(&Object::new(), live.ok_or_else(|| JsValue::from_str("no worker attributes"))?);
-        set(&copy, name, value);
+        set(&copy, "contact_uri", &JsValue::from_str(uri));
         client.set_attributes(&copy)
     }
 
@@ -202,14 +277,21 @@ impl Manager {
 pub fn view(flex: &Flex, manager: &Manager, ours: Option<&Object>) -> FlexView {
     let state = manager.state();
     let worker = at(&state, &["worker"]);
+    let current = activity(&at(&worker, &["activity"]));
+    let offline = text(manager.as_ref(), &["serviceConfiguration", "taskrouter_offline_activity_sid"]);
     let mut view = FlexView {
-        activity: activity(&at(&worker, &["activity"])),
+        enabled: manager.worker_attribute("extensionVoiceClientEnabled").as_bool() == Some(true),
         contact_uri: text(&worker, &["attributes", "contact_uri"]),
+        other_attributes: other_attributes(&at(&worker, &["attributes"])),
         active_call: match at(&state, &["phone", "activeCall"]) {
             call if call.is_undefined() || call.is_null() => ActiveCall::None,
             call if ours.is_some_and(|ours| Object::is(ours, &call)) => ActiveCall::Ours,
             _ => ActiveCall::Foreign,
         },
+        own_voice_impaired: at(&state, &["session", "degraded"]).is_truthy()
+            || !at(&state, &["phone", "listener", "isMicrophoneSet"]).is_truthy(),
+        offline: current.as_ref().is_some_and(|current| Some(&current.sid) == offline.as_ref()),
+        activity: current,
         ..FlexView::default()
     };
     if let Some(activities) = at(&worker, &["activities"]).dyn_ref::<Map>() {
@@ -233,6 +315,25 @@ pub fn is_call(flex: &Flex, task: &JsValue) -> bool {
     task.is_object() && flex.task_helper().is_call_task(task).unwrap_or(false)
 }
 
+/// All worker attributes but `contact_uri`, as JSON.
+fn other_attributes(attributes: &JsValue) -> String {
+    let Some(attributes) = attributes.dyn_ref::<Object>() else { return String::new() };
+    let others = Object::assign(&Object::new(), attributes);
+    if Reflect::delete_property(&others, &JsValue::from_str("contact_uri")).is_err() {
+        return String::new();
+    }
+    JSON::stringify(&others).ok().and_then(|json| json.as_string()).unwrap_or_default()
+}
+
+/// The activity that `SetActivity` is about to choose.
+pub fn activity_choice(payload: &JsValue) -> ActivityChoice {
+    ActivityChoice {
+        sid: text(payload, &["activitySid"]),
+        name: text(payload, &["activityName"]),
+        available: at(payload, &["activityAvailable"]).as_bool(),
+    }
+}
+
 fn activity(value: &JsValue) -> Option<Activity> {
     Some(Activity {
         sid: text(value, &["sid"])?,
@@ -254,6 +355,17 @@ fn voice_task(task: &JsValue, me: Option<&str>) -> VoiceTask {
         worker_call_sid: mine
             .or_else(|| text(task, &["attributes", "conference", "participants", "worker"]))
             .filter(|sid| !sid.is_empty()),
+        on_hold: on_hold(task),
         from: text(task, &["attributes", "from"]).or_else(|| text(task, &["attributes", "name"])),
     }
+}
+
+/// Whether the customer is on hold; `None` while Flex does not know the conference.
+fn on_hold(task: &JsValue) -> Option<bool> {
+    let participants = at(task, &["conference", "participants"]);
+    participants
+        .dyn_ref::<Array>()?
+        .iter()
+        .find(|one| text(one, &["participantType"]).as_deref() == Some("customer"))
+        .and_then(|customer| at(&customer, &["onHold"]).as_bool())
 }

@@ -1,29 +1,35 @@
 //! All decisions of the plugin: a pure state machine, without browser, clock or promises.
 //!
-//! Four concerns, each in a module of its own, meet in [`Machine::handle`]: the [`link`] to the extension,
-//! the worker's [`contact`] address, the agent's [`activity`], and the [`call`] that stands in for the
-//! extension's in Flex's store. After every event each of them is *stepped*: it compares what is with what
+//! Five concerns, each in a module of its own, meet in [`Machine::handle`]: the [`link`] to the extension,
+//! the worker's [`contact`] address, the agent's [`activity`], the [`call`] that stands in for the
+//! extension's in Flex's store, and what only Flex knows of it ([`hold`]). After every event each of them is *stepped*: it compares what is with what
 //! should be and orders the difference, so that no order of events can leave them apart for longer than the
 //! next event.
 
-use protocol::page::{CallRef, Configure, Heartbeat, SendDigits, SetMute, ToExtension, ToPage};
+use protocol::page::{
+    CallRef, Configure, Heartbeat, SelectAudioDevice, SendDigits, SetMute, SetVolume, ToExtension, ToPage,
+};
 use protocol::state::ClientState;
 use protocol::{
-    AccountSid, CallPhase, CallSid, DEFAULT_IDENTITY_PREFIX, DtmfDigits, Identity, IdentityPrefix,
-    PROTOCOL_VERSION, ProblemCode, Status, Timestamp,
+    AccountSid, AudioKind, CallPhase, CallSid, DEFAULT_IDENTITY_PREFIX, DtmfDigits, Identity, IdentityPrefix,
+    PROTOCOL_VERSION, ProblemCode, Status, Timestamp, TokenUrl,
 };
-use serde::Deserialize;
 
 use self::activity::ActivityKeeper;
 use self::call::CallKeeper;
-use self::contact::ContactKeeper;
+use self::contact::{ContactKeeper, Goal, same_client};
+use self::hold::HoldTeller;
 use self::link::Link;
+pub use self::view::StatusLine;
 pub use self::voice::{Voice, Why};
+use self::words::{Text, Words};
 
 pub mod activity;
 pub mod call;
 pub mod contact;
+pub mod hold;
 pub mod link;
+pub mod view;
 pub mod voice;
 pub mod words;
 
@@ -37,29 +43,55 @@ pub const TICK_MS: u32 = 500;
 /// other.
 pub const DEFAULT_OFFLINE_ACTIVITY: &str = "Voice Client Offline";
 
-/// `ui_attributes.holdfast` of the Flex configuration, as it was found there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+/// An extension that has been away for this long is gone for good: calls go to Flex's own client again. An update of the
+/// extension takes a few seconds.
+pub const GONE_MS: u64 = 10_000;
+
+/// A hang-up before the call has come waits for it this long.
+const HANG_UP_WAITS_MS: u64 = 10_000;
+
+/// `ui_attributes.holdfast` of the Flex configuration, as it was found there, completed by the build's defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Where the extension exchanges Flex tokens for Voice tokens. Required; judged by the extension.
+    /// `token_service_url`: where the extension exchanges Flex tokens for Voice tokens. Required.
     pub token_service_url: Option<String>,
-    /// What the extension's identities start with; [`DEFAULT_IDENTITY_PREFIX`] when absent.
+    /// `identity_prefix`: what the extension's identities start with; [`DEFAULT_IDENTITY_PREFIX`] when absent.
     pub identity_prefix: Option<String>,
-    /// The activity's name; [`DEFAULT_OFFLINE_ACTIVITY`] when absent.
+    /// `offline_activity`: the activity's name; [`DEFAULT_OFFLINE_ACTIVITY`] when absent.
     pub offline_activity: Option<String>,
+    /// `call_controls`: `store` (the default) to put the extension's call into Flex's store, `actions` to replace Flex's
+    /// documented actions instead, for a Flex in which the former does not work.
+    pub call_controls: Option<String>,
+    /// The settings that are there and are no text.
+    pub not_text: Vec<&'static str>,
+}
+
+impl Settings {
+    /// The names of all settings.
+    pub const NAMES: [&'static str; 4] =
+        ["token_service_url", "identity_prefix", "offline_activity", "call_controls"];
+
+    /// A setting by its name.
+    pub fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "token_service_url" => Some(&mut self.token_service_url),
+            "identity_prefix" => Some(&mut self.identity_prefix),
+            "offline_activity" => Some(&mut self.offline_activity),
+            "call_controls" => Some(&mut self.call_controls),
+            _ => None,
+        }
+    }
 }
 
 /// What is known when the plugin starts, and does not change until the page is reloaded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Boot {
-    /// The worker attribute `extensionVoiceClientEnabled` is `true`.
-    pub enabled: bool,
     /// The account's SID, as Flex names it.
     pub account_sid: String,
     /// The plugin's settings.
     pub settings: Settings,
-    /// The activity to go back to, remembered by this tab before it was reloaded.
-    pub remembered_activity: Option<String>,
+    /// How to speak to the agent.
+    pub words: Words,
     /// What Flex's store holds now.
     pub flex: FlexView,
 }
@@ -82,6 +114,8 @@ pub struct VoiceTask {
     pub worker_call_sid: Option<String>,
     /// The customer, as the task names it.
     pub from: Option<String>,
+    /// Flex holds the customer; `None` while it does not know.
+    pub on_hold: Option<bool>,
 }
 
 /// Whose call is `flex.phone.activeCall` in Flex's store.
@@ -99,18 +133,28 @@ pub enum ActiveCall {
 /// What the machine needs to see of Flex's store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlexView {
+    /// The worker attribute `extensionVoiceClientEnabled` is `true`.
+    pub enabled: bool,
     /// The agent's activity.
     pub activity: Option<Activity>,
     /// All the workspace's activities.
     pub activities: Vec<Activity>,
     /// The worker attribute `contact_uri`.
     pub contact_uri: Option<String>,
+    /// All other worker attributes, as JSON. Compared and given back, never read.
+    pub other_attributes: String,
+    /// The activity to go back to, as this browser remembers it for this worker.
+    pub remembered_activity: Option<String>,
     /// The live voice task, if any.
     pub voice_task: Option<VoiceTask>,
     /// A reservation waits to be accepted. TaskRouter refuses to make a worker unavailable meanwhile.
     pub reservation_pending: bool,
     /// Whose call is in the store.
     pub active_call: ActiveCall,
+    /// Flex's own softphone is degraded or has no microphone: Flex would not start an outbound call, without a word.
+    pub own_voice_impaired: bool,
+    /// The agent is in the workspace's own *Offline*, in which Flex starts no calls.
+    pub offline: bool,
 }
 
 /// What happened.
@@ -148,6 +192,12 @@ pub enum Event {
     Digits(String),
     /// What the agent was about to do was stopped, because [`Machine::refuses`] said so.
     Refused(Intent),
+    /// An outbound call was not started, and this says why.
+    NotDialed(Text),
+    /// The agent chose a microphone or speaker; `None` for the system's choice.
+    ChooseDevice(AudioKind, Option<String>),
+    /// The agent chose a volume, in percent.
+    ChooseVolume(u8),
 }
 
 /// What is to be done. The shell carries these out in order.
@@ -158,10 +208,15 @@ pub enum Command {
     /// Post FLEX_TOKEN with the token that Flex's store holds at that moment.
     PostToken(AccountSid),
     /// Set the worker attribute `contact_uri`, keeping all others. Answer with [`Event::ContactUriSet`].
-    SetContactUri(String),
+    SetContactUri {
+        /// What to set.
+        uri: String,
+        /// The other attributes as JSON, where they are known better than from what Flex holds now.
+        others: Option<String>,
+    },
     /// Invoke Flex's `SetActivity` with this SID.
     SetActivity(String),
-    /// Keep the SID of the activity to go back to over a reload of this tab, or forget it.
+    /// Keep the SID of the activity to go back to, in this browser and for this worker, or forget it.
     Remember(Option<String>),
     /// Put a call-like object into Flex's store (`PHONE_ADD_CALL`). Answer with [`Event::CallInstalled`].
     InstallCall(StandIn),
@@ -171,14 +226,13 @@ pub enum Command {
     ShowPhase(CallPhase),
     /// Our call is over: take it out of Flex's store (`PHONE_REMOVE_CALL`) if it is there.
     RemoveCall,
-    /// Replace the actions `HangupCall`, `ToggleMute`, `SendDTMFDigits` and, for live calls, `WrapupTask`,
-    /// because the store does not take our call. Ordered once; from then on [`Machine::takes_over`] says for
-    /// each use whether it is for us.
+    /// Replace the actions that act on the store's call ([`Control`]), because the store does not take ours. Ordered once;
+    /// from then on [`Machine::takes_over`] says for each use whether it is for us.
     TakeOverActions,
     /// Show a short notification.
     Notify(Severity, String),
-    /// Show this in the header.
-    ShowStatus(StatusLine),
+    /// Show this in the header; `None`: nothing.
+    ShowStatus(Option<Box<StatusLine>>),
 }
 
 /// The call that stands in for the extension's in Flex's store.
@@ -203,17 +257,6 @@ pub enum Severity {
     Warning,
 }
 
-/// The item in Flex's header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusLine {
-    /// What it is about, for colour and symbol.
-    pub tone: Tone,
-    /// The line itself. Says everything that the colour says.
-    pub text: String,
-    /// More, for the tooltip.
-    pub title: String,
-}
-
 /// What a status line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -228,12 +271,55 @@ pub enum Tone {
 }
 
 /// What the agent is about to do that needs the voice client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// Accept a voice task (`AcceptTask`).
     AcceptCall,
     /// Call somebody (`StartOutboundCall`).
     DialOut,
+    /// Listen to a colleague's call (`MonitorCall`).
+    Monitor,
+    /// Choose the activity that is for agents without voice (`SetActivity`).
+    ChooseOffline {
+        /// Its name.
+        activity: String,
+    },
+    /// Choose an activity in which tasks come (`SetActivity`).
+    ChooseAvailable {
+        /// Its name.
+        activity: String,
+    },
+}
+
+/// An activity as `SetActivity` is given it: any one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActivityChoice {
+    /// By SID.
+    pub sid: Option<String>,
+    /// By name.
+    pub name: Option<String>,
+    /// Any that is available, or is not.
+    pub available: Option<bool>,
+}
+
+/// One of Flex's actions that act on the store's call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// `HangupCall`.
+    HangUp,
+    /// Any other.
+    Other,
+}
+
+/// Who starts an outbound call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dial {
+    /// Flex.
+    ByFlex,
+    /// We, because Flex would silently not: its own softphone, which the call does not need, is not well.
+    ByUs,
+    /// Nobody.
+    Refused(Text),
 }
 
 /// The plugin's settings, checked.
@@ -243,29 +329,45 @@ struct Config {
     token_url: String,
     prefix: IdentityPrefix,
     offline_activity: String,
+    actions_only: bool,
 }
 
 impl Config {
     /// # Errors
     /// Which setting is missing or wrong.
-    fn new(boot: &Boot) -> Result<Self, &'static str> {
+    fn new(boot: &Boot) -> Result<Self, Why> {
         let settings = &boot.settings;
-        let filled = |text: &Option<String>| {
-            text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
-        };
+        if let Some(setting) = settings.not_text.first() {
+            return Err(Why::Misconfigured(setting));
+        }
+        let token_url =
+            filled(settings.token_service_url.as_ref()).ok_or(Why::Missing("token_service_url"))?;
+        // Whether this service may have Flex tokens is for the extension to say; that it cannot be one, for us.
+        TokenUrl::new(&*token_url).ok().ok_or(Why::Misconfigured("token_service_url"))?;
         Ok(Self {
-            account: AccountSid::new(&*boot.account_sid).ok().ok_or("account_sid")?,
-            token_url: filled(&settings.token_service_url).ok_or("token_service_url")?,
-            prefix: prefix(settings).ok_or("identity_prefix")?,
-            offline_activity: filled(&settings.offline_activity)
+            account: AccountSid::new(&*boot.account_sid).ok().ok_or(Why::Missing("account_sid"))?,
+            token_url,
+            prefix: prefix(settings).ok_or(Why::Misconfigured("identity_prefix"))?,
+            offline_activity: filled(settings.offline_activity.as_ref())
                 .unwrap_or_else(|| DEFAULT_OFFLINE_ACTIVITY.to_owned()),
+            actions_only: match filled(settings.call_controls.as_ref()).as_deref() {
+                None | Some("store") => false,
+                Some("actions") => true,
+                Some(_) => return Err(Why::Misconfigured("call_controls")),
+            },
         })
     }
 }
 
+/// A setting that says something.
+fn filled(text: Option<&String>) -> Option<String> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
 /// The prefix of the extension's identities, `None` when the configured one is not a prefix.
 fn prefix(settings: &Settings) -> Option<IdentityPrefix> {
-    IdentityPrefix::new(settings.identity_prefix.as_deref().unwrap_or(DEFAULT_IDENTITY_PREFIX)).ok()
+    let text = filled(settings.identity_prefix.as_ref());
+    IdentityPrefix::new(text.as_deref().unwrap_or(DEFAULT_IDENTITY_PREFIX)).ok()
 }
 
 /// What the extension said last.
@@ -299,16 +401,27 @@ impl Report {
 /// The plugin's state machine.
 #[derive(Debug)]
 pub struct Machine {
-    enabled: bool,
-    config: Result<Config, &'static str>,
+    config: Result<Config, Why>,
+    /// The prefix alone, which giving an address back needs also while nothing else is configured.
+    prefix: Option<IdentityPrefix>,
+    words: Words,
+    /// The voice client is enabled for this worker, or was when the live call came.
+    active: bool,
     link: Link,
     report: Report,
     flex: FlexView,
     contact: ContactKeeper,
     activity: ActivityKeeper,
     call: CallKeeper,
+    hold: HoldTeller,
+    /// The agent hung up before the call had come.
+    hang_up_until: Option<Timestamp>,
     /// Since when the voice client has not been ready; `None` while it is.
     not_ready_since: Option<Timestamp>,
+    /// Since when nobody is there to take calls; `None` while somebody is.
+    gone_since: Option<Timestamp>,
+    /// Calls cannot be taken, and that is not a passing matter.
+    unavailable: bool,
     /// The reason for unavailability that the agent was told of.
     told: Option<Why>,
     shown: Option<StatusLine>,
@@ -318,24 +431,26 @@ impl Machine {
     /// A machine at rest. It begins with [`Event::Started`].
     #[must_use]
     pub fn new(boot: Boot, now: Timestamp) -> Self {
+        let config = Config::new(&boot);
+        let actions_only = config.as_ref().is_ok_and(|config| config.actions_only);
         Self {
-            enabled: boot.enabled,
-            config: Config::new(&boot),
+            prefix: prefix(&boot.settings),
+            words: boot.words,
+            active: boot.flex.enabled,
             link: Link::new(now),
             report: Report::default(),
-            contact: match prefix(&boot.settings) {
-                // Not enabled: the agent takes calls in Flex itself again.
-                Some(prefix) if !boot.enabled => {
-                    ContactKeeper::give_back(boot.flex.contact_uri.as_deref(), &prefix)
-                }
-                _ => ContactKeeper::default(),
-            },
-            activity: ActivityKeeper::new(boot.remembered_activity.clone()),
+            contact: ContactKeeper::default(),
+            activity: ActivityKeeper::default(),
             flex: boot.flex,
-            call: CallKeeper::default(),
+            call: if actions_only { CallKeeper::by_actions() } else { CallKeeper::default() },
+            hold: HoldTeller::default(),
+            hang_up_until: None,
             not_ready_since: Some(now),
+            gone_since: None,
+            unavailable: false,
             told: None,
             shown: None,
+            config,
         }
     }
 
@@ -348,7 +463,7 @@ impl Machine {
             Event::Tick => self.link.tick(now),
             Event::Flex(view) => self.flex = view,
             Event::ContactUriSet { ok } => self.contact.answered(ok, now),
-            _ if !self.enabled => {}
+            _ if !self.active => {}
             Event::Message(message) => {
                 heartbeat = matches!(message, ToPage::Heartbeat { .. });
                 self.hear(message, now, &mut out);
@@ -359,42 +474,147 @@ impl Machine {
                 }
             }
             Event::CallInstalled { took } => self.call.installed(took, &mut out),
-            Event::HangUp => self.hang_up(&mut out),
+            Event::HangUp => self.hang_up(now, &mut out),
             Event::Mute(muted) => self.mute(muted, now, &mut out),
             Event::ToggleMute => self.mute(!self.call.is_muted(), now, &mut out),
             Event::Digits(digits) => self.digits(&digits, &mut out),
             Event::Refused(intent) => {
-                out.push(Command::Notify(Severity::Warning, words::refusal(intent, &self.voice(now))));
+                let text = self.words.refusal(&intent, &self.voice(now));
+                out.push(Command::Notify(Severity::Warning, text));
+            }
+            Event::NotDialed(text) => {
+                out.push(Command::Notify(Severity::Warning, self.words.plain(text)));
+            }
+            Event::ChooseDevice(kind, device_id) => {
+                self.show_choice(kind, device_id.as_deref());
+                let payload = SelectAudioDevice { kind, device_id };
+                self.choose(ToExtension::SelectAudioDevice { payload }, now, &mut out);
+            }
+            Event::ChooseVolume(percent) => {
+                let payload = SetVolume { percent: percent.min(100) };
+                if let Some(audio) = &mut self.report.state.audio {
+                    audio.wanted.volume = payload.percent;
+                }
+                self.choose(ToExtension::SetVolume { payload }, now, &mut out);
             }
         }
-        if self.enabled {
+        self.switch(now, &mut out);
+        if self.active {
             self.step(heartbeat, now, &mut out);
         } else {
-            self.contact.step(None, self.flex.contact_uri.as_deref(), now, &mut out);
+            self.rest(now, &mut out);
         }
         out
     }
 
-    /// Whether a call that the agent is about to take or make must be stopped, because it could not reach the
-    /// voice client. The shell asks from within Flex's `before…` listeners, which need the answer at once,
-    /// and then reports [`Event::Refused`].
-    #[must_use]
-    pub fn refuses(&self, now: Timestamp) -> bool {
-        self.enabled && !self.can_take_calls(now)
+    /// Follows the worker attribute, at once and without a reload. A live call keeps its controls until it is over.
+    fn switch(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let on_call = self.active && self.link.is_up(now) && self.report.state.call.is_some();
+        let active = self.flex.enabled || on_call;
+        if active == self.active {
+            return;
+        }
+        self.active = active;
+        self.report = Report::default();
+        self.link = Link::new(now);
+        (self.not_ready_since, self.gone_since, self.unavailable) = (Some(now), None, false);
+        (self.told, self.hang_up_until) = (None, None);
+        self.contact.replenish();
+        if !active {
+            self.call.step(None, self.flex.active_call, false, now, out);
+            self.shown = None;
+            out.push(Command::ShowStatus(None));
+        }
     }
 
-    /// Whether Flex's call actions are for the extension though the store does not hold our call. Asked for
-    /// each use after [`Command::TakeOverActions`].
+    /// The voice client is not enabled: the agent takes calls in Flex itself again, from where they were.
+    fn rest(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let Some(prefix) = &self.prefix else { return };
+        self.contact.step(&Goal::Flex(prefix.clone()), &self.flex, now, out);
+        let given_back =
+            self.flex.contact_uri.as_deref().is_none_or(|uri| contact::flexs_own(uri, prefix).is_none());
+        let offline_name = self.offline_name().to_owned();
+        let situation = activity::Situation {
+            ready: given_back,
+            unavailable: false,
+            live_call: self.flex.voice_task.is_some(),
+            offline_name: &offline_name,
+            reason: &Voice::Connecting,
+            asks: false,
+            words: &self.words,
+        };
+        self.activity.step(&situation, &self.flex, now, out);
+    }
+
+    fn offline_name(&self) -> &str {
+        self.config.as_ref().map_or(DEFAULT_OFFLINE_ACTIVITY, |config| &config.offline_activity)
+    }
+
+    /// Whether what the agent is about to do must be stopped, because it could not reach the voice client. The shell asks
+    /// from within Flex's `before…` listeners, which need the answer at once, and then reports [`Event::Refused`].
     #[must_use]
-    pub fn takes_over(&self) -> bool {
-        self.call.is_live() && self.flex.active_call == ActiveCall::None
+    pub fn refuses(&self, intent: &Intent, now: Timestamp) -> bool {
+        self.flex.enabled
+            && match intent {
+                Intent::AcceptCall | Intent::DialOut | Intent::Monitor => !self.can_take_calls(now),
+                Intent::ChooseOffline { .. } => true,
+                Intent::ChooseAvailable { .. } => self.unavailable,
+            }
+    }
+
+    /// What an agent who chooses this activity is about to do, where that is any of our business. Our own moves are not.
+    #[must_use]
+    pub fn intent_of(&self, choice: &ActivityChoice) -> Option<Intent> {
+        let chosen = self.flex.activities.iter().find(|activity| match (&choice.sid, &choice.name) {
+            (Some(sid), _) => activity.sid == *sid,
+            (None, Some(name)) => activity.name == *name,
+            (None, None) => Some(activity.available) == choice.available,
+        })?;
+        if self.activity.moving_to() == Some(&chosen.sid) {
+            return None;
+        }
+        let activity = chosen.name.clone();
+        if chosen.name == self.offline_name() {
+            return Some(Intent::ChooseOffline { activity });
+        }
+        chosen.available.then_some(Intent::ChooseAvailable { activity })
+    }
+
+    /// Who starts an outbound call. Asked in place of Flex's `StartOutboundCall`.
+    #[must_use]
+    pub fn dial(&self, now: Timestamp) -> Dial {
+        let flex = &self.flex;
+        if !flex.enabled || !self.can_take_calls(now) || !flex.own_voice_impaired {
+            return Dial::ByFlex;
+        }
+        // As Flex, which would throw for these.
+        if flex.active_call != ActiveCall::None || flex.voice_task.is_some() || flex.reservation_pending {
+            return Dial::Refused(Text::DialBusy);
+        }
+        if flex.offline { Dial::Refused(Text::DialOffline) } else { Dial::ByUs }
+    }
+
+    /// Whether one of Flex's call actions is for the extension though the store does not hold our call. Asked for
+    /// each use after [`Command::TakeOverActions`], and for `HangupCall` always.
+    #[must_use]
+    pub fn takes_over(&self, control: Control, now: Timestamp) -> bool {
+        self.flex.active_call == ActiveCall::None
+            && (self.call.is_live() || control == Control::HangUp && self.expects_call(now))
+    }
+
+    /// A call is on its way to the extension: Flex has its task, and for a moment not more.
+    fn expects_call(&self, now: Timestamp) -> bool {
+        self.can_take_calls(now)
+            && !self.report.is_old()
+            && self.report.state.call.is_none()
+            && self.flex.voice_task.is_some()
     }
 
     /// How the voice client stands, for the header and for decisions.
     #[must_use]
     pub fn voice(&self, now: Timestamp) -> Voice {
         let config = match &self.config {
-            Err(setting) => return Voice::Unavailable(Why::Misconfigured(setting)),
+            Err(why) => return Voice::Unavailable(why.clone()),
             Ok(config) => config,
         };
         if let Some(why) = self.link.trouble(now) {
@@ -408,7 +628,9 @@ impl Machine {
         }
         if self.report.is_available() {
             return match self.flex.contact_uri.as_deref() {
-                Some(uri) if self.wanted_contact().as_deref() == Some(uri) => Voice::Ready,
+                Some(uri) if self.wanted_contact().is_some_and(|wanted| same_client(&wanted, uri)) => {
+                    Voice::Ready
+                }
                 _ if self.contact.gave_up() => Voice::Unavailable(Why::ContactUri),
                 _ => Voice::Connecting,
             };
@@ -480,13 +702,19 @@ impl Machine {
                 }
             }
             ToPage::Error { payload } => match payload.problem.code {
+                ProblemCode::UnknownType if payload.in_reply_to.as_deref() == Some(hold::MESSAGE) => {
+                    self.hold.not_understood();
+                }
                 // The worker lost its state, and with it this page.
                 ProblemCode::NotConfigured => self.link.forgotten(now),
                 // A command crossed the end of the call; the next report takes the call away.
                 ProblemCode::NoCall => {}
                 // Said by a newer page script or a foreign one; nothing an agent could do about it.
                 ProblemCode::MalformedMessage | ProblemCode::UnknownType => {}
-                _ => out.push(Command::Notify(Severity::Warning, words::sentence(&payload.problem.message))),
+                _ => {
+                    let text = words::sentence(&self.words.problem(&payload.problem));
+                    out.push(Command::Notify(Severity::Warning, text));
+                }
             },
         }
     }
@@ -523,10 +751,13 @@ impl Machine {
         }
     }
 
-    fn hang_up(&self, out: &mut Vec<Command>) {
+    fn hang_up(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         if !self.call.is_live() {
+            // The agent was faster than the call.
+            self.hang_up_until = self.expects_call(now).then(|| now.plus(HANG_UP_WAITS_MS));
             return;
         }
+        self.hang_up_until = None;
         // The old extension has one call and takes no name. A name that is no call SID would be refused.
         let named =
             (!self.report.is_old()).then(|| self.call.sid()).flatten().and_then(|sid| CallSid::new(sid).ok());
@@ -539,7 +770,7 @@ impl Machine {
             return;
         }
         if self.report.is_old() {
-            out.push(Command::Notify(Severity::Warning, words::CANNOT_MUTE.to_owned()));
+            out.push(Command::Notify(Severity::Warning, self.words.plain(Text::CannotMute)));
             return;
         }
         out.push(Command::Post(ToExtension::SetMute { payload: SetMute { muted } }));
@@ -564,22 +795,74 @@ impl Machine {
         }
     }
 
+    /// The agent chose something that the extension is to do.
+    fn choose(&self, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
+        if self.link.is_up(now) && !self.report.is_old() {
+            out.push(Command::Post(message));
+        }
+    }
+
+    /// Shows the agent's choice at once; the extension's next word is what counts.
+    fn show_choice(&mut self, kind: AudioKind, id: Option<&str>) {
+        let Some(audio) = &mut self.report.state.audio else { return };
+        let (devices, wanted) = match kind {
+            AudioKind::Microphone => (&audio.microphones, &mut audio.wanted.microphone),
+            AudioKind::Speaker => (&audio.speakers, &mut audio.wanted.speaker),
+        };
+        *wanted = devices.iter().find(|device| Some(device.id.as_str()) == id).cloned();
+    }
+
+    /// Nobody is there to take calls, and it is not known that this will change.
+    fn is_gone(&self, now: Timestamp) -> bool {
+        let given_up = self.report.state.problem.as_ref().is_some_and(|problem| !problem.retrying);
+        self.config.is_err()
+            || self.link.trouble(now).is_some()
+            || self.report.wrong_identity
+            || (given_up && !self.report.is_available() && self.report.state.call.is_none())
+    }
+
+    /// Where calls should go.
+    fn goal(&mut self, now: Timestamp) -> Goal {
+        let to_flex = self.prefix.clone().map_or(Goal::Leave, Goal::Flex);
+        if !self.flex.enabled {
+            return to_flex;
+        }
+        if self.is_gone(now) {
+            let since = *self.gone_since.get_or_insert(now);
+            return if now.since(since) >= GONE_MS { to_flex } else { Goal::Leave };
+        }
+        self.gone_since = None;
+        self.wanted_contact().filter(|_| self.link.is_up(now)).map_or(Goal::Leave, Goal::Extension)
+    }
+
     /// Compares what is with what should be, for every concern.
     fn step(&mut self, heartbeat: bool, now: Timestamp, out: &mut Vec<Command>) {
         self.introduce(now, out);
 
         let was_ready = self.not_ready_since.is_none();
-        let wanted = self.wanted_contact().filter(|_| self.link.is_up(now));
-        if wanted.is_none() {
+        let goal = self.goal(now);
+        if goal == Goal::Leave {
             self.contact.replenish();
         }
-        self.contact.step(wanted.as_deref(), self.flex.contact_uri.as_deref(), now, out);
+        self.contact.step(&goal, &self.flex, now, out);
 
         let call = self.wanted_call(now);
         self.call.step(call, self.flex.active_call, heartbeat, now, out);
+        if self.hang_up_until.is_some_and(|until| now < until) && self.call.is_live() {
+            self.hang_up(now, out);
+        }
+        let told = self.report.state.call.as_ref().filter(|_| self.link.is_up(now) && !self.report.is_old());
+        if let Some(payload) = self.hold.step(told, self.flex.voice_task.as_ref(), now) {
+            out.push(Command::Post(ToExtension::CallContext { payload }));
+        }
 
         let voice = self.voice(now);
-        let ready = self.can_take_calls(now) && self.flex.contact_uri == wanted && wanted.is_some();
+        let arrived = self
+            .flex
+            .contact_uri
+            .as_deref()
+            .is_some_and(|uri| matches!(&goal, Goal::Extension(wanted) if same_client(wanted, uri)));
+        let ready = self.can_take_calls(now) && arrived;
         self.not_ready_since = match self.not_ready_since {
             _ if ready => None,
             None => Some(now),
@@ -587,23 +870,25 @@ impl Machine {
         };
         let on_call = self.link.is_up(now) && self.call_shown().is_some();
         let unavailable = !ready && !on_call && (voice.is_final() || self.settled(now));
+        self.unavailable = unavailable;
 
-        let offline_name =
-            self.config.as_ref().map_or(DEFAULT_OFFLINE_ACTIVITY, |c| &c.offline_activity).to_owned();
+        let offline_name = self.offline_name().to_owned();
         let situation = activity::Situation {
             ready,
-            unavailable,
+            unavailable: unavailable && self.flex.enabled,
             live_call: on_call || self.flex.voice_task.is_some(),
             offline_name: &offline_name,
             reason: &voice,
+            asks: true,
+            words: &self.words,
         };
         let told_by_move = self.activity.step(&situation, &self.flex, now, out);
         self.tell(&voice, unavailable, told_by_move, was_ready, out);
 
-        let line = words::status_line(&voice);
+        let line = view::compose(&voice, &self.report, self.link.is_up(now), &self.words);
         if self.shown.as_ref() != Some(&line) {
             self.shown = Some(line.clone());
-            out.push(Command::ShowStatus(line));
+            out.push(Command::ShowStatus(Some(Box::new(line))));
         }
     }
 
@@ -642,8 +927,10 @@ impl Machine {
         // The old extension does not speak of calls: an accepted voice task, and calls coming to it, must do.
         let ours = self.report.identity.as_ref().map(Identity::contact_uri);
         let task = self.flex.voice_task.as_ref()?;
-        (self.report.is_old() && self.report.beating && ours.is_some() && ours == self.flex.contact_uri)
-            .then_some(())?;
+        (self.report.is_old()
+            && self.report.beating
+            && ours.zip(self.flex.contact_uri.as_ref()).is_some_and(|(ours, is)| same_client(&ours, is)))
+        .then_some(())?;
         Some(StandIn {
             sid: task.worker_call_sid.clone()?,
             from: task.from.clone(),
@@ -666,7 +953,7 @@ impl Machine {
                 self.told = Some(why.clone());
                 // A client that recovers by itself is the header's business, not a notification's.
                 if !by_move && why.needs_the_agent() {
-                    out.push(Command::Notify(Severity::Warning, words::unavailable(why)));
+                    out.push(Command::Notify(Severity::Warning, self.words.unavailable(why)));
                 }
             }
             Voice::Ready if was_ready => self.told = None,

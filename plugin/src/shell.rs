@@ -5,7 +5,7 @@ mod header;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
 use js_sys::{Function, Object, Promise};
@@ -18,49 +18,74 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use self::call_object::CallObject;
 use self::header::Header;
 use crate::flex::{self, Flex, Manager, at, object};
-use crate::machine::{Boot, Command, Event, FlexView, Intent, Machine, Severity, StandIn, TICK_MS};
+use crate::machine::words::{Language, Text, Words};
+use crate::machine::{
+    Boot, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity, StandIn, TICK_MS,
+};
 
-/// Where a tab keeps the activity to go back to. Holds an activity SID.
+/// Where the browser keeps the activity to go back to, for all tabs: the worker's SID and the activity's.
 const REMEMBERED_KEY: &str = "holdfast.previousActivity";
 
 /// How long notifications stay, in milliseconds. Short, because the bar covers the first task's buttons.
 const NOTIFICATION_MS: f64 = 5_000.0;
 
-/// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`.
+/// What the build was given, for a Flex whose configuration says nothing.
+fn build_defaults() -> Settings {
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    Settings {
+        token_service_url: text(option_env!("HOLDFAST_TOKEN_SERVICE_URL")),
+        identity_prefix: text(option_env!("HOLDFAST_IDENTITY_PREFIX")),
+        offline_activity: text(option_env!("HOLDFAST_OFFLINE_ACTIVITY")),
+        ..Settings::default()
+    }
+}
+
+/// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`. `fail_closed` makes a
+/// before-listener of a function that says whether an action may go on.
 #[wasm_bindgen]
-pub fn start(flex: Flex, manager: Manager) {
+pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
     console_error_panic_hook::set_once();
+    let mut view = flex::view(&flex, &manager, None);
+    view.remembered_activity = remembered(&manager);
+    let language = Language::from_tag(&manager.language().unwrap_or_default());
     let boot = Boot {
-        enabled: manager.worker_attribute("extensionVoiceClientEnabled").as_bool() == Some(true),
         account_sid: manager.account_sid().unwrap_or_default(),
-        settings: manager.settings(),
-        remembered_activity: session_storage().and_then(|s| s.get_item(REMEMBERED_KEY).ok().flatten()),
-        flex: flex::view(&flex, &manager, None),
+        settings: manager.settings(build_defaults()),
+        words: Words::new(language, manager.own_texts()),
+        flex: view.clone(),
     };
-    let enabled = boot.enabled;
     web_sys::console::info_1(&JsValue::from_str(&format!(
         "Holdfast {}: voice client {}",
         env!("CARGO_PKG_VERSION"),
-        if enabled { "enabled" } else { "not enabled for this worker" }
+        if view.enabled { "enabled" } else { "not enabled for this worker" }
     )));
-    let shell = Rc::new(Shell {
-        view: RefCell::new(boot.flex.clone()),
-        machine: RefCell::new(Machine::new(boot, now())),
-        inbox: RefCell::default(),
-        busy: Cell::new(false),
-        look_planned: Cell::new(false),
-        call: RefCell::default(),
-        header: Header::new(),
-        flex,
-        manager,
+    let shell = Rc::new_cyclic(|this: &Weak<Shell>| {
+        let this = Weak::clone(this);
+        Shell {
+            view: RefCell::new(view),
+            machine: RefCell::new(Machine::new(boot, now())),
+            inbox: RefCell::default(),
+            busy: Cell::new(false),
+            look_planned: Cell::new(false),
+            call: RefCell::default(),
+            header: Header::new(move |event| {
+                if let Some(shell) = this.upgrade() {
+                    shell.take(event);
+                }
+            }),
+            fail_closed,
+            flex,
+            manager,
+        }
     });
-    if enabled {
-        shell.register_notifications();
-        shell.header.add_to(&shell.flex);
-        shell.listen_to_messages();
-        shell.listen_to_actions();
-    }
+    // Also for a worker for whom the voice client is not enabled: it may become so at any time.
+    shell.register_notifications();
+    shell.header.add_to(&shell.flex);
+    shell.listen_to_messages();
+    shell.listen_to_actions();
     shell.listen_to_flex();
+    shell.replace_hang_up();
+    shell.replace_dial();
     shell.take(Event::Started);
     let ticking = Rc::clone(&shell);
     Interval::new(TICK_MS, move || ticking.take(Event::Tick)).forget();
@@ -77,6 +102,7 @@ struct Shell {
     view: RefCell<FlexView>,
     call: RefCell<Option<Rc<CallObject>>>,
     header: Header,
+    fail_closed: Function,
 }
 
 impl Shell {
@@ -103,10 +129,11 @@ impl Shell {
 
     /// Shows the machine Flex's store, if it has changed.
     fn look(self: &Rc<Self>) {
-        let view = {
+        let mut view = {
             let call = self.call.borrow();
             flex::view(&self.flex, &self.manager, call.as_ref().map(|call| call.object()))
         };
+        view.remembered_activity = remembered(&self.manager);
         if *self.view.borrow() != view {
             self.view.replace(view.clone());
             self.handle(Event::Flex(view));
@@ -128,12 +155,12 @@ impl Shell {
                     post(&ToExtension::FlexToken { payload });
                 }
             }
-            Command::SetContactUri(uri) => self.set_contact_uri(uri),
+            Command::SetContactUri { uri, others } => self.set_contact_uri(&uri, others.as_deref()),
             Command::SetActivity(sid) => {
                 let payload = object(&[("activitySid", JsValue::from_str(&sid))]);
                 settle(self.flex.actions().invoke_action("SetActivity", &payload), |_| {});
             }
-            Command::Remember(sid) => remember(sid.as_deref()),
+            Command::Remember(sid) => self.remember(sid.as_deref()),
             Command::InstallCall(call) => self.install_call(call),
             Command::ShowMute(muted) => {
                 if let Some(call) = &*self.call.borrow() {
@@ -158,7 +185,7 @@ impl Shell {
             }
             Command::TakeOverActions => self.take_over_actions(),
             Command::Notify(severity, text) => self.notify(severity, &text),
-            Command::ShowStatus(line) => self.header.show(line),
+            Command::ShowStatus(line) => self.header.show(line.map(|line| *line)),
         }
     }
 
@@ -195,9 +222,9 @@ impl Shell {
         warn_on_error(self.manager.store().dispatch(&action));
     }
 
-    fn set_contact_uri(self: &Rc<Self>, uri: String) {
+    fn set_contact_uri(self: &Rc<Self>, uri: &str, others: Option<&str>) {
         let shell = Rc::clone(self);
-        let request = self.manager.set_worker_attribute("contact_uri", &JsValue::from_str(&uri));
+        let request = self.manager.set_contact_uri(uri, others);
         settle(request, move |ok| shell.take(Event::ContactUriSet { ok }));
     }
 
@@ -270,63 +297,142 @@ impl Shell {
         }
     }
 
+    /// Asks the machine before the actions that need the voice client.
     fn listen_to_actions(self: &Rc<Self>) {
-        // A listener that throws lets the action through (Flex fails open): nothing in these can throw.
-        for (event, intent) in
-            [("beforeAcceptTask", Intent::AcceptCall), ("beforeStartOutboundCall", Intent::DialOut)]
-        {
+        type ToIntent = fn(&Shell, &JsValue) -> Option<Intent>;
+        let actions: [(&str, ToIntent); 4] = [
+            ("beforeAcceptTask", |shell, payload| {
+                let task = at(payload, &["task"]);
+                // What cannot be told from a call is treated as one.
+                let other = task.is_object() && !flex::is_call(&shell.flex, &task);
+                (!other).then_some(Intent::AcceptCall)
+            }),
+            ("beforeStartOutboundCall", |_, _| Some(Intent::DialOut)),
+            ("beforeMonitorCall", |_, _| Some(Intent::Monitor)),
+            ("beforeSetActivity", |shell, payload| {
+                shell.machine.borrow().intent_of(&flex::activity_choice(payload))
+            }),
+        ];
+        for (event, to_intent) in actions {
             let shell = Rc::clone(self);
-            let listener =
-                Closure::<dyn Fn(JsValue, Function)>::new(move |payload: JsValue, abort: Function| {
-                    let concerns_us =
-                        intent == Intent::DialOut || flex::is_call(&shell.flex, &at(&payload, &["task"]));
-                    if concerns_us && shell.machine.borrow().refuses(now()) {
-                        warn_on_error(abort.call0(&JsValue::UNDEFINED));
-                        shell.take(Event::Refused(intent));
-                    }
-                })
-                .into_js_value();
-            warn_on_error(self.flex.actions().add_listener(event, listener.unchecked_ref()));
+            let allows = Closure::<dyn Fn(JsValue) -> bool>::new(move |payload: JsValue| {
+                shell.look_now();
+                let Some(intent) = to_intent(&shell, &payload) else { return true };
+                let refused = shell.machine.borrow().refuses(&intent, now());
+                if refused {
+                    shell.take(Event::Refused(intent));
+                }
+                !refused
+            })
+            .into_js_value();
+            let listener = self.fail_closed.call1(&JsValue::UNDEFINED, &allows).unwrap_or(JsValue::UNDEFINED);
+            if let Some(listener) = listener.dyn_ref::<Function>() {
+                warn_on_error(self.flex.actions().add_listener(event, listener));
+            }
         }
     }
 
-    fn take_over_actions(self: &Rc<Self>) {
-        type ToEvent = fn(&Flex, &JsValue) -> Option<Event>;
-        let actions: [(&str, ToEvent); 4] = [
-            ("HangupCall", |_, _| Some(Event::HangUp)),
-            ("ToggleMute", |_, _| Some(Event::ToggleMute)),
-            ("SendDTMFDigits", |_, payload| {
-                Some(Event::Digits(at(payload, &["digits"]).as_string().unwrap_or_default()))
-            }),
-            // Without a call in the store this is what Flex's hang-up buttons invoke. Once the extension has
-            // hung up, TaskRouter moves the task to wrap-up by itself. Inferred from the replaced plugin,
-            // which relied on it.
-            ("WrapupTask", |flex, payload| {
-                let task = at(payload, &["task"]);
-                let live = flex::is_call(flex, &task)
-                    && at(&task, &["status"]).as_string().as_deref() == Some("accepted");
-                live.then_some(Event::HangUp)
-            }),
-        ];
-        for (action, to_event) in actions {
-            let shell = Rc::clone(self);
-            let replacement = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(
-                move |payload: JsValue, original: JsValue, next: JsValue| {
-                    let ours = shell.machine.borrow().takes_over();
-                    if let Some(event) = ours.then(|| to_event(&shell.flex, &payload)).flatten() {
-                        shell.take(event);
-                        return JsValue::UNDEFINED;
-                    }
+    /// Looks at Flex's store in the middle of a turn, unless that is being done already.
+    fn look_now(self: &Rc<Self>) {
+        if !self.busy.get() {
+            self.work();
+        }
+    }
+
+    /// Puts a function before one of Flex's actions: what it does not carry out goes on as before.
+    fn replace(&self, action: &str, carries_out: impl Fn(&JsValue) -> Option<JsValue> + 'static) {
+        let replacement = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(
+            move |payload: JsValue, original: JsValue, next: JsValue| {
+                carries_out(&payload).unwrap_or_else(|| {
                     // `next` is the chain of other replacements, `original` Flex's own function.
                     let rest = if next.is_function() { next } else { original };
                     rest.dyn_ref::<Function>()
                         .map_or(Ok(JsValue::UNDEFINED), |rest| rest.call1(&JsValue::UNDEFINED, &payload))
                         .unwrap_or_else(|error| Promise::reject(&error).into())
-                },
-            )
-            .into_js_value();
-            warn_on_error(self.flex.actions().replace_action(action, replacement.unchecked_ref()));
-        }
+                })
+            },
+        )
+        .into_js_value();
+        warn_on_error(self.flex.actions().replace_action(action, replacement.unchecked_ref()));
+    }
+
+    fn replace_control(
+        self: &Rc<Self>,
+        action: &str,
+        control: Control,
+        to_event: fn(&Flex, &JsValue) -> Option<Event>,
+    ) {
+        let shell = Rc::clone(self);
+        self.replace(action, move |payload| {
+            let ours = shell.machine.borrow().takes_over(control, now());
+            let event = ours.then(|| to_event(&shell.flex, payload)).flatten()?;
+            shell.take(event);
+            Some(JsValue::UNDEFINED)
+        });
+    }
+
+    /// Also where the store takes our call: an agent may hang up before the call has come.
+    fn replace_hang_up(self: &Rc<Self>) {
+        self.replace_control("HangupCall", Control::HangUp, |_, _| Some(Event::HangUp));
+    }
+
+    fn replace_dial(self: &Rc<Self>) {
+        let shell = Rc::clone(self);
+        self.replace("StartOutboundCall", move |payload| {
+            shell.look_now();
+            let dial = shell.machine.borrow().dial(now());
+            match dial {
+                Dial::ByFlex => None,
+                Dial::ByUs => {
+                    let after = Rc::clone(&shell);
+                    settle(shell.manager.dial(payload), move |ok| {
+                        if !ok {
+                            after.take(Event::NotDialed(Text::DialFailed));
+                        }
+                    });
+                    Some(JsValue::UNDEFINED)
+                }
+                Dial::Refused(text) => {
+                    shell.take(Event::NotDialed(text));
+                    Some(Promise::reject(&JsValue::from_str("Holdfast: the call was not started")).into())
+                }
+            }
+        });
+    }
+
+    fn take_over_actions(self: &Rc<Self>) {
+        self.replace_control("ToggleMute", Control::Other, |_, _| Some(Event::ToggleMute));
+        self.replace_control("SendDTMFDigits", Control::Other, |_, payload| {
+            Some(Event::Digits(flex::text(payload, &["digits"]).unwrap_or_default()))
+        });
+        self.replace_control("StopMonitoringCall", Control::Other, |_, _| Some(Event::HangUp));
+        // Without a call in the store this is what Flex's hang-up buttons invoke. Once the extension has
+        // hung up, TaskRouter moves the task to wrap-up by itself. Inferred from the replaced plugin,
+        // which relied on it.
+        self.replace_control("WrapupTask", Control::Other, |flex, payload| {
+            let task = at(payload, &["task"]);
+            let live =
+                flex::is_call(flex, &task) && flex::text(&task, &["status"]).as_deref() == Some("accepted");
+            live.then_some(Event::HangUp)
+        });
+        // Flex's own ends the conference by its task, once it has seen a call in the store.
+        let shell = Rc::clone(self);
+        self.replace("EndConferenceForAll", move |payload| {
+            shell.machine.borrow().takes_over(Control::Other, now()).then_some(())?;
+            let task = at(payload, &["task"]);
+            let end = at(&task, &["endConference"]);
+            let end = end.dyn_ref::<Function>()?;
+            Some(end.call0(&task).unwrap_or_else(|error| Promise::reject(&error).into()))
+        });
+    }
+
+    fn remember(&self, sid: Option<&str>) {
+        // Without local storage nothing is remembered.
+        let Some(storage) = local_storage() else { return };
+        warn_on_error(match (sid, self.manager.worker_sid()) {
+            (Some(sid), Some(worker)) => storage.set_item(REMEMBERED_KEY, &format!("{worker} {sid}")),
+            _ => storage.remove_item(REMEMBERED_KEY),
+        });
     }
 }
 
@@ -349,17 +455,15 @@ fn post(message: &ToExtension) {
     warn_on_error(window.post_message(&value, &origin));
 }
 
-fn session_storage() -> Option<web_sys::Storage> {
-    web_sys::window()?.session_storage().ok().flatten()
+fn local_storage() -> Option<web_sys::Storage> {
+    web_sys::window()?.local_storage().ok().flatten()
 }
 
-fn remember(sid: Option<&str>) {
-    // Without session storage the activity is remembered until the next reload only.
-    let Some(storage) = session_storage() else { return };
-    warn_on_error(match sid {
-        Some(sid) => storage.set_item(REMEMBERED_KEY, sid),
-        None => storage.remove_item(REMEMBERED_KEY),
-    });
+/// The activity to go back to. Another worker's, who used this browser before, is not ours.
+fn remembered(manager: &Manager) -> Option<String> {
+    let kept = local_storage()?.get_item(REMEMBERED_KEY).ok().flatten()?;
+    let (worker, activity) = kept.split_once(' ')?;
+    (Some(worker) == manager.worker_sid().as_deref()).then(|| activity.to_owned())
 }
 
 /// Waits for a request and says whether it worked.

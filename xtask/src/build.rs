@@ -6,6 +6,7 @@
 use std::{
     ffi::OsString,
     fs,
+    io::Write,
     panic::resume_unwind,
     path::{Path, PathBuf},
     thread,
@@ -14,6 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::{Compression, GzBuilder};
 use serde_json::Value;
 
 use crate::{
@@ -273,8 +275,8 @@ impl Builder<'_> {
         let entry = read(&self.project.root.join("plugin/entry.js"))?;
         // One function scope, so that nothing of it becomes a global of the Flex page.
         let whole = format!(
-            "(() => {{\nconst HOLDFAST_WASM_BASE64 = '{}';\n{glue}\n{entry}\n}})();\n",
-            base64_of(&wasm)?
+            "(() => {{\nconst HOLDFAST_WASM_GZIP_BASE64 = '{}';\n{glue}\n{entry}\n}})();\n",
+            BASE64_STANDARD.encode(gzip(&fs::read(&wasm)?)?)
         );
         let script = pkg.join("whole.js");
         fs::write(&script, whole)?;
@@ -358,6 +360,13 @@ fn files_named_by(manifest: &Value) -> Vec<String> {
             other => vec![other],
         });
     single.chain(grouped).filter_map(|value| Some(value.as_str()?.to_owned())).collect()
+}
+
+/// The same bytes for the same input: no time, no name.
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?)
 }
 
 fn base64_of(file: &Path) -> Result<String> {

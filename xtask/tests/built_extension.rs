@@ -107,6 +107,7 @@ fn the_plugin_is_one_classic_script() {
     let script = fs::read_to_string(root().join("dist/plugin/holdfast-plugin.js")).unwrap();
     assert!(script.starts_with("(()=>{") && script.trim_end().ends_with("})();"));
     assert!(!script.contains("import.meta"));
+    assert!(script.len() < 300_000, "{} bytes: an agent loads it with every Flex page", script.len());
 }
 
 #[test]

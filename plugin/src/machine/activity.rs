@@ -3,11 +3,14 @@
 //! Flex's `SetActivity` resolves also when TaskRouter refused, so the only proof of a move is the store. The
 //! agent is never fought: only an *available* activity is left, only the activity that we put the agent in is
 //! left again, once.
+//!
+//! Where the agent was is kept in the browser, for all tabs of Flex alike: whichever comes first takes the agent back.
 
 use protocol::Timestamp;
 
 use super::voice::Voice;
-use super::{Activity, Command, FlexView, Severity, words};
+use super::words::{Text, Words};
+use super::{Activity, Command, FlexView, Severity};
 
 /// How long Flex's store may take to show a move before it counts as failed, in milliseconds.
 pub const SHOW_MS: u64 = 5_000;
@@ -31,6 +34,10 @@ pub struct Situation<'a> {
     pub offline_name: &'a str,
     /// Why, for the notification.
     pub reason: &'a Voice,
+    /// An agent without anywhere to go back to is asked to choose.
+    pub asks: bool,
+    /// How to say it.
+    pub words: &'a Words,
 }
 
 #[derive(Clone, Debug)]
@@ -42,8 +49,8 @@ struct Move {
 /// Keeps the agent's activity honest.
 #[derive(Clone, Debug, Default)]
 pub struct ActivityKeeper {
-    /// The activity to go back to.
-    remembered: Option<String>,
+    /// The agent was seen in the offline activity.
+    was_offline: bool,
     moving: Option<Move>,
     failed: u32,
     not_before: Option<Timestamp>,
@@ -52,10 +59,10 @@ pub struct ActivityKeeper {
 }
 
 impl ActivityKeeper {
-    /// With what this tab remembers from before a reload.
+    /// The activity that the agent is being moved to.
     #[must_use]
-    pub fn new(remembered: Option<String>) -> Self {
-        Self { remembered, ..Self::default() }
+    pub fn moving_to(&self) -> Option<&str> {
+        self.moving.as_ref().map(|moving| moving.to.as_str())
     }
 
     /// Orders a move where one is due. True when the agent was told why.
@@ -69,15 +76,21 @@ impl ActivityKeeper {
         let Some(current) = &flex.activity else { return false };
         let offline = flex.activities.iter().find(|a| a.name == now_is.offline_name);
 
+        let was_moving = self.moving.is_some();
         if self.still_moving(current, now) {
             return false;
         }
         let in_offline = offline.is_some_and(|o| o.sid == current.sid);
-        if !in_offline {
+        if in_offline {
+            self.was_offline = true;
+        } else {
             self.told_choose = false;
-            // The agent is back, or chose another activity, or our move failed: there is nothing to go back
-            // from.
-            self.remember(None, out);
+            // The agent is back, or chose another activity, or our move failed: there is nothing to go back from. Only
+            // who saw it may say so: another tab may have remembered it a moment ago.
+            if (self.was_offline || was_moving) && flex.remembered_activity.is_some() {
+                out.push(Command::Remember(None));
+            }
+            self.was_offline = false;
         }
         if now_is.live_call || self.not_before.is_some_and(|until| now < until) {
             return false;
@@ -86,7 +99,7 @@ impl ActivityKeeper {
             return self.leave(now_is, current, offline, flex, now, out);
         }
         if now_is.ready && in_offline {
-            return self.go_back(flex, now, out);
+            return self.go_back(now_is, flex, now, out);
         }
         if now_is.ready {
             self.told_missing = false;
@@ -124,7 +137,7 @@ impl ActivityKeeper {
                 self.told_missing = true;
                 out.push(Command::Notify(
                     Severity::Warning,
-                    words::missing_activity(now_is.offline_name, now_is.reason),
+                    now_is.words.missing_activity(now_is.offline_name, now_is.reason),
                 ));
                 return true;
             }
@@ -135,28 +148,36 @@ impl ActivityKeeper {
             // time limit.
             return false;
         }
-        self.remember(Some(current.sid.clone()), out);
+        out.push(Command::Remember(Some(current.sid.clone())));
         self.go(&offline.sid, now, out);
         if self.failed == 0 {
-            out.push(Command::Notify(Severity::Warning, words::moved_offline(&offline.name, now_is.reason)));
+            out.push(Command::Notify(
+                Severity::Warning,
+                now_is.words.moved_offline(&offline.name, now_is.reason),
+            ));
         }
         true
     }
 
-    fn go_back(&mut self, flex: &FlexView, now: Timestamp, out: &mut Vec<Command>) -> bool {
-        if self.failed >= RETURN_ATTEMPTS {
+    fn go_back(
+        &mut self,
+        now_is: &Situation<'_>,
+        flex: &FlexView,
+        now: Timestamp,
+        out: &mut Vec<Command>,
+    ) -> bool {
+        let gave_up = self.failed >= RETURN_ATTEMPTS;
+        if gave_up {
             self.failed = 0;
-            self.remember(None, out);
+            out.push(Command::Remember(None));
         }
-        let target = self.remembered.as_ref().and_then(|sid| flex.activities.iter().find(|a| a.sid == *sid));
+        let remembered = flex.remembered_activity.as_ref().filter(|_| !gave_up);
+        let target = remembered.and_then(|sid| flex.activities.iter().find(|a| a.sid == *sid));
         match target {
-            Some(back) => {
-                let sid = back.sid.clone();
-                self.go(&sid, now, out);
-            }
-            None if !self.told_choose => {
+            Some(back) => self.go(&back.sid, now, out),
+            None if now_is.asks && !self.told_choose => {
                 self.told_choose = true;
-                out.push(Command::Notify(Severity::Info, words::CHOOSE_ACTIVITY.to_owned()));
+                out.push(Command::Notify(Severity::Info, now_is.words.plain(Text::ChooseActivity)));
             }
             None => {}
         }
@@ -166,12 +187,5 @@ impl ActivityKeeper {
     fn go(&mut self, sid: &str, now: Timestamp, out: &mut Vec<Command>) {
         self.moving = Some(Move { to: sid.to_owned(), deadline: now.plus(SHOW_MS) });
         out.push(Command::SetActivity(sid.to_owned()));
-    }
-
-    fn remember(&mut self, sid: Option<String>, out: &mut Vec<Command>) {
-        if self.remembered != sid {
-            self.remembered.clone_from(&sid);
-            out.push(Command::Remember(sid));
-        }
     }
 }

@@ -35,10 +35,18 @@ struct Live {
 #[derive(Clone, Debug, Default)]
 pub struct CallKeeper {
     live: Option<Live>,
+    /// The store is not to be used.
+    actions_only: bool,
     actions_taken: bool,
 }
 
 impl CallKeeper {
+    /// A keeper that never puts the call into Flex's store and always uses the documented actions.
+    #[must_use]
+    pub fn by_actions() -> Self {
+        Self { actions_only: true, ..Self::default() }
+    }
+
     /// A call of the extension is live and Flex's buttons are ours.
     #[must_use]
     pub const fn is_live(&self) -> bool {
@@ -67,7 +75,13 @@ impl CallKeeper {
     pub fn installed(&mut self, took: bool, out: &mut Vec<Command>) {
         let Some(live) = &mut self.live else { return };
         live.place = if took { Place::Store } else { Place::Nowhere };
-        if !took && !self.actions_taken {
+        if !took {
+            self.take_actions(out);
+        }
+    }
+
+    fn take_actions(&mut self, out: &mut Vec<Command>) {
+        if !self.actions_taken {
             self.actions_taken = true;
             out.push(Command::TakeOverActions);
         }
@@ -99,6 +113,10 @@ impl CallKeeper {
         let Some(wanted) = wanted else { return };
         match &mut self.live {
             None if in_store == ActiveCall::Foreign => {} // Flex's own call: hands off.
+            None if self.actions_only => {
+                self.live = Some(Live { call: wanted, place: Place::Nowhere, mute_held_until: None });
+                self.take_actions(out);
+            }
             None => {
                 self.live = Some(Live { call: wanted.clone(), place: Place::Ordered, mute_held_until: None });
                 out.push(Command::InstallCall(wanted));

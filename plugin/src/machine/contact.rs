@@ -1,13 +1,16 @@
 //! The worker attribute `contact_uri`: where Twilio sends the agent's calls.
 //!
-//! It is set when it differs and never restored on unload: the extension goes on taking calls while the page
-//! is gone.
+//! It is set when calls reach the extension, and given back to Flex's own client when the extension is gone for good. It
+//! is not restored on unload: the extension goes on taking calls while the page is gone.
+//!
+//! TaskRouter replaces all of a worker's attributes by what it is given, so a write that crosses somebody else's change
+//! would undo it. Flex's store shows both, one after the other; who is seen to be undone is put back.
 
 use protocol::{IdentityPrefix, Timestamp};
 
-use super::Command;
+use super::{Command, FlexView};
 
-/// Attempts before giving up until the voice client has been away and come back.
+/// Attempts before giving up until what is wanted has changed.
 pub const ATTEMPTS: u32 = 5;
 
 /// After a failed attempt, before the next, doubled each time. In milliseconds.
@@ -20,37 +23,66 @@ pub const SHOW_MS: u64 = 5_000;
 /// then.
 pub const PEACE_MS: u64 = 300_000;
 
+/// Between attempts to give an address back, once [`ATTEMPTS`] have failed.
+pub const SLOW_MS: u64 = 60_000;
+
 /// After this long without an answer an attempt counts as failed.
 pub const ANSWER_MS: u64 = 15_000;
+
+/// Where calls should go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// To the extension's client.
+    Extension(String),
+    /// To Flex's own client, if they go to the extension's now.
+    Flex(IdentityPrefix),
+    /// Where they go now: nothing is known that would be better.
+    Leave,
+}
+
+/// Whether two URIs name the same client. Flex with several tabs adds `?flex_session_identifier=…`, which says which
+/// tab and not which client.
+#[must_use]
+pub fn same_client(a: &str, b: &str) -> bool {
+    client_of(a) == client_of(b)
+}
+
+fn client_of(uri: &str) -> &str {
+    uri.split_once('?').map_or(uri, |(client, _)| client)
+}
+
+/// Flex's own client, for a URI that names the extension's: `client:ext_alice` is `client:alice`.
+#[must_use]
+pub fn flexs_own(uri: &str, prefix: &IdentityPrefix) -> Option<String> {
+    let own = client_of(uri).strip_prefix("client:")?.strip_prefix(prefix.as_str())?;
+    (!own.is_empty()).then(|| format!("client:{own}"))
+}
+
+/// A write that is under way, and what it may undo.
+#[derive(Clone, Debug)]
+struct Write {
+    uri: String,
+    /// The other attributes that went along.
+    others: String,
+    /// Other attributes that somebody else wrote meanwhile.
+    crossed: Option<String>,
+}
 
 /// Keeps `contact_uri` as it should be.
 #[derive(Clone, Debug, Default)]
 pub struct ContactKeeper {
-    /// What to set when the voice client is not enabled for this worker.
-    give_back: Option<String>,
+    goal: Option<String>,
     attempts: u32,
     attempted_at: Option<Timestamp>,
     /// No attempt before this instant.
     not_before: Option<Timestamp>,
+    write: Option<Write>,
 }
 
 impl ContactKeeper {
-    /// For a worker for whom the voice client is not enabled: `client:ext_alice` becomes `client:alice`
-    /// again.
-    #[must_use]
-    pub fn give_back(actual: Option<&str>, prefix: &IdentityPrefix) -> Self {
-        let own = actual.and_then(|uri| uri.strip_prefix("client:")?.strip_prefix(prefix.as_str()));
-        Self {
-            give_back: own.filter(|own| !own.is_empty()).map(|own| format!("client:{own}")),
-            ..Self::default()
-        }
-    }
-
     /// New attempts for a voice client that has come back.
     pub const fn replenish(&mut self) {
-        if self.give_back.is_none() {
-            self.attempts = 0;
-        }
+        self.attempts = 0;
     }
 
     /// True when it could not be set.
@@ -63,35 +95,70 @@ impl ContactKeeper {
     pub fn answered(&mut self, ok: bool, now: Timestamp) {
         let wait = if ok { SHOW_MS } else { RETRY_MS << self.attempts.saturating_sub(1).min(5) };
         self.not_before = Some(now.plus(wait));
+        if !ok {
+            self.write = None;
+        }
     }
 
-    /// Orders `wanted`, or what is to be given back, where it is not what `actual` is.
-    pub fn step(
-        &mut self,
-        wanted: Option<&str>,
-        actual: Option<&str>,
-        now: Timestamp,
-        out: &mut Vec<Command>,
-    ) {
-        let Some(wanted) = wanted.or(self.give_back.as_deref()) else { return };
-        if actual == Some(wanted) {
+    /// Orders the URI that `goal` asks for, where it is not what Flex shows.
+    pub fn step(&mut self, goal: &Goal, flex: &FlexView, now: Timestamp, out: &mut Vec<Command>) {
+        if self.put_back(flex, now, out) {
+            return;
+        }
+        let actual = flex.contact_uri.as_deref();
+        let wanted = match goal {
+            Goal::Extension(uri) => Some(uri.clone()),
+            Goal::Flex(prefix) => actual.and_then(|uri| flexs_own(uri, prefix)),
+            Goal::Leave => return,
+        };
+        if wanted != self.goal && wanted.is_some() {
+            self.goal.clone_from(&wanted);
+            (self.attempts, self.not_before) = (0, None);
+        }
+        let arrived = wanted.as_deref().is_none_or(|uri| actual.is_some_and(|is| same_client(is, uri)));
+        let Some(wanted) = wanted.filter(|_| !arrived) else {
             self.not_before = None;
-            self.give_back = None; // Once: what is set later is not ours to judge.
             if self.attempted_at.is_some_and(|at| now.since(at) >= PEACE_MS) {
                 self.attempts = 0;
             }
             return;
-        }
+        };
         if self.not_before.is_some_and(|until| now < until) {
             return;
         }
-        if self.attempts >= ATTEMPTS {
+        // An address that leads nowhere must not stay, so giving back is never given up.
+        let slowly =
+            matches!(goal, Goal::Flex(_)) && self.attempted_at.is_none_or(|at| now.since(at) >= SLOW_MS);
+        if self.attempts >= ATTEMPTS && !slowly {
             self.not_before = None;
             return;
         }
-        self.attempts += 1;
+        self.attempts = self.attempts.saturating_add(1);
         self.attempted_at = Some(now);
         self.not_before = Some(now.plus(ANSWER_MS));
-        out.push(Command::SetContactUri(wanted.to_owned()));
+        self.write =
+            Some(Write { uri: wanted.clone(), others: flex.other_attributes.clone(), crossed: None });
+        out.push(Command::SetContactUri { uri: wanted, others: None });
+    }
+
+    /// Watches a write for somebody else's change that it undoes, and orders that change to be made again.
+    fn put_back(&mut self, flex: &FlexView, now: Timestamp, out: &mut Vec<Command>) -> bool {
+        let recent = self.attempted_at.is_some_and(|at| now.since(at) < ANSWER_MS + SHOW_MS);
+        let Some(write) = self.write.as_mut().filter(|_| recent) else {
+            self.write = None;
+            return false;
+        };
+        let ours = flex.contact_uri.as_deref() == Some(write.uri.as_str());
+        if flex.other_attributes != write.others {
+            // Inferred: that TaskRouter tells of changes in the order in which it made them.
+            write.crossed = Some(flex.other_attributes.clone());
+            return false;
+        }
+        let Some(crossed) = write.crossed.take_if(|_| ours) else { return false };
+        let uri = write.uri.clone();
+        write.others.clone_from(&crossed);
+        self.attempted_at = Some(now);
+        out.push(Command::SetContactUri { uri, others: Some(crossed) });
+        true
     }
 }

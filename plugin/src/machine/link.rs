@@ -11,8 +11,9 @@ pub const HELLO_MS: u64 = 2_000;
 /// After start, how long an extension has to answer before the agent is told that there is none.
 pub const FIRST_ANSWER_MS: u64 = 5_000;
 
-/// Heartbeats come every second; silence of this long means that nobody is there.
-pub const SILENCE_MS: u64 = 5_000;
+/// Heartbeats come every second; silence of this long means that nobody is there. With one [`super::TICK_MS`] it makes
+/// five seconds.
+pub const SILENCE_MS: u64 = 4_500;
 
 /// Before the first heartbeat there is nothing regular to hear: the extension is asked after [`SILENCE_MS`],
 /// and must have answered by then.

@@ -23,6 +23,8 @@ fn activity(name: &str) -> Activity {
 
 fn flex(name: &str) -> FlexView {
     FlexView {
+        enabled: true,
+        other_attributes: r#"{"skills":[]}"#.into(),
         activity: Some(activity(name)),
         activities: ["Available", "Break", "Voice Client Offline", "Training"].map(activity).into(),
         contact_uri: Some("client:agent".into()),
@@ -32,15 +34,18 @@ fn flex(name: &str) -> FlexView {
 
 fn boot() -> Boot {
     Boot {
-        enabled: true,
         account_sid: ACCOUNT.into(),
         settings: Settings {
             token_service_url: Some("https://t.example.com/v1".into()),
             ..Settings::default()
         },
-        remembered_activity: None,
+        words: Words::default(),
         flex: flex("Available"),
     }
+}
+
+fn words() -> Words {
+    Words::default()
 }
 
 fn call(sid: &str) -> CallView {
@@ -127,12 +132,15 @@ impl Page {
             for command in self.machine.handle(event, self.now) {
                 let before = self.flex.clone();
                 match &command {
-                    Command::SetContactUri(uri) => {
+                    Command::SetContactUri { uri, others } => {
                         if self.obeys {
                             self.flex.contact_uri = Some(uri.clone());
+                            self.flex.other_attributes =
+                                others.clone().unwrap_or_else(|| self.flex.other_attributes.clone());
                         }
                         events.push(Event::ContactUriSet { ok: self.obeys });
                     }
+                    Command::Remember(sid) => self.flex.remembered_activity.clone_from(sid),
                     Command::SetActivity(sid) if self.obeys => {
                         self.flex.activity = self.flex.activities.iter().find(|a| a.sid == *sid).cloned();
                     }
@@ -186,8 +194,11 @@ impl Page {
         &self.flex.activity.as_ref().unwrap().name
     }
 
+    /// The header's text and, where something is wrong, what to do.
     fn status(&self) -> String {
-        words::status_line(&self.machine.voice(self.now)).text
+        let voice = self.machine.voice(self.now);
+        let (text, _) = words().status(&voice);
+        if let Voice::Unavailable(why) = &voice { format!("{text} – {}", words().todo(why)) } else { text }
     }
 
     fn notified(&mut self) -> Vec<String> {
@@ -213,6 +224,10 @@ fn on_call() -> Page {
     page.send(heartbeat(state(Some(call(SID)))));
     page.ordered();
     page
+}
+
+fn set_contact(uri: &str) -> Command {
+    Command::SetContactUri { uri: uri.into(), others: None }
 }
 
 fn posts(commands: &[Command]) -> Vec<&'static str> {
@@ -311,15 +326,15 @@ fn every_reason_for_refusal_has_words_that_say_what_to_do() {
     ];
     let mut seen = std::collections::BTreeSet::new();
     for reason in reasons {
-        assert!(seen.insert(words::unavailable(&Why::Rejected(reason))));
+        assert!(seen.insert(words().unavailable(&Why::Rejected(reason))));
     }
     assert!(seen.contains("Voice is not available: it broke. Do this."));
 }
 
 #[test]
-fn silence_of_five_seconds_makes_voice_unavailable_and_a_heartbeat_makes_it_ready_again() {
+fn silence_within_five_seconds_makes_voice_unavailable_and_a_heartbeat_makes_it_ready_again() {
     let mut page = ready();
-    page.pass(4_500, None);
+    page.pass(4_000, None);
     assert_eq!(page.status(), "Voice: ready");
     page.pass(500, None);
     assert!(
@@ -341,7 +356,7 @@ fn a_repeated_configured_does_not_stand_for_a_heartbeat() {
         page.send(configured());
     }
     assert_ne!(page.status(), "Voice: ready");
-    assert!(page.machine.refuses(page.now));
+    assert!(page.machine.refuses(&Intent::AcceptCall, page.now));
 }
 
 #[test]
@@ -371,11 +386,12 @@ fn after_disconnected_the_page_keeps_knocking_and_a_new_content_script_is_welcom
     page.send(Event::Message(ToPage::Disconnected));
     assert_eq!(
         page.status(),
-        "Voice: not available – the extension was updated or stopped. Reload Flex to reconnect"
+        "Voice: not available – the extension was updated, stopped or removed; it connects by itself when it is back, \
+         else reload Flex"
     );
     assert!(page.ordered().contains(&Command::RemoveCall), "Flex's hang-up must reach TaskRouter now");
     page.send(heartbeat(state(None)));
-    assert!(page.status().contains("Reload Flex"), "a straggler is no recovery");
+    assert!(page.status().contains("reload Flex"), "a straggler is no recovery");
     page.pass(6_000, None);
     assert_eq!(posts(&page.ordered()), [CONFIGURE; 3]);
     page.send(configured());
@@ -399,7 +415,7 @@ fn an_error_of_the_extension_is_shown_in_its_words() {
     page.send(Event::Message(ToPage::Error {
         payload: ErrorReply::new(None, ProblemCode::MicrophoneUnavailable, "allow the microphone"),
     }));
-    assert_eq!(page.notified(), ["Allow the microphone."]);
+    assert_eq!(page.notified(), ["The extension may not use the microphone; open its popup and allow it."]);
 }
 
 #[test]
@@ -452,10 +468,11 @@ fn contact_uri_is_set_once_when_the_extension_is_registered_and_only_then() {
     let mut page = Page::new(boot());
     page.send(configured());
     page.send(heartbeat(ClientState { registered: false, status: Status::Registering, ..state(None) }));
-    assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri(_))));
+    assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri { .. })));
     page.pass(5_000, Some(&heartbeat(state(None))));
-    let set: Vec<_> = page.ordered().into_iter().filter(|c| matches!(c, Command::SetContactUri(_))).collect();
-    assert_eq!(set, [Command::SetContactUri(OURS.into())]);
+    let set: Vec<_> =
+        page.ordered().into_iter().filter(|c| matches!(c, Command::SetContactUri { .. })).collect();
+    assert_eq!(set, [set_contact(OURS)]);
     assert_eq!(page.status(), "Voice: ready");
 }
 
@@ -475,7 +492,7 @@ fn a_failing_contact_uri_is_tried_a_few_times_and_then_named() {
     page.obeys = false;
     page.send(configured());
     page.pass(300_000, Some(&heartbeat(state(None))));
-    let tries = page.ordered().iter().filter(|c| matches!(c, Command::SetContactUri(_))).count();
+    let tries = page.ordered().iter().filter(|c| matches!(c, Command::SetContactUri { .. })).count();
     assert_eq!(tries, 5);
     assert!(page.status().contains("contact address"), "{}", page.status());
     page.obeys = true;
@@ -493,7 +510,7 @@ fn an_identity_outside_the_extensions_namespace_is_not_believed() {
             payload: Heartbeat { voice_client_identity: name.into(), error: None, state: state(None) },
         });
         page.pass(10_000, Some(&forged));
-        assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri(_))), "{name}");
+        assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri { .. })), "{name}");
         assert!(page.status().contains("ext_"), "{}", page.status());
     }
 }
@@ -501,14 +518,13 @@ fn an_identity_outside_the_extensions_namespace_is_not_believed() {
 #[test]
 fn a_worker_who_is_not_enabled_gets_the_own_address_back_and_nothing_else_happens() {
     let mut page = Page::new(Boot {
-        enabled: false,
-        flex: FlexView { contact_uri: Some(OURS.into()), ..flex("Available") },
+        flex: FlexView { enabled: false, contact_uri: Some(OURS.into()), ..flex("Available") },
         ..boot()
     });
     page.send(configured());
     page.pass(60_000, Some(&heartbeat(state(Some(call(SID))))));
-    assert_eq!(page.ordered(), [Command::SetContactUri("client:agent".into())]);
-    assert!(!page.machine.refuses(page.now));
+    assert_eq!(page.ordered(), [set_contact("client:agent")]);
+    assert!(!page.machine.refuses(&Intent::AcceptCall, page.now));
     // An administrator's later choice is not fought.
     page.set_flex(|flex| flex.contact_uri = Some("+15550199".into()));
     page.pass(10_000, None);
@@ -519,7 +535,7 @@ fn a_worker_who_is_not_enabled_gets_the_own_address_back_and_nothing_else_happen
 fn a_worker_who_is_not_enabled_and_has_another_address_is_left_alone() {
     for uri in [Some("client:agent"), Some("+15550100"), Some("client:ext_"), None] {
         let flex = FlexView { contact_uri: uri.map(str::to_owned), ..flex("Available") };
-        let mut page = Page::new(Boot { enabled: false, flex, ..boot() });
+        let mut page = Page::new(Boot { flex: FlexView { enabled: false, ..flex }, ..boot() });
         page.pass(5_000, None);
         assert!(page.ordered().is_empty(), "{uri:?}");
     }
@@ -545,8 +561,7 @@ fn an_agent_without_voice_leaves_the_routing_and_comes_back_to_where_they_were()
 #[test]
 fn the_activity_to_go_back_to_survives_a_reload() {
     let mut page = Page::new(Boot {
-        remembered_activity: Some("WA4".into()),
-        flex: flex("Voice Client Offline"),
+        flex: FlexView { remembered_activity: Some("WA4".into()), ..flex("Voice Client Offline") },
         ..boot()
     });
     page.send(configured());
@@ -569,7 +584,7 @@ fn an_agent_who_went_on_a_break_meanwhile_stays_there() {
     page.send(configured());
     page.send(heartbeat(state(None)));
     assert_eq!(page.activity(), "Voice Client Offline");
-    assert!(page.notified().contains(&words::CHOOSE_ACTIVITY.to_owned()));
+    assert!(page.notified().contains(&words().plain(Text::ChooseActivity)));
     page.pass(30_000, Some(&heartbeat(state(None))));
     assert!(page.notified().is_empty(), "said once");
 }
@@ -658,8 +673,10 @@ fn a_move_and_its_reason_are_one_notification() {
     page.pass(10_000, None);
     assert_eq!(
         page.notified(),
-        ["Voice is not available: the extension was updated or stopped. Reload Flex to reconnect. \
-          Your activity is “Voice Client Offline” until it is back."]
+        [
+            "Voice is not available: the extension was updated, stopped or removed; it connects by itself when it is \
+          back, else reload Flex. Your activity is “Voice Client Offline” until it is back."
+        ]
     );
 }
 
@@ -701,7 +718,7 @@ fn a_reloaded_page_has_the_call_with_the_first_answer_before_any_heartbeat() {
         payload: Some(state(Some(CallView { muted: true, ..call(SID) }))),
     }));
     assert_eq!(page.flex.active_call, ActiveCall::Ours);
-    assert_eq!(page.status(), "Voice: on a call");
+    assert_eq!(page.status(), "Voice: on a call, muted");
     page.send(Event::Mute(false));
     assert_eq!(posts(&page.ordered()).last(), Some(&"VOICE_CLIENT_EXTENSION_SET_MUTE"));
 }
@@ -809,7 +826,7 @@ fn where_the_store_does_not_take_the_call_the_documented_actions_are_used() {
     let ordered = page.ordered();
     assert_eq!(ordered.iter().filter(|c| **c == Command::TakeOverActions).count(), 1);
     assert_eq!(ordered.iter().filter(|c| matches!(c, Command::InstallCall(_))).count(), 1);
-    assert!(page.machine.takes_over());
+    assert!(page.machine.takes_over(Control::Other, page.now));
     page.send(Event::ToggleMute);
     page.send(Event::ToggleMute);
     let muted: Vec<_> = page
@@ -821,10 +838,10 @@ fn where_the_store_does_not_take_the_call_the_documented_actions_are_used() {
         .collect();
     assert_eq!(muted, [true, false]);
     page.set_flex(|flex| flex.active_call = ActiveCall::Foreign);
-    assert!(!page.machine.takes_over(), "Flex's own call keeps its buttons");
+    assert!(!page.machine.takes_over(Control::Other, page.now), "Flex's own call keeps its buttons");
     page.set_flex(|flex| flex.active_call = ActiveCall::None);
     page.send(heartbeat(state(None)));
-    assert!(!page.machine.takes_over());
+    assert!(!page.machine.takes_over(Control::Other, page.now));
 }
 
 #[test]
@@ -832,7 +849,9 @@ fn with_an_old_extension_a_live_voice_task_stands_in_for_the_call() {
     let mut page = Page::new(boot());
     page.send(configured());
     page.send(old_heartbeat(None));
-    page.set_flex(|flex| flex.voice_task = Some(VoiceTask { worker_call_sid: Some(SID.into()), from: None }));
+    page.set_flex(|flex| {
+        flex.voice_task = Some(VoiceTask { worker_call_sid: Some(SID.into()), ..VoiceTask::default() })
+    });
     assert_eq!(page.flex.active_call, ActiveCall::Ours);
     page.ordered();
     page.send(Event::HangUp);
@@ -840,7 +859,7 @@ fn with_an_old_extension_a_live_voice_task_stands_in_for_the_call() {
     page.send(Event::Digits("7".into()));
     assert_eq!(posts(&page.ordered()), ["VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS"]);
     page.send(Event::Mute(true));
-    assert_eq!(page.ordered(), [Command::Notify(Severity::Warning, words::CANNOT_MUTE.into())]);
+    assert_eq!(page.ordered(), [Command::Notify(Severity::Warning, words().plain(Text::CannotMute))]);
     page.set_flex(|flex| flex.voice_task = None);
     assert_eq!(page.flex.active_call, ActiveCall::None);
 }
@@ -848,7 +867,9 @@ fn with_an_old_extension_a_live_voice_task_stands_in_for_the_call() {
 #[test]
 fn a_new_extension_without_a_call_gets_no_stand_in_for_a_task() {
     let mut page = ready();
-    page.set_flex(|flex| flex.voice_task = Some(VoiceTask { worker_call_sid: Some(SID.into()), from: None }));
+    page.set_flex(|flex| {
+        flex.voice_task = Some(VoiceTask { worker_call_sid: Some(SID.into()), ..VoiceTask::default() })
+    });
     page.pass(3_000, Some(&heartbeat(state(None))));
     assert_eq!(page.flex.active_call, ActiveCall::None);
 }
@@ -858,7 +879,7 @@ fn a_new_extension_without_a_call_gets_no_stand_in_for_a_task() {
 #[test]
 fn a_call_that_could_not_arrive_is_refused_with_a_reason() {
     let mut page = Page::new(boot());
-    assert!(page.machine.refuses(page.now));
+    assert!(page.machine.refuses(&Intent::AcceptCall, page.now));
     page.send(Event::Refused(Intent::AcceptCall));
     assert_eq!(
         page.notified(),
@@ -870,7 +891,7 @@ fn a_call_that_could_not_arrive_is_refused_with_a_reason() {
     assert!(page.notified()[0].contains("install or enable the Holdfast extension"));
     page.send(configured());
     page.send(heartbeat(state(None)));
-    assert!(!page.machine.refuses(page.now));
+    assert!(!page.machine.refuses(&Intent::AcceptCall, page.now));
 }
 
 #[test]
@@ -884,7 +905,7 @@ fn a_problem_that_the_extension_names_is_shown_at_once() {
         ..state(None)
     };
     page.send(heartbeat(broken));
-    assert_eq!(page.status(), "Voice: not available – it broke. Do this");
+    assert!(page.status().contains("may not use the microphone"), "{}", page.status());
 }
 
 #[test]

@@ -39,7 +39,9 @@ impl Voice {
 /// Why calls cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// A setting of the plugin is missing or wrong; its name.
+    /// A setting of the plugin is missing; its name.
+    Missing(&'static str),
+    /// A setting of the plugin is wrong; its name.
     Misconfigured(&'static str),
     /// No extension answered in this page.
     NoExtension,
@@ -68,10 +70,8 @@ impl Why {
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::Misconfigured(_) | Self::NoExtension | Self::Rejected(_) | Self::Gone | Self::Silent => {
-                true
-            }
-            Self::WrongIdentity(_) | Self::ContactUri => true,
+            Self::Missing(_) | Self::Misconfigured(_) | Self::NoExtension | Self::Rejected(_) => true,
+            Self::Gone | Self::Silent | Self::WrongIdentity(_) | Self::ContactUri => true,
             Self::Problem(problem) => !problem.retrying,
             Self::NoToken | Self::NotRegistered | Self::Error => false,
         }
