@@ -1,5 +1,10 @@
 // The agent's desktop: the real Flex UI, driven by the buttons that an agent has.
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { until } from './stack.mjs';
+
+const PICTURES = fileURLToPath(new URL('../../target/run/pictures/', import.meta.url));
 
 export const DESKTOP = 'https://flex.twilio.com/agent-desktop';
 
@@ -7,10 +12,22 @@ const ACCEPT = '.Twilio-TaskButton-Accept';
 const MUTE = '.Twilio-CallCanvas-MuteButton';
 const HANG_UP = '[data-testid="hangup-footer"]';
 const DIALPAD = '[data-testid="dialpad"]';
+const HOLD = '[data-testid="hold-participant"], .Twilio-TaskButton-Hold';
+const STATUS = '[data-testid="holdfast-voice-status"]';
 
 /** Runs in the page before anything else: notes every message between plugin and extension, and when. No secrets. */
-export function observe() {
-  const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, types: {} });
+export function observe([mute, hangUp]) {
+  const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, types: {}, flexAt: null, liveAt: null });
+  const usable = selector => {
+    const button = document.querySelector(selector);
+    return Boolean(button) && !button.disabled && button.getAttribute('aria-disabled') !== 'true' && button.offsetParent !== null;
+  };
+  const looking = setInterval(() => {
+    const flex = globalThis.Twilio?.Flex?.Manager?.getInstance?.()?.store?.getState()?.flex;
+    if (flex?.worker?.activity?.name && document.querySelector('.Twilio-MainHeader')) seen.flexAt ??= performance.now();
+    if (flex?.phone?.activeCall && usable(mute) && usable(hangUp)) seen.liveAt ??= performance.now();
+    if (seen.liveAt !== null) clearInterval(looking);
+  }, 20);
   addEventListener('message', event => {
     const type = event.source === window && typeof event.data?.type === 'string' ? event.data.type : '';
     if (!type.startsWith('VOICE_CLIENT_EXTENSION_')) return;
@@ -35,7 +52,7 @@ export class FlexPage {
   static async open(context, { url = DESKTOP, waitReady = true } = {}) {
     const page = await context.newPage();
     const flex = new FlexPage(page);
-    await page.addInitScript(observe);
+    await page.addInitScript(observe, [MUTE, HANG_UP]);
     await page.goto(url, { waitUntil: 'commit' });
     if (waitReady) await flex.ready();
     return flex;
@@ -132,5 +149,62 @@ export class FlexPage {
   async complete() {
     await this.page.locator('.Twilio-TaskButton-Complete, [data-testid="complete"], button:has-text("Complete")').first().click({ timeout: 15_000 });
     await until('the task to be gone from Flex', async () => (await this.store()).tasks.length === 0);
+  }
+
+  /** Flex has booted, whatever the voice client does. */
+  async booted(timeout = 60_000) {
+    await until('Flex to boot', () => this.page.evaluate(() => {
+      const flex = globalThis.Twilio?.Flex?.Manager?.getInstance?.()?.store?.getState()?.flex;
+      return Boolean(flex?.worker?.activity?.name) && Boolean(document.querySelector('.Twilio-MainHeader'));
+    }), { timeout, every: 100 });
+  }
+
+  /** F5, whatever there is to come back. */
+  async refresh() {
+    await this.page.reload({ waitUntil: 'commit' });
+    await this.booted();
+  }
+
+  /** After a reload in a call: how long after Flex's own boot the live call was shown, in ms. */
+  behindFlexMs = () => this.page.evaluate(() => Math.round(window.__seen.liveAt - window.__seen.flexAt));
+
+  /** Any of Flex's actions; resolves to what it was rejected with, or null. */
+  invoke = (action, payload) => this.page.evaluate(([name, given]) => Twilio.Flex.Actions.invokeAction(name, given)
+    .then(() => null, error => String(error?.message ?? error)), [action, payload]);
+
+  /** The item in Flex's header. */
+  get status() {
+    return this.page.locator(STATUS);
+  }
+
+  get details() {
+    return this.page.getByTestId('holdfast-voice-details');
+  }
+
+  async showDetails(shown = true) {
+    if (await this.details.isVisible() !== shown) await this.status.click();
+    await this.details.waitFor({ state: shown ? 'visible' : 'hidden' });
+  }
+
+  notification = text => this.page.locator('.Twilio-NotificationBar, [class*="Notification"]').filter({ hasText: text }).first();
+
+  joinCall = () => this.page.locator('[data-testid="join-call"]');
+
+  toggleHold = () => this.page.locator(HOLD).first().click();
+
+  /** True while Flex holds the customer. */
+  held = () => this.page.evaluate(() => {
+    const { flex } = Twilio.Flex.Manager.getInstance().store.getState();
+    const [task] = [...flex.worker.tasks.values()];
+    return task?.conference?.participants?.find(one => one.participantType === 'customer')?.onHold ?? null;
+  });
+
+  /** Waits until the worker is in an activity. */
+  untilActivity = (name, timeout = 20_000) => until(`the agent to be in “${name}”`, async () => (await this.store()).activity === name, { timeout });
+
+  /** Keeps a picture for people to look at. */
+  async picture(name) {
+    fs.mkdirSync(PICTURES, { recursive: true });
+    await this.page.screenshot({ path: path.join(PICTURES, `${name}.png`) });
   }
 }

@@ -1,8 +1,21 @@
-// The plugin in the real Flex UI, beyond the one big play.
+// The plugin in the real Flex UI: who is told what, and where agents and their calls are sent.
 import { launch } from '../lib/browser.mjs';
 import { FlexPage } from '../lib/flex.mjs';
 import { until } from '../lib/stack.mjs';
 import { expect, test } from '../lib/test.mjs';
+
+const OFFLINE = 'Voice Client Offline';
+
+/** A Flex tab in a browser without the extension; `speak` runs in the page before Flex. */
+async function withoutExtension(stack, work, speak = null) {
+  const browser = await launch(stack, { extension: null, microphone: false });
+  try {
+    if (speak) await browser.context.addInitScript(speak);
+    await work(await FlexPage.open(browser.context, { waitReady: false }));
+  } finally {
+    await browser.close();
+  }
+}
 
 test('a Flex token that Flex refreshes reaches the extension', async ({ driven, switchboard }) => {
   await switchboard.fault({ kind: 'flex_token_ttl', seconds: 100 });
@@ -13,24 +26,102 @@ test('a Flex token that Flex refreshes reaches the extension', async ({ driven, 
 });
 
 test('without the extension the agent is taken off the queue and told why', async ({ stack, switchboard }) => {
-  const browser = await launch(stack, { extension: null, microphone: false });
-  try {
-    const flex = await FlexPage.open(browser.context, { waitReady: false });
-    await until('the agent to be moved to the offline activity', async () => (await switchboard.agent()).activity_name === 'Voice Client Offline', { timeout: 60_000 });
-    const status = flex.page.getByTestId('holdfast-voice-status');
-    await expect(status).toBeVisible();
-    await expect(status).toContainText('install or enable the Holdfast extension');
-  } finally {
-    await browser.close();
-  }
+  await withoutExtension(stack, async flex => {
+    await until('the agent to be moved to the offline activity', async () => (await switchboard.agent()).activity_name === OFFLINE, { timeout: 60_000 });
+    await expect(flex.status).toHaveText(/Voice: not available/);
+    await flex.showDetails();
+    await expect(flex.page.getByTestId('holdfast-detail')).toContainText('nstall or enable the Holdfast extension');
+    await flex.picture('flex-no-extension');
+    // An agent without voice may take a break, and may not pretend to be available.
+    expect(await flex.invoke('SetActivity', { activityName: 'Available' })).toContain('cancelled');
+    await expect(flex.page.getByText('You cannot be “Available” now')).toBeVisible();
+    expect((await flex.store()).activity).toBe(OFFLINE);
+    expect(await flex.invoke('SetActivity', { activityName: 'Offline' })).toBeNull();
+    await flex.untilActivity('Offline');
+    expect(await flex.invoke('SetActivity', { activityName: OFFLINE })).toContain('cancelled');
+    await expect(flex.page.getByText('is set for you while voice is not available')).toBeVisible();
+    expect(await flex.invoke('AcceptTask', { sid: 'WR00000000000000000000000000000000' })).not.toBeNull();
+  });
 });
 
-test('the agent comes back to the queue when the voice client does', async ({ driven, switchboard }) => {
+test('the agent comes back to the queue when the voice client does, also across a reload', async ({ driven, switchboard }) => {
   await switchboard.setActivity('Available');
   const flex = await FlexPage.open(driven.context);
-  await until('the agent to be available', async () => (await flex.store()).activity === 'Available');
-  await switchboard.fault({ kind: 'signalling_refuse', ms: 9000 });
+  await flex.untilActivity('Available');
+  await switchboard.fault({ kind: 'signalling_refuse', ms: 14_000 });
   await switchboard.fault({ kind: 'signalling_drop' });
-  await until('the agent to be taken off the queue', async () => (await flex.store()).activity === 'Voice Client Offline', { timeout: 20_000 });
-  await until('the agent to be available again', async () => (await flex.store()).activity === 'Available', { timeout: 40_000 });
+  await flex.untilActivity(OFFLINE);
+  await expect(flex.status).toHaveText(/Voice: not available/);
+  await flex.refresh();
+  await flex.untilActivity('Available', 60_000);
+  await expect(flex.status).toHaveText(/Voice: ready/);
+});
+
+test('a plugin whose WebAssembly cannot start says so and leaves Flex alone', async ({ stack, switchboard: _clean }) => {
+  await withoutExtension(stack, async flex => {
+    await flex.booted();
+    await expect(flex.page.getByText('the Holdfast plugin could not start')).toBeVisible();
+    await flex.picture('flex-cannot-start');
+    expect(await flex.invoke('SetActivity', { activityName: 'Offline' })).toBeNull();
+    await flex.untilActivity('Offline');
+  }, () => { WebAssembly.instantiate = () => Promise.reject(new Error('broken on purpose')); });
+});
+
+test('an extension of the older contract works with this plugin, and the agent is told what it cannot do', async ({ stack, switchboard }) => {
+  await switchboard.setActivity('Available');
+  // The older extension's half of the contract, and nothing else of it.
+  const speak = () => {
+    const say = (name, payload) => postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload ? { payload } : {}) });
+    const heard = (window.__heard = []);
+    let beating = false;
+    addEventListener('message', ({ source, data }) => {
+      if (source !== window || !String(data?.type).startsWith('VOICE_CLIENT_EXTENSION_')) return;
+      const name = data.type.slice('VOICE_CLIENT_EXTENSION_'.length);
+      if (!['CONFIGURED', 'HEARTBEAT', 'DISCONNECTED'].includes(name)) heard.push({ name, keys: Object.keys(data.payload ?? {}) });
+      if (name === 'CONFIGURE') say('CONFIGURED');
+      if (name === 'FLEX_TOKEN' && !beating) {
+        beating = true;
+        window.__beat = setInterval(() => say('HEARTBEAT', { voiceClientIdentity: 'ext_agent', error: null }), 1000);
+      }
+    });
+  };
+  await withoutExtension(stack, async flex => {
+    await flex.booted();
+    await expect(flex.status).toHaveText(/Voice: ready/, { timeout: 30_000 });
+    await until('contact_uri to be the extension\'s', async () => (await flex.store()).contactUri === 'client:ext_agent');
+    await flex.showDetails();
+    await expect(flex.page.getByTestId('holdfast-note')).toContainText('of an older kind');
+    await flex.picture('flex-older-extension');
+    const heard = await flex.page.evaluate(() => window.__heard);
+    const configure = heard.find(({ name }) => name === 'CONFIGURE');
+    expect(configure.keys).toEqual(expect.arrayContaining(['voiceClientTokenGeneratorUrl', 'accountSid', 'extensionVoiceClientPrefix']));
+    expect(heard.find(({ name }) => name === 'FLEX_TOKEN').keys).toEqual(expect.arrayContaining(['token', 'accountSid', 'expiration']));
+    // It falls silent, and is gone for good: the agent leaves the queue, and calls go to Flex's own client again.
+    const silentAt = performance.now();
+    await flex.page.evaluate(() => clearInterval(window.__beat));
+    await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 10_000 });
+    expect(performance.now() - silentAt).toBeLessThan(7_000);
+    await until('contact_uri to be Flex\'s own', async () => (await flex.store()).contactUri === 'client:agent', { timeout: 30_000 });
+    expect((await flex.store()).activity).toBe(OFFLINE);
+  }, speak);
+});
+
+test('the older plugin\'s messages are all that the extension needs', async ({ probe, switchboard }) => {
+  await probe.post({
+    type: 'VOICE_CLIENT_EXTENSION_CONFIGURE',
+    payload: {
+      voiceClientTokenGeneratorUrl: probe.stack.token_url,
+      accountSid: probe.stack.account.account_sid,
+      extensionVoiceClientPrefix: 'ext_',
+    },
+  });
+  await probe.wait('CONFIGURED');
+  await probe.sendFlexToken();
+  const beat = (await probe.wait('HEARTBEAT', payload => payload.error !== true && payload.voiceClientIdentity, { timeout: 20_000 })).payload;
+  expect(beat.voiceClientIdentity).toBe(probe.stack.account.extension_identity);
+  const sid = await probe.takeCall(beat.voiceClientIdentity);
+  await probe.post({ type: 'VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS', payload: { digits: '7' } });
+  await until('the customer to hear 7', async () => (await switchboard.getCall(sid)).dtmf === '7');
+  await probe.post({ type: 'VOICE_CLIENT_EXTENSION_HANGUP_CALL' });
+  await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });

@@ -1,9 +1,14 @@
+use std::collections::BTreeMap;
+
 use protocol::page::{ErrorReply, FlexToken};
-use protocol::{CallView, Problem, Secret};
+use protocol::{
+    AudioDevice, AudioSettings, AudioState, CallView, Problem, QualitySample, QualityWarning, Secret,
+};
 
 use super::*;
 
 mod properties;
+mod words;
 
 const ACCOUNT: &str = "AC5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 const SID: &str = "CA11111111111111111111111111111111";
@@ -192,6 +197,11 @@ impl Page {
 
     fn activity(&self) -> &str {
         &self.flex.activity.as_ref().unwrap().name
+    }
+
+    /// What the header shows.
+    fn shown(&self) -> StatusLine {
+        self.machine.shown.clone().unwrap()
     }
 
     /// The header's text and, where something is wrong, what to do.
@@ -921,4 +931,373 @@ fn no_command_shows_a_token() {
         },
     };
     assert!(!format!("{:?}", Command::Post(message)).contains("canary"));
+}
+
+// On and off, live.
+
+fn disable(page: &mut Page) {
+    page.set_flex(|flex| flex.enabled = false);
+}
+
+#[test]
+fn an_attribute_that_is_taken_away_gives_calls_back_to_flex_without_a_reload() {
+    let mut page = ready();
+    disable(&mut page);
+    assert_eq!(page.ordered(), [Command::ShowStatus(None), set_contact("client:agent")]);
+    page.pass(60_000, Some(&heartbeat(state(Some(call(SID))))));
+    assert!(page.ordered().is_empty(), "not a word to the extension, nothing in the store");
+    assert!(!page.machine.refuses(&Intent::AcceptCall, page.now));
+    page.set_flex(|flex| flex.enabled = true);
+    assert_eq!(posts(&page.ordered()), [CONFIGURE]);
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!((page.status().as_str(), page.flex.contact_uri.as_deref()), ("Voice: ready", Some(OURS)));
+}
+
+#[test]
+fn a_live_call_keeps_its_controls_when_the_attribute_is_taken_away() {
+    let mut page = on_call();
+    disable(&mut page);
+    assert_eq!(page.flex.contact_uri.as_deref(), Some("client:agent"), "the next call is Flex's");
+    assert_eq!(page.flex.active_call, ActiveCall::Ours);
+    page.send(Event::HangUp);
+    assert_eq!(posts(&page.ordered()), ["VOICE_CLIENT_EXTENSION_HANGUP_CALL"]);
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.flex.active_call, ActiveCall::None);
+    assert!(page.ordered().contains(&Command::ShowStatus(None)));
+}
+
+#[test]
+fn an_agent_who_was_put_offline_comes_back_when_the_attribute_is_taken_away() {
+    let mut page = ready();
+    page.pass(6_000, None);
+    assert_eq!(page.activity(), "Voice Client Offline");
+    disable(&mut page);
+    assert_eq!((page.activity(), page.flex.contact_uri.as_deref()), ("Available", Some("client:agent")));
+}
+
+// Where calls go, continued.
+
+#[test]
+fn an_extension_that_is_gone_for_good_gives_the_address_back_and_one_that_is_updated_does_not() {
+    let mut page = ready();
+    page.send(Event::Message(ToPage::Disconnected));
+    page.pass(9_000, None);
+    assert_eq!(page.flex.contact_uri.as_deref(), Some(OURS), "an update takes a moment");
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    page.pass(20_000, Some(&heartbeat(state(None))));
+    assert_eq!(page.flex.contact_uri.as_deref(), Some(OURS));
+    page.send(Event::Message(ToPage::Disconnected));
+    page.pass(11_000, None);
+    assert_eq!(page.flex.contact_uri.as_deref(), Some("client:agent"));
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert_eq!((page.flex.contact_uri.as_deref(), page.activity()), (Some(OURS), "Available"));
+}
+
+#[test]
+fn an_extension_that_needs_somebody_to_do_something_gives_the_address_back() {
+    let mut page = ready();
+    let declined = ClientState {
+        registered: false,
+        status: Status::Failed,
+        problem: Some(problem(ProblemCode::ConsentDeclined, false)),
+        ..state(None)
+    };
+    page.pass(12_000, Some(&heartbeat(declined)));
+    assert_eq!(page.flex.contact_uri.as_deref(), Some("client:agent"));
+    let mut page = ready();
+    let trying = ClientState { registered: false, status: Status::Reconnecting, ..state(None) };
+    page.pass(60_000, Some(&heartbeat(trying)));
+    assert_eq!(page.flex.contact_uri.as_deref(), Some(OURS), "it keeps trying");
+}
+
+#[test]
+fn the_parameter_of_flex_with_several_tabs_changes_nothing() {
+    let with_session = format!("{OURS}?flex_session_identifier=3f2a");
+    let mut page = ready();
+    page.set_flex(|flex| flex.contact_uri = Some(with_session.clone()));
+    page.pass(5_000, Some(&heartbeat(state(None))));
+    assert_eq!((page.status().as_str(), page.ordered()), ("Voice: ready", vec![]));
+    disable(&mut page);
+    assert_eq!(page.flex.contact_uri.as_deref(), Some("client:agent"));
+}
+
+#[test]
+fn a_change_of_other_attributes_that_crossed_ours_is_put_back() {
+    let mut page = Page::new(boot());
+    page.send(configured());
+    page.send(heartbeat(state(None)));
+    assert!(page.ordered().contains(&set_contact(OURS)));
+    // Their change was made a moment before ours, which was written without it. TaskRouter tells of both.
+    let theirs = r#"{"skills":["sales"]}"#;
+    page.set_flex(|flex| {
+        flex.other_attributes = theirs.into();
+        flex.contact_uri = Some("client:agent".into());
+    });
+    page.set_flex(|flex| {
+        flex.other_attributes = r#"{"skills":[]}"#.into();
+        flex.contact_uri = Some(OURS.into());
+    });
+    let restore = Command::SetContactUri { uri: OURS.into(), others: Some(theirs.into()) };
+    assert!(page.ordered().contains(&restore));
+    assert_eq!(page.flex.other_attributes, theirs);
+    page.pass(30_000, Some(&heartbeat(state(None))));
+    assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri { .. })), "and that is all");
+    // A later change of theirs is theirs alone.
+    page.set_flex(|flex| flex.other_attributes = "{}".into());
+    page.pass(30_000, Some(&heartbeat(state(None))));
+    assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri { .. })));
+}
+
+// Choosing an activity, dialling, monitoring.
+
+fn choice(name: &str) -> ActivityChoice {
+    ActivityChoice { name: Some(name.into()), ..ActivityChoice::default() }
+}
+
+#[test]
+fn the_offline_activity_is_never_the_agents_choice_and_an_available_one_not_without_voice() {
+    let mut page = ready();
+    let refuses = |page: &Page, name: &str| {
+        page.machine.intent_of(&choice(name)).is_some_and(|intent| page.machine.refuses(&intent, page.now))
+    };
+    let judged = |page: &Page| {
+        ["Available", "Training", "Break", "Voice Client Offline"].map(|name| refuses(page, name))
+    };
+    assert_eq!(judged(&page), [false, false, false, true]);
+    page.pass(6_000, None);
+    assert_eq!(judged(&page), [true, true, false, true]);
+    let any = ActivityChoice { available: Some(true), ..ActivityChoice::default() };
+    let intent = page.machine.intent_of(&any).unwrap();
+    assert_eq!(intent, Intent::ChooseAvailable { activity: "Available".into() });
+    page.ordered();
+    page.send(Event::Refused(intent));
+    assert!(page.notified()[0].starts_with("You cannot be “Available” now."));
+    page.send(Event::Refused(Intent::ChooseOffline { activity: "Voice Client Offline".into() }));
+    assert!(page.notified()[0].contains("Choose another activity"));
+    disable(&mut page);
+    assert_eq!(judged(&page), [false; 4]);
+}
+
+#[test]
+fn our_own_move_is_not_refused() {
+    let mut page = ready();
+    page.obeys = false;
+    page.pass(6_000, None);
+    assert_eq!(page.machine.intent_of(&choice("Voice Client Offline")), None);
+}
+
+#[test]
+fn two_tabs_remember_in_one_place_and_either_brings_the_agent_back() {
+    let mut page = ready();
+    // The other tab moved the agent, and remembered it a moment before.
+    page.set_flex(|flex| flex.remembered_activity = Some("WA4".into()));
+    page.pass(2_000, Some(&heartbeat(state(None))));
+    assert_eq!(page.flex.remembered_activity.as_deref(), Some("WA4"), "not ours to forget");
+    page.set_flex(|flex| flex.activity = Some(activity("Voice Client Offline")));
+    page.pass(1_000, Some(&heartbeat(state(None))));
+    assert_eq!(page.activity(), "Training");
+    assert_eq!(page.flex.remembered_activity, None);
+}
+
+#[test]
+fn a_call_is_dialled_past_flexs_own_softphone_when_that_is_not_well() {
+    let mut page = ready();
+    assert_eq!(page.machine.dial(page.now), Dial::ByFlex);
+    page.set_flex(|flex| flex.own_voice_impaired = true);
+    assert_eq!(page.machine.dial(page.now), Dial::ByUs);
+    for (spoil, refusal) in [
+        ((|flex: &mut FlexView| flex.reservation_pending = true) as fn(&mut FlexView), Text::DialBusy),
+        (|flex| flex.voice_task = Some(VoiceTask::default()), Text::DialBusy),
+        (|flex| flex.active_call = ActiveCall::Foreign, Text::DialBusy),
+        (|flex| flex.offline = true, Text::DialOffline),
+    ] {
+        let before = page.flex.clone();
+        page.set_flex(spoil);
+        assert_eq!(page.machine.dial(page.now), Dial::Refused(refusal));
+        page.set_flex(|flex| *flex = before);
+    }
+    page.send(Event::NotDialed(Text::DialFailed));
+    assert!(page.notified().contains(&words().plain(Text::DialFailed)));
+    page.pass(5_000, None);
+    assert_eq!(
+        page.machine.dial(page.now),
+        Dial::ByFlex,
+        "which refuses it with a reason, before it comes to this"
+    );
+    assert!(page.machine.refuses(&Intent::DialOut, page.now));
+    assert!(page.machine.refuses(&Intent::Monitor, page.now));
+}
+
+#[test]
+fn a_hang_up_before_the_call_has_come_ends_it_when_it_comes() {
+    let mut page = ready();
+    assert!(!page.machine.takes_over(Control::HangUp, page.now));
+    page.set_flex(|flex| flex.voice_task = Some(VoiceTask::default()));
+    assert!(page.machine.takes_over(Control::HangUp, page.now));
+    assert!(!page.machine.takes_over(Control::Other, page.now), "there is nothing to mute");
+    page.send(Event::HangUp);
+    assert!(posts(&page.ordered()).is_empty());
+    page.send(heartbeat(state(Some(call(SID)))));
+    assert_eq!(posts(&page.ordered()), ["VOICE_CLIENT_EXTENSION_HANGUP_CALL"]);
+    page.pass(20_000, Some(&heartbeat(state(Some(call(SID))))));
+    assert!(posts(&page.ordered()).is_empty(), "once");
+}
+
+#[test]
+fn by_configuration_the_documented_actions_are_used_and_the_store_is_left_alone() {
+    let settings = Settings { call_controls: Some("actions".into()), ..boot().settings };
+    let mut page = Page::new(Boot { settings, ..boot() });
+    page.send(configured());
+    page.send(heartbeat(state(Some(call(SID)))));
+    let ordered = page.ordered();
+    assert_eq!(ordered.iter().filter(|c| **c == Command::TakeOverActions).count(), 1);
+    assert!(!ordered.iter().any(|c| matches!(c, Command::InstallCall(_))));
+    assert!(page.machine.takes_over(Control::Other, page.now));
+    page.send(Event::HangUp);
+    assert_eq!(posts(&page.ordered()), ["VOICE_CLIENT_EXTENSION_HANGUP_CALL"]);
+}
+
+// What Flex alone knows, and what the agent chooses.
+
+fn holding(on_hold: bool) -> impl FnOnce(&mut FlexView) {
+    move |flex| {
+        flex.voice_task = Some(VoiceTask {
+            worker_call_sid: Some(SID.into()),
+            on_hold: Some(on_hold),
+            ..VoiceTask::default()
+        });
+    }
+}
+
+#[test]
+fn the_extension_is_told_of_hold_until_it_says_it_back() {
+    let mut page = on_call();
+    page.set_flex(holding(false));
+    assert!(posts(&page.ordered()).is_empty(), "nothing to tell");
+    page.set_flex(holding(true));
+    page.pass(2_000, Some(&heartbeat(state(Some(call(SID))))));
+    assert_eq!(posts(&page.ordered()), [hold::MESSAGE; 2], "the first may have been lost");
+    let held = CallView { on_hold: Some(true), ..call(SID) };
+    page.pass(20_000, Some(&heartbeat(state(Some(held)))));
+    assert!(posts(&page.ordered()).is_empty());
+    page.pass(60_000, Some(&heartbeat(state(Some(call(SID))))));
+    assert_eq!(
+        posts(&page.ordered()).len(),
+        5,
+        "one that forgot is told again, and one that is deaf not for ever"
+    );
+}
+
+#[test]
+fn an_extension_that_does_not_know_hold_is_not_told_of_it_again() {
+    let mut page = on_call();
+    page.set_flex(holding(true));
+    page.send(Event::Message(ToPage::Error {
+        payload: ErrorReply::new(Some(hold::MESSAGE), ProblemCode::UnknownType, "?"),
+    }));
+    page.ordered();
+    page.pass(10_000, Some(&heartbeat(state(Some(call(SID))))));
+    assert!(posts(&page.ordered()).is_empty());
+}
+
+fn device(id: &str) -> AudioDevice {
+    AudioDevice { id: id.into(), label: format!("the {id}") }
+}
+
+#[test]
+fn devices_are_shown_as_the_extension_has_them_and_chosen_through_it() {
+    let audio = AudioState {
+        microphones: ["default", "headset", "webcam"].map(device).into(),
+        speakers: vec![device("headset")],
+        ..AudioState::default()
+    };
+    let mut page = ready();
+    page.send(heartbeat(ClientState { audio: Some(audio.clone()), ..state(None) }));
+    let shown = page.shown().audio.unwrap();
+    let ids: Vec<_> = shown.choices[0].options.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["", "headset", "webcam"]);
+    assert_eq!((shown.choices[0].selected.as_str(), shown.volume), ("", 100));
+    page.ordered();
+    page.send(Event::ChooseDevice(AudioKind::Microphone, Some("webcam".into())));
+    let payload = SelectAudioDevice { kind: AudioKind::Microphone, device_id: Some("webcam".into()) };
+    assert!(page.ordered().contains(&Command::Post(ToExtension::SelectAudioDevice { payload })));
+    assert_eq!(page.shown().audio.unwrap().choices[0].selected, "webcam", "at once");
+    page.send(Event::ChooseVolume(250));
+    let loudest = Command::Post(ToExtension::SetVolume { payload: SetVolume { percent: 100 } });
+    assert!(page.ordered().contains(&loudest));
+
+    let gone = AudioState {
+        wanted: AudioSettings { microphone: Some(device("phone")), ..AudioSettings::default() },
+        microphone: Some(device("webcam")),
+        missing: vec![AudioKind::Microphone],
+        ..audio
+    };
+    page.send(heartbeat(ClientState { audio: Some(gone), ..state(None) }));
+    assert_eq!(page.shown().notes, ["the phone is not plugged in; the webcam is in use."]);
+    assert_eq!(page.shown().audio.unwrap().choices[0].selected, "phone");
+}
+
+#[test]
+fn how_the_call_sounds_is_said_in_a_word_and_in_figures() {
+    let sample = QualitySample {
+        at: Timestamp::from_millis(9),
+        rtt_ms: Some(80),
+        jitter_ms: None,
+        loss_permille: Some(12),
+        mos_hundredths: Some(420),
+    };
+    let mut page = on_call();
+    page.send(heartbeat(state(Some(CallView { quality: Some(sample), ..call(SID) }))));
+    let quality = page.shown().quality.unwrap();
+    assert_eq!(
+        (quality.text.as_str(), quality.figures.as_str()),
+        ("Call quality: good", "round trip 80 ms, jitter – ms, loss 1.2 %")
+    );
+    let muffled =
+        CallView { quality: Some(sample), warnings: vec![QualityWarning::ConstantAudioInput], ..call(SID) };
+    page.send(heartbeat(state(Some(muffled))));
+    assert_eq!(page.shown().quality.unwrap().grade, view::Grade::Fair);
+    assert!(page.shown().notes[0].starts_with("Your microphone is silent"));
+    page.send(heartbeat(state(Some(call(SID)))));
+    assert_eq!(page.shown().quality, None, "nothing is known yet");
+}
+
+#[test]
+fn an_extension_that_is_older_than_the_plugin_is_named() {
+    let mut page = ready();
+    for (version, named) in
+        [("0.0.1", true), (env!("CARGO_PKG_VERSION"), false), ("9999.0.0", false), ("", false)]
+    {
+        page.send(heartbeat(ClientState { extension_version: version.into(), ..state(None) }));
+        assert_eq!(page.shown().notes.iter().any(|note| note.contains("older")), named, "{version}");
+    }
+    page.send(old_heartbeat(None));
+    assert!(page.shown().notes[0].contains("of an older kind"));
+}
+
+#[test]
+fn a_wrong_setting_is_named_in_words() {
+    let wrong = |settings: Settings| Page::new(Boot { settings, ..boot() }).status();
+    let set = |name: &str, value: &str| {
+        let mut settings = boot().settings;
+        *settings.field(name).unwrap() = Some(value.into());
+        settings
+    };
+    for (settings, name) in [
+        (set("token_service_url", "http://t.example.com"), "token_service_url"),
+        (set("token_service_url", "t.example.com/v1"), "token_service_url"),
+        (set("identity_prefix", "Ext!"), "identity_prefix"),
+        (set("call_controls", "magic"), "call_controls"),
+        (Settings { not_text: vec!["offline_activity"], ..boot().settings }, "offline_activity"),
+    ] {
+        let said = wrong(settings);
+        assert!(said.contains("correct “") && said.contains(name), "{said}");
+    }
+    for name in Settings::NAMES {
+        assert!(Settings::default().field(name).is_some(), "{name}");
+    }
+    assert_eq!(wrong(set("offline_activity", "  ")), "Voice: connecting", "empty is as good as absent");
 }

@@ -1,0 +1,87 @@
+//! Everything that is said, in every language.
+
+use super::*;
+use crate::machine::words::Language;
+
+fn places(text: &str) -> Vec<&str> {
+    let mut names: Vec<_> =
+        text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn every_text_exists_in_both_languages_with_the_same_places() {
+    for text in Text::ALL {
+        let (english, spanish) = (text.built_in(Language::English), text.built_in(Language::Spanish));
+        assert!(!english.trim().is_empty() && !spanish.trim().is_empty(), "{text:?}");
+        assert_ne!(english, spanish, "{text:?} is not translated");
+        assert_eq!(places(english), places(spanish), "{text:?}");
+    }
+}
+
+#[test]
+fn flexs_language_is_followed_and_whoever_has_neither_gets_english() {
+    for tag in ["es", "es-MX", "ES-es", "es_AR"] {
+        assert_eq!(Language::from_tag(tag), Language::Spanish, "{tag}");
+    }
+    for tag in ["en-US", "fr", "", "est"] {
+        assert_eq!(Language::from_tag(tag), Language::English, "{tag}");
+    }
+    let page = Page::new(Boot { words: Words::new(Language::Spanish, BTreeMap::new()), ..boot() });
+    assert_eq!(page.shown().text, "Voz: conectando");
+}
+
+#[test]
+fn an_administrator_may_replace_any_text_and_what_fills_a_place_is_never_a_place_itself() {
+    let own = BTreeMap::from([(
+        Text::OfflineIsOurs.key().to_owned(),
+        "Not {activity}, {unknown} and { open".to_owned(),
+    )]);
+    let words = Words::new(Language::English, own);
+    assert_eq!(
+        words.say(Text::OfflineIsOurs, &[("activity", "{unknown}")]),
+        "Not {unknown}, {unknown} and { open"
+    );
+    assert_eq!(words.plain(Text::Ready), "Voice: ready");
+}
+
+#[test]
+fn every_reason_why_voice_is_missing_has_words_of_its_own() {
+    let problem_codes = [
+        ProblemCode::WrongAccount,
+        ProblemCode::WrongTokenUrl,
+        ProblemCode::WrongPrefix,
+        ProblemCode::WrongPageOrigin,
+        ProblemCode::DisabledByPolicy,
+        ProblemCode::ConsentNeeded,
+        ProblemCode::ConsentDeclined,
+        ProblemCode::TooManyMessages,
+        ProblemCode::InvalidFlexToken,
+        ProblemCode::TokenServiceUnavailable,
+        ProblemCode::TokenServiceMisconfigured,
+        ProblemCode::VoiceTokenRefused,
+        ProblemCode::GatewayUnavailable,
+        ProblemCode::MicrophoneUnavailable,
+        ProblemCode::Internal,
+    ];
+    let mut reasons = vec![
+        Why::Missing("token_service_url"),
+        Why::Misconfigured("identity_prefix"),
+        Why::NoExtension,
+        Why::Rejected(None),
+        Why::Gone,
+        Why::Silent,
+        Why::NoToken,
+        Why::NotRegistered,
+        Why::Error,
+        Why::WrongIdentity(IdentityPrefix::new("ext_").unwrap()),
+        Why::ContactUri,
+    ];
+    reasons.extend(problem_codes.map(|code| Why::Problem(problem(code, false))));
+    for language in [Language::English, Language::Spanish] {
+        let words = Words::new(language, BTreeMap::new());
+        let said: std::collections::BTreeSet<_> = reasons.iter().map(|why| words.unavailable(why)).collect();
+        assert_eq!(said.len(), reasons.len(), "two reasons sound alike");
+    }
+}
