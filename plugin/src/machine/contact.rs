@@ -64,8 +64,12 @@ struct Write {
     uri: String,
     /// The other attributes that went along.
     others: String,
+    /// The other attributes that Flex showed before, and may go on showing until it hears of the write.
+    before: String,
     /// Other attributes that somebody else wrote meanwhile.
     crossed: Option<String>,
+    /// How often somebody's change was put back.
+    repairs: u32,
 }
 
 /// Keeps `contact_uri` as it should be.
@@ -136,8 +140,9 @@ impl ContactKeeper {
         self.attempts = self.attempts.saturating_add(1);
         self.attempted_at = Some(now);
         self.not_before = Some(now.plus(ANSWER_MS));
+        let others = flex.other_attributes.clone();
         self.write =
-            Some(Write { uri: wanted.clone(), others: flex.other_attributes.clone(), crossed: None });
+            Some(Write { uri: wanted.clone(), before: others.clone(), others, crossed: None, repairs: 0 });
         out.push(Command::SetContactUri { uri: wanted, others: None });
     }
 
@@ -151,12 +156,15 @@ impl ContactKeeper {
         let ours = flex.contact_uri.as_deref() == Some(write.uri.as_str());
         if flex.other_attributes != write.others {
             // Inferred: that TaskRouter tells of changes in the order in which it made them.
-            write.crossed = Some(flex.other_attributes.clone());
+            if flex.other_attributes != write.before {
+                write.crossed = Some(flex.other_attributes.clone());
+            }
             return false;
         }
-        let Some(crossed) = write.crossed.take_if(|_| ours) else { return false };
+        let Some(crossed) = write.crossed.take_if(|_| ours && write.repairs < ATTEMPTS) else { return false };
+        write.repairs += 1;
         let uri = write.uri.clone();
-        write.others.clone_from(&crossed);
+        write.before = std::mem::replace(&mut write.others, crossed.clone());
         self.attempted_at = Some(now);
         out.push(Command::SetContactUri { uri, others: Some(crossed) });
         true

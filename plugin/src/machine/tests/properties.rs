@@ -14,6 +14,8 @@ enum Happening {
     Pending(bool),
     Active(ActiveCall),
     Obeys(bool),
+    Slow(bool),
+    Others(&'static str),
     TakesCalls(bool),
 }
 
@@ -71,6 +73,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::Pending),
         1 => prop_oneof![Just(ActiveCall::None), Just(ActiveCall::Foreign)].prop_map(Happening::Active),
         1 => any::<bool>().prop_map(Happening::Obeys),
+        1 => any::<bool>().prop_map(Happening::Slow),
+        2 => prop_oneof![Just("{}"), Just(r#"{"a":1}"#), Just(r#"{"a":2}"#)].prop_map(Happening::Others),
         1 => any::<bool>().prop_map(Happening::TakesCalls),
     ]
 }
@@ -88,6 +92,8 @@ fn happens(page: &mut Page, happening: Happening) {
         Happening::Pending(pending) => page.set_flex(|flex| flex.reservation_pending = pending),
         Happening::Active(call) => page.set_flex(|flex| flex.active_call = call),
         Happening::Obeys(obeys) => page.obeys = obeys,
+        Happening::Slow(slow) => page.slow = slow,
+        Happening::Others(json) => page.set_flex(|flex| flex.other_attributes = json.into()),
         Happening::TakesCalls(takes) => page.takes_calls = takes,
     }
 }
@@ -151,7 +157,7 @@ proptest! {
         for happening in happenings {
             happens(&mut page, happening);
         }
-        (page.obeys, page.takes_calls) = (true, true);
+        (page.obeys, page.slow, page.takes_calls) = (true, false, true);
         page.set_flex(|flex| {
             flex.active_call = ActiveCall::None;
             flex.voice_task = None;
@@ -197,7 +203,7 @@ proptest! {
         for happening in happenings {
             happens(&mut page, happening);
         }
-        (page.obeys, page.takes_calls) = (true, true);
+        (page.obeys, page.slow, page.takes_calls) = (true, false, true);
         page.set_flex(|flex| (flex.active_call, flex.voice_task) = (ActiveCall::None, None));
         let truth = live.map(|(other, muted, open)| CallView {
             muted,
@@ -225,7 +231,7 @@ proptest! {
         for happening in happenings {
             happens(&mut page, happening);
         }
-        page.obeys = true;
+        (page.obeys, page.slow) = (true, false);
         match end {
             0 => page.send(Event::Message(ToPage::Disconnected)),
             1 => page.send(Event::Message(ToPage::ConfigRejected { payload: None })),
@@ -243,7 +249,7 @@ proptest! {
         for happening in happenings {
             happens(&mut page, happening);
         }
-        page.obeys = true;
+        (page.obeys, page.slow) = (true, false);
         page.set_flex(|flex| (flex.enabled, flex.voice_task) = (false, None));
         page.pass(120_000, None);
         prop_assert_ne!(page.flex.contact_uri.as_deref(), Some(OURS));
