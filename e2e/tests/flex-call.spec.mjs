@@ -53,8 +53,8 @@ test('boot, accept, mute, keypad, hold, hang up, wrap up and complete, all with 
   await flex.toggleMute();
   await until('the extension to be unmuted', async () => (await flex.heartbeat()).call?.muted === false);
 
-  await flex.dial('42#');
-  await until('the customer to hear 42#', async () => (await switchboard.getCall(sid)).dtmf === '42#');
+  await flex.dial('429');
+  await until('the customer to hear 429', async () => (await switchboard.getCall(sid)).dtmf === '429');
 
   await flex.toggleHold();
   await until('Flex to hold the customer', flex.held);

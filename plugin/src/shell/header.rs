@@ -225,7 +225,7 @@ impl Shared {
             &[
                 ("className", "Holdfast-Voice".into()),
                 ("onKeyDown", self.handlers.key.clone()),
-                ("style", style(&[("position", "relative"), ("margin", "0 12px")])),
+                ("style", style(&[("position", "relative"), ("alignSelf", "center"), ("margin", "0 12px")])),
             ],
             &parts,
         )
@@ -283,7 +283,7 @@ impl Shared {
         let mut parts = vec![
             element(
                 "h2",
-                &[("style", style(&[("margin", "0"), ("fontSize", "15px")]))],
+                &[("style", style(&[("margin", "0"), ("fontSize", "15px"), ("fontWeight", "700")]))],
                 &[line.title.as_str().into()],
             )?,
             element(
