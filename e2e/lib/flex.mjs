@@ -199,6 +199,9 @@ export class FlexPage {
     return task?.conference?.participants?.find(one => one.participantType === 'customer')?.onHold ?? null;
   });
 
+  /** Selects the first task, as an agent does in a tab that was just opened. */
+  select = () => this.page.locator('.Twilio-TaskListBaseItem').first().click();
+
   /** Waits until the worker is in an activity. */
   untilActivity = (name, timeout = 20_000) => until(`the agent to be in “${name}”`, async () => (await this.store()).activity === name, { timeout });
 

@@ -125,9 +125,11 @@ test('a tab that is closed in a call and opened again, and a second tab, act as 
   await audioGoesOn(switchboard, sid, 1000);
 
   const again = await FlexPage.open(driven.context);
+  await again.select();
   await again.waitLive();
   expect((await again.store()).callSid).toBe(sid);
   const second = await FlexPage.open(driven.context);
+  await second.select();
   await second.waitLive();
   expect((await second.store()).callSid).toBe(sid);
   await second.page.bringToFront();
