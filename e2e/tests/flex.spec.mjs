@@ -40,7 +40,8 @@ test('without the extension the agent is taken off the queue and told why', asyn
     await flex.untilActivity('Offline');
     expect(await flex.invoke('SetActivity', { activityName: OFFLINE })).toContain('cancelled');
     await expect(flex.page.getByText('is set for you while voice is not available')).toBeVisible();
-    expect(await flex.invoke('AcceptTask', { sid: 'WR00000000000000000000000000000000' })).not.toBeNull();
+    expect(await flex.invoke('StartOutboundCall', { destination: '+15550177' })).toContain('cancelled');
+    await expect(flex.page.getByText('The call was not started')).toBeVisible();
   });
 });
 
