@@ -8,15 +8,26 @@
 use std::collections::VecDeque;
 
 use protocol::{
-    ProblemCode, Timestamp,
-    page::{Configure, ErrorReply, Kind, TO_PAGE_TYPES, ToExtension, ToPage, kind_of},
+    Bucket, ProblemCode, Timestamp,
+    page::{Configure, ErrorReply, Kind, TO_EXTENSION_TYPES, TO_PAGE_TYPES, ToExtension, ToPage, kind_of},
 };
 use serde::Deserialize;
 
 use crate::tree::Tree;
 
 /// The longest message that is read, in characters of JSON. A Flex token is about 2 KiB.
-pub const MAX_BODY: usize = 64 * 1024;
+pub const MAX_BODY: usize = 8 * 1024;
+
+/// What is taken of each type: so many at once, and so many a second for good. More than any plugin says, and one type's
+/// flood does not keep another's messages out.
+const PER_TYPE: Bucket = Bucket::new(40, 20);
+
+/// How often a page that says too much is told so, in milliseconds.
+const TELL_FLOOD_MS: u64 = 10_000;
+
+/// The pause before a page that was refused connects again, in milliseconds. It does so because the agent may have
+/// started over meanwhile, which changes the answer and must not need a reload.
+const REFUSED_MS: u32 = 5_000;
 
 /// The deepest message that is read, in levels of objects and arrays. The contract needs two.
 pub const MAX_DEPTH: usize = 16;
@@ -92,6 +103,10 @@ pub type PortId = u32;
 pub enum Event {
     /// The page posted a message.
     Page(Reading),
+    /// The page posted a message that [`Machine::admits`] did not let in.
+    Flooded,
+    /// Another window or origin posted a message of our namespace.
+    Foreign,
     /// The worker sent a message over this connection.
     Worker(PortId, WorkerSays),
     /// The connection could not be made, or is gone.
@@ -135,6 +150,15 @@ pub enum Command {
     Send(PortId, ToExtension),
     /// Tell the worker that a message of the page was refused. Lost if the connection is: it is for a person's eyes.
     Report(PortId, ProblemCode),
+    /// Tell the worker how much was dropped.
+    ReportDropped {
+        /// Over this connection.
+        port: PortId,
+        /// Messages of another window or origin.
+        foreign: u32,
+        /// Messages that came too fast.
+        flooded: u32,
+    },
     /// Hand the worker's message of this event on to the page as it came.
     Relay,
     /// Post to the page.
@@ -159,9 +183,18 @@ struct Open {
 }
 
 /// The proxy of one page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Machine {
     configure: Option<Configure>,
+    /// The last CONFIGURE was refused.
+    rejected: bool,
+    /// How much of each type is still taken; the last one is for unknown types.
+    buckets: [Bucket; TO_EXTENSION_TYPES.len() + 1],
+    /// What was dropped and the worker does not know of.
+    foreign: u32,
+    flooded: u32,
+    /// When the page was told that it says too much.
+    told_flood: Option<Timestamp>,
     port: Option<Open>,
     ports: PortId,
     failures: usize,
@@ -174,7 +207,41 @@ pub struct Machine {
     retired: bool,
 }
 
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            configure: None,
+            rejected: false,
+            buckets: [PER_TYPE; TO_EXTENSION_TYPES.len() + 1],
+            foreign: 0,
+            flooded: 0,
+            told_flood: None,
+            port: None,
+            ports: 0,
+            failures: 0,
+            pausing: false,
+            waiting: VecDeque::new(),
+            refused: None,
+            hidden: false,
+            watching: false,
+            retired: false,
+        }
+    }
+}
+
 impl Machine {
+    /// True when a message of this type is to be read, which costs something; false when there are too many of them.
+    /// Messages that are not for us cost nothing.
+    pub fn admits(&mut self, message_type: Option<&str>, now: Timestamp) -> bool {
+        let index = match kind_of(message_type) {
+            Kind::Foreign | Kind::Echo => return true,
+            Kind::Known(name) => TO_EXTENSION_TYPES.iter().position(|known| *known == name),
+            Kind::Unknown => None,
+        };
+        let bucket = self.buckets.get_mut(index.unwrap_or(TO_EXTENSION_TYPES.len()));
+        bucket.is_none_or(|bucket| bucket.take(1, now))
+    }
+
     /// Decides.
     pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
         let mut out = Vec::new();
@@ -183,6 +250,8 @@ impl Machine {
         }
         match event {
             Event::Page(Reading::NotForUs) => {}
+            Event::Foreign => self.foreign = self.foreign.saturating_add(1),
+            Event::Flooded => self.flood(now, &mut out),
             Event::Page(Reading::Understood(message)) => self.pass_on(message, now, &mut out),
             Event::Page(Reading::Malformed(name)) => {
                 let words = "The message does not have the form that the contract gives this type.";
@@ -198,7 +267,7 @@ impl Machine {
             | Event::Watch { alive: false } => {
                 self.retire(&mut out);
             }
-            Event::Watch { alive: true } => {}
+            Event::Watch { alive: true } => self.report_dropped(&mut out),
             Event::Closed { port, .. } => self.closed(port, now, &mut out),
             Event::NotSent { port, message, .. } => self.not_sent(port, message, now, &mut out),
             Event::PauseOver => {
@@ -241,6 +310,27 @@ impl Machine {
         }
     }
 
+    /// The page says too much. Said now and then, because whoever does that does not listen.
+    fn flood(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        self.flooded = self.flooded.saturating_add(1);
+        if self.told_flood.is_some_and(|at| now.since(at) < TELL_FLOOD_MS) {
+            return;
+        }
+        self.told_flood = Some(now);
+        let words = "Too many messages: some were dropped.";
+        let payload = ErrorReply::new(None, ProblemCode::TooManyMessages, words);
+        out.push(Command::Post(ToPage::Error { payload }));
+    }
+
+    /// Nobody is woken for it: it waits for a connection that is there anyway.
+    fn report_dropped(&mut self, out: &mut Vec<Command>) {
+        let Some(open) = &self.port else { return };
+        let (foreign, flooded) = (std::mem::take(&mut self.foreign), std::mem::take(&mut self.flooded));
+        if foreign > 0 || flooded > 0 {
+            out.push(Command::ReportDropped { port: open.id, foreign, flooded });
+        }
+    }
+
     fn pass_on(&mut self, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
         self.refused = None;
         if let Some(open) = &mut self.port {
@@ -248,6 +338,7 @@ impl Machine {
         }
         if let ToExtension::Configure { payload } = &message {
             self.configure = Some(payload.clone());
+            self.rejected = false;
         }
         match &self.port {
             Some(open) => out.push(Command::Send(open.id, message)),
@@ -305,8 +396,7 @@ impl Machine {
         let Some(open) = self.port.as_mut().filter(|open| open.id == id) else { return };
         open.heard = true;
         if says == WorkerSays::Rejected {
-            // The page may be told again why if it asks again, but a dead worker need not be woken for it.
-            self.configure = None;
+            self.rejected = true;
         }
         out.push(Command::Relay);
     }
@@ -321,7 +411,8 @@ impl Machine {
         if open.heard || now.since(open.since) >= GOOD_MS {
             self.failures = 0;
         }
-        let pause = BACKOFF_MS[self.failures.min(BACKOFF_MS.len() - 1)];
+        let pause =
+            if self.rejected { REFUSED_MS } else { BACKOFF_MS[self.failures.min(BACKOFF_MS.len() - 1)] };
         self.failures += 1;
         if pause > 0 {
             self.pausing = true;
@@ -538,12 +629,53 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_page_does_not_wake_the_worker_again_until_it_asks_again() {
+    fn a_refused_page_asks_again_by_itself_and_without_haste_so_that_starting_over_needs_no_reload() {
         let mut machine = accepted();
         assert_eq!(machine.handle(Event::Worker(1, WorkerSays::Rejected), at(2)), [Command::Relay]);
-        assert!(machine.handle(lost(1), at(30_000)).is_empty());
-        let out = machine.handle(page(CONFIGURE), at(40_000));
+        assert_eq!(machine.handle(lost(1), at(30_000)), [Command::Pause(5_000)]);
+        let out = machine.handle(Event::PauseOver, at(35_000));
         assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+    }
+
+    #[test]
+    fn a_flood_of_one_type_is_cut_off_and_the_others_go_through() {
+        let mut machine = accepted();
+        let digits = Some("VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS");
+        let admitted = (0..1_000).filter(|i| machine.admits(digits, at(1_000 + i))).count();
+        assert!((40..=60).contains(&admitted), "{admitted} of a thousand in a second");
+        assert!(machine.admits(Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL"), at(2_000)));
+        assert!(machine.admits(Some("VOICE_CLIENT_EXTENSION_CONFIGURE"), at(2_000)));
+        assert!(
+            (0..1_000).all(|_| machine.admits(Some("webpackHotUpdate"), at(2_000))),
+            "those cost nothing"
+        );
+        let unknown =
+            (0..1_000).filter(|i| machine.admits(Some("VOICE_CLIENT_EXTENSION_X"), at(1_000 + i))).count();
+        assert!((40..=60).contains(&unknown), "{unknown} of a thousand in a second");
+    }
+
+    #[test]
+    fn what_is_dropped_is_told_to_the_page_now_and_then_and_counted_for_the_worker() {
+        let mut machine = accepted();
+        let posts = |out: &[Command]| out.iter().filter(|c| matches!(c, Command::Post(_))).count();
+        let told: usize = (0..100).map(|i| posts(&machine.handle(Event::Flooded, at(10 + i)))).sum();
+        assert_eq!(told, 1);
+        for _ in 0..3 {
+            assert!(machine.handle(Event::Foreign, at(200)).is_empty(), "another window gets no answer");
+        }
+        let out = machine.handle(Event::Watch { alive: true }, at(2_000));
+        assert_eq!(out, [Command::ReportDropped { port: 1, foreign: 3, flooded: 100 }]);
+        assert!(machine.handle(Event::Watch { alive: true }, at(4_000)).is_empty());
+        assert_eq!(posts(&machine.handle(Event::Flooded, at(20_000))), 1);
+    }
+
+    #[test]
+    fn nobody_is_connected_for_a_flood() {
+        let mut machine = Machine::default();
+        for event in [Event::Foreign, Event::Flooded, Event::Watch { alive: true }] {
+            let out = machine.handle(event, at(1));
+            assert!(out.iter().all(|command| matches!(command, Command::Post(_))), "{out:?}");
+        }
     }
 
     #[test]
@@ -606,6 +738,8 @@ mod tests {
             3 => Just(page(HANG_UP)),
             1 => Just(Event::Page(Reading::NotForUs)),
             1 => Just(Event::Page(Reading::Unknown)),
+            1 => Just(Event::Flooded),
+            1 => Just(Event::Foreign),
             1 => Just(Event::Page(Reading::Malformed("VOICE_CLIENT_EXTENSION_CONFIGURE"))),
             2 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Other)),
             1 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Rejected)),
@@ -632,7 +766,6 @@ mod tests {
                     Event::Page(Reading::Understood(ToExtension::Configure { payload })) if !gone => {
                         configured = Some(payload.clone());
                     }
-                    Event::Worker(id, WorkerSays::Rejected) if Some(*id) == open => configured = None,
                     Event::Closed { port, .. } | Event::NotSent { port, .. } if Some(*port) == open => open = None,
                     Event::PauseOver => pausing = false,
                     _ => {}
@@ -655,8 +788,9 @@ mod tests {
                             }
                         }
                         Command::Report(id, _) => prop_assert!(open == Some(id) && !first),
+                        Command::ReportDropped { port, .. } => prop_assert_eq!(open, Some(port)),
                         Command::Close(id) => prop_assert_eq!(open.take(), Some(id)),
-                        Command::Pause(ms) => { pausing = true; prop_assert!(ms <= 2_000); }
+                        Command::Pause(ms) => { pausing = true; prop_assert!(ms <= 5_000); }
                         Command::EndPause => pausing = false,
                         Command::Post(ToPage::Disconnected) => said += 1,
                         Command::Post(_) | Command::Relay | Command::Watch(_) => {}

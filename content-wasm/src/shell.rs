@@ -9,7 +9,7 @@ use gloo_timers::callback::{Interval, Timeout};
 use js_sys::{Array, JSON, Object, Reflect};
 use protocol::{
     Timestamp,
-    page::{Refusal, ToExtension, ToPage},
+    page::{Refusal, TYPE_PREFIX, ToExtension, ToPage},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -90,15 +90,22 @@ impl Shell {
     fn page_posted(self: &Rc<Self>, event: &JsValue) {
         let event: &MessageEvent = event.unchecked_ref();
         let from_this_window = event.source().is_some_and(|source| source == *self.window.as_ref());
-        if !from_this_window || !event.is_trusted() || event.origin() != self.origin {
-            return;
-        }
         let data = event.data();
         let message_type = if data.is_object() {
             Reflect::get(&data, &"type".into()).ok().and_then(|name| name.as_string())
         } else {
             None
         };
+        if !from_this_window || !event.is_trusted() || event.origin() != self.origin {
+            if message_type.is_some_and(|name| name.starts_with(TYPE_PREFIX)) {
+                self.report(Event::Foreign);
+            }
+            return;
+        }
+        // Before it is read: a flood must cost the page more than us.
+        if !self.machine.borrow_mut().admits(message_type.as_deref(), now()) {
+            return self.report(Event::Flooded);
+        }
         let reading = read(message_type.as_deref(), || tell(&data));
         self.report(Event::Page(reading));
     }
@@ -110,8 +117,7 @@ impl Shell {
     /// Handles an event, or queues it when one is being handled: a command may cause the next event at once.
     fn report_with(self: &Rc<Self>, event: Event, said: JsValue) {
         self.inbox.take_in((event, said), |(event, said)| {
-            let now = Timestamp::from_js(webext::now_ms()).unwrap_or_default();
-            let commands = self.machine.borrow_mut().handle(event, now);
+            let commands = self.machine.borrow_mut().handle(event, now());
             for command in commands {
                 self.carry_out(command, &said);
             }
@@ -129,6 +135,9 @@ impl Shell {
             Command::Send(id, message) => self.send(id, message),
             Command::Report(id, code) => {
                 self.sent(id, &Refusal::Refused { code });
+            }
+            Command::ReportDropped { port, foreign, flooded } => {
+                self.sent(port, &Refusal::Dropped { foreign, flooded });
             }
             Command::Relay => self.post(said),
             Command::Post(message) => self.post_typed(&message),
@@ -210,6 +219,10 @@ impl Shell {
             closure.forget();
         }
     }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_js(webext::now_ms()).unwrap_or_default()
 }
 
 /// All of a page's value; `None` when JSON cannot tell it, or it is longer or deeper than is read.

@@ -13,6 +13,7 @@
 //! This crate has no I/O, no clock and no WASM. It parses; deciding is the machines' business.
 
 pub mod audio;
+pub mod bucket;
 pub mod id;
 pub mod offscreen;
 pub mod page;
@@ -24,6 +25,7 @@ pub mod time;
 pub mod token;
 
 pub use audio::{AudioDevice, AudioKind, AudioSettings, AudioState};
+pub use bucket::Bucket;
 pub use id::{AccountSid, CallSid, DtmfDigits, Identity, IdentityPrefix, InvalidId, TokenUrl};
 pub use quality::{QualitySample, QualitySummary, QualityWarning};
 pub use secret::Secret;

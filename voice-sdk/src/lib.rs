@@ -208,6 +208,32 @@ impl Device {
         Ok(self.raw.register()?)
     }
 
+    /// The gateway's answer to each `register` that the SDK sends, also to the repeated ones, of which the SDK's own
+    /// events say nothing. Listened for at the SDK's signalling stream (2.18.5, `pstream.ts`: private, so that another
+    /// version may have none: then nothing is called back). The stream exists once [`Device::start_register`] was called.
+    pub fn on_confirmation(&self, mut callback: impl FnMut() + 'static) {
+        if let Some((stream, on)) = self.stream_method("on") {
+            // A stream that throws at its own `on` has nothing to tell.
+            let _called = on.call2(&stream, &"ready".into(), &keep(move |_| callback()));
+        }
+    }
+
+    /// Sends another `register`, answered as [`Device::on_confirmation`] tells; nothing when the stream is gone.
+    pub fn ask_for_confirmation(&self) {
+        if let Some((stream, register)) = self.stream_method("register") {
+            let media = Object::new();
+            let _was_set = Reflect::set(&media, &"audio".into(), &true.into());
+            // No answer is what a failure comes to, and that is noticed.
+            let _called = register.call1(&stream, &media);
+        }
+    }
+
+    fn stream_method(&self, name: &str) -> Option<(JsValue, Function)> {
+        let stream = Reflect::get(&self.raw, &"_stream".into()).ok().filter(JsValue::is_object)?;
+        let method = Reflect::get(&stream, &name.into()).ok()?.dyn_into().ok()?;
+        Some((stream, method))
+    }
+
     /// Gives a new token; takes effect on the open socket.
     ///
     /// # Errors

@@ -52,6 +52,25 @@ extern "C" {
     #[wasm_bindgen(js_namespace = ["chrome", "action"], js_name = setTitle)]
     pub fn set_title(details: &JsValue);
 
+    #[wasm_bindgen(catch, js_namespace = ["chrome", "action"], js_name = openPopup)]
+    pub async fn open_popup() -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["chrome", "commands", "onCommand"], js_name = addListener)]
+    pub fn on_command(callback: &Function);
+
+    #[wasm_bindgen(js_namespace = ["chrome", "notifications"], js_name = create)]
+    pub fn create_notification(id: &str, options: &JsValue);
+    #[wasm_bindgen(js_namespace = ["chrome", "notifications"], js_name = update)]
+    pub fn update_notification(id: &str, options: &JsValue);
+    #[wasm_bindgen(js_namespace = ["chrome", "notifications"], js_name = clear)]
+    pub fn clear_notification(id: &str);
+    #[wasm_bindgen(js_namespace = ["chrome", "notifications", "onClicked"], js_name = addListener)]
+    pub fn on_notification_clicked(callback: &Function);
+    #[wasm_bindgen(js_namespace = ["chrome", "notifications", "onButtonClicked"], js_name = addListener)]
+    pub fn on_notification_button(callback: &Function);
+    #[wasm_bindgen(js_namespace = ["chrome", "notifications", "onClosed"], js_name = addListener)]
+    pub fn on_notification_closed(callback: &Function);
+
     #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = create)]
     pub fn create_alarm(name: &str, info: &JsValue);
     #[wasm_bindgen(js_namespace = ["chrome", "alarms"], js_name = clear)]

@@ -302,7 +302,7 @@ pub mod offscreen {
 
 /// `chrome.action`: the button in the toolbar.
 pub mod action {
-    use super::{ffi, to_js};
+    use super::{Error, ffi, to_js};
     use serde::Serialize;
 
     #[derive(Serialize)]
@@ -316,6 +316,15 @@ pub mod action {
     #[derive(Serialize)]
     struct Title<'a> {
         title: &'a str,
+    }
+
+    /// Opens the popup, as a click on the button does.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words: without a focused window, and before Chrome 127.
+    pub async fn open_popup() -> Result<(), Error> {
+        ffi::open_popup().await?;
+        Ok(())
     }
 
     /// Sets the badge: at most 4 characters are seen; the colour is CSS.
@@ -417,6 +426,100 @@ pub mod permissions {
     }
 }
 
+/// `chrome.notifications`.
+pub mod notifications {
+    use super::{ffi, keep, keep2, runtime, to_js};
+    use serde::Serialize;
+    use wasm_bindgen::prelude::*;
+
+    /// What is shown.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Notification {
+        /// The first line.
+        pub title: String,
+        /// The text below it.
+        pub message: String,
+        /// The words on its buttons: at most two.
+        pub buttons: Vec<String>,
+        /// True when it stays on the screen until somebody has decided.
+        pub stays: bool,
+    }
+
+    #[derive(Serialize)]
+    struct Button<'a> {
+        title: &'a str,
+    }
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Options<'a> {
+        r#type: &'static str,
+        icon_url: String,
+        title: &'a str,
+        message: &'a str,
+        buttons: Vec<Button<'a>>,
+        require_interaction: bool,
+        silent: bool,
+    }
+
+    fn options(notification: &Notification) -> Option<JsValue> {
+        to_js(&Options {
+            r#type: "basic",
+            icon_url: runtime::url("icons/holdfast-128.png"),
+            title: &notification.title,
+            message: &notification.message,
+            buttons: notification.buttons.iter().map(|title| Button { title }).collect(),
+            require_interaction: notification.stays,
+            silent: !notification.stays,
+        })
+        .ok()
+    }
+
+    /// Shows one.
+    pub fn create(id: &str, notification: &Notification) {
+        if let Some(options) = options(notification) {
+            ffi::create_notification(id, &options);
+        }
+    }
+
+    /// Changes one in place, without drawing attention to it once more.
+    pub fn update(id: &str, notification: &Notification) {
+        if let Some(options) = options(notification) {
+            ffi::update_notification(id, &options);
+        }
+    }
+
+    /// Takes one away.
+    pub fn clear(id: &str) {
+        ffi::clear_notification(id);
+    }
+
+    /// Calls back with the id of one that was clicked.
+    pub fn on_clicked(mut callback: impl FnMut(String) + 'static) {
+        ffi::on_notification_clicked(&keep(move |id: JsValue| callback(id.as_string().unwrap_or_default())));
+    }
+
+    /// Calls back with id and number of a button that was pressed.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 or 1")]
+    pub fn on_button(mut callback: impl FnMut(String, u32) + 'static) {
+        ffi::on_notification_button(&keep2(move |id: JsValue, button: JsValue| {
+            callback(id.as_string().unwrap_or_default(), button.as_f64().unwrap_or_default() as u32);
+        }));
+    }
+
+    /// Calls back with the id of one that is gone, and whether a person put it away.
+    pub fn on_closed(mut callback: impl FnMut(String, bool) + 'static) {
+        ffi::on_notification_closed(&keep2(move |id: JsValue, by_user: JsValue| {
+            callback(id.as_string().unwrap_or_default(), by_user.is_truthy());
+        }));
+    }
+}
+
+/// Calls back with the name of a command of the manifest whose key was pressed.
+pub fn on_command(mut callback: impl FnMut(String) + 'static) {
+    ffi::on_command(&keep(move |name: JsValue| callback(name.as_string().unwrap_or_default())));
+}
+
 /// Opens a page of the extension in a new tab.
 pub fn open_tab(path: &str) {
     open_url(&runtime::url(path));
@@ -446,6 +549,11 @@ pub fn message_with(key: &str, substitutions: &[&str]) -> String {
     let list: js_sys::Array = substitutions.iter().map(|text| JsValue::from_str(text)).collect();
     let text = ffi::get_message_with(key, &list);
     if text.is_empty() { key.to_owned() } else { text }
+}
+
+/// As [`keep`], for listeners that are told two things.
+fn keep2(callback: impl FnMut(JsValue, JsValue) + 'static) -> js_sys::Function {
+    Closure::<dyn FnMut(JsValue, JsValue)>::new(callback).into_js_value().unchecked_into()
 }
 
 /// A listener for the life of the context: the closure is handed to JavaScript for good.

@@ -16,8 +16,8 @@
 //! | [`quality`] | how it sounds |
 //! | `audio` | microphone, speaker, volume |
 //! | [`consent`] | the agent's word on a token service that no policy names |
+//! | [`notices`] | notifications and keys |
 //! | `offscreen` | the document that carries it |
-//! | `flood` | how much is taken from somebody at a time |
 //! | `view` | what is shown |
 //! | [`persisted`] | what outlives a killed worker |
 //! | `update` | when a new version takes over |
@@ -28,7 +28,7 @@ pub mod command;
 pub mod config;
 pub mod consent;
 pub mod event;
-mod flood;
+pub mod notices;
 mod offscreen;
 pub mod persisted;
 pub mod ports;
@@ -48,7 +48,7 @@ pub use event::{
 };
 pub use persisted::{Persisted, Remembered};
 use protocol::{
-    Problem, ProblemCode, Timestamp,
+    Bucket, Problem, ProblemCode, Timestamp,
     offscreen::ToOffscreen,
     state::{LogEntry, LogLevel},
 };
@@ -57,7 +57,6 @@ use self::{
     audio::AudioTests,
     config::{Policy, PolicyValues},
     consent::Consent,
-    flood::Bucket,
     offscreen::Offscreen,
     ports::{Peer, Trust},
     quality::Sound,
@@ -136,6 +135,8 @@ pub struct Machine {
     applying_update: bool,
     watchdog: Option<bool>,
     badge: Option<Badge>,
+    /// What is wrong, and since when.
+    trouble: Option<(ProblemCode, Timestamp)>,
     timers: Timers,
     last_now: Timestamp,
     out: Vec<Command>,
@@ -173,6 +174,7 @@ impl Machine {
             applying_update: false,
             watchdog: None,
             badge: None,
+            trouble: None,
             timers: Timers::default(),
             last_now: boot.started_at,
             out: Vec::new(),
@@ -252,6 +254,10 @@ impl Machine {
             Event::Device { device, event } => self.device_event(device, event, now),
             Event::OffscreenOpened { ok } => self.offscreen_opened(ok, now),
             Event::OffscreenClosed => self.offscreen_closed(),
+            Event::Shortcut(shortcut) => self.shortcut(shortcut, now),
+            Event::NoticeClicked(id) => self.notice_clicked(id),
+            Event::NoticeButton { id, button } => self.notice_button(id, button, now),
+            Event::NoticeClosed(id) => self.notice_closed(id),
         }
     }
 
@@ -266,12 +272,16 @@ impl Machine {
             Timer::CallLost => self.call_lost(now),
             Timer::HangUp => self.hang_up_overdue(now),
             Timer::Waiting => self.waiting_overdue(now),
+            Timer::Probe => self.probe(now),
+            Timer::Silence => self.silence(due, now),
             Timer::ProblemFade => self.call_problem = None,
             // These only held something back; settling goes on from here.
             Timer::Refresh
             | Timer::FetchRetry
             | Timer::AskPages
             | Timer::OffscreenRetry
+            | Timer::Rebuild
+            | Timer::Trouble
             | Timer::RestoreGrace => {}
         }
     }
@@ -290,6 +300,7 @@ impl Machine {
         self.settle_heartbeat(now);
         self.settle_popups(now);
         self.settle_badge(now);
+        self.settle_notices(now);
         let watchdog = self.durable.config.is_some();
         if self.watchdog != Some(watchdog) {
             self.watchdog = Some(watchdog);
@@ -375,6 +386,7 @@ impl Machine {
             audio: old.audio,
             calls: old.calls,
             counters: old.counters,
+            notices: old.notices,
             update: old.update,
             ..Persisted::default()
         };

@@ -17,12 +17,13 @@ use protocol::{
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use webext::{Inbox, Port, alarms, offscreen, permissions, runtime, storage};
+use webext::{Inbox, Port, alarms, notifications, offscreen, permissions, runtime, storage};
 
 use crate::machine::{
     Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId, PageMessage,
     Persisted, PortId, Remembered, Sender,
     config::Edge,
+    notices::{Notice, NoticeId, Shortcut},
     persisted::{REMEMBERED_KEY, STORAGE_KEY},
     ports::Trust,
 };
@@ -30,6 +31,7 @@ use crate::machine::{
 const OFFSCREEN_PAGE: &str = "offscreen.html";
 const WELCOME_PAGE: &str = "welcome.html";
 const CONTENT_SCRIPT: &str = "content.js";
+const POPUP_PAGE: &str = "popup.html";
 const WATCHDOG: &str = "watchdog";
 const WATCHDOG_MINUTES: f64 = 0.5;
 /// Chrome shows this nowhere; a reviewer reads it.
@@ -75,6 +77,30 @@ pub fn start() {
     runtime::on_update_available(move |version| this.report(Event::UpdateAvailable { version }));
     let this = Rc::clone(&shell);
     alarms::on_alarm(move |_name| this.report(Event::Alarm));
+    let this = Rc::clone(&shell);
+    webext::on_command(move |name| {
+        if let Some(shortcut) = Shortcut::named(&name) {
+            this.report(Event::Shortcut(shortcut));
+        }
+    });
+    let this = Rc::clone(&shell);
+    notifications::on_clicked(move |name| {
+        if let Some(id) = id_of(&name) {
+            this.report(Event::NoticeClicked(id));
+        }
+    });
+    let this = Rc::clone(&shell);
+    notifications::on_button(move |name, button| {
+        if let Some(id) = id_of(&name) {
+            this.report(Event::NoticeButton { id, button });
+        }
+    });
+    let this = Rc::clone(&shell);
+    notifications::on_closed(move |name, by_user| {
+        if let Some(id) = id_of(&name).filter(|_| by_user) {
+            this.report(Event::NoticeClosed(id));
+        }
+    });
     let this = Rc::clone(&shell);
     storage::on_managed_changed(move || {
         let this = Rc::clone(&this);
@@ -172,6 +198,11 @@ impl Shell {
                     self.device_failed(device, &error);
                 }
             }
+            Command::ProbeDevice { device } => {
+                if let Some(known) = self.devices.borrow().get(&device) {
+                    known.ask_for_confirmation();
+                }
+            }
             Command::DestroyDevice { device } => {
                 let known = self.devices.borrow_mut().remove(&device);
                 if let Some(known) = known {
@@ -223,6 +254,21 @@ impl Shell {
                 });
             }
             Command::OpenWelcome => webext::open_tab(WELCOME_PAGE),
+            Command::OpenPopup => spawn_local(async {
+                // Needs a focused window; the same page in a tab is as good.
+                if webext::action::open_popup().await.is_err() {
+                    webext::open_tab(POPUP_PAGE);
+                }
+            }),
+            Command::Notify { id, notice, is_update } => {
+                let notification = words(&notice);
+                if is_update {
+                    notifications::update(name_of(id), &notification);
+                } else {
+                    notifications::create(name_of(id), &notification);
+                }
+            }
+            Command::ClearNotice(id) => notifications::clear(name_of(id)),
             Command::EnterOpenPages => spawn_local(async {
                 let patterns = runtime::content_script_matches();
                 if let Err(error) = webext::scripting::run_in_open_tabs(CONTENT_SCRIPT, &patterns).await {
@@ -309,6 +355,11 @@ impl Shell {
         device.on_incoming(move |call| this.offered(id, call));
 
         let registering = device.start_register();
+        let this = Rc::clone(self);
+        device.on_confirmation(move || {
+            let edge = this.devices.borrow().get(&id).and_then(Device::edge);
+            this.report(Event::Device { device: id, event: DeviceEvent::Confirmed { edge } });
+        });
         self.devices.borrow_mut().insert(id, device);
         match registering {
             Ok(promise) => {
@@ -402,6 +453,56 @@ fn read_page_message(message: JsValue) -> PageMessage {
         _ => None,
     };
     PageMessage::Parsed { message: Box::new(message), flex_token_expires_at }
+}
+
+const NOTICES: [(NoticeId, &str); 3] =
+    [(NoticeId::Call, "call"), (NoticeId::Waiting, "waiting"), (NoticeId::Trouble, "trouble")];
+
+fn name_of(id: NoticeId) -> &'static str {
+    NOTICES.into_iter().find(|(known, _)| *known == id).map_or("", |(_, name)| name)
+}
+
+fn id_of(name: &str) -> Option<NoticeId> {
+    NOTICES.into_iter().find(|(_, known)| *known == name).map(|(id, _)| id)
+}
+
+/// A notification's words, in the browser's language.
+fn words(notice: &Notice) -> notifications::Notification {
+    match notice {
+        Notice::Call { from, muted } => notifications::Notification {
+            title: if *muted { webext::message("call_muted") } else { webext::message("notice_call") },
+            message: from.clone().unwrap_or_default(),
+            buttons: vec![
+                if *muted { webext::message("unmute") } else { webext::message("mute") },
+                webext::message("hang_up"),
+            ],
+            stays: false,
+        },
+        Notice::Waiting { from, hangs_up } => {
+            let (help, answer) = if *hangs_up {
+                (webext::message("waiting_help"), webext::message("waiting_answer"))
+            } else {
+                (webext::message("waiting_free_help"), webext::message("waiting_answer_free"))
+            };
+            notifications::Notification {
+                title: webext::message("waiting_title"),
+                message: [from.as_deref().unwrap_or(""), &help].join("\n").trim().to_owned(),
+                buttons: vec![answer, webext::message("waiting_decline")],
+                stays: true,
+            }
+        }
+        // The keys are those of the popup: one for each code.
+        Notice::Trouble { code } => {
+            let name = serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned));
+            let key = format!("problem_{}", name.unwrap_or_default());
+            notifications::Notification {
+                title: webext::message(&key),
+                message: webext::message(&format!("{key}_help")),
+                buttons: Vec::new(),
+                stays: false,
+            }
+        }
+    }
 }
 
 /// Puts a badge on the toolbar button, and says the same in words.

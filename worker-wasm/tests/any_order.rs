@@ -8,16 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use protocol::{
-    CallPhase, CallSid, Problem, ProblemCode, Secret,
+    AudioDevice, AudioKind, AudioState, CallPhase, CallSid, Problem, ProblemCode, QualitySample,
+    QualityWarning, Secret,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
-    page::{Kind, SendDigits, SetMute, ToExtension, ToPage},
-    popup::FromPopup,
+    page::{Kind, SelectAudioDevice, SendDigits, SetMute, ToExtension, ToPage},
+    popup::{FromPopup, ToPopup},
+    state::ConsentRequest,
 };
 use rig::*;
 use serde_json::json;
 use worker_wasm::machine::{
     Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage,
     Persisted, PortId,
+    notices::{NoticeId, Shortcut},
 };
 
 /// What a test lets happen. Numbers choose among what there is at that moment.
@@ -49,6 +52,13 @@ enum Step {
     Policy(u8),
     Microphone(u8),
     Alarm,
+    Confirmed,
+    Audio(u8),
+    Quality(u8, u16),
+    AnswersConsent(bool),
+    Waiting(bool),
+    Notice(u8, u32),
+    Flood(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -79,6 +89,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..8_u8).prop_map(Step::Policy),
         1 => (0..3_u8).prop_map(Step::Microphone),
         1 => Just(Step::Alarm),
+        2 => Just(Step::Confirmed),
+        1 => (0..8_u8).prop_map(Step::Audio),
+        2 => (0..4_u8, any::<u16>()).prop_map(|(call, mos)| Step::Quality(call, mos)),
+        2 => any::<bool>().prop_map(Step::AnswersConsent),
+        2 => any::<bool>().prop_map(Step::Waiting),
+        1 => (0..4_u8, 0..3_u32).prop_map(|(id, button)| Step::Notice(id, button)),
+        1 => (0..3_u8).prop_map(Step::Flood),
     ]
 }
 
@@ -92,12 +109,16 @@ struct World {
     offers: Vec<OfferId>,
     accepted: BTreeSet<PortId>,
     connects: BTreeMap<CallSid, u32>,
+    /// The token service that policy names.
+    vouched: Option<String>,
+    /// What the popup shows that the agent is asked.
+    asked: Option<ConsentRequest>,
 }
 
 impl World {
     fn new() -> Self {
         let mut world = Self {
-            rig: Rig::started(),
+            rig: Rig::unasked(),
             pages: [None; 3],
             offscreen: None,
             next_port: 100,
@@ -105,6 +126,8 @@ impl World {
             offers: Vec::new(),
             accepted: BTreeSet::new(),
             connects: BTreeMap::new(),
+            vouched: None,
+            asked: None,
         };
         world.rig.popup_opens();
         world
@@ -163,6 +186,17 @@ impl World {
                         assert_eq!(live, Some(call_sid), "a Connect while another call lives");
                     }
                 }
+                Command::ToPopup { message, .. } => {
+                    if let ToPopup::State { state } = message.as_ref() {
+                        self.asked.clone_from(&state.consent);
+                    }
+                }
+                Command::FetchToken { request, .. } => {
+                    let is_agreed =
+                        self.rig.remembered.agreements.iter().any(|agreed| agreed.token_url == request.url)
+                            || self.vouched.as_deref() == Some(request.url.as_str());
+                    assert!(is_agreed, "a Flex token for a host that nobody agreed to");
+                }
                 Command::DestroyDevice { .. } => {
                     let spares = before.as_ref().is_none_or(|before| {
                         before.handed_over
@@ -182,7 +216,20 @@ impl World {
         assert!(self.rig.machine.next_wake().is_none_or(|wake| wake > now), "busy waiting");
 
         let state = self.rig.state();
-        assert_eq!(state.call, saved.call.as_ref().map(|call| call.view.clone()));
+        // How it sounds is saved now and then only.
+        let mut call = state.call.clone();
+        if let Some(call) = &mut call {
+            call.quality = None;
+            call.warnings.clear();
+        }
+        assert_eq!(call, saved.call.as_ref().map(|call| call.view.clone()));
+        let is_apart = saved
+            .waiting
+            .as_ref()
+            .is_none_or(|waiting| saved.call.as_ref().is_none_or(|call| call.view.sid != waiting.view.sid));
+        assert!(is_apart, "one call in two places");
+        assert!(saved.calls.len() <= 20 && saved.declined.len() <= 32);
+        assert!(self.rig.remembered.agreements.len() <= 32);
         assert_eq!(state.registered, state.status.is_available());
     }
 
@@ -205,12 +252,17 @@ impl World {
     }
 
     fn is_killed(&mut self) {
-        let before = self.rig.state();
+        let mut before = self.rig.state();
         let saved = self.reread();
         assert_eq!(Some(&saved), self.rig.saved.as_ref());
         self.rig.saved = Some(saved);
+        self.vouched = None;
         self.rig.is_killed();
-        let after = self.rig.state();
+        let mut after = self.rig.state();
+        for call in [&mut before.call, &mut after.call].into_iter().flatten() {
+            call.quality = None;
+        }
+        assert_eq!(before.waiting, after.waiting, "a restart changes what waits");
         assert_eq!(
             (&before.call, before.flex_token_expires_at),
             (&after.call, after.flex_token_expires_at),
@@ -219,7 +271,11 @@ impl World {
         // And once more: what is saved of what was restored restores the same.
         let commands = self.rig.take();
         self.rig.is_killed();
-        assert_eq!(self.rig.state(), after);
+        let mut again = self.rig.state();
+        for call in again.call.iter_mut() {
+            call.quality = None;
+        }
+        assert_eq!(again, after);
         drop(commands);
         self.rig.take();
         self.pages = [None; 3];
@@ -259,6 +315,33 @@ impl World {
     fn device_says(&mut self, event: DeviceEvent) {
         let device = self.rig.device.unwrap_or(DeviceId(9_999));
         self.happens(Event::Device { device, event });
+    }
+
+    fn asked(&self) -> Option<ConsentRequest> {
+        self.asked.clone()
+    }
+
+    fn audio(&mut self, what: u8) {
+        let device = |id: &str| AudioDevice { id: id.into(), label: id.into() };
+        let choose = |id: &str| SelectAudioDevice { kind: AudioKind::Speaker, device_id: Some(id.into()) };
+        let message = match what {
+            0 => FromPopup::SelectAudioDevice(choose("s1")),
+            1 => FromPopup::SetVolume { percent: 30 },
+            2 => FromPopup::TestMicrophone { on: true },
+            3 => FromPopup::TestMicrophone { on: false },
+            4 => FromPopup::TestSpeaker,
+            5 => return self.offscreen_says(FromOffscreen::Level { percent: 50 }),
+            _ => {
+                let state = AudioState {
+                    speakers: vec![device("default"), device("s1")],
+                    missing: vec![AudioKind::Speaker],
+                    microphone_open: what == 7,
+                    ..AudioState::default()
+                };
+                return self.offscreen_says(FromOffscreen::Audio { state: Box::new(state) });
+            }
+        };
+        self.happens(Event::FromPopup { port: POPUP, message: Some(message) });
     }
 
     fn offered(&mut self, call: CallSid) {
@@ -421,8 +504,11 @@ impl World {
                 let policy = match what {
                     0 => json!({"accountSids": [OTHER_AC]}),
                     1 => json!({"accountSids": [AC]}),
+                    2 => json!({"tokenServiceUrls": [URL], "secondCall": "offer"}),
+                    3 | 4 => json!({"secondCall": "offer"}),
                     _ => json!({}),
                 };
+                self.vouched = (what == 2).then(|| URL.to_owned());
                 self.happens(Event::PolicyChanged { policy: policy.into() });
             }
             Step::Microphone(what) => self.happens(Event::Microphone(
@@ -430,6 +516,52 @@ impl World {
                     [usize::from(what)],
             )),
             Step::Alarm => self.happens(Event::Alarm),
+            Step::Confirmed => self.device_says(DeviceEvent::Confirmed { edge: Some("ashburn".into()) }),
+            Step::Audio(what) => self.audio(what),
+            Step::Quality(call, mos) => {
+                let call_sid = self.some_call(call);
+                let sample = QualitySample {
+                    at: self.rig.now,
+                    rtt_ms: Some(mos.into()),
+                    jitter_ms: None,
+                    loss_permille: Some(mos),
+                    mos_hundredths: Some(mos),
+                };
+                self.offscreen_says(FromOffscreen::Quality { call_sid: call_sid.clone(), sample });
+                let warning = QualityWarning::LowMos;
+                self.offscreen_says(FromOffscreen::Warning { call_sid, warning, raised: mos % 2 == 0 });
+            }
+            Step::AnswersConsent(allow) => {
+                let Some(asked) = self.asked() else { return };
+                let message =
+                    FromPopup::Consent { account_sid: asked.account_sid, token_url: asked.token_url, allow };
+                self.happens(Event::FromPopup { port: POPUP, message: Some(message) });
+            }
+            Step::Waiting(answer) => {
+                let Some(waiting) = self.rig.state().waiting else { return };
+                let sid = waiting.sid;
+                let message =
+                    if answer { FromPopup::AnswerWaiting { sid } } else { FromPopup::DeclineWaiting { sid } };
+                self.happens(Event::FromPopup { port: POPUP, message: Some(message) });
+            }
+            Step::Notice(id, button) => {
+                let id = [NoticeId::Call, NoticeId::Waiting, NoticeId::Trouble][usize::from(id % 3)];
+                self.happens(match button {
+                    2 => Event::NoticeClosed(id),
+                    button => Event::NoticeButton { id, button },
+                });
+                self.happens(Event::Shortcut(Shortcut::Mute));
+            }
+            Step::Flood(page) => {
+                let port = self.page(page);
+                self.happens(Event::FromPage {
+                    port,
+                    message: PageMessage::Dropped { foreign: 3, flooded: 7 },
+                });
+                for _ in 0..300 {
+                    self.page_says(page, ToExtension::HangUp { payload: None });
+                }
+            }
         }
     }
 }
@@ -461,7 +593,9 @@ proptest! {
             // serves another account.
             world.takes(Step::Popup(1));
             world.takes(Step::OffscreenEnds(0));
+            world.takes(Step::Waiting(false));
             world.takes(Step::Configure(0, 7));
+            world.takes(Step::AnswersConsent(true));
             if !world.accepted.contains(&world.page(0)) {
                 world.takes(Step::Popup(0));
                 world.takes(Step::Passes(15_000));

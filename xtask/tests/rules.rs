@@ -159,7 +159,10 @@ fn the_manifest_opens_no_door_to_pages_and_asks_for_nothing_unneeded() {
     for door in ["web_accessible_resources", "externally_connectable", "optional_permissions"] {
         assert!(manifest.get(door).is_none(), "manifest.json has {door}");
     }
-    assert_eq!(manifest["permissions"], serde_json::json!(["alarms", "offscreen", "scripting", "storage"]));
+    assert_eq!(
+        manifest["permissions"],
+        serde_json::json!(["alarms", "notifications", "offscreen", "scripting", "storage"])
+    );
     assert_eq!(manifest["host_permissions"], serde_json::json!(["https://flex.twilio.com/*"]));
     let policy = manifest["content_security_policy"]["extension_pages"].as_str().unwrap();
     assert!(

@@ -5,6 +5,7 @@ use protocol::{Secret, TokenUrl, offscreen::ToOffscreen, page::ToPage, popup::To
 use super::{
     config::Edge,
     event::{DeviceId, OfferId, PortId},
+    notices::{Notice, NoticeId},
     persisted::{Persisted, Remembered},
 };
 
@@ -60,6 +61,11 @@ pub enum Command {
         /// The Voice token.
         token: Secret,
     },
+    /// Ask the gateway to confirm the registration once more; answered by [`super::DeviceEvent::Confirmed`].
+    ProbeDevice {
+        /// Which one.
+        device: DeviceId,
+    },
     /// Destroy a `Device`.
     DestroyDevice {
         /// Which one.
@@ -94,6 +100,19 @@ pub enum Command {
     CheckMicrophone,
     /// Open the welcome page.
     OpenWelcome,
+    /// Open the popup.
+    OpenPopup,
+    /// Show a notification, or change the one of that id in place.
+    Notify {
+        /// Which one.
+        id: NoticeId,
+        /// What it says.
+        notice: Notice,
+        /// True when one of that id is shown already.
+        is_update: bool,
+    },
+    /// Take a notification away.
+    ClearNotice(NoticeId),
     /// Put the content script into the pages that are open and should have one; where one serves already, nothing
     /// happens.
     EnterOpenPages,

@@ -9,6 +9,7 @@ use protocol::{
 
 use super::{
     config::PolicyValues,
+    notices::{NoticeId, Shortcut},
     persisted::{Persisted, Remembered},
 };
 
@@ -115,6 +116,19 @@ pub enum Event {
     },
     /// The answer to [`super::Command::CloseOffscreen`].
     OffscreenClosed,
+    /// A key was pressed.
+    Shortcut(Shortcut),
+    /// The agent clicked on a notification.
+    NoticeClicked(NoticeId),
+    /// The agent pressed a notification's button.
+    NoticeButton {
+        /// Which one.
+        id: NoticeId,
+        /// The button, from 0.
+        button: u32,
+    },
+    /// The agent put a notification away.
+    NoticeClosed(NoticeId),
 }
 
 /// Who opened a port, as Chrome vouches for it.
@@ -182,6 +196,11 @@ pub enum DeviceEvent {
     /// The gateway confirmed the registration.
     Registered {
         /// The edge that the `Device` is connected to.
+        edge: Option<String>,
+    },
+    /// The gateway's word, heard right now, that the registration stands: its answer to each `register`.
+    Confirmed {
+        /// The edge.
         edge: Option<String>,
     },
     /// The registration is gone.

@@ -10,6 +10,7 @@ use super::{
     call::LiveCall,
     config::Config,
     consent::Agreement,
+    notices::Notices,
     token::{FlexToken, VoiceToken},
     waiting::Waiting,
 };
@@ -66,6 +67,8 @@ pub struct Persisted {
     pub declined: Vec<Agreement>,
     /// The last calls, oldest first.
     pub calls: VecDeque<CallSummary>,
+    /// The notifications that are shown.
+    pub notices: Notices,
     /// How often something happened, by the names that support greps for.
     pub counters: BTreeMap<String, u32>,
     /// The flight recorder, oldest first.

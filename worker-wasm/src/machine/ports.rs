@@ -1,7 +1,7 @@
 //! Who is connected, who is believed, and what they ask for.
 
 use protocol::{
-    DtmfDigits, Problem, ProblemCode, Timestamp,
+    Bucket, DtmfDigits, Problem, ProblemCode, Timestamp,
     page::{Configure, ErrorReply, Heartbeat, Kind, ToExtension, ToPage},
     popup::{FromPopup, ToPopup},
     port,
@@ -14,7 +14,6 @@ use super::{
     config::{self, Config},
     consent::{Consent, consent_declined, consent_needed},
     event::{PageMessage, PortId, Sender},
-    flood::Bucket,
     timers::Timer,
     token::ASK_PAGES_MS,
 };

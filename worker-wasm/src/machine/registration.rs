@@ -15,6 +15,16 @@ const REGISTRATION_MS: u64 = 15_000;
 /// The longest that it is waited for.
 const MAX_REGISTRATION_MS: u64 = 60_000;
 
+/// From the gateway's last word to the question whether the registration still stands. The SDK itself asks every 30 s,
+/// too seldom to find a dead registration within that time.
+const PROBE_MS: u64 = 10_000;
+/// How long the answer may take. Inferred: that Twilio answers each repeated `register`, as the SDK's code expects.
+const ANSWER_MS: u64 = 8_000;
+/// A deadline that is seen so late was slept through (a closed laptop), or the clock was set: no reason to distrust.
+const SLEPT_MS: u64 = 3_000;
+/// A lost registration is rebuilt after a random part of this, so that a thousand agents do not come in one moment.
+const SPREAD_MS: u64 = 2_000;
+
 /// Codes by which gateway and SDK say that the token is not good (any more). The SDK turns 31201, 31204 and
 /// 31205 into 20151, 20101 and 20104.
 const TOKEN_CODES: [u32; 6] = [20_101, 20_104, 20_151, 31_201, 31_204, 31_205];
@@ -68,24 +78,15 @@ impl Machine {
             }
             event => event,
         };
-        let Some(device) = self.registration.device.as_mut().filter(|device| device.id == id) else { return };
+        if !self.registration.is_current(id) {
+            return;
+        }
         match event {
-            DeviceEvent::Registered { edge } => {
-                let is_news = !device.registered;
-                device.registered = true;
-                device.must_rebuild = false;
-                device.edge = edge.or(device.edge.take());
-                if self.durable.voice.as_ref().is_some_and(|voice| voice.identity == device.identity) {
-                    self.durable.confirmed = Some(device.identity.clone());
-                }
-                self.registration.rebuilds = 0;
-                self.registration.problem = None;
-                self.tokens.registered();
-                self.timers.disarm(Timer::Registration);
-                self.timers.disarm(Timer::RestoreGrace);
-                if is_news {
-                    self.info(now, "The gateway has confirmed the registration.");
-                }
+            DeviceEvent::Registered { edge } => self.confirmed(edge, now),
+            DeviceEvent::Confirmed { edge } => {
+                self.timers.arm(Timer::Probe, now.plus(PROBE_MS));
+                self.timers.disarm(Timer::Silence);
+                self.confirmed(edge, now);
             }
             DeviceEvent::Unregistered => self.registration_lost(now),
             DeviceEvent::Error { code } => self.device_error(code, now),
@@ -97,11 +98,60 @@ impl Machine {
         }
     }
 
+    fn confirmed(&mut self, edge: Option<String>, now: Timestamp) {
+        let Some(device) = &mut self.registration.device else { return };
+        let is_news = !device.registered;
+        device.registered = true;
+        device.must_rebuild = false;
+        device.edge = edge.or(device.edge.take());
+        if self.durable.voice.as_ref().is_some_and(|voice| voice.identity == device.identity) {
+            self.durable.confirmed = Some(device.identity.clone());
+        }
+        self.registration.rebuilds = 0;
+        self.registration.problem = None;
+        self.tokens.registered();
+        for timer in [Timer::Registration, Timer::RestoreGrace, Timer::Rebuild] {
+            self.timers.disarm(timer);
+        }
+        if is_news {
+            self.count("registrations_confirmed");
+            self.info(now, "The gateway has confirmed the registration.");
+        }
+    }
+
+    /// The gateway has said nothing for a while: is the registration still there? An open socket is no proof of it.
+    pub(super) fn probe(&mut self, now: Timestamp) {
+        let Some(device) = self.registration.device.as_ref().filter(|device| device.registered) else {
+            return;
+        };
+        self.out.push(Command::ProbeDevice { device: device.id });
+        self.timers.arm(Timer::Silence, now.plus(ANSWER_MS));
+    }
+
+    /// The gateway did not answer.
+    pub(super) fn silence(&mut self, due: Timestamp, now: Timestamp) {
+        if now.since(due) > SLEPT_MS {
+            return self.probe(now);
+        }
+        let Some(device) = self.registration.device.as_mut().filter(|device| device.registered) else {
+            return;
+        };
+        device.must_rebuild = true;
+        self.count("registrations_silent");
+        self.warn(now, "The gateway does not confirm the registration any more. Starting over.");
+        self.registration_lost(now);
+        let spread = self.jitter.next() % SPREAD_MS;
+        self.timers.arm(Timer::Rebuild, now.plus(spread + 1));
+    }
+
     fn registration_lost(&mut self, now: Timestamp) {
         let Some(device) = self.registration.device.as_mut().filter(|device| device.registered) else {
             return;
         };
         device.registered = false;
+        self.timers.disarm(Timer::Probe);
+        self.timers.disarm(Timer::Silence);
+        self.count("registrations_lost");
         self.warn(now, "The registration is lost. Registering again.");
         self.registration.problem.get_or_insert_with(gateway_unavailable);
         self.watch_registration(now);
@@ -161,6 +211,9 @@ impl Machine {
             // Destroying a Device rejects the call that it is offering.
             let is_offering = self.durable.call.as_ref().is_some_and(|call| !call.handed_over)
                 || self.durable.waiting.is_some();
+            if !is_offering && self.timers.is_armed(Timer::Rebuild) {
+                return;
+            }
             if !is_offering {
                 self.destroy_device();
                 self.build_device(now);
@@ -204,7 +257,9 @@ impl Machine {
             self.waiting_offer = None;
             self.out.push(Command::DestroyDevice { device: device.id });
         }
-        self.timers.disarm(Timer::Registration);
+        for timer in [Timer::Registration, Timer::Probe, Timer::Silence, Timer::Rebuild] {
+            self.timers.disarm(timer);
+        }
     }
 
     pub(super) fn forget_registration(&mut self) {

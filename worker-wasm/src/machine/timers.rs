@@ -31,6 +31,14 @@ pub(super) enum Timer {
     CallLost,
     /// The offscreen document has not ended a call that it was told to end.
     HangUp,
+    /// The gateway is to be asked for another confirmation.
+    Probe,
+    /// The gateway's confirmation did not come.
+    Silence,
+    /// Until then a `Device` that does not come back is not rebuilt.
+    Rebuild,
+    /// Trouble has lasted long enough to say so.
+    Trouble,
     /// A second call has waited long enough for the agent's word.
     Waiting,
     /// The last call's problem has been shown long enough.
@@ -96,6 +104,13 @@ pub(super) fn backoff_ms(failures: u32, max: u64, random: u64) -> u64 {
     full / 2 + random % (full / 2 + 1)
 }
 
+/// The delay before the next try when the last one was `previous`: anything from a second to three times as long, up to
+/// `max`. It grows like [`backoff_ms`], and spreads a thousand agents better whose service fails for minutes.
+pub(super) fn decorrelated_ms(previous: u64, max: u64, random: u64) -> u64 {
+    let most = previous.saturating_mul(3).clamp(2_000, max.max(2_000));
+    1_000 + random % (most - 1_000 + 1)
+}
+
 /// A small generator of jitter (xorshift64*). Nothing secret depends on it; its seed is a parameter, so a
 /// test sees the same numbers every time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +143,19 @@ mod tests {
                 assert!((full / 2..=full).contains(&delay), "{failures} {random} {delay}");
             }
         }
+    }
+
+    #[test]
+    fn a_decorrelated_delay_stays_between_a_second_and_its_limit_and_reaches_both() {
+        let mut jitter = Jitter::new(3);
+        let (mut delay, mut longest) = (0, 0);
+        for _ in 0..10_000 {
+            let next = decorrelated_ms(delay, 60_000, jitter.next());
+            assert!((1_000..=60_000).contains(&next) && next <= (3 * delay).max(2_000), "{delay} {next}");
+            longest = longest.max(next);
+            delay = next;
+        }
+        assert!(longest > 50_000, "{longest}");
     }
 
     #[test]

@@ -13,13 +13,18 @@ use super::{
     config::Config,
     consent::Consent,
     event::{FetchOutcome, PortId},
-    timers::{Timer, backoff_ms},
+    timers::{Timer, backoff_ms, decorrelated_ms},
 };
 
 /// Between two requests to the token service, whatever happens.
 const MIN_GAP_MS: u64 = 1_000;
 /// The shell gives up after 10 s; this is for a shell that does not come back.
 const FETCH_DEADLINE_MS: u64 = 20_000;
+/// When a Voice token is replaced, in percent of its life: late enough to spare the service, early enough for many tries.
+const REFRESH_PERCENT: u64 = 80;
+/// How wrong an agent's clock may be. A Flex token says when it expires by Twilio's clock; whether it has is the token
+/// service's judgement, and only one that is long dead by any clock is not shown to it.
+const CLOCK_SKEW_MS: u64 = 90 * 60_000;
 /// The longest delay between two tries.
 const MAX_BACKOFF_MS: u64 = 60_000;
 /// The longest `Retry-After` that is believed.
@@ -79,8 +84,8 @@ pub(super) struct TokenWork {
     in_flight: Option<InFlight>,
     attempts: u32,
     last_request: Option<Timestamp>,
-    /// Failures in a row.
-    failures: u32,
+    /// The last pause between two tries; 0 after a success.
+    pause: u64,
     /// Voice tokens in a row that the gateway has refused.
     refusals: u32,
     /// The Flex token that was refused is worth another try when a page sends it again: it was asked to.
@@ -113,7 +118,7 @@ impl TokenWork {
             in_flight: None,
             attempts: self.attempts,
             last_request: self.last_request,
-            failures: 0,
+            pause: 0,
             refusals: 0,
             same_again: false,
             problem: None,
@@ -214,7 +219,7 @@ fn accept(config: &Config, body: &Secret, now: Timestamp) -> Result<VoiceToken, 
         identity,
         fetched_at: now,
         expires_at: life.map(|millis| now.plus(millis)),
-        refresh_at: life.map(|millis| now.plus(millis / 2)),
+        refresh_at: life.map(|millis| now.plus((millis / 100).saturating_mul(REFRESH_PERCENT))),
         refused: false,
     })
 }
@@ -275,7 +280,7 @@ impl Machine {
                 "FLEX_TOKEN needs a token and an ISO-8601 expiration.",
             );
         };
-        if expires_at <= now {
+        if expires_at.plus(CLOCK_SKEW_MS) <= now {
             return self.page_error(
                 port,
                 ProblemCode::InvalidFlexToken,
@@ -339,7 +344,7 @@ impl Machine {
                 self.count("tokens_fetched");
                 self.info(now, format!("Got a Voice token for {}.", voice.identity));
                 self.durable.voice = Some(voice);
-                self.tokens.failures = 0;
+                self.tokens.pause = 0;
                 self.tokens.problem = None;
                 self.timers.disarm(Timer::FetchRetry);
                 if request.outdated {
@@ -357,8 +362,9 @@ impl Machine {
     }
 
     fn fetch_failed(&mut self, failure: Failure, now: Timestamp) {
-        self.tokens.failures = self.tokens.failures.saturating_add(1);
         self.count("tokens_failed");
+        self.tokens.pause = decorrelated_ms(self.tokens.pause, MAX_BACKOFF_MS, self.jitter.next());
+        let pause = self.tokens.pause;
         let (code, message, retrying) = match failure {
             Failure::FlexTokenRefused(message) => {
                 if let Some(flex) = &mut self.durable.flex {
@@ -368,14 +374,12 @@ impl Machine {
                 (ProblemCode::InvalidFlexToken, message, false)
             }
             Failure::Unavailable { message, retry_after } => {
-                let random = self.jitter.next();
                 let asked = retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_S) * 1_000;
-                let delay = backoff_ms(self.tokens.failures, MAX_BACKOFF_MS, random).max(asked);
-                self.timers.arm(Timer::FetchRetry, now.plus(delay));
+                self.timers.arm(Timer::FetchRetry, now.plus(pause.max(asked)));
                 (ProblemCode::TokenServiceUnavailable, message, true)
             }
             Failure::Misconfigured(message) => {
-                self.timers.arm(Timer::FetchRetry, now.plus(MAX_BACKOFF_MS));
+                self.timers.arm(Timer::FetchRetry, now.plus(pause));
                 (ProblemCode::TokenServiceMisconfigured, message, true)
             }
         };
@@ -419,7 +423,7 @@ impl Machine {
 
     /// The Flex token that may be sent to the token service now.
     fn usable_flex_token(&self, now: Timestamp) -> Option<&FlexToken> {
-        self.durable.flex.as_ref().filter(|flex| !flex.refused && flex.expires_at > now)
+        self.durable.flex.as_ref().filter(|flex| !flex.refused && flex.expires_at.plus(CLOCK_SKEW_MS) > now)
     }
 
     /// True when a Voice token has to come and nothing but a page can help.

@@ -1,10 +1,10 @@
-//! How much is taken from somebody at a time.
+//! How much is taken from somebody at a time: content script and worker guard themselves in the same way.
 
-use protocol::Timestamp;
+use crate::Timestamp;
 
 /// A token bucket: so many at once, and so many a second for good.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Bucket {
+pub struct Bucket {
     burst: u32,
     per_second: u32,
     /// In thousandths.
@@ -13,12 +13,14 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) const fn new(burst: u32, per_second: u32) -> Self {
+    /// A full one.
+    #[must_use]
+    pub const fn new(burst: u32, per_second: u32) -> Self {
         Self { burst, per_second, left: burst as u64 * 1_000, seen: Timestamp::from_millis(0) }
     }
 
     /// Takes `amount` out, or nothing when there is not enough.
-    pub(super) fn take(&mut self, amount: u32, now: Timestamp) -> bool {
+    pub fn take(&mut self, amount: u32, now: Timestamp) -> bool {
         let gained = now.since(self.seen).saturating_mul(self.per_second.into());
         self.left = self.left.saturating_add(gained).min(u64::from(self.burst) * 1_000);
         self.seen = now;
