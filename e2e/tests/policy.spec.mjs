@@ -122,7 +122,7 @@ test('what policy forbids is refused with the reason, also when the policy chang
   }
 });
 
-test('an update waits for the end of the call and keeps the agent available; off the list, the extension goes and the agent leaves the queue', async ({ managed, organization, switchboard }) => {
+test('an update waits for the end of the call and keeps the agent available; off the list, the extension goes and Flex\'s own client takes the calls', async ({ managed, organization, switchboard }) => {
   organization.setPolicy(ours(managed));
   const browser = await launch(managed, { extension: null, extensionId: organization.id, microphone: false, updates: true });
   try {
@@ -168,6 +168,7 @@ test('an update waits for the end of the call and keeps the agent available; off
 
     organization.withdraw();
     await until('the agent to be taken off the queue', async () => (await flex.store()).activity === 'Voice Client Offline', { timeout: 40_000, every: 20 });
+    await until('Flex\'s own client to be where calls go', async () => (await flex.store()).contactUri === `client:${managed.account.agent_identity}`, { timeout: 40_000 });
     const gone = await browser.context.newPage();
     await expect(gone.goto(browser.extensionUrl('options.html'))).rejects.toThrow();
   } finally {
