@@ -13,6 +13,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use moka::future::Cache;
 use protocol::{Secret, Timestamp};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 use twilio::flex_token::{FlexTokenError, FlexUser, TOTAL_TIMEOUT, Unavailable, Validator};
 
 use crate::{
@@ -153,7 +154,7 @@ impl FlexTokens {
         // In a task of its own, so that a question that is on its way is not lost, and asked again, when the client that
         // happened to ask it goes away or runs out of time.
         let (shared, token) = (Arc::clone(&self.0), token.clone());
-        let asked = tokio::spawn(async move { shared.ask_once(key, &token).await });
+        let asked = tokio::spawn(async move { shared.ask_once(key, &token).await }.in_current_span());
         let no_answer = |why| Answer {
             result: Err(FlexTokenError::Unavailable(why).into()),
             fresh: true,
