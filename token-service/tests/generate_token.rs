@@ -165,3 +165,14 @@ async fn the_older_extension_may_read_the_answer_under_any_id() {
     request.headers_mut().insert("origin", origin.parse().unwrap());
     assert_eq!(service.send(request).await.error(), "403 origin_not_allowed");
 }
+
+#[tokio::test]
+async fn every_answer_says_that_the_route_is_deprecated_and_what_to_use_instead() {
+    let service = TestService::start(LEGACY).await;
+    for request in [asked(), get(""), post("text/plain", String::new())] {
+        let answer = service.send(request).await;
+        assert_eq!(answer.header("deprecation"), Some("@1793491200"));
+        assert_eq!(answer.header("link"), Some("</v1/voice/token>; rel=\"successor-version\""));
+    }
+    assert_eq!(service.send(support::question()).await.header("deprecation"), None);
+}

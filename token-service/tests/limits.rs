@@ -11,12 +11,16 @@ use wiremock::ResponseTemplate;
 #[tokio::test]
 async fn an_identity_gets_so_many_tokens_a_minute_and_others_are_unaffected() {
     let service = TestService::start(&["--mints-per-minute", "6"]).await;
-    for _ in 0..6 {
-        assert_eq!(service.ask().await.status, 200);
+    for (left, reset) in [(5, 10), (4, 20), (3, 30), (2, 40), (1, 50), (0, 60)] {
+        let answer = service.ask().await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("ratelimit"), Some(format!("\"identity\";r={left};t={reset}").as_str()));
+        assert_eq!(answer.header("ratelimit-policy"), Some("\"identity\";q=6;w=60"));
     }
     let answer = service.ask().await;
     assert_eq!(answer.error(), "429 rate_limited");
     assert_eq!(answer.header("retry-after"), Some("10"));
+    assert_eq!(answer.header("ratelimit"), Some("\"identity\";r=0;t=10"));
     service.twilio_says(200, valid("other", hours(1))).await;
     assert_eq!(service.ask().await.status, 200);
     service.twilio_says(200, valid("agent_40example_2Ecom", hours(1))).await;

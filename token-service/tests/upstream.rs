@@ -83,3 +83,47 @@ async fn html_and_floods_are_no_answer() {
         unavailable_within(&service, Duration::from_secs(2)).await;
     }
 }
+
+#[tokio::test]
+async fn a_twilio_that_fails_again_and_again_is_left_alone_and_one_answer_later_all_is_well() {
+    let service = TestService::start(&[]).await;
+    service.twilio_answers(ResponseTemplate::new(503)).await;
+    for _ in 0..20 {
+        assert_eq!(service.ask().await.error(), "503 upstream_unavailable");
+    }
+    assert_eq!(service.asked().await, 5);
+    assert!(service.state.service.metrics.render().contains("token_service_iam_breaker_open 1"));
+    service.clock.advance(Duration::from_secs(1));
+    assert_eq!(service.ask().await.error(), "503 upstream_unavailable");
+    assert_eq!(service.ask().await.error(), "503 upstream_unavailable");
+    assert_eq!(service.asked().await, 6, "one probe");
+    service.twilio_says(200, valid("ann", hours(1))).await;
+    service.clock.advance(Duration::from_secs(2));
+    for _ in 0..3 {
+        assert_eq!(service.ask().await.status, 200);
+    }
+    assert!(service.state.service.metrics.render().contains("token_service_iam_breaker_open 0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_twilio_that_is_asked_too_often_is_left_alone_for_as_long_as_it_says() {
+    let service = TestService::start(&[]).await;
+    service.twilio_answers(ResponseTemplate::new(429).insert_header("retry-after", "10")).await;
+    assert_eq!(service.ask().await.error(), "503 upstream_unavailable");
+    service.twilio_says(200, valid("ann", hours(1))).await;
+    let asked = service.ask().await;
+    assert_eq!((asked.error().as_str(), service.asked().await), ("503 upstream_unavailable", 0));
+    service.clock.advance(Duration::from_secs(10));
+    assert_eq!(service.ask().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_question_is_not_asked_again_because_the_client_that_asked_it_went_away() {
+    let service = TestService::start(&["--validation-cache-seconds", "30"]).await;
+    let slow = ResponseTemplate::new(200).set_body_json(valid("ann", hours(1)));
+    service.twilio_answers(slow.set_delay(Duration::from_millis(300))).await;
+    let gone = tokio::time::timeout(Duration::from_millis(100), service.ask());
+    assert!(gone.await.is_err());
+    assert_eq!(service.ask().await.status, 200);
+    assert_eq!(service.asked().await, 1);
+}
