@@ -68,6 +68,9 @@ async fn the_page_shows_every_route_and_code_and_loads_nothing() {
     for code in protocol::token::TokenErrorCode::ALL {
         assert!(answer.body.contains(&format!("<tr id=\"{}\">", code.as_str())), "{code:?}");
     }
+    for rustdoc in ["# Errors", "[`"] {
+        assert!(!answer.body.contains(rustdoc), "{rustdoc}");
+    }
     for loading in ["<script", "<link", "<img", "src=", "@import", "url(", "http://"] {
         assert!(!answer.body.contains(loading), "{loading}");
     }

@@ -9,7 +9,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use super::{EXTENSION_PATH, LEGACY_PATH, problem};
+use super::{EXTENSION_PATH, LEGACY_PATH, VOICE_TOKEN_PATH, problem};
 use crate::{Service, routes};
 
 #[derive(OpenApi)]
@@ -94,7 +94,10 @@ fn write_page(html: &mut String, document: &Value) -> std::fmt::Result {
         escaped(&info["description"]),
         escaped(&info["version"])
     )?;
-    for (path, operations) in entries(&document["paths"]) {
+    let mut paths = entries(&document["paths"]);
+    // What the service is for comes first.
+    paths.sort_by_key(|(path, _)| *path != VOICE_TOKEN_PATH);
+    for (path, operations) in paths {
         for (method, operation) in entries(operations) {
             write_operation(html, document, method, path, operation)?;
         }

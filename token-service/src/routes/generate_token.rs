@@ -103,6 +103,7 @@ impl IntoResponse for RouteError {
 /// [`RouteError`].
 #[utoipa::path(
     get, path = LEGACY_PATH, operation_id = "generate_token_get", tag = "deprecated",
+    description = "For the time of a migration only: the Flex token stands in the URL.",
     params(
         ("Token" = Option<String>, Query, description = "The Flex token"),
         ("VoiceClientPrefix" = Option<String>, Query, description = "The configured prefix"),
@@ -129,6 +130,7 @@ pub async fn get(
 /// [`RouteError`].
 #[utoipa::path(
     post, path = LEGACY_PATH, operation_id = "generate_token_post", tag = "deprecated",
+    description = "For the time of a migration only.",
     request_body(content(
         (LegacyRequest = "application/json"), (LegacyRequest = "application/x-www-form-urlencoded")
     )),

@@ -85,6 +85,9 @@ impl IntoResponse for RouteError {
 /// [`RouteError`].
 #[utoipa::path(
     post, path = VOICE_TOKEN_PATH, operation_id = "voice_token", tag = "tokens",
+    description = "The identity is the configured prefix and the identity that Twilio vouches for; nothing in the \
+        request changes it. The body may be empty; a service for several accounts needs account_sid in it when the \
+        origin may ask for more than one.",
     security(("flex_token" = [])),
     params(
         ("origin" = Option<String>, Header, description = "One of the configured origins, as browsers send it."),
