@@ -55,25 +55,36 @@ pub trait Random: Send + Sync + 'static {
 #[error("the system gives no randomness")]
 pub struct NoRandomness;
 
-/// The cryptographic generator of aws-lc.
-#[derive(Debug)]
-pub struct SystemRandomness(SystemRandom);
+/// The kernel's cryptographic generator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemRandomness;
 
 impl SystemRandomness {
-    /// Seeds the generator, which takes aws-lc 50 to 120 ms the first time: before the service says that it is ready,
-    /// rather than during the first agent's request.
+    /// Makes sure that there is randomness.
     ///
     /// # Errors
     /// [`NoRandomness`].
-    pub fn prewarmed() -> Result<Self, NoRandomness> {
-        let random = Self(SystemRandom::new());
-        random.fill(&mut [0; 12])?;
-        Ok(random)
+    pub fn checked() -> Result<Self, NoRandomness> {
+        Self.fill(&mut [0; 12])?;
+        Ok(Self)
     }
 }
 
 impl Random for SystemRandomness {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
-        self.0.fill(bytes).map_err(|_unspecified| NoRandomness)
+        getrandom::fill(bytes).map_err(|_unspecified| NoRandomness)
+    }
+}
+
+/// Seeds the generator of aws-lc, which TLS uses, on a thread of its own: it takes 50 to 120 ms of processor time the first
+/// time, unless it was built without its measurement of jitter. The service need not wait for it to be ready, and the
+/// first agent's question to Twilio, as a rule, need not either.
+pub fn prewarm_tls() {
+    let seed = || {
+        // TLS itself says so if there is none.
+        SystemRandom::new().fill(&mut [0; 12]).unwrap_or_default();
+    };
+    if let Err(error) = std::thread::Builder::new().name("seed".into()).spawn(seed) {
+        tracing::debug!(%error, "cannot seed TLS ahead of time");
     }
 }

@@ -35,7 +35,7 @@ use crate::{
     Config, Service,
     config::AccountConfig,
     http::{self, AppState},
-    outside::{Clock, SystemClock, SystemRandomness},
+    outside::{Clock, SystemClock, SystemRandomness, prewarm_tls},
     routes::admin,
     tls::Certificate,
 };
@@ -66,7 +66,7 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 /// When the service cannot start: no randomness, no certificates, an address that cannot be listened on.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let random = Arc::new(SystemRandomness::prewarmed()?);
+    let random = Arc::new(SystemRandomness::checked()?);
     let clients = http_clients(&config)?;
     let client = |base_url: &str| clients.get(base_url).cloned().unwrap_or_default();
     let service = Service::new(config, &client, clock, random)?;
@@ -99,6 +99,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     announce(&serde_json::json!({ "event": "ready", "port": port, "admin_port": admin_port }))?;
     tracing::info!(port, admin_port, "ready");
+    prewarm_tls();
 
     let why = stopped.await.unwrap_or("lost its signals");
     tracing::info!(why, "stopping");

@@ -295,7 +295,7 @@ async fn a_flex_token_that_has_grown_old_gives_ever_shorter_tokens_and_then_none
 
 #[tokio::test]
 async fn ten_thousand_tokens_of_one_second_have_ten_thousand_names() {
-    let random = Arc::new(SystemRandomness::prewarmed().unwrap());
+    let random = Arc::new(SystemRandomness::checked().unwrap());
     let service =
         TestService::with(&["--mints-per-minute", "10000", "--validation-cache-seconds", "30"], random).await;
     let mut names = HashSet::new();

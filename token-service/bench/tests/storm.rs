@@ -217,7 +217,7 @@ fn service(iam: SocketAddr, start: Instant) -> Router {
         |name: &str| [API_KEY_SECRET, AUTH_TOKEN].contains(&name).then(|| "secret".repeat(5).into());
     let config = Config::new(Args::parse_from(args), &variable).unwrap();
     let http = |base_url: &str| flex_token::http_client(base_url).unwrap();
-    let random = Arc::new(SystemRandomness::prewarmed().unwrap());
+    let random = Arc::new(SystemRandomness::checked().unwrap());
     router(AppState::new(Service::new(config, &http, Arc::new(Virtual(start)), random).unwrap()))
 }
 
