@@ -15,6 +15,7 @@ mod fuzz;
 mod identity;
 mod process;
 mod project;
+mod publish;
 mod rollout;
 mod setup;
 mod soak;
@@ -58,6 +59,8 @@ enum Command {
     Pack(rollout::Arguments),
     /// Write the policies that install the extension and set it up (--help says how)
     Policy(rollout::Arguments),
+    /// Publish the Flex plugin: pack, deploy, release (--help says how)
+    Plugin(publish::Arguments),
     /// Search for bytes that break a promise of what reads strangers' messages
     Fuzz(fuzz::Options),
     /// Print the id that Chrome gives an unpacked extension
@@ -102,6 +105,13 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 build::run(&project, &tools)?;
             }
             return rollout::run(&project, "pack", &arguments);
+        }
+        Command::Plugin(arguments) => {
+            if arguments.need_a_build() {
+                let tools = setup::run(&project)?;
+                build::run(&project, &tools)?;
+            }
+            return publish::run(&project, &arguments);
         }
         Command::Fuzz(options) => return fuzz::run(&project, &options),
         Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),

@@ -3,9 +3,11 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -34,13 +36,48 @@ fn shipped() -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// Long runs of base64 in a text, decoded.
+/// Long runs of base64 in a text, decoded, and unpacked where they are compressed.
 fn embedded(text: &[u8]) -> Vec<Vec<u8>> {
     use base64::{Engine, prelude::BASE64_STANDARD};
     text.split(|byte| !(byte.is_ascii_alphanumeric() || b"+/=".contains(byte)))
         .filter(|run| run.len() >= 64)
         .filter_map(|run| BASE64_STANDARD.decode(run).ok())
+        .map(|bytes| {
+            let mut whole = Vec::new();
+            let unpacked = GzDecoder::new(&bytes[..]).read_to_end(&mut whole);
+            if unpacked.is_ok() { whole } else { bytes }
+        })
         .collect()
+}
+
+fn plugin() -> String {
+    fs::read_to_string(root().join("dist/plugin/holdfast-plugin.js")).expect("cargo xtask build")
+}
+
+#[test]
+fn the_plugin_is_one_self_contained_classic_script_of_less_than_300_kilobytes() {
+    let plugin = plugin();
+    assert!(plugin.len() < 300_000, "{} bytes: an agent loads it with every Flex page", plugin.len());
+    for loading in ["import(", "import{", "importScripts", "new Worker", "export{", "export default"] {
+        assert!(!plugin.contains(loading), "a script that loads or is loaded as a module: {loading}");
+    }
+    assert!(!plugin.contains("import.meta"));
+    assert!(
+        plugin.starts_with("(()=>{") && plugin.trim_end().ends_with("})();"),
+        "nothing of it becomes a global of the Flex page"
+    );
+}
+
+#[test]
+fn the_plugin_carries_its_webassembly_inside() {
+    let inside = embedded(plugin().as_bytes());
+    assert!(inside.iter().any(|bytes| bytes.starts_with(b"\0asm")));
+}
+
+#[test]
+fn the_plugins_hand_written_javascript_stays_under_sixty_lines() {
+    let entry = fs::read_to_string(root().join("plugin/entry.js")).unwrap();
+    assert!(entry.lines().count() < 60);
 }
 
 fn offset_of(needle: &str, hay: &[u8]) -> Option<usize> {
@@ -100,14 +137,6 @@ fn the_worker_starts_its_rust_without_waiting() {
     let code: String = worker.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     assert!(code.contains("initSync") && !code.contains("await"), "{worker}");
     assert!(!extension.join("pkg/worker_bg.wasm").exists(), "the worker's WASM is inside a module");
-}
-
-#[test]
-fn the_plugin_is_one_classic_script() {
-    let script = fs::read_to_string(root().join("dist/plugin/holdfast-plugin.js")).unwrap();
-    assert!(script.starts_with("(()=>{") && script.trim_end().ends_with("})();"));
-    assert!(!script.contains("import.meta"));
-    assert!(script.len() < 300_000, "{} bytes: an agent loads it with every Flex page", script.len());
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::iam::{FlexUser, Login, TokenError, Tokens};
 use crate::sync::{Push, SocketId, Sync};
 use crate::taskrouter::machine::{Attributes, Effect, Index, Input, Machine, Options, Refusal, colleague};
 use crate::twilsock::{Frame, Received};
-use crate::{conversations, flex_api, host, iam, taskrouter, twilsock};
+use crate::{conversations, flex_api, host, iam, plugins_api, taskrouter, twilsock};
 
 /// Events that a slow reader may lag behind before it loses some.
 const EVENTS_KEPT: usize = 1024;
@@ -58,6 +58,7 @@ struct State {
     ui_attributes: Attributes,
     /// Which of the bundles is served.
     flex_ui: usize,
+    plugins: plugins_api::Store,
 }
 
 /// There is no activity of this name.
@@ -99,6 +100,7 @@ impl FlexCloud {
             roles: agent_roles(),
             ui_attributes: Attributes::new(),
             flex_ui: 0,
+            plugins: plugins_api::Store::default(),
         };
         let (commands, receiver) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
@@ -120,7 +122,13 @@ impl FlexCloud {
     pub fn router(&self) -> Router {
         let by_host: HashMap<&'static str, Router> = HashMap::from([
             ("iam.twilio.com", iam::router(self.clone())),
-            ("flex-api.twilio.com", flex_api::router(self.clone())),
+            (
+                "flex-api.twilio.com",
+                plugins_api::plugins_router(self.clone()).merge(flex_api::router(self.clone())),
+            ),
+            ("serverless.twilio.com", plugins_api::serverless_router(self.clone())),
+            ("serverless-upload.twilio.com", plugins_api::serverless_router(self.clone())),
+            (plugins_api::DOMAIN, plugins_api::assets_router(self.clone())),
             ("event-bridge.twilio.com", taskrouter::router(self.clone())),
             ("tsock.us1.twilio.com", twilsock::router(self.clone())),
             ("flex.twilio.com", host::router(self.clone()).merge(flex_api::page_router(self.clone()))),
@@ -148,12 +156,15 @@ impl FlexCloud {
     /// Whether [`Self::router`] has anything for this host (without port).
     #[must_use]
     pub fn serves(host: &str) -> bool {
-        const HOSTS: [&str; 5] = [
+        const HOSTS: [&str; 8] = [
             "iam.twilio.com",
             "flex-api.twilio.com",
             "event-bridge.twilio.com",
             "tsock.us1.twilio.com",
             "flex.twilio.com",
+            "serverless.twilio.com",
+            "serverless-upload.twilio.com",
+            plugins_api::DOMAIN,
         ];
         HOSTS.contains(&host) || host::is_cosmetic(host)
     }
@@ -241,6 +252,10 @@ impl FlexCloud {
         let chosen = self.with(|_, state| state.flex_ui);
         let bundle = self.0.settings.flex_bundles.get(chosen);
         bundle.map_or_else(|| "none".to_owned(), |bundle| bundle.version.clone())
+    }
+
+    pub(crate) fn plugins<T>(&self, work: impl FnOnce(&mut plugins_api::Store) -> T) -> T {
+        self.with(|_, state| work(&mut state.plugins))
     }
 
     pub(crate) fn ui_attributes(&self) -> Attributes {
@@ -348,6 +363,7 @@ impl FlexCloud {
             state.roles = agent_roles();
             state.ui_attributes.clear();
             state.flex_ui = 0;
+            state.plugins = plugins_api::Store::default();
         });
         self.tell(Input::Reset);
     }

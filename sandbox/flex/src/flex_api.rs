@@ -95,10 +95,13 @@ async fn session(State(cloud): State<FlexCloud>) -> Json<Value> {
 
 /// What the real plugin loader reads.
 async fn plugins(State(cloud): State<FlexCloud>) -> Json<Value> {
-    let plugins: Vec<Value> = cloud
+    let released = cloud.plugins(|store| store.released());
+    let is_released = |name: &str| released.iter().any(|one| one["unique_name"] == name);
+    let mut plugins: Vec<Value> = cloud
         .settings()
         .plugins
         .iter()
+        .filter(|plugin| !is_released(&plugin.name))
         .map(|plugin| {
             json!({
                 "name": plugin.name,
@@ -110,6 +113,15 @@ async fn plugins(State(cloud): State<FlexCloud>) -> Json<Value> {
             })
         })
         .collect();
+    plugins.extend(released.iter().map(|one| {
+        json!({
+            "name": one["unique_name"],
+            "version": one["version"],
+            "src": one["plugin_url"],
+            "phase": one["phase"],
+            "provider": "plugin-service",
+        })
+    }));
     Json(Value::Array(plugins))
 }
 

@@ -283,6 +283,11 @@ enum Caller {
     Browser { token: String },
 }
 
+/// Whether a server asks, with the account's own credentials.
+pub(crate) fn is_server(headers: &HeaderMap) -> bool {
+    matches!(caller(headers), Some(Caller::Server))
+}
+
 fn caller(headers: &HeaderMap) -> Option<Caller> {
     let credentials = headers
         .get(header::AUTHORIZATION)

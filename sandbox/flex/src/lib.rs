@@ -30,6 +30,7 @@ mod fault;
 mod flex_api;
 mod host;
 pub mod iam;
+mod plugins_api;
 pub mod sync;
 pub mod taskrouter;
 mod twilsock;

@@ -1,0 +1,40 @@
+//! `cargo xtask plugin`: the work is done by the program in `xtask/publish`, which is compiled only when it is wanted.
+
+use std::{
+    ffi::OsString,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::{
+    process::{command, exit_code, run_openly, run_quietly},
+    project::Project,
+};
+
+/// Handed on as they are.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+pub struct Arguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+impl Arguments {
+    /// True when our own script is published, so that it must be the newest.
+    pub fn need_a_build(&self) -> bool {
+        let named = |name: &str| self.arguments.iter().any(|argument| argument == name);
+        (named("pack") || named("deploy")) && !named("--script") && !named("--help") && !named("-h")
+    }
+}
+
+/// Compiles and runs it in the repository's directory.
+pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
+    let mut cargo = command("cargo", &project.root);
+    cargo.args(["build", "--locked", "--package", "publish"]);
+    run_quietly(&mut cargo, &project.log("build-publish")).context("publish does not build")?;
+    let mut program = Command::new(project.target.join("debug/publish"));
+    let status = run_openly(program.current_dir(&project.root).args(&arguments.arguments))?;
+    Ok(exit_code(status))
+}
