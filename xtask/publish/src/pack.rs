@@ -58,8 +58,6 @@ pub fn pack(script: &str, name: &str, version: &str, flex_ui: &str, to: &Path) -
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
 
     #[test]
