@@ -16,6 +16,8 @@ use crate::{
 pub enum Bench {
     /// From the gateway's invite to the first packet of the agent's voice
     Answer(Answer),
+    /// What an agent's click costs: hang-up and mute, until the customer's side sees them
+    Call(Call),
     /// The token service beside the function that it replaces
     Token(bench_token::Options),
     /// Twenty thousand extensions that all want a token after an outage
@@ -41,6 +43,16 @@ pub struct Answer {
 }
 
 #[derive(Args)]
+pub struct Call {
+    /// How many calls
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    runs: u32,
+    /// Only the JSON line on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 pub struct Extension {
     /// How often each thing is measured
     #[arg(long, default_value_t = 30, value_name = "N")]
@@ -56,7 +68,8 @@ pub fn run(project: &Project, bench: &Bench) -> Result<ExitCode> {
         Bench::Answer(options) => answer(project, options),
         Bench::Token(options) => bench_token::run(project, options),
         Bench::Storm => storm(project),
-        Bench::Extension(options) => extension(project, options),
+        Bench::Call(options) => alone(project, "e2e/bench-call.mjs", options.runs, options.json),
+        Bench::Extension(options) => alone(project, "e2e/bench-extension.mjs", options.runs, options.json),
     }
 }
 
@@ -68,13 +81,13 @@ fn storm(project: &Project) -> Result<ExitCode> {
     Ok(exit_code(run_openly(&mut cargo)?))
 }
 
-fn extension(project: &Project, options: &Extension) -> Result<ExitCode> {
+/// A measurement of our extension alone, against a stack of its own.
+fn alone(project: &Project, file: &str, runs: u32, json: bool) -> Result<ExitCode> {
     let tools = stack::prepare(project)?;
     let stack = Stack::start(project, &tools, &stack::Options { headless: true, ..Default::default() })?;
     let mut script = tools.node(project);
-    script.arg("e2e/bench-extension.mjs").arg("--stack").arg(&stack.file);
-    script.args(["--runs", &options.runs.to_string()]);
-    if options.json {
+    script.arg(file).arg("--stack").arg(&stack.file).args(["--runs", &runs.to_string()]);
+    if json {
         script.arg("--json");
     }
     Ok(exit_code(run_openly(&mut script)?))

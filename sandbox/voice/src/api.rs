@@ -412,6 +412,8 @@ pub struct AgentToCustomer {
     pub rms: f64,
     /// The loudest frequency of the last second, if it is not silent.
     pub tone_hz: Option<f64>,
+    /// When the silence began that lasts up to the newest packet, milliseconds since the start of the sandbox.
+    pub quiet_since_ms: Option<f64>,
 }
 
 /// What went to the agent, and what the agent's RTCP receiver reports say of it.

@@ -43,7 +43,7 @@ pub(crate) fn call(
         ended_by: call.ended.map(|(_, by, _)| by),
         end_reason: call.ended.map(|(.., reason)| reason),
         socket: call.socket.map(|socket| socket.0),
-        agent_to_customer: media.map(|facts| from_agent(facts, now)).unwrap_or_default(),
+        agent_to_customer: media.map(|facts| from_agent(clock, facts, now)).unwrap_or_default(),
         customer_to_agent: media.map(|facts| to_agent(facts, now)).unwrap_or_default(),
         dtmf: media.map(|facts| facts.keys.clone()).unwrap_or_default(),
         ice: media.map_or_else(|| "new".to_owned(), |facts| facts.ice.clone()),
@@ -77,7 +77,7 @@ fn alive_until(facts: &Facts, now: Instant) -> Option<Instant> {
     (facts.over.is_none()).then_some(now)
 }
 
-fn from_agent(facts: &Facts, now: Instant) -> AgentToCustomer {
+fn from_agent(clock: Clock, facts: &Facts, now: Instant) -> AgentToCustomer {
     let ear: Vec<i16> = facts.ear.iter().copied().collect();
     let figures = stats::from_agent(&facts.arrivals, alive_until(facts, now), Scope::Whole);
     AgentToCustomer {
@@ -89,6 +89,9 @@ fn from_agent(facts: &Facts, now: Instant) -> AgentToCustomer {
         bytes: facts.bytes,
         rms: (audio::rms(&ear) * 10.0).round() / 10.0,
         tone_hz: audio::loudest_hz(&ear),
+        quiet_since_ms: facts
+            .quiet_since
+            .map(|at| stats::millis(at.saturating_duration_since(clock.origin()))),
     }
 }
 

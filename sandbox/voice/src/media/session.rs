@@ -32,6 +32,9 @@ use crate::machine::MediaOrder;
 /// Time between two packets.
 const PACE: Duration = Duration::from_millis(20);
 
+/// The root mean square below which a packet is silence, 0 to 32767: the smallest steps of mu-law.
+const QUIET: f64 = 20.0;
+
 /// The payload type of telephone events at 8 kHz that Chromium offers.
 const TELEPHONE_PT: u8 = 126;
 
@@ -73,6 +76,8 @@ pub struct Facts {
     pub reports: Vec<Report>,
     /// Keys heard.
     pub keys: String,
+    /// When the silence began that the agent's newest packets hold, if they do.
+    pub quiet_since: Option<Instant>,
     /// The last second from the agent.
     pub ear: VecDeque<i16>,
     /// Named windows.
@@ -462,7 +467,12 @@ impl Peer {
                     Line::Held => self.music.samples(packet.payload.len()),
                     Line::Ringing | Line::Listening => vec![0; packet.payload.len()],
                 };
-                self.notes.add(move |facts| heard(facts, codec, time, &samples));
+                let at = packet.timestamp;
+                let is_quiet = audio::rms(&samples) < QUIET;
+                self.notes.add(move |facts| {
+                    facts.quiet_since = is_quiet.then(|| facts.quiet_since.unwrap_or(at));
+                    heard(facts, codec, time, &samples);
+                });
             }
             None => {}
         }
