@@ -1,11 +1,14 @@
 //! What the offscreen document decides.
 //!
-//! One `Device` is kept built and warm, and never registered: registering is the worker's, and a `Device` that is not
-//! registered is offered no calls. It carries one call, is destroyed after it, and the next one is built at once. That
-//! keeps the two things apart that must not meet: a call, and a change of token. A token given to a `Device` whose
-//! socket is open makes the gateway answer `connected`, upon which the SDK claims its call again with a claim that may
-//! be spent already; a `Device` that has not carried a call has no socket yet, so giving it a token is a mere
-//! assignment. (Read in the SDK 2.18.5: `pstream.setToken`, `call._onConnected`.)
+//! One `Device` is kept built and warm, its signalling socket open, and never registered: registering is the worker's,
+//! and a `Device` that is not registered is offered no calls. It carries one call, is destroyed after it, and the next
+//! one is built at once. That keeps the two things apart that must not meet: a call, and a change of token. A token given
+//! to a `Device` whose socket is open makes the gateway answer `connected`, upon which the SDK claims its call again with
+//! a claim that may be spent already; so a `Device` is never given a token, a new one is built for it.
+//! (Read in the SDK 2.18.5: `pstream.setToken`, `call._onConnected`.)
+//!
+//! A socket that was opened long before the call may be dead by then. One that the SDK knows to be closed is not dialled
+//! on; one that does not answer is given up for a new one, once ([`Timer::Answer`]).
 //!
 //! A call that ended is reported once, with what the SDK said about it. The SDK says it before or after `disconnect`,
 //! but in the same turn, so the report waits for the turn's end ([`Timer::Settle`]).
@@ -31,6 +34,9 @@ use quality::Warnings;
 /// How long a call may take from the command to accept it until it is open, in milliseconds.
 const CONNECT_MS: u32 = 15_000;
 
+/// How long a socket that was opened before the call may take to answer, in milliseconds.
+const ANSWER_MS: u32 = 4_000;
+
 /// How long the SDK may take to end a call, in milliseconds: then the `Device` is destroyed, which ends it too.
 const HANG_UP_MS: u32 = 2_000;
 
@@ -51,6 +57,13 @@ const SILENCE_MS: u32 = 2_500;
 
 /// How long the repair may take, in milliseconds, before the agent is told.
 const REPAIR_MS: u32 = 5_000;
+
+/// How long a call may be without its connection, in milliseconds, before it is given up. The gateway keeps it for 30 s
+/// after its socket was lost; the SDK gives up its media after 39 s, and its signalling never.
+const GIVE_UP_MS: u32 = 34_000;
+
+/// A call that hears the other side is not given up; it is looked at again after so many milliseconds.
+const HEARING_MS: u32 = 3_000;
 
 /// How long a microphone test lasts that nobody ends, in milliseconds.
 const TEST_MS: u32 = 60_000;
@@ -76,6 +89,8 @@ pub enum Timer {
     Ping,
     /// The call should be open by now.
     Connect,
+    /// The gateway should have answered by now.
+    Answer,
     /// The SDK has said all that it has to say.
     Settle,
     /// The call should have ended by now.
@@ -84,6 +99,8 @@ pub enum Timer {
     Digits,
     /// Media should flow by now.
     Silence,
+    /// A lost connection should be back by now.
+    GiveUp,
     /// A microphone test has gone on for too long.
     Test,
 }
@@ -137,10 +154,14 @@ pub enum Event {
     },
     /// A timer's time is over.
     Timer(Timer),
-    /// A `Device` could not be built or given a token: there is none of that number.
+    /// A `Device` could not be built: there is none of that number.
     DeviceFailed(DeviceId, SdkError),
     /// A `Device` reports an error. Its state is as it was.
     DeviceError(DeviceId, SdkError),
+    /// The `Device` that was to dial has lost its signalling socket.
+    SocketLost(DeviceId),
+    /// This computer is in a network again, or in another one.
+    NetworkChanged,
     /// The SDK's `Call` object exists, and may be listened and spoken to.
     CallMade(DeviceId),
     /// The SDK will make no `Call`.
@@ -184,7 +205,7 @@ pub enum Command {
     Start(Timer, u32),
     /// Stop a timer.
     Stop(Timer),
-    /// Build a `Device`, listening for its errors.
+    /// Build a `Device`, listening for its errors, and open its signalling socket.
     Build {
         /// Its number.
         device: DeviceId,
@@ -193,11 +214,9 @@ pub enum Command {
         /// The edge.
         edge: Option<String>,
     },
-    /// Give the `Device` a newer token. It carries no call.
-    UpdateToken(DeviceId, Secret),
     /// Destroy the `Device`, and its call with it.
     Destroy(DeviceId),
-    /// Accept the call that the token stands for.
+    /// Accept the call that the token stands for, or report [`Event::SocketLost`].
     Dial(DeviceId, Secret),
     /// End the call.
     Disconnect(DeviceId),
@@ -245,6 +264,10 @@ struct Ready {
 struct Live {
     sid: CallSid,
     device: DeviceId,
+    /// What the call is claimed with.
+    connect_token: Secret,
+    /// The second `Device` has been tried.
+    redialled: bool,
     phase: CallPhase,
     muted: bool,
     /// The SDK's `Call` object exists.
@@ -258,6 +281,8 @@ struct Live {
     warnings: Warnings,
     /// Packets came and went.
     heard: bool,
+    /// What was received so far, and when that grew.
+    received: (u64, Timestamp),
     /// Its media path was repaired, because nothing was heard.
     repaired: bool,
     /// Another microphone is to be used as soon as the call is open: the SDK can change it only then.
@@ -281,6 +306,8 @@ pub struct Machine {
     live: Option<Live>,
     devices: DeviceId,
     permission: Option<Permission>,
+    /// The error that a waiting `Device` reported last: it repeats itself while the network is away.
+    noted: Option<SdkError>,
     audio: Audio,
     /// What was said of it last, over this connection.
     audio_told: Option<AudioState>,
@@ -305,6 +332,12 @@ impl Machine {
             Event::Timer(timer) => self.timer(timer, now, &mut out),
             Event::DeviceFailed(device, error) => self.device_failed(device, &error, &mut out),
             Event::DeviceError(device, error) => self.device_error(device, error, &mut out),
+            Event::SocketLost(device) => {
+                if self.live.as_ref().is_some_and(|live| live.device == device) {
+                    self.redial(&mut out);
+                }
+            }
+            Event::NetworkChanged => self.warm_up_again(&mut out),
             Event::CallMade(device) => self.call_made(device, &mut out),
             Event::CallRefused(device, error) => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
@@ -463,11 +496,7 @@ impl Machine {
     /// Makes the waiting `Device` right for the newest token, when no call lives.
     fn warm_up(&mut self, out: &mut Vec<Command>) {
         let Some(ready) = self.ready.as_ref().filter(|_| self.live.is_none()) else { return };
-        if let Some(device) = self.warm.as_mut().filter(|device| device.edge == ready.edge) {
-            if device.token != ready.token {
-                device.token = ready.token.clone();
-                out.push(Command::UpdateToken(device.id, ready.token.clone()));
-            }
+        if self.warm.as_ref().is_some_and(|warm| warm.edge == ready.edge && warm.token == ready.token) {
             return;
         }
         if let Some(old) = self.warm.take() {
@@ -477,9 +506,44 @@ impl Machine {
         let (id, token, edge) = (self.devices, ready.token.clone(), ready.edge.clone());
         out.push(Command::Build { device: id, token: token.clone(), edge: edge.clone() });
         self.warm = Some(Device { id, token, edge });
+        self.noted = None;
+    }
+
+    /// Builds the waiting `Device` anew.
+    fn warm_up_again(&mut self, out: &mut Vec<Command>) {
+        if let Some(old) = self.warm.take() {
+            out.push(Command::Destroy(old.id));
+        }
+        self.warm_up(out);
+    }
+
+    /// Claims the call on a new `Device`, because the one that was warm is dead.
+    fn redial(&mut self, out: &mut Vec<Command>) {
+        let (Some(live), Some(ready)) = (&mut self.live, &self.ready) else { return };
+        if live.redialled || live.hang_up || live.phase != CallPhase::Connecting {
+            return;
+        }
+        let old = live.device;
+        self.devices += 1;
+        live.redialled = true;
+        live.made = false;
+        live.device = self.devices;
+        out.extend([
+            Command::Stop(Timer::Answer),
+            Command::Destroy(old),
+            Command::Build { device: live.device, token: ready.token.clone(), edge: ready.edge.clone() },
+            Command::OpenMicrophone(live.device, self.audio.microphones_to_try()),
+            Command::Dial(live.device, live.connect_token.clone()),
+        ]);
+        self.note(
+            "The signalling connection that was kept open is dead: the call is taken on a new one.",
+            out,
+        );
     }
 
     fn accept(&mut self, sid: CallSid, connect_token: Secret, ready: Ready, out: &mut Vec<Command>) {
+        let was_warm = self.warm.as_ref().map(|warm| warm.id);
+        self.ready = Some(ready);
         if self.live.as_ref().is_some_and(|live| live.over) {
             self.settle(out);
         }
@@ -495,17 +559,23 @@ impl Machine {
         if let Some(problem) = refusal {
             return self.link.send(FromOffscreen::Ended { call_sid: sid, problem: Some(problem) }, out);
         }
-        self.ready = Some(ready);
         self.warm_up(out);
         let Some(device) = self.warm.take() else { return };
         out.extend([
             Command::OpenMicrophone(device.id, self.audio.microphones_to_try()),
-            Command::Dial(device.id, connect_token),
+            Command::Dial(device.id, connect_token.clone()),
             Command::Start(Timer::Connect, CONNECT_MS),
         ]);
+        // One that was built just now is as good as another.
+        let redialled = was_warm != Some(device.id);
+        if !redialled {
+            out.push(Command::Start(Timer::Answer, ANSWER_MS));
+        }
         self.live = Some(Live {
             sid,
             device: device.id,
+            connect_token,
+            redialled,
             phase: CallPhase::Connecting,
             muted: false,
             made: false,
@@ -514,6 +584,7 @@ impl Machine {
             fault: None,
             warnings: Warnings::default(),
             heard: false,
+            received: (0, Timestamp::default()),
             repaired: false,
             switch: false,
             microphone_losses: 0,
@@ -548,19 +619,29 @@ impl Machine {
         match event {
             CallEvent::Accepted => {
                 live.phase = CallPhase::Open;
-                out.extend([Command::Stop(Timer::Connect), Command::Start(Timer::Silence, SILENCE_MS)]);
+                out.extend([Timer::Connect, Timer::Answer].map(Command::Stop));
+                out.push(Command::Start(Timer::Silence, SILENCE_MS));
                 if std::mem::take(&mut live.switch) {
                     let order = self.audio.microphones_to_try();
                     out.push(Command::SwitchMicrophone(live.device, order));
                 }
             }
-            CallEvent::Reconnecting if live.phase == CallPhase::Open => live.phase = CallPhase::Reconnecting,
-            CallEvent::Reconnected if live.phase == CallPhase::Reconnecting => live.phase = CallPhase::Open,
+            CallEvent::Reconnecting if live.phase == CallPhase::Open => {
+                live.phase = CallPhase::Reconnecting;
+                out.push(Command::Start(Timer::GiveUp, GIVE_UP_MS));
+            }
+            CallEvent::Reconnected if live.phase == CallPhase::Reconnecting => {
+                live.phase = CallPhase::Open;
+                out.push(Command::Stop(Timer::GiveUp));
+            }
             // Before the call is open, its repair is part of connecting.
             CallEvent::Reconnecting | CallEvent::Reconnected => {}
             CallEvent::Muted(muted) => live.muted = muted,
             CallEvent::Warning(name, raised) => return self.warn(&name, raised, out),
             CallEvent::Sample(sample) => {
+                if sample.bytes_received > live.received.0 {
+                    live.received = (sample.bytes_received, now);
+                }
                 if !live.heard && sample.bytes_received > 0 && sample.bytes_sent > 0 {
                     live.heard = true;
                     out.push(Command::Stop(Timer::Silence));
@@ -613,6 +694,17 @@ impl Machine {
         out.extend([Command::RestartMedia(live.device), Command::Start(Timer::Silence, REPAIR_MS)]);
         self.note("The call was answered, but no audio flows: its media path is renewed.", out);
         self.report(out);
+    }
+
+    /// A call whose connection is lost for so long is lost, unless the other side is still heard.
+    fn give_up(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let Some(live) = self.live.as_ref().filter(|live| live.phase == CallPhase::Reconnecting) else {
+            return;
+        };
+        if now.since(live.received.1) <= HEARING_MS.into() {
+            return out.push(Command::Start(Timer::GiveUp, HEARING_MS));
+        }
+        self.end(Some(words::lost()), out);
     }
 
     fn microphone_lost(&mut self, device: DeviceId, out: &mut Vec<Command>) {
@@ -715,7 +807,21 @@ impl Machine {
             Some(live) if live.device == device && live.phase == CallPhase::Connecting && refused => {
                 self.end(Some(words::fault(&error)), out);
             }
-            _ => self.note(format!("An error of the voice device: {}.", words::words(&error)), out),
+            Some(live) if live.device == device => {
+                self.note(format!("An error of the voice device: {}.", words::words(&error)), out);
+            }
+            _ if self.warm.as_ref().is_some_and(|warm| warm.id == device) => {
+                if self.noted.as_ref() != Some(&error) {
+                    let words = words::words(&error);
+                    self.note(format!("An error of the waiting voice device: {words}."), out);
+                    self.noted = Some(error);
+                }
+                if refused {
+                    // It would wait for a better token without end, and a call with it.
+                    out.extend(self.warm.take().map(|warm| Command::Destroy(warm.id)));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -727,6 +833,8 @@ impl Machine {
             Timer::Ping => self.link.ping(out),
             Timer::Settle => self.settle(out),
             Timer::Digits => self.sound_digits(out),
+            Timer::Answer => self.redial(out),
+            Timer::GiveUp => self.give_up(now, out),
             Timer::Silence => self.silence(out),
             Timer::Test => self.stop_test(out),
             Timer::Connect => {
@@ -745,7 +853,15 @@ impl Machine {
     /// The call is over, here if not in the SDK. Reports it, and makes ready for the next one.
     fn end(&mut self, problem: Option<Problem>, out: &mut Vec<Command>) {
         let Some(live) = self.live.take() else { return };
-        let timers = [Timer::Connect, Timer::Settle, Timer::HangUp, Timer::Digits, Timer::Silence];
+        let timers = [
+            Timer::Connect,
+            Timer::Answer,
+            Timer::Settle,
+            Timer::HangUp,
+            Timer::Digits,
+            Timer::Silence,
+            Timer::GiveUp,
+        ];
         out.extend(timers.map(Command::Stop));
         if live.made && !live.over {
             out.push(Command::Disconnect(live.device));

@@ -94,6 +94,11 @@ pub fn start() {
         let changed = Closure::<dyn FnMut()>::new(move || shell.report(Event::DevicesChanged));
         devices.set_ondevicechange(Some(changed.into_js_value().unchecked_ref()));
     }
+    let online = {
+        let shell = Rc::clone(&shell);
+        Closure::<dyn FnMut()>::new(move || shell.report(Event::NetworkChanged)).into_js_value()
+    };
+    shell.window.set_ononline(Some(online.unchecked_ref()));
     shell.report(Event::Start);
 }
 
@@ -120,11 +125,6 @@ impl Shell {
             }
             Command::Stop(timer) => drop(self.timers.borrow_mut().remove(&timer)),
             Command::Build { device, token, edge } => self.build(device, &token, edge),
-            Command::UpdateToken(id, token) => {
-                if let Some(Err(error)) = self.device(id).map(|device| device.update_token(token.expose())) {
-                    self.report(Event::DeviceFailed(id, error));
-                }
-            }
             Command::Destroy(id) => {
                 self.calls.borrow_mut().remove(&id);
                 self.outputs.borrow_mut().retain(|(device, _)| *device != id);
@@ -220,6 +220,9 @@ impl Shell {
             Ok(device) => {
                 let shell = Rc::clone(self);
                 device.on_error(move |error| shell.report(Event::DeviceError(id, error)));
+                if !device.open_signalling() {
+                    webext::console_warn("This build of the SDK opens its socket only for a call.");
+                }
                 self.devices.borrow_mut().insert(id, Rc::new(device));
             }
             Err(error) => self.report(Event::DeviceFailed(id, error)),
@@ -230,6 +233,9 @@ impl Shell {
         let Some(device) = self.device(id) else { return };
         let (shell, connect_token) = (Rc::clone(self), connect_token.clone());
         spawn_local(async move {
+            if device.has_lost_signalling() {
+                return shell.report(Event::SocketLost(id));
+            }
             // A `Device` that was built in this turn has not listed its devices yet.
             for _ in 0..LISTING_TURNS {
                 if device.knows_input(PLUGS[0]) {

@@ -176,6 +176,7 @@ fn a_device_is_built_before_the_call_and_dials_at_once() {
         Command::OpenMicrophone(1, vec!["default".into()]),
         Command::Dial(1, token("connect")),
         Command::Start(Timer::Connect, 15_000),
+        Command::Start(Timer::Answer, 4_000),
         Command::Send(1, call(1, CallPhase::Connecting, false)),
     ];
     assert_eq!(out, expected);
@@ -193,13 +194,70 @@ fn a_call_needs_no_preparation() {
 }
 
 #[test]
-fn a_newer_token_is_given_to_the_waiting_device_and_an_equal_one_changes_nothing() {
+fn a_newer_token_gets_a_new_device_and_an_equal_one_changes_nothing() {
     let mut document = Document::started();
     document.told(prepare("t1", None));
     assert_eq!(document.told(prepare("t1", None)), [Command::CheckPermission]);
-    let newer = [Command::CheckPermission, Command::UpdateToken(1, token("t2"))];
+    let newer = [Command::CheckPermission, Command::Destroy(1), build(2, "t2", None)];
     assert_eq!(document.told(prepare("t2", None)), newer);
-    assert_eq!(document.told(connect(1, "t3", None))[0], Command::UpdateToken(1, token("t3")));
+    assert_eq!(document.told(connect(1, "t3", None))[..2], [Command::Destroy(2), build(3, "t3", None)]);
+}
+
+#[test]
+fn a_call_whose_waiting_socket_is_lost_or_does_not_answer_is_taken_on_a_new_one_once() {
+    for dead in [Event::SocketLost(1), Event::Timer(Timer::Answer)] {
+        let mut document = Document::dialling();
+        let out = document.when(dead);
+        let again = [
+            Command::Stop(Timer::Answer),
+            Command::Destroy(1),
+            build(2, "t1", Some("ashburn")),
+            Command::OpenMicrophone(2, vec!["default".into()]),
+            Command::Dial(2, token("connect")),
+        ];
+        assert_eq!(out[..5], again);
+        assert!(document.when(Event::Call(1, CallEvent::Over)).is_empty(), "the old one is no longer heard");
+        assert!(document.when(Event::Timer(Timer::Answer)).is_empty(), "once");
+        document.when(Event::CallMade(2));
+        let out = document.when(Event::Call(2, CallEvent::Accepted));
+        assert_eq!(sent(&out), [&call(1, CallPhase::Open, false)]);
+    }
+}
+
+#[test]
+fn a_device_that_was_built_for_the_call_is_given_all_its_time() {
+    let mut document = Document::started();
+    let out = document.told(connect(1, "t1", None));
+    assert!(!out.iter().any(|command| matches!(command, Command::Start(Timer::Answer, _))));
+    assert!(document.when(Event::Timer(Timer::Answer)).is_empty());
+}
+
+#[test]
+fn an_open_call_or_one_that_is_to_end_is_never_dialled_again() {
+    assert!(Document::in_call().when(Event::Timer(Timer::Answer)).is_empty());
+    let mut document = Document::dialling();
+    document.told(ToOffscreen::HangUp { call_sid: sid(1) });
+    assert!(document.when(Event::Timer(Timer::Answer)).is_empty());
+}
+
+#[test]
+fn in_another_network_the_waiting_socket_is_opened_anew_and_a_call_is_left_alone() {
+    let mut document = Document::started();
+    document.told(prepare("t1", None));
+    assert_eq!(document.when(Event::NetworkChanged), [Command::Destroy(1), build(2, "t1", None)]);
+    assert!(Document::in_call().when(Event::NetworkChanged).is_empty());
+}
+
+#[test]
+fn a_waiting_device_whose_token_is_refused_is_given_up_and_repeats_itself_only_once() {
+    let mut document = Document::started();
+    document.told(prepare("t1", None));
+    let lost = Event::DeviceError(1, fault(31005, "WebSocket - Connection lost"));
+    assert_eq!(document.when(lost.clone()).len(), 1);
+    assert!(document.when(lost).is_empty());
+    let out = document.when(Event::DeviceError(1, fault(20104, "AccessTokenExpired")));
+    assert!(out.contains(&Command::Destroy(1)));
+    assert!(document.told(prepare("t2", None)).contains(&build(2, "t2", None)));
 }
 
 #[test]
@@ -447,7 +505,33 @@ fn a_call_that_the_gateway_gave_up_while_its_signalling_was_lost_says_why_it_end
     document.call(CallEvent::Over);
     let (_, problem, message) = ended(&document.when(Event::Timer(Timer::Settle)));
     assert_eq!(problem, Some(ProblemCode::CallFailed));
-    assert!(message.contains("lost for too long"), "{message}");
+    assert!(message.contains("lost and did not come back"), "{message}");
+}
+
+#[test]
+fn a_connection_that_does_not_come_back_ends_the_call_within_35_s_unless_the_other_side_is_heard() {
+    let mut document = Document::in_call();
+    document.call(sample(10, 10));
+    let out = document.call(CallEvent::Reconnecting);
+    assert!(out.contains(&Command::Start(Timer::GiveUp, 34_000)));
+    document.now += 34_000;
+    document.call(sample(20, 20));
+    let again = document.when(Event::Timer(Timer::GiveUp));
+    assert_eq!(again, [Command::Start(Timer::GiveUp, 3_000)], "it is heard");
+    document.now += 3_001;
+    document.call(sample(20, 30));
+    let (_, problem, message) = ended(&document.when(Event::Timer(Timer::GiveUp)));
+    assert_eq!(problem, Some(ProblemCode::CallFailed));
+    assert!(message.contains("lost and did not come back"), "{message}");
+}
+
+#[test]
+fn a_connection_that_is_back_is_not_given_up() {
+    let mut document = Document::in_call();
+    document.call(CallEvent::Reconnecting);
+    assert!(document.call(CallEvent::Reconnected).contains(&Command::Stop(Timer::GiveUp)));
+    document.now += 40_000;
+    assert!(document.when(Event::Timer(Timer::GiveUp)).is_empty());
 }
 
 #[test]
@@ -750,7 +834,9 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         Just(Timer::Connect),
         Just(Timer::Settle),
         Just(Timer::HangUp),
+        Just(Timer::Answer),
         Just(Timer::Silence),
+        Just(Timer::GiveUp),
         Just(Timer::Test),
     ];
     let event = prop_oneof![
@@ -763,6 +849,8 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         1 => Just(Event::CallRefused(0, fault(1, "x"))),
         8 => any_call_event().prop_map(|event| Event::Call(0, event)),
         1 => any::<bool>().prop_map(|denied| Event::NoMicrophone(0, denied)),
+        1 => Just(Event::SocketLost(0)),
+        1 => Just(Event::NetworkChanged),
         1 => Just(Event::MicrophoneOpen(0)),
         1 => Just(Event::MicrophoneLost(0)),
         1 => Just(Event::DevicesChanged),
@@ -797,6 +885,7 @@ proptest! {
                 Event::CallRefused(_, e) => Event::CallRefused(device, e),
                 Event::Call(_, e) => Event::Call(device, e),
                 Event::NoMicrophone(_, denied) => Event::NoMicrophone(device, denied),
+                Event::SocketLost(_) => Event::SocketLost(device),
                 Event::MicrophoneOpen(_) => Event::MicrophoneOpen(device),
                 Event::MicrophoneLost(_) => Event::MicrophoneLost(device),
                 other => other,
@@ -837,9 +926,6 @@ proptest! {
                         prop_assert!(devices.iter().all(|id| *id < device) && carrying.is_none());
                         newest = device;
                         devices.push(device);
-                    }
-                    Command::UpdateToken(id, _) => {
-                        prop_assert!(devices.contains(&id) && carrying != Some(id), "a call met a token");
                     }
                     Command::Dial(id, _) => {
                         prop_assert!(devices.contains(&id));

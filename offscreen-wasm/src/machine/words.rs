@@ -22,6 +22,13 @@ pub(super) fn timed_out() -> Problem {
     problem(ProblemCode::CallFailed, words)
 }
 
+/// The connection of an open call did not come back.
+pub(super) fn lost() -> Problem {
+    let words =
+        "The connection to Twilio was lost and did not come back, and the call ended. Check the network.";
+    problem(ProblemCode::CallFailed, words)
+}
+
 /// True for the SDK's word that the gateway knows the call no longer.
 pub(super) fn is_call_gone(error: &SdkError) -> bool {
     error.code == Some(31404)
@@ -46,10 +53,7 @@ pub(super) fn fault(error: &SdkError) -> Problem {
         Some(31401) => no_microphone(true),
         Some(31402) => no_microphone(false),
         // While it was open: the gateway gave the call up before its signalling was back.
-        Some(31404 | 53001) => problem(
-            ProblemCode::CallFailed,
-            "The connection to Twilio was lost for too long, and the call ended. Check the network.",
-        ),
+        Some(31404 | 53001) => lost(),
         Some(53405) => problem(
             ProblemCode::CallFailed,
             "The call's audio connection was lost and did not come back, and the call ended. Check the network.",
