@@ -1,0 +1,127 @@
+// What a call does when signalling or media is lost, and what the agent is told.
+import { audioGoesOn } from '../lib/probe.mjs';
+import { sleep, until } from '../lib/stack.mjs';
+import { expect, test, uiState } from '../lib/test.mjs';
+
+/** The gateway is away for so long: sockets are cut, and new ones refused. */
+const loseSignalling = async (switchboard, ms) => {
+  await switchboard.fault({ kind: 'signalling_refuse', ...(ms ? { ms } : {}) });
+  await switchboard.fault({ kind: 'signalling_drop' });
+};
+
+const loseMedia = (switchboard, ms) => switchboard.fault({ kind: 'media_loss', direction: 'both', percent: 100, ...(ms ? { ms } : {}) });
+
+const openCall = async (probe, { voiceClientIdentity: identity }) => {
+  const sid = await probe.takeCall(identity);
+  await probe.waitState('the call to be open', ({ call }) => call?.sid === sid && call.state === 'open');
+  return sid;
+};
+
+const resumed = (probe, sid, timeout) => probe.waitState('the same call to be open again',
+  state => state.registered && state.call?.sid === sid && state.call.state === 'open', { timeout });
+
+const gone = (probe, timeout) => probe.waitState('the call to be gone', ({ call }) => call == null, { timeout });
+
+const hangUpAndCallAgain = async (probe, switchboard) => {
+  const registered = await probe.waitState('the registration to be back', state => state.registered, { timeout: 40_000 });
+  const sid = await openCall(probe, registered);
+  await audioGoesOn(switchboard, sid, 1000);
+  await switchboard.hangUp(sid);
+  await gone(probe);
+};
+
+test('signalling lost for 5 s costs no packet, and the page is told', async ({ probe, switchboard }) => {
+  const sid = await openCall(probe, await probe.register());
+  await loseSignalling(switchboard, 5000);
+  await probe.waitState('the page to be told', ({ call }) => call?.state === 'reconnecting');
+  await resumed(probe, sid, 25_000);
+  const { agent_to_customer: up, customer_to_agent: down } = await audioGoesOn(switchboard, sid);
+  expect([up.lost, down.lost]).toEqual([0, 0]);
+  await switchboard.hangUp(sid);
+  await gone(probe);
+});
+
+for (const seconds of [8, 25]) {
+  test(`the network lost for ${seconds} s, signalling and media: the same call goes on`, async ({ probe, switchboard }) => {
+    const sid = await openCall(probe, await probe.register());
+    await loseMedia(switchboard, seconds * 1000);
+    await loseSignalling(switchboard, seconds * 1000);
+    await probe.waitState('the page to be told', ({ call }) => call?.state === 'reconnecting', { timeout: 20_000 });
+    await sleep(seconds * 1000);
+    await resumed(probe, sid, 30_000);
+    await until('audio in both directions', () => audioGoesOn(switchboard, sid, 1000), { timeout: 20_000 });
+    await probe.send('HANGUP_CALL');
+    await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+  });
+}
+
+test('the network lost for good: the call ends with a clear reason, and the next one works', async ({ driven, probe, switchboard }) => {
+  const sid = await openCall(probe, await probe.register());
+  const began = Date.now();
+  await loseMedia(switchboard);
+  await loseSignalling(switchboard);
+  await gone(probe, 60_000);
+  console.log(`    ended ${((Date.now() - began) / 1000).toFixed(1)} s after the network was lost`);
+  const popup = await driven.context.newPage();
+  await popup.goto(driven.extensionUrl('popup.html'));
+  const { calls } = await uiState(popup);
+  expect(calls.at(-1)).toMatchObject({ sid, problem: { code: 'call_failed' } });
+  expect(calls.at(-1).problem.message).toContain('lost');
+  await switchboard.clearFaults();
+  await hangUpAndCallAgain(probe, switchboard);
+});
+
+test('a caller who gives up before the answer is no problem, and the next call works', async ({ driven, probe, switchboard }) => {
+  const { voiceClientIdentity: identity } = await probe.register();
+  await switchboard.fault({ kind: 'claim_refused', code: 31404, message: 'Not Found' });
+  const { call_sid: sid } = await switchboard.call(`client:${identity}`);
+  await until('the claim to be refused', async () => (await switchboard.state()).faults.length === 0);
+  await gone(probe);
+  await switchboard.hangUp(sid);
+  const popup = await driven.context.newPage();
+  await popup.goto(driven.extensionUrl('popup.html'));
+  const { problem, calls } = await uiState(popup);
+  expect([problem ?? null, calls.at(-1)?.problem ?? null]).toEqual([null, null]);
+  await hangUpAndCallAgain(probe, switchboard);
+});
+
+test('a claim that the gateway refuses is shown as a failed call, and the next call works', async ({ driven, probe, switchboard }) => {
+  const { voiceClientIdentity: identity } = await probe.register();
+  const popup = await driven.context.newPage();
+  await popup.goto(driven.extensionUrl('popup.html'));
+  for (const code of [31480, 31603, 31486, 31000, 53000]) {
+    await switchboard.fault({ kind: 'claim_refused', code, message: 'refused on purpose' });
+    const { call_sid: sid } = await switchboard.call(`client:${identity}`);
+    const { calls } = await until(`the call refused with ${code} to be over`, async () => {
+      const now = await uiState(popup);
+      return now.call == null && now.calls.at(-1)?.sid === sid && now;
+    });
+    expect(calls.at(-1).problem?.code, `${code}`).toBe('call_failed');
+    await switchboard.hangUp(sid);
+  }
+  await hangUpAndCallAgain(probe, switchboard);
+});
+
+test('an answered call without a packet in either direction is noticed within 3 s, repaired once, and then shown', async ({ driven, probe, switchboard }) => {
+  const { voiceClientIdentity: identity } = await probe.register();
+  const popup = await driven.context.newPage();
+  await popup.goto(driven.extensionUrl('popup.html'));
+  await loseMedia(switchboard);
+  const { call_sid: sid } = await switchboard.call(`client:${identity}`);
+  await until('the call to be answered', async () => (await switchboard.getCall(sid)).state === 'answered');
+  const answered = Date.now();
+  await probe.waitState('the silence to be noticed', ({ call }) => call?.state === 'reconnecting');
+  const noticed = Date.now() - answered;
+  console.log(`    noticed after ${noticed} ms`);
+  // One second for the page's heartbeat and a busy machine.
+  expect(noticed).toBeLessThan(4500);
+  await until('the agent to be warned', async () => (await uiState(popup)).call?.warnings?.includes('low-bytes-received'), { timeout: 20_000 });
+  await switchboard.clearFaults();
+  await until('audio in both directions', () => audioGoesOn(switchboard, sid, 1000), { timeout: 40_000 });
+  await until('the warning to be taken back', async () => {
+    const { call } = await uiState(popup);
+    return call?.state === 'open' && !call.warnings?.includes('low-bytes-received');
+  }, { timeout: 20_000 });
+  await switchboard.hangUp(sid);
+  await gone(probe);
+});
