@@ -65,6 +65,10 @@ const GIVE_UP_MS: u32 = 34_000;
 /// A call that hears the other side is not given up; it is looked at again after so many milliseconds.
 const HEARING_MS: u32 = 3_000;
 
+/// How often a lost media path is negotiated anew, in milliseconds. The SDK does it after some 6 and 23 seconds only, and
+/// what it sends while the signalling is lost too is lost with it.
+const REPAIR_EVERY_MS: u32 = 4_000;
+
 /// How long a microphone test lasts that nobody ends, in milliseconds.
 const TEST_MS: u32 = 60_000;
 
@@ -101,6 +105,8 @@ pub enum Timer {
     Silence,
     /// A lost connection should be back by now.
     GiveUp,
+    /// A lost media path may be negotiated anew.
+    Repair,
     /// A microphone test has gone on for too long.
     Test,
 }
@@ -240,7 +246,7 @@ pub enum Command {
     StopTest,
     /// Play the test tone on this speaker, so loud in percent.
     PlayTone(String, u8),
-    /// Let the SDK negotiate a new media path for the call.
+    /// Let the SDK negotiate a new media path for the call, if its signalling is connected.
     RestartMedia(DeviceId),
     /// Report the microphone permission, now and after every change.
     CheckPermission,
@@ -629,10 +635,11 @@ impl Machine {
             CallEvent::Reconnecting if live.phase == CallPhase::Open => {
                 live.phase = CallPhase::Reconnecting;
                 out.push(Command::Start(Timer::GiveUp, GIVE_UP_MS));
+                out.push(Command::Start(Timer::Repair, REPAIR_EVERY_MS));
             }
             CallEvent::Reconnected if live.phase == CallPhase::Reconnecting => {
                 live.phase = CallPhase::Open;
-                out.push(Command::Stop(Timer::GiveUp));
+                out.extend([Timer::GiveUp, Timer::Repair].map(Command::Stop));
             }
             // Before the call is open, its repair is part of connecting.
             CallEvent::Reconnecting | CallEvent::Reconnected => {}
@@ -694,6 +701,17 @@ impl Machine {
         out.extend([Command::RestartMedia(live.device), Command::Start(Timer::Silence, REPAIR_MS)]);
         self.note("The call was answered, but no audio flows: its media path is renewed.", out);
         self.report(out);
+    }
+
+    /// The connection is lost: its media path is negotiated anew, unless the other side is still heard.
+    fn repair(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let Some(live) = self.live.as_ref().filter(|live| live.phase == CallPhase::Reconnecting) else {
+            return;
+        };
+        if now.since(live.received.1) > HEARING_MS.into() {
+            out.push(Command::RestartMedia(live.device));
+        }
+        out.push(Command::Start(Timer::Repair, REPAIR_EVERY_MS));
     }
 
     /// A call whose connection is lost for so long is lost, unless the other side is still heard.
@@ -835,6 +853,7 @@ impl Machine {
             Timer::Digits => self.sound_digits(out),
             Timer::Answer => self.redial(out),
             Timer::GiveUp => self.give_up(now, out),
+            Timer::Repair => self.repair(now, out),
             Timer::Silence => self.silence(out),
             Timer::Test => self.stop_test(out),
             Timer::Connect => {
@@ -861,6 +880,7 @@ impl Machine {
             Timer::Digits,
             Timer::Silence,
             Timer::GiveUp,
+            Timer::Repair,
         ];
         out.extend(timers.map(Command::Stop));
         if live.made && !live.over {

@@ -167,7 +167,8 @@ impl Shell {
                 }
             }),
             Command::RestartMedia(id) => self.with_call(id, |call| {
-                if call.restart_media() {
+                let is_connected = self.device(id).is_some_and(|device| device.edge().is_some());
+                if !is_connected || call.restart_media() {
                     return Ok(());
                 }
                 Err(SdkError { code: None, message: "this build of the SDK renews no media path".into() })

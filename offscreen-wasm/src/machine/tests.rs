@@ -526,6 +526,22 @@ fn a_connection_that_does_not_come_back_ends_the_call_within_35_s_unless_the_oth
 }
 
 #[test]
+fn a_lost_media_path_is_negotiated_anew_every_few_seconds_while_nothing_is_heard() {
+    let mut document = Document::in_call();
+    document.call(sample(10, 10));
+    assert!(document.call(CallEvent::Reconnecting).contains(&Command::Start(Timer::Repair, 4_000)));
+    let again = Command::Start(Timer::Repair, 4_000);
+    assert_eq!(document.when(Event::Timer(Timer::Repair)), [again.clone()], "only the signalling is lost");
+    document.now += 4_000;
+    for _ in 0..3 {
+        let out = document.when(Event::Timer(Timer::Repair));
+        assert_eq!(out, [Command::RestartMedia(1), again.clone()]);
+    }
+    assert!(document.call(CallEvent::Reconnected).contains(&Command::Stop(Timer::Repair)));
+    assert!(document.when(Event::Timer(Timer::Repair)).is_empty());
+}
+
+#[test]
 fn a_connection_that_is_back_is_not_given_up() {
     let mut document = Document::in_call();
     document.call(CallEvent::Reconnecting);
@@ -837,6 +853,7 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         Just(Timer::Answer),
         Just(Timer::Silence),
         Just(Timer::GiveUp),
+        Just(Timer::Repair),
         Just(Timer::Test),
     ];
     let event = prop_oneof![
