@@ -120,6 +120,15 @@ export async function start(stack, { microphone = true, extension = stack.extens
       return page;
     },
     workers,
+    /** Attaches to a document of the extension that is no tab, such as the offscreen one; never to the worker. */
+    async attach(test) {
+      const found = await until('the document to attach to', async () =>
+        (await targets()).find(target => target.type !== 'service_worker' && test(target)));
+      const { sessionId } = await pipe.send('Target.attachToTarget', { targetId: found.targetId, flatten: true });
+      const page = new BarePage(pipe, found.targetId, sessionId);
+      await page.send('Runtime.enable');
+      return page;
+    },
     /** Chromium's own trace of these categories while `work` runs. */
     async trace(categories, work) {
       const events = [];

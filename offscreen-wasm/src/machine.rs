@@ -312,8 +312,8 @@ pub struct Machine {
     live: Option<Live>,
     devices: DeviceId,
     permission: Option<Permission>,
-    /// The error that a waiting `Device` reported last: it repeats itself while the network is away.
-    noted: Option<SdkError>,
+    /// What the newest `Device` reported already: it repeats itself while the network is away.
+    noted: Vec<SdkError>,
     audio: Audio,
     /// What was said of it last, over this connection.
     audio_told: Option<AudioState>,
@@ -512,7 +512,7 @@ impl Machine {
         let (id, token, edge) = (self.devices, ready.token.clone(), ready.edge.clone());
         out.push(Command::Build { device: id, token: token.clone(), edge: edge.clone() });
         self.warm = Some(Device { id, token, edge });
-        self.noted = None;
+        self.noted.clear();
     }
 
     /// Builds the waiting `Device` anew.
@@ -826,20 +826,23 @@ impl Machine {
                 self.end(Some(words::fault(&error)), out);
             }
             Some(live) if live.device == device => {
-                self.note(format!("An error of the voice device: {}.", words::words(&error)), out);
+                self.note_once("An error of the voice device", error, out);
             }
             _ if self.warm.as_ref().is_some_and(|warm| warm.id == device) => {
-                if self.noted.as_ref() != Some(&error) {
-                    let words = words::words(&error);
-                    self.note(format!("An error of the waiting voice device: {words}."), out);
-                    self.noted = Some(error);
-                }
+                self.note_once("An error of the waiting voice device", error, out);
                 if refused {
                     // It would wait for a better token without end, and a call with it.
                     out.extend(self.warm.take().map(|warm| Command::Destroy(warm.id)));
                 }
             }
             _ => {}
+        }
+    }
+
+    fn note_once(&mut self, what: &str, error: SdkError, out: &mut Vec<Command>) {
+        if !self.noted.contains(&error) {
+            self.note(format!("{what}: {}.", words::words(&error)), out);
+            self.noted.push(error);
         }
     }
 

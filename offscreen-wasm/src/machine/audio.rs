@@ -34,6 +34,8 @@ pub(super) struct Changes {
 pub(super) struct Audio {
     state: AudioState,
     listed: bool,
+    /// The microphone in use has ended by itself.
+    lost: bool,
     /// The settings that the speaker was set to last.
     playing: Option<(Option<AudioDevice>, u8)>,
     /// Open for the call, open for a test.
@@ -63,7 +65,7 @@ impl Audio {
 
     /// The microphone in use has ended. What takes its place is found when the devices are listed anew.
     pub(super) fn microphone_lost(&mut self) {
-        self.state.microphone = None;
+        self.lost = true;
     }
 
     pub(super) fn set_open_for_call(&mut self, open: bool) {
@@ -98,7 +100,8 @@ impl Audio {
         };
         let microphone = choose(AudioKind::Microphone, &state.microphones, state.wanted.microphone.as_ref());
         let speaker = choose(AudioKind::Speaker, &state.speakers, state.wanted.speaker.as_ref());
-        let microphone_changed = !is_same(state.microphone.as_ref(), microphone.as_ref());
+        let lost = std::mem::take(&mut self.lost);
+        let microphone_changed = lost || !is_same(state.microphone.as_ref(), microphone.as_ref());
         state.microphone = microphone;
         state.speaker = speaker;
         state.missing = missing;
@@ -116,7 +119,10 @@ fn is_same(before: Option<&AudioDevice>, now: Option<&AudioDevice>) -> bool {
         (Some(before), Some(now)) => {
             before.id == now.id && (before.label.is_empty() || before.label == now.label)
         }
-        (before, now) => before == now,
+        // Before the devices were listed the system's choice was used.
+        (None, Some(now)) => now.id == SYSTEM,
+        (Some(_), None) => false,
+        (None, None) => true,
     }
 }
 
@@ -176,7 +182,7 @@ mod tests {
     #[test]
     fn without_a_wish_the_systems_choice_is_used_and_listed_first() {
         let mut audio = Audio::default();
-        assert_eq!(audio.found(with_headset(), Vec::new()), Changes { microphone: true, speaker: true });
+        assert_eq!(audio.found(with_headset(), Vec::new()), Changes { microphone: false, speaker: true });
         let state = audio.state().unwrap();
         assert_eq!(state.microphones[0].id, SYSTEM);
         assert_eq!(state.microphone, Some(device(SYSTEM, "Default - Laptop")));
