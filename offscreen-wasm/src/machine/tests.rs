@@ -531,7 +531,11 @@ fn a_lost_media_path_is_negotiated_anew_every_few_seconds_while_nothing_is_heard
     document.call(sample(10, 10));
     assert!(document.call(CallEvent::Reconnecting).contains(&Command::Start(Timer::Repair, 4_000)));
     let again = Command::Start(Timer::Repair, 4_000);
-    assert_eq!(document.when(Event::Timer(Timer::Repair)), [again.clone()], "only the signalling is lost");
+    assert_eq!(
+        document.when(Event::Timer(Timer::Repair)),
+        std::slice::from_ref(&again),
+        "only the signalling is lost"
+    );
     document.now += 4_000;
     for _ in 0..3 {
         let out = document.when(Event::Timer(Timer::Repair));
