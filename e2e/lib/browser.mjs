@@ -52,7 +52,7 @@ export function scratch() {
  * for everything about the worker's lifetime use `lib/cdp.mjs` instead. Unless `consent` is false, the agent agrees to
  * the token service as soon as the popup asks.
  */
-export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, flexMicrophone = microphone, locale, consent = true, updates = false } = {}) {
+export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, flexMicrophone = microphone, consent = true, updates = false } = {}) {
   const temp = scratch();
   const context = await chromium.launchPersistentContext(path.join(temp.dir, 'profile'), {
     executablePath: stack.chromium,
@@ -60,7 +60,6 @@ export async function launch(stack, { extension = stack.extension_dir, extension
     ignoreDefaultArgs: ['--disable-extensions', '--mute-audio', ...(updates ? ['--disable-background-networking'] : [])],
     args: chromiumArgs(stack, { extension, microphone: temp.microphone }),
     viewport: { width: 1500, height: 900 },
-    ...(locale ? { locale } : {}),
   });
   const cdp = await context.browser()?.newBrowserCDPSession?.() ?? await context.newCDPSession(context.pages()[0]);
   const grant = async on => {

@@ -1,0 +1,135 @@
+// The plugin under an administrator's and a supervisor's hands: attributes, configuration, outbound calls, monitoring.
+import { launch } from '../lib/browser.mjs';
+import { FlexPage } from '../lib/flex.mjs';
+import { until } from '../lib/stack.mjs';
+import { expect, test } from '../lib/test.mjs';
+
+const OFFLINE = 'Voice Client Offline';
+const contact = flex => flex.store().then(({ contactUri }) => contactUri);
+
+const attributes = flex => flex.page.evaluate(() => Twilio.Flex.Manager.getInstance().store.getState().flex.worker.attributes);
+
+async function ready(context, switchboard) {
+  await switchboard.setActivity('Available');
+  const flex = await FlexPage.open(context);
+  await until('contact_uri to be the extension\'s', async () => (await contact(flex))?.startsWith('client:ext_'));
+  return flex;
+}
+
+test('the worker attribute is followed without a reload, and other attributes survive a change that crosses ours', async ({ driven, stack, switchboard }) => {
+  const ours = `client:${stack.account.extension_identity}`;
+  const own = ours.replace('client:ext_', 'client:');
+  const flex = await ready(driven.context, switchboard);
+  await switchboard.setAttributes({ extensionVoiceClientEnabled: null, skills: ['sales'] });
+  await until('calls to go to Flex again', async () => await contact(flex) === own);
+  await expect(flex.status).toBeHidden();
+  expect((await attributes(flex)).skills).toEqual(['sales']);
+
+  // Somebody points it at the extension still: a page of a worker who is not enabled gives it back.
+  await switchboard.setAttributes({ contact_uri: ours });
+  await flex.refresh();
+  await until('a stale contact_uri to be given back', async () => await contact(flex) === own);
+  await expect(flex.status).toBeHidden();
+
+  await switchboard.raceAttributes({ skills: ['sales', 'support'] });
+  await switchboard.setAttributes({ extensionVoiceClientEnabled: true });
+  await expect(flex.status).toHaveText(/Voice: ready/, { timeout: 20_000 });
+  await until('both changes to stand', async () => {
+    const now = await attributes(flex);
+    return now.contact_uri === ours && now.skills?.length === 2;
+  });
+});
+
+test('an extension that goes away is missed within seconds, and says so in Flex', async ({ driven, switchboard }) => {
+  const flex = await ready(driven.context, switchboard);
+  const page = await driven.context.newPage();
+  await page.goto(driven.extensionUrl('options.html'));
+  await page.evaluate(() => { setTimeout(() => chrome.runtime.reload(), 50); });
+  await expect(flex.status).not.toHaveText(/Voice: ready/, { timeout: 8_000 });
+  await flex.picture('flex-extension-gone');
+});
+
+test('an outbound call starts though Flex has no microphone of its own, and is cancelled while it rings', async ({ stack, switchboard }) => {
+  const browser = await launch(stack, { flexMicrophone: false });
+  try {
+    const flex = await ready(browser.context, switchboard);
+    expect(await flex.page.evaluate(() => Boolean(Twilio.Flex.Manager.getInstance().store.getState().flex.phone.listener?.isMicrophoneSet))).toBe(false);
+    await switchboard.outbound({ then: 'wait' });
+    expect(await flex.invoke('StartOutboundCall', { destination: '+15550177' })).toBeNull();
+    await until('the agent\'s leg to be answered by the extension', async () => (await flex.heartbeat()).call != null, { timeout: 20_000 });
+    const { sid } = (await flex.heartbeat()).call;
+    await until('Flex to have the call', async () => (await flex.store()).callSid === sid);
+    await flex.picture('flex-outbound-ringing');
+    await flex.page.locator('[data-testid="cancel-outbound-call"], .Twilio-OutboundCall-Cancel, button:has-text("Cancel"), [data-testid="hangup-footer"], .Twilio-TaskButton-Hangup').first().click();
+    await until('the agent\'s leg to be over', async () => (await switchboard.getCall(sid)).state === 'ended');
+    await until('Flex to have no task', async () => (await flex.store()).tasks.every(({ status }) => status !== 'accepted'));
+  } finally {
+    await browser.close();
+  }
+});
+
+test('where Flex\'s store is not to be used, the documented actions act on the extension\'s call', async ({ driven, stack, switchboard }) => {
+  await switchboard.setUiAttributes({ holdfast: { token_service_url: stack.token_url, call_controls: 'actions' } });
+  const flex = await ready(driven.context, switchboard);
+  await switchboard.task();
+  await flex.accept();
+  const { sid } = await until('the extension to carry the call', async () => (await flex.heartbeat()).call);
+  expect((await flex.store()).callSid).toBe(null);
+  await until('the task to be accepted', async () => (await flex.store()).tasks[0]?.status === 'accepted');
+  expect(await flex.invoke('ToggleMute', {})).toBeNull();
+  await until('the extension to be muted', async () => (await flex.heartbeat()).call?.muted === true);
+  await flex.refresh();
+  await until('the page to know of the call', async () => /on a call, muted/.test(await flex.status.textContent()));
+  expect(await flex.invoke('ToggleMute', {})).toBeNull();
+  await until('the extension to be unmuted', async () => (await flex.heartbeat()).call?.muted === false);
+  const [task] = (await flex.store()).tasks;
+  expect(await flex.invoke('SendDTMFDigits', { sid: task.sid, digits: '6' })).toBeNull();
+  await until('the customer to hear 6', async () => (await switchboard.getCall(sid)).dtmf === '6');
+  expect(await flex.invoke('HangupCall', { sid: task.sid })).toBeNull();
+  await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+  await flex.complete();
+});
+
+test('a wrong configuration and a missing activity are named, in the dark theme too', async ({ stack, switchboard }) => {
+  await switchboard.setActivity('Available');
+  await switchboard.setUiAttributes({ holdfast: { token_service_url: stack.token_url, offline_activity: 'Nowhere' } });
+  const browser = await launch(stack, { extension: null, microphone: false });
+  try {
+    const flex = await FlexPage.open(browser.context, { waitReady: false });
+    await flex.booted();
+    await flex.page.evaluate(() => Twilio.Flex.Manager.getInstance().updateConfig({ theme: { isLight: false } }));
+    await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 20_000 });
+    await expect(flex.page.getByText('add an unavailable activity “Nowhere”')).toBeVisible();
+    expect((await flex.store()).activity).toBe('Available');
+    await flex.showDetails();
+    await expect(flex.details).toContainText('nstall or enable the Holdfast extension');
+    await flex.picture('flex-no-extension-dark');
+
+    await switchboard.setUiAttributes({ holdfast: { token_service_url: 7 } });
+    await flex.refresh();
+    await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 20_000 });
+    await flex.showDetails();
+    await expect(flex.details).toContainText('correct “token_service_url”');
+    await flex.picture('flex-wrong-setting');
+  } finally {
+    await browser.close();
+  }
+});
+
+test('a supervisor listens to a colleague through the extension, and Flex\'s own button stops it', async ({ driven, switchboard }) => {
+  await switchboard.setRoles(['supervisor']);
+  const { reservation_sid: reservation } = await switchboard.colleagueCall();
+  const flex = await ready(driven.context, switchboard);
+  await flex.page.goto('https://flex.twilio.com/teams');
+  await flex.ready();
+  await until('the colleague\'s call in the Teams view', () => flex.page.evaluate(sid => {
+    const { supervisor } = Twilio.Flex.Manager.getInstance().store.getState().flex;
+    return supervisor.workers.some(worker => worker.tasks.some(task => task.sid === sid));
+  }, reservation), { timeout: 30_000 });
+  expect(await flex.invoke('MonitorCall', { sid: reservation })).toBeNull();
+  const { sid } = await until('the extension to carry the supervisor\'s leg', async () => (await flex.heartbeat()).call);
+  await until('Flex to have the call', async () => (await flex.store()).callSid === sid);
+  await flex.picture('flex-monitoring');
+  expect(await flex.invoke('StopMonitoringCall', { sid: reservation })).toBeNull();
+  await until('the supervisor\'s leg to be over', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+});
