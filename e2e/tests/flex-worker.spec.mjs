@@ -4,10 +4,7 @@ import { FlexPage } from '../lib/flex.mjs';
 import { until } from '../lib/stack.mjs';
 import { expect, test } from '../lib/test.mjs';
 
-const OFFLINE = 'Voice Client Offline';
 const contact = flex => flex.store().then(({ contactUri }) => contactUri);
-
-const attributes = flex => flex.page.evaluate(() => Twilio.Flex.Manager.getInstance().store.getState().flex.worker.attributes);
 
 async function ready(context, switchboard) {
   await switchboard.setActivity('Available');
@@ -15,30 +12,6 @@ async function ready(context, switchboard) {
   await until('contact_uri to be the extension\'s', async () => (await contact(flex))?.startsWith('client:ext_'));
   return flex;
 }
-
-test('the worker attribute is followed without a reload, and other attributes survive a change that crosses ours', async ({ driven, stack, switchboard }) => {
-  const ours = `client:${stack.account.extension_identity}`;
-  const own = ours.replace('client:ext_', 'client:');
-  const flex = await ready(driven.context, switchboard);
-  await switchboard.setAttributes({ extensionVoiceClientEnabled: null, skills: ['sales'] });
-  await until('calls to go to Flex again', async () => await contact(flex) === own);
-  await expect(flex.status).toBeHidden();
-  expect((await attributes(flex)).skills).toEqual(['sales']);
-
-  // Somebody points it at the extension still: a page of a worker who is not enabled gives it back.
-  await switchboard.setAttributes({ contact_uri: ours });
-  await flex.refresh();
-  await until('a stale contact_uri to be given back', async () => await contact(flex) === own);
-  await expect(flex.status).toBeHidden();
-
-  await switchboard.raceAttributes({ skills: ['sales', 'support'] });
-  await switchboard.setAttributes({ extensionVoiceClientEnabled: true });
-  await expect(flex.status).toHaveText(/Voice: ready/, { timeout: 20_000 });
-  await until('both changes to stand', async () => {
-    const now = await attributes(flex);
-    return now.contact_uri === ours && now.skills?.length === 2;
-  });
-});
 
 test('an extension that goes away is missed within seconds, and says so in Flex', async ({ driven, switchboard }) => {
   const flex = await ready(driven.context, switchboard);
@@ -88,32 +61,6 @@ test('where Flex\'s store is not to be used, the documented actions act on the e
   expect(await flex.invoke('HangupCall', { sid: task.sid })).toBeNull();
   await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
   await flex.complete();
-});
-
-test('a wrong configuration and a missing activity are named, in the dark theme too', async ({ stack, switchboard }) => {
-  await switchboard.setActivity('Available');
-  await switchboard.setUiAttributes({ holdfast: { token_service_url: stack.token_url, offline_activity: 'Nowhere' } });
-  const browser = await launch(stack, { extension: null, microphone: false });
-  try {
-    const flex = await FlexPage.open(browser.context, { waitReady: false });
-    await flex.booted();
-    await flex.page.evaluate(() => Twilio.Flex.Manager.getInstance().updateConfig({ theme: { isLight: false } }));
-    await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 20_000 });
-    await expect(flex.page.getByText('add an unavailable activity “Nowhere”')).toBeVisible();
-    expect((await flex.store()).activity).toBe('Available');
-    await flex.showDetails();
-    await expect(flex.details).toContainText('nstall or enable the Holdfast extension');
-    await flex.picture('flex-no-extension-dark');
-
-    await switchboard.setUiAttributes({ holdfast: { token_service_url: 7 } });
-    await flex.refresh();
-    await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 20_000 });
-    await flex.showDetails();
-    await expect(flex.details).toContainText('correct “token_service_url”');
-    await flex.picture('flex-wrong-setting');
-  } finally {
-    await browser.close();
-  }
 });
 
 test('a supervisor listens to a colleague through the extension, and Flex\'s own button stops it', async ({ driven, switchboard }) => {
