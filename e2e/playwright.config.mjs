@@ -9,7 +9,7 @@ export default defineConfig({
   fullyParallel: false,
   retries: 0,
   timeout: 120_000,
-  globalTimeout: 25 * 60_000,
+  globalTimeout: 40 * 60_000,
   reporter: [['list']],
   outputDir: '../target/run/playwright',
 });
