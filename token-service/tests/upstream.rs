@@ -105,7 +105,7 @@ async fn a_twilio_that_fails_again_and_again_is_left_alone_and_one_answer_later_
     assert!(service.state.service.metrics.render().contains("token_service_iam_breaker_open 0"));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_twilio_that_is_asked_too_often_is_left_alone_for_as_long_as_it_says() {
     let service = TestService::start(&[]).await;
     service.twilio_answers(ResponseTemplate::new(429).insert_header("retry-after", "10")).await;

@@ -157,7 +157,7 @@ impl Run<'_> {
         let mut cargo = command("cargo", &self.project.root);
         cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
         let status = run_into(&mut cargo, &log)?;
-        let counts = cargo_counts(&fs::read_to_string(&log)?);
+        let counts = cargo_counts(&String::from_utf8_lossy(&fs::read(&log)?));
         if !status.success() {
             say!("{}\nwhole log: {}", tail(&log, 60), log.display());
             if counts.failed == 0 {
@@ -172,7 +172,8 @@ impl Run<'_> {
         let list = Checklist::read(&self.project.root)?;
         let mut outcomes = Outcomes::default();
         if only != Some(Half::E2e) {
-            outcomes.read_native(&fs::read_to_string(self.project.log("native-tests"))?);
+            // A test may print what is no text.
+            outcomes.read_native(&String::from_utf8_lossy(&fs::read(self.project.log("native-tests"))?));
         }
         if only != Some(Half::Native) {
             let report = fs::read_to_string(self.project.run_dir().join("e2e.json"))

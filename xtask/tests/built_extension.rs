@@ -92,7 +92,12 @@ fn context(bytes: &[u8], at: usize) -> String {
 fn nothing_that_ships_names_a_host_of_the_sandbox_or_the_sandbox_itself() {
     let ours = shipped().into_iter().filter(|(path, _)| !path.ends_with("vendor/twilio.min.js"));
     for (path, bytes) in ours {
+        // The worker takes a developer's own Flex at http://localhost, but only from an administrator's policy.
+        let by_policy = path.to_string_lossy().contains("worker_wasm");
         for forbidden in ["127.0.0.1", "localhost", "example.com", "sandbox", "[::1]"] {
+            if by_policy && forbidden == "localhost" {
+                continue;
+            }
             if let Some(at) = offset_of(forbidden, &bytes) {
                 panic!("{} names {forbidden}: …{}…", path.display(), context(&bytes, at));
             }
