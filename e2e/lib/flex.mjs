@@ -94,6 +94,9 @@ export class FlexPage {
     };
   });
 
+  /** The toast with these words; Flex says them once more to screen readers. */
+  toast = words => this.page.getByTestId('notification-message').filter({ hasText: words }).first();
+
   version = () => this.page.evaluate(() => Twilio.Flex.VERSION ?? null);
 
   async accept(timeout = 15_000) {

@@ -34,14 +34,14 @@ test('without the extension the agent is taken off the queue and told why', asyn
     await flex.picture('flex-no-extension');
     // An agent without voice may take a break, and may not pretend to be available.
     expect(await flex.invoke('SetActivity', { activityName: 'Available' })).toContain('cancelled');
-    await expect(flex.page.getByText('You cannot be “Available” now')).toBeVisible();
+    await expect(flex.toast('You cannot be “Available” now')).toBeVisible();
     expect((await flex.store()).activity).toBe(OFFLINE);
     expect(await flex.invoke('SetActivity', { activityName: 'Offline' })).toBeNull();
     await flex.untilActivity('Offline');
     expect(await flex.invoke('SetActivity', { activityName: OFFLINE })).toContain('cancelled');
-    await expect(flex.page.getByText('is set for you while voice is not available')).toBeVisible();
+    await expect(flex.toast('is set for you while voice is not available')).toBeVisible();
     expect(await flex.invoke('StartOutboundCall', { destination: '+15550177' })).toContain('cancelled');
-    await expect(flex.page.getByText('The call was not started')).toBeVisible();
+    await expect(flex.toast('The call was not started')).toBeVisible();
   });
 });
 
@@ -61,7 +61,7 @@ test('the agent comes back to the queue when the voice client does, also across 
 test('a plugin whose WebAssembly cannot start says so and leaves Flex alone', async ({ stack, switchboard: _clean }) => {
   await withoutExtension(stack, async flex => {
     await flex.booted();
-    await expect(flex.page.getByText('the Holdfast plugin could not start')).toBeVisible();
+    await expect(flex.toast('the Holdfast plugin could not start')).toBeVisible();
     await flex.picture('flex-cannot-start');
     expect(await flex.invoke('SetActivity', { activityName: 'Offline' })).toBeNull();
     await flex.untilActivity('Offline');
@@ -100,8 +100,9 @@ test('an extension of the older contract works with this plugin, and the agent i
     // It falls silent, and is gone for good: the agent leaves the queue, and calls go to Flex's own client again.
     const silentAt = performance.now();
     await flex.page.evaluate(() => clearInterval(window.__beat));
-    await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 10_000 });
-    expect(performance.now() - silentAt).toBeLessThan(7_000);
+    await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 20_000 });
+    // Five seconds of silence, and as much again where a busy machine held up the plugin's own clock.
+    expect(performance.now() - silentAt).toBeLessThan(12_000);
     await until('contact_uri to be Flex\'s own', async () => (await flex.store()).contactUri === 'client:agent', { timeout: 30_000 });
     expect((await flex.store()).activity).toBe(OFFLINE);
   }, speak);
