@@ -76,7 +76,7 @@ test('an extension of the older contract works with this plugin, and the agent i
     const heard = (window.__heard = []);
     let beating = false;
     addEventListener('message', ({ source, data }) => {
-      if (source !== window || !String(data?.type).startsWith('VOICE_CLIENT_EXTENSION_')) return;
+      if (window.__gone || source !== window || !String(data?.type).startsWith('VOICE_CLIENT_EXTENSION_')) return;
       const name = data.type.slice('VOICE_CLIENT_EXTENSION_'.length);
       if (!['CONFIGURED', 'HEARTBEAT', 'DISCONNECTED'].includes(name)) heard.push({ name, keys: Object.keys(data.payload ?? {}) });
       if (name === 'CONFIGURE') say('CONFIGURED');
@@ -99,7 +99,7 @@ test('an extension of the older contract works with this plugin, and the agent i
     expect(heard.find(({ name }) => name === 'FLEX_TOKEN').keys).toEqual(expect.arrayContaining(['token', 'accountSid', 'expiration']));
     // It falls silent, and is gone for good: the agent leaves the queue, and calls go to Flex's own client again.
     const silentAt = performance.now();
-    await flex.page.evaluate(() => clearInterval(window.__beat));
+    await flex.page.evaluate(() => { window.__gone = true; clearInterval(window.__beat); });
     await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 20_000 });
     // Five seconds of silence, and as much again where a busy machine held up the plugin's own clock.
     expect(performance.now() - silentAt).toBeLessThan(12_000);
