@@ -6,6 +6,7 @@
 // that a drift of the machine's speed meets both alike. The last line is one JSON object.
 import { parseArgs } from 'node:util';
 import { launch } from './lib/browser.mjs';
+import { percentile } from './lib/figures.mjs';
 import { FlexPage } from './lib/flex.mjs';
 import { Switchboard, readStack, sleep, until } from './lib/stack.mjs';
 
@@ -50,9 +51,7 @@ class Contender {
   }
 
   summary() {
-    const sorted = [...this.samples].sort((a, b) => a - b);
-    const at = share => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-    return { median_ms: at(0.5), p90_ms: at(0.9), runs: sorted.length };
+    return { median_ms: percentile(this.samples, 0.5), p90_ms: percentile(this.samples, 0.9), runs: this.samples.length };
   }
 }
 

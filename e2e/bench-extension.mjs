@@ -13,6 +13,7 @@ import zlib from 'node:zlib';
 import { parseArgs } from 'node:util';
 import { start } from './lib/cdp.mjs';
 import { uiState } from './lib/browser.mjs';
+import { percentile } from './lib/figures.mjs';
 import { ORIGIN, PROBE_HTML, Probe } from './lib/probe.mjs';
 import { Switchboard, readStack, sleep, until } from './lib/stack.mjs';
 
@@ -25,9 +26,8 @@ const switchboard = new Switchboard(stack);
 const say = text => { if (!options.json) console.error(text); };
 
 function summary(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = share => Number(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))].toFixed(2));
-  return { median: at(0.5), p95: at(0.95), runs: sorted.length };
+  const at = share => Number(percentile(values, share).toFixed(2));
+  return { median: at(0.5), p95: at(0.95), runs: values.length };
 }
 
 /** The options page without its script: nothing in it wakes the worker but what is measured. */

@@ -29,12 +29,12 @@ export function toneWav(hz, seconds, rate = 48_000) {
 export const AGENT_TONE_HZ = 880;
 
 /** The arguments of every Chromium that the tests and the demo start. */
-export function chromiumArgs(stack, { extension = stack.extension_dir, microphone } = {}) {
+export function chromiumArgs(stack, { extension = stack.extension_dir, microphone, fakeDevices = true, headless = true } = {}) {
   return [
-    '--headless=new',
+    ...(headless ? ['--headless=new'] : []),
     ...stack.chromium_args,
-    '--use-fake-device-for-media-stream',
-    ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : []),
+    ...(fakeDevices ? ['--use-fake-device-for-media-stream'] : []),
+    ...(fakeDevices && microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : []),
     ...(extension ? [`--disable-extensions-except=${extension}`, `--load-extension=${extension}`] : []),
   ];
 }
@@ -50,15 +50,16 @@ export function scratch() {
 /**
  * Starts Chromium through Playwright. Playwright attaches to the extension's service worker and so keeps it alive:
  * for everything about the worker's lifetime use `lib/cdp.mjs` instead. Unless `consent` is false, the agent agrees to
- * the token service as soon as the popup asks.
+ * the token service as soon as the popup asks. With a `display` (lib/display.mjs) it shows a window there.
  */
-export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, flexMicrophone = microphone, consent = true, updates = false } = {}) {
+export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, flexMicrophone = microphone, consent = true, updates = false, display = null } = {}) {
   const temp = scratch();
   const context = await chromium.launchPersistentContext(path.join(temp.dir, 'profile'), {
     executablePath: stack.chromium,
     headless: false,
     ignoreDefaultArgs: ['--disable-extensions', '--mute-audio', ...(updates ? ['--disable-background-networking'] : [])],
-    args: chromiumArgs(stack, { extension, microphone: temp.microphone }),
+    args: chromiumArgs(stack, { extension, microphone: temp.microphone, headless: !display }),
+    env: { ...process.env, ...display?.env },
     viewport: { width: 1500, height: 900 },
   });
   const cdp = await context.browser()?.newBrowserCDPSession?.() ?? await context.newCDPSession(context.pages()[0]);

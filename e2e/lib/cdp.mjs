@@ -94,14 +94,14 @@ class BarePage {
 }
 
 /** Starts Chromium with the extension and the microphone granted; `close` ends it and removes its profile. */
-export async function start(stack, { microphone = true, extension = stack.extension_dir } = {}) {
+export async function start(stack, { microphone = true, extension = stack.extension_dir, pulse = null } = {}) {
   const temp = scratch();
   const child = spawn(stack.chromium, [
     '--remote-debugging-pipe',
     `--user-data-dir=${path.join(temp.dir, 'profile')}`,
-    ...chromiumArgs(stack, { extension, microphone: temp.microphone }),
+    ...chromiumArgs(stack, { extension, microphone: temp.microphone, fakeDevices: !pulse }),
     'about:blank',
-  ], { stdio: ['ignore', 'ignore', fs.openSync(path.join(temp.dir, 'chromium.log'), 'w'), 'pipe', 'pipe'] });
+  ], { stdio: ['ignore', 'ignore', fs.openSync(path.join(temp.dir, 'chromium.log'), 'w'), 'pipe', 'pipe'], env: { ...process.env, ...pulse?.env } });
   const pipe = new Pipe(child.stdio[3], child.stdio[4]);
   await pipe.send('Browser.getVersion');
   if (microphone) {

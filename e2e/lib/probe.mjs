@@ -98,7 +98,11 @@ export class Probe {
   /** Calls this client without Flex and waits until audio flows from the agent. */
   async takeCall(identity) {
     const { call_sid: sid } = await this.switchboard.call(`client:${identity}`);
-    await until('the extension to answer', async () => (await this.switchboard.getCall(sid)).answer_ms != null, { timeout: 20_000 });
+    const now = await until('the extension to answer', async () => {
+      const call = await this.switchboard.getCall(sid);
+      return (call.answer_ms != null || call.state === 'ended') && call;
+    }, { timeout: 20_000 });
+    if (now.answer_ms == null) throw new Error(`the call was ended by the ${now.ended_by} before it was answered: was the one before it over?`);
     return sid;
   }
 }

@@ -1,4 +1,5 @@
 // "Available" means that the gateway has just said so.
+import { bar } from '../lib/bars.mjs';
 import { audioGoesOn } from '../lib/probe.mjs';
 import { until } from '../lib/stack.mjs';
 import { expect, test, uiState } from '../lib/test.mjs';
@@ -9,12 +10,44 @@ test('a silent gateway is noticed, the page is told, and the registration is bac
   await switchboard.fault({ kind: 'signalling_freeze', identity, ms: 25_000 });
   await probe.waitState('the page to be told that no calls arrive', state => !state.registered, { timeout: 30_000 });
   const noticed = performance.now() - from;
-  console.log(`silence noticed after ${Math.round(noticed)} ms`);
+  bar('gateway silent', 'noticed, and the page told', noticed / 1000, 30, 's');
   expect(noticed).toBeLessThan(30_000);
   await probe.waitState('the registration to be back', state => state.registered, { timeout: 60_000 });
   expect(identity).toBe(stack.account.extension_identity);
   const sid = await probe.takeCall(identity);
   await switchboard.hangUp(sid);
+});
+
+test('a registration that the gateway has forgotten is found though its socket lives, told, and rebuilt within 30 s', async ({ probe, switchboard }) => {
+  const { voiceClientIdentity: identity } = await probe.register();
+  const from = performance.now();
+  await switchboard.fault({ kind: 'registration_forgotten', identity });
+  await probe.waitState('the page to be told that no calls arrive', state => !state.registered, { timeout: 30_000 });
+  await probe.waitState('the registration to be back', state => state.registered, { timeout: 30_000 });
+  bar('registration forgotten by the gateway', 'found, told and rebuilt', (performance.now() - from) / 1000, 30, 's');
+  await switchboard.clearFaults();
+  const sid = await probe.takeCall(identity);
+  await switchboard.hangUp(sid);
+});
+
+test('a Voice token is replaced in a call, and neither the call nor the registration notices', async ({ driven, probe, switchboard }) => {
+  const { voiceClientIdentity: identity } = await probe.register();
+  const page = await driven.context.newPage();
+  await page.goto(driven.extensionUrl('options.html'));
+  const fetched = async () => (await uiState(page)).counters.tokens_fetched ?? 0;
+  const before = await fetched();
+  const sid = await probe.takeCall(identity);
+  await switchboard.fault({ kind: 'token_expired', identity });
+  await until('another token', async () => await fetched() > before);
+  await probe.waitState('the registration with it', state => state.registered);
+  const { agent_to_customer: up, customer_to_agent: down } = await audioGoesOn(switchboard, sid, 4000);
+  bar('Voice token replaced in a call', 'packets lost, both directions', up.lost + down.lost, 0, 'packets');
+  expect([up.lost, down.lost]).toEqual([0, 0]);
+  expect(await probe.state()).toMatchObject({ registered: true, call: { sid, state: 'open' } });
+  await switchboard.hangUp(sid);
+  await probe.waitState('the call to be gone', ({ call }) => call == null);
+  const after = await probe.takeCall(identity);
+  await switchboard.hangUp(after);
 });
 
 test('the gateway is asked to confirm the registration again and again, and a call is not disturbed by it', async ({ driven, probe, switchboard }) => {
@@ -31,11 +64,16 @@ test('the gateway is asked to confirm the registration again and again, and a ca
   await switchboard.hangUp(sid);
 });
 
-test('a caller who gives up is no failed call', async ({ probe, switchboard }) => {
+test('a caller who gives up is no failed call', async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
+  const page = await driven.context.newPage();
+  await page.goto(driven.extensionUrl('options.html'));
   const { call_sid: sid } = await switchboard.call(`client:${identity}`, '+15550133');
   await switchboard.hangUp(sid);
   await until('the call to be over', async () => (await switchboard.getCall(sid)).state === 'ended');
+  // Between the gateway's end and the extension's lies the offscreen document's claim, which finds nobody.
+  const ended = await until('the extension to know', async () => (await uiState(page)).calls.find(call => call.sid === sid));
+  expect(ended.problem ?? null).toBeNull();
   await probe.waitState('the call to be gone', state => state.registered && state.call == null);
   const sidAfter = await probe.takeCall(identity);
   await switchboard.hangUp(sidAfter);

@@ -1,4 +1,5 @@
 // What a call does when signalling or media is lost, and what the agent is told.
+import { bar } from '../lib/bars.mjs';
 import { audioGoesOn } from '../lib/probe.mjs';
 import { sleep, until } from '../lib/stack.mjs';
 import { expect, test, uiState } from '../lib/test.mjs';
@@ -55,8 +56,13 @@ for (const seconds of [8, 25]) {
     await loseSignalling(switchboard, seconds * 1000);
     await probe.waitState('the page to be told', ({ call }) => call?.state === 'reconnecting', { timeout: 20_000 });
     await sleep(seconds * 1000);
+    const back = Date.now();
     await resumed(probe, sid, 30_000);
+    const resumedMs = Date.now() - back;
+    const since = Date.now();
     await until('audio in both directions', () => audioGoesOn(switchboard, sid, 1000), { timeout: 20_000 });
+    // One second of it is what is listened to.
+    bar(`network lost for ${seconds} s`, 'same call audible after its return', Math.max(0, Date.now() - since - 1000) + resumedMs, 20_000);
     await probe.send('HANGUP_CALL');
     await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
   });
@@ -68,7 +74,7 @@ test('the network lost for good: the call ends with a clear reason, and the next
   await loseMedia(switchboard);
   await loseSignalling(switchboard);
   await gone(probe, 60_000);
-  console.log(`    ended ${((Date.now() - began) / 1000).toFixed(1)} s after the network was lost`);
+  bar('network lost for good', 'call ended, and said so', (Date.now() - began) / 1000, 35, 's');
   const popup = await driven.context.newPage();
   await popup.goto(driven.extensionUrl('popup.html'));
   const { calls } = await uiState(popup);
@@ -119,7 +125,8 @@ test('an answered call without a packet in either direction is noticed within 3 
   const answered = Date.now();
   await probe.waitState('the silence to be noticed', ({ call }) => call?.state === 'reconnecting');
   const noticed = Date.now() - answered;
-  console.log(`    noticed after ${noticed} ms`);
+  // The page is told by its next heartbeat, a second later at most.
+  bar('answered, but silent', 'noticed and told', noticed, 4000);
   // One second for the page's heartbeat and a busy machine.
   expect(noticed).toBeLessThan(4500);
   await until('the agent to be warned', async () => (await uiState(popup)).call?.warnings?.includes('low-bytes-received'), { timeout: 20_000 });

@@ -1,4 +1,5 @@
 // What the agent does in the popup during a call: devices, volume, quality; one path, one truth.
+import { bar } from '../lib/bars.mjs';
 import { until } from '../lib/stack.mjs';
 import { expect, test, uiState } from '../lib/test.mjs';
 
@@ -15,9 +16,9 @@ test('volume, hold and mute are one truth for popup and page', async ({ driven, 
     return performance.now() - from;
   };
   const viewed = await took('the page to see the popup\'s mute', () => popup.locator('#mute').click(), async () => (await probe.state()).call?.muted);
-  console.log(`mute in the popup, seen by the page after ${Math.round(viewed)} ms`);
+  bar('muted in the popup', 'seen in Flex\'s page', viewed, 200);
   const back = await took('the popup to see the page\'s unmute', () => probe.send('SET_MUTE', { muted: false }), async () => !(await uiState(popup)).call.muted);
-  console.log(`unmute in the page, seen by the popup after ${Math.round(back)} ms`);
+  bar('unmuted in Flex\'s page', 'seen in the popup', back, 200);
   await probe.send('CALL_CONTEXT', { callSid: sid, onHold: true });
   await until('the popup to know that Flex holds', async () => (await uiState(popup)).call.onHold === true);
   await probe.send('SET_VOLUME', { percent: 35 });

@@ -122,6 +122,47 @@ test('what policy forbids is refused with the reason, also when the policy chang
   }
 });
 
+test('where policy offers a second call, declining routes it on, answering ends the first, and neither happens without a click', async ({ managed, organization, switchboard }) => {
+  organization.setPolicy({ ...ours(managed), secondCall: 'offer' });
+  const browser = await launch(managed, { extension: null, extensionId: organization.id, microphone: false, updates: true });
+  try {
+    const options = await optionsPage(await browser.context.newPage(), organization);
+    await until('the policy to reach the extension', async () => (await uiState(options)).policy.some(({ key }) => key === 'secondCall'), { timeout: 20_000 });
+    const probe = await Probe.open(browser.context, managed, switchboard);
+    const { voiceClientIdentity: identity } = await probe.register();
+    const popup = await browser.context.newPage();
+    await popup.goto(browser.extensionUrl('popup.html'));
+    const notices = () => options.evaluate(async () => Object.keys(await chrome.notifications.getAll()));
+    const first = await probe.takeCall(identity);
+    await probe.waitState('the first call to be open', ({ call }) => call?.sid === first && call.state === 'open');
+
+    const offer = async from => {
+      const { call_sid: sid } = await switchboard.call(`client:${identity}`, from);
+      await popup.getByText(from).waitFor();
+      expect(await notices()).toContain('waiting');
+      const { agent_to_customer: up } = await audioGoesOn(switchboard, first, 1500);
+      expect([up.lost, (await switchboard.getCall(sid)).state]).toEqual([0, 'ringing']);
+      return sid;
+    };
+    const declined = await offer('+15550161');
+    await popup.locator('#waiting-decline').click();
+    await until('the second caller to be routed on', async () => (await switchboard.getCall(declined)).state === 'ended');
+    await audioGoesOn(switchboard, first, 1000);
+
+    const answered = await offer('+15550162');
+    await popup.locator('#waiting-answer').click();
+    await until('the first call to be hung up by the agent', async () => (await switchboard.getCall(first)).ended_by === 'agent');
+    await until('the second to be answered', async () => (await switchboard.getCall(answered)).answer_ms != null);
+    await probe.waitState('the page to see the second call', ({ call }) => call?.sid === answered && call.state === 'open');
+    await audioGoesOn(switchboard, answered, 1000);
+    expect(await notices()).not.toContain('waiting');
+    await popup.locator('#hang-up').click();
+    await until('the second call to end', async () => (await switchboard.getCall(answered)).ended_by === 'agent');
+  } finally {
+    await browser.close();
+  }
+});
+
 test('an update waits for the end of the call and keeps the agent available; off the list, the extension goes and Flex\'s own client takes the calls', async ({ managed, organization, switchboard }) => {
   organization.setPolicy(ours(managed));
   const browser = await launch(managed, { extension: null, extensionId: organization.id, microphone: false, updates: true });

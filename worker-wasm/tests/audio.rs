@@ -311,3 +311,20 @@ fn flex_says_whether_it_holds_the_customer_of_the_live_call() {
     }
     assert_eq!(rig.error(PAGE), None);
 }
+
+#[test]
+fn a_headset_pulled_out_in_a_call_is_told_at_once_and_taken_back_when_it_is_in_again_and_nobody_is_told_without_a_call()
+ {
+    let mut rig = with_devices();
+    let pulled = AudioState { missing: vec![AudioKind::Microphone], ..plugged_in() };
+    let told = |rig: &Rig| rig.state().problem.map(|problem| problem.code);
+    let announced = |rig: &Rig| rig.did(|command| matches!(command, Command::Notify { .. }));
+    audio(&mut rig, pulled.clone());
+    assert_eq!((told(&rig), announced(&rig)), (None, false));
+    let mut rig = Rig::on_call();
+    audio(&mut rig, pulled);
+    assert_eq!(told(&rig), Some(ProblemCode::AudioDeviceMissing));
+    assert!(announced(&rig));
+    audio(&mut rig, plugged_in());
+    assert_eq!(told(&rig), None);
+}

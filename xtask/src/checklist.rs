@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::playwright;
+
 /// The promises, in the order in which they are printed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,22 +69,16 @@ impl Outcomes {
     /// Takes the titles out of Playwright's JSON report.
     pub fn read_e2e(&mut self, report: &Value) {
         let mut outcomes = BTreeMap::new();
-        let mut suites: Vec<&Value> = report["suites"].as_array().into_iter().flatten().collect();
-        while let Some(suite) = suites.pop() {
-            suites.extend(suite["suites"].as_array().into_iter().flatten());
-            for spec in suite["specs"].as_array().into_iter().flatten() {
-                let statuses =
-                    spec["tests"].as_array().into_iter().flatten().map(|test| test["status"].as_str());
-                let outcome = statuses
-                    .map(|status| match status {
-                        Some("expected") => Outcome::Passed,
-                        Some("skipped") => Outcome::Skipped,
-                        _ => Outcome::Failed,
-                    })
-                    .min();
-                if let (Some(title), Some(outcome)) = (spec["title"].as_str(), outcome) {
-                    note(&mut outcomes, title, outcome);
-                }
+        for spec in playwright::specs(report) {
+            let outcome = playwright::list(&spec["tests"])
+                .map(|test| match test["status"].as_str() {
+                    Some("expected" | "flaky") => Outcome::Passed,
+                    Some("skipped") => Outcome::Skipped,
+                    _ => Outcome::Failed,
+                })
+                .min();
+            if let (Some(title), Some(outcome)) = (spec["title"].as_str(), outcome) {
+                note(&mut outcomes, title, outcome);
             }
         }
         self.e2e = Some(outcomes);

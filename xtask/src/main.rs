@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to a person")]
 #![expect(clippy::disallowed_methods, reason = "times its steps and waits for processes; ships to nobody")]
 
+mod bars;
 mod bench;
 mod bench_token;
 mod build;
@@ -13,6 +14,7 @@ mod demo;
 mod flex_ui;
 mod fuzz;
 mod identity;
+mod playwright;
 mod process;
 mod project;
 mod publish;

@@ -1,7 +1,7 @@
 //! Microphone, speaker and volume: what the agent or policy wants, kept here and carried out by the offscreen document.
 
 use protocol::{
-    AudioDevice, AudioKind, AudioSettings, AudioState, ProblemCode, audio::MAX_AUDIO_NAME,
+    AudioDevice, AudioKind, AudioSettings, AudioState, Problem, ProblemCode, audio::MAX_AUDIO_NAME,
     offscreen::ToOffscreen, page::SelectAudioDevice, popup::ToPopup,
 };
 
@@ -75,6 +75,17 @@ impl Machine {
     pub(super) fn audio_state(&self) -> Option<AudioState> {
         let state = self.durable.audio.clone()?;
         Some(AudioState { wanted: self.audio_wanted(), ..state })
+    }
+
+    /// A device that is wanted was pulled out in a call, and another stands in. Without a call that is no trouble: who
+    /// puts the headset away for the night is not to be told of it.
+    pub(super) fn device_missing_in_call(&self) -> Option<Problem> {
+        let audio = self.durable.audio.as_ref().filter(|_| self.durable.call.is_some())?;
+        (!audio.missing.is_empty()).then(|| Problem {
+            code: ProblemCode::AudioDeviceMissing,
+            message: "Your headset is not connected. Another device is in use for this call.".into(),
+            retrying: false,
+        })
     }
 
     fn plugged_in(&self, kind: AudioKind) -> &[AudioDevice] {

@@ -45,7 +45,7 @@ impl Machine {
         };
         let call = self.call_problem.clone();
         if self.registration.is_registered() {
-            call.or(microphone).or_else(|| token.cloned())
+            call.or(microphone).or_else(|| token.cloned()).or_else(|| self.device_missing_in_call())
         } else {
             token.or(gateway).cloned().or(call).or(microphone)
         }
