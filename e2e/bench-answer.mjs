@@ -31,6 +31,11 @@ class Contender {
     this.browser = await launch(this.stack);
     this.flex = await FlexPage.open(this.browser.context);
     this.identity = (await this.flex.heartbeat()).voiceClientIdentity;
+    // The extension's own word may come before the gateway's: only then do calls arrive.
+    await until(`${this.name} to be registered`, async () =>
+      (await this.switchboard.state()).sockets.some(({ identity, registered }) => identity === this.identity && registered));
+    // No agent is called in the second in which their browser has started.
+    await sleep(2000);
   }
 
   async measure() {

@@ -6,6 +6,7 @@
 //! then put into the plug that is not in use. The SDK replaces the track and stops the old one, and no packet is missed.
 
 mod audio;
+mod rehearsal;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -100,6 +101,11 @@ pub fn start() {
     };
     shell.window.set_ononline(Some(online.unchecked_ref()));
     shell.report(Event::Start);
+    spawn_local(async {
+        if rehearsal::rehearse().await.is_err() {
+            webext::console_warn("The first call will be slower: WebRTC did not start before it.");
+        }
+    });
 }
 
 impl Shell {
