@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { start } from './lib/cdp.mjs';
 import { uiState } from './lib/browser.mjs';
 import { answerConsentBare } from './lib/consent.mjs';
-import { DESKTOP, observe } from './lib/flex.mjs';
+import { DESKTOP, OBSERVE } from './lib/flex.mjs';
 import { Switchboard, readStack, sleep, until } from './lib/stack.mjs';
 
 const { values: options } = parseArgs({
@@ -84,7 +84,7 @@ try {
   const extension = await chromium.page();
   await extension.goto(`chrome-extension://${stack.extension_id}/options.html`);
   const flex = await chromium.page();
-  await flex.send('Page.addScriptToEvaluateOnNewDocument', { source: `(${observe})()` });
+  await flex.send('Page.addScriptToEvaluateOnNewDocument', { source: OBSERVE });
   await flex.goto(DESKTOP);
   await answerConsentBare(chromium, `chrome-extension://${stack.extension_id}/popup.html`);
   const state = () => uiState(extension);
@@ -96,12 +96,12 @@ try {
 
   /** What the page was last told; `null` while it boots. */
   const page = () => flex.evaluate(() => window.__seen?.last ?? null).catch(() => null);
-  const idle = () => until('everybody to agree that the call is over', async () => {
+  const idle = ({ timeout = SETTLED_MS } = {}) => until('everybody to agree that the call is over', async () => {
     const [worker, tab] = [await state(), await page()];
     const flexCall = await flex.evaluate(() =>
       Boolean(globalThis.Twilio?.Flex?.Manager?.getInstance?.()?.store?.getState()?.flex?.phone?.activeCall));
-    return worker.registered && worker.call == null && tab?.registered && tab.call == null && !flexCall;
-  }, { timeout: SETTLED_MS, every: 100 });
+    return (worker.registered && worker.call == null && tab?.registered && tab.call == null && !flexCall);
+  }, { timeout, every: 100 });
   const kill = async () => {
     await chromium.killWorker(extension);
     tally.kills++;
@@ -163,8 +163,10 @@ try {
     } catch (error) {
       if (outcome === 'ok') outcome = `stuck (${error.message})`;
       tally.stuck++;
+      say(`call ${n}/${CALLS}, hung up by ${by}: ${outcome}; worker ${JSON.stringify((await state().catch(() => null))?.call ?? null)}, page ${JSON.stringify(await page().catch(() => null))}`);
       await switchboard.hangUp(sid).catch(() => {});
-      await idle();
+      // Whatever it was: the next call starts from rest, or the run is of no use any more.
+      await idle({ timeout: 4 * SETTLED_MS });
     }
     if (n <= EDGE) memory.first.push(extensionMemory(chromium.pid));
     if (n > CALLS - EDGE) memory.last.push(extensionMemory(chromium.pid));

@@ -15,7 +15,7 @@ async function clockOffset(switchboard) {
   const readings = [];
   for (let n = 0; n < 10; n++) {
     const before = Date.now();
-    const { now_ms: theirs } = await switchboard.state();
+    const { now_ms: theirs } = await switchboard.clock();
     const after = Date.now();
     readings.push({ took: after - before, offset: (before + after) / 2 - theirs });
   }

@@ -15,8 +15,8 @@ const DIALPAD = '[data-testid="dialpad"]';
 const HOLD = '[data-testid="hold-participant"], .Twilio-TaskButton-Hold';
 const STATUS = '[data-testid="holdfast-voice-status"]';
 
-/** Runs in the page before anything else: notes every message between plugin and extension, and when. No secrets. */
-export function observe([mute, hangUp]) {
+/** Notes every message between plugin and extension, and when. No secrets. */
+function observe([mute, hangUp]) {
   const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, types: {}, flexAt: null, liveAt: null });
   const usable = selector => {
     const button = document.querySelector(selector);
@@ -47,12 +47,15 @@ export function observe([mute, hangUp]) {
   });
 }
 
+/** Runs in the page before anything else. */
+export const OBSERVE = `(${observe})(${JSON.stringify([MUTE, HANG_UP])})`;
+
 /** One Flex tab. */
 export class FlexPage {
   static async open(context, { url = DESKTOP, waitReady = true } = {}) {
     const page = await context.newPage();
     const flex = new FlexPage(page);
-    await page.addInitScript(observe, [MUTE, HANG_UP]);
+    await page.addInitScript(OBSERVE);
     await page.goto(url, { waitUntil: 'commit' });
     if (waitReady) await flex.ready();
     return flex;

@@ -49,6 +49,8 @@ export class Switchboard {
   }
 
   state = () => this.request('GET', '/api/state');
+  /** {now_ms}: milliseconds since the sandbox's start, as in what it says of calls. */
+  clock = () => this.request('GET', '/api/clock');
   events = (since = 0) => this.request('GET', `/api/events?since=${since}`);
   agent = () => this.request('GET', '/api/agent');
   /** A customer calls in: a task and a reservation for the agent, through Flex. */
