@@ -168,6 +168,8 @@ try {
       // Whatever it was: the next call starts from rest, or the run is of no use any more.
       await idle({ timeout: 4 * SETTLED_MS });
     }
+    // The agent wraps up.
+    await sleep(between(300, 2500));
     if (n <= EDGE) memory.first.push(extensionMemory(chromium.pid));
     if (n > CALLS - EDGE) memory.last.push(extensionMemory(chromium.pid));
     if (outcome !== 'ok' || n % 10 === 0) say(`call ${n}/${CALLS}, hung up by ${by}: ${outcome}; ${JSON.stringify(tally)}`);

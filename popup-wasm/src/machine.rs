@@ -3,12 +3,12 @@
 use protocol::{
     AudioKind, CallPhase, CallSid, DtmfDigits, Timestamp,
     page::SelectAudioDevice,
-    popup::{FromPopup, ToPopup},
+    popup::{FromPopup, Refused, ToPopup},
     state::{ConsentRequest, UiState},
 };
 use serde::Deserialize;
 
-use crate::text::{Key, Text, plain};
+use crate::text::{Key, Text};
 
 /// Where agents log in.
 pub const FLEX_URL: &str = "https://flex.twilio.com/";
@@ -425,14 +425,14 @@ impl Machine {
             }
             Event::Message(message) => match *message {
                 ToPopup::State { state } => self.news(state, now),
-                ToPopup::Refused { message } => {
+                ToPopup::Refused { reason } => {
                     self.hanging_up = None;
                     self.consent.answered_at = None;
                     self.waiting.answered_at = None;
                     self.stop_showing_levels();
                     self.volume = None;
                     self.refusals = self.refusals.wrapping_add(1);
-                    self.note(Text::With(Key::Refused, vec![plain(&message)]), now);
+                    self.note(refusal_words(reason).into(), now);
                     vec![]
                 }
                 ToPopup::Level { percent } => {
@@ -856,6 +856,21 @@ const fn is_dtmf(c: char) -> bool {
     matches!(c, '0'..='9' | '*' | '#')
 }
 
+const fn refusal_words(reason: Refused) -> Key {
+    match reason {
+        Refused::NoCall => Key::RefusedNoCall,
+        Refused::CallOver => Key::RefusedCallOver,
+        Refused::WaitingGone => Key::RefusedWaitingGone,
+        Refused::DevicesFixed => Key::RefusedDevicesFixed,
+        Refused::DeviceGone => Key::RefusedDeviceGone,
+        Refused::DigitsTooFast => Key::RefusedDigitsTooFast,
+        Refused::NotUnderstood => Key::RefusedNotUnderstood,
+        Refused::RestartFixed => Key::RefusedRestartFixed,
+        Refused::RestartInCall => Key::RefusedRestartInCall,
+        Refused::QuestionChanged => Key::RefusedQuestionChanged,
+    }
+}
+
 #[cfg(test)]
 pub mod tests {
     use proptest::prelude::*;
@@ -951,9 +966,8 @@ pub mod tests {
     fn a_refusal_is_shown_for_some_seconds_and_hang_up_is_free_again() {
         let mut machine = told(with_call('a', CallPhase::Open, false));
         machine.handle(Event::Pressed(Action::HangUp), START);
-        machine
-            .handle(Event::Message(Box::new(ToPopup::Refused { message: "no\u{202E}t now".into() })), START);
-        assert_eq!(machine.notice(), Some(&Text::With(Key::Refused, vec!["not now".into()])));
+        machine.handle(Event::Message(Box::new(ToPopup::Refused { reason: Refused::RestartInCall })), START);
+        assert_eq!(machine.notice(), Some(&Text::Key(Key::RefusedRestartInCall)));
         assert!(!machine.is_hanging_up());
         machine.handle(Event::Tick, START.plus(NOTICE_MS));
         assert_eq!(machine.notice(), None);
@@ -1140,7 +1154,7 @@ pub mod tests {
         let now = START.plus(ARMING_MS);
         let press = Event::Pressed(Action::WaitingAnswer);
         assert_eq!(machine.handle(press.clone(), now).len(), 1);
-        machine.handle(Event::Message(Box::new(ToPopup::Refused { message: "no".into() })), now);
+        machine.handle(Event::Message(Box::new(ToPopup::Refused { reason: Refused::WaitingGone })), now);
         assert_eq!(machine.handle(press.clone(), now).len(), 1);
         assert_eq!(machine.handle(press.clone(), now.plus(ANSWER_MS - 1)), []);
         assert_eq!(machine.handle(press, now.plus(ANSWER_MS)).len(), 1);

@@ -1308,7 +1308,6 @@ mod tests {
             state.policy_complaints = vec![token.clone()];
             state.counters = [(token.clone(), 1)].into();
             let mut machine = told(state);
-            machine.handle(Event::Message(Box::new(ToPopup::Refused { message: token.clone() })), START);
             let text = crate::report::tests::text(&machine, &token);
             let all = format!("{:?} {text}", view(&machine, START));
             for part in token.split('.') {

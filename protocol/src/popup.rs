@@ -4,7 +4,68 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountSid, CallSid, DtmfDigits, TokenUrl, page::SelectAudioDevice, state::UiState};
+use crate::{
+    AccountSid, CallSid, DtmfDigits, ProblemCode, TokenUrl, page::SelectAudioDevice, state::UiState,
+};
+
+/// Why a command is not carried out. The popup has words for each; a page gets code and English words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refused {
+    /// There is no call.
+    NoCall,
+    /// The call that was meant is over.
+    CallOver,
+    /// The second call waits no more.
+    WaitingGone,
+    /// Policy fixes devices and volume.
+    DevicesFixed,
+    /// The device is not plugged in.
+    DeviceGone,
+    /// More digits than a person types.
+    DigitsTooFast,
+    /// The command is not one of the contract.
+    NotUnderstood,
+    /// Policy forbids restarting by hand.
+    RestartFixed,
+    /// A call is live.
+    RestartInCall,
+    /// The question that was answered is not the one that stands.
+    QuestionChanged,
+}
+
+impl Refused {
+    /// The code that a page is answered with.
+    #[must_use]
+    pub const fn code(self) -> ProblemCode {
+        match self {
+            Self::NoCall | Self::CallOver | Self::WaitingGone => ProblemCode::NoCall,
+            Self::DevicesFixed | Self::RestartFixed => ProblemCode::DisabledByPolicy,
+            Self::DeviceGone => ProblemCode::AudioDeviceMissing,
+            Self::DigitsTooFast => ProblemCode::TooManyMessages,
+            Self::NotUnderstood => ProblemCode::MalformedMessage,
+            Self::RestartInCall => ProblemCode::CallFailed,
+            Self::QuestionChanged => ProblemCode::ConsentNeeded,
+        }
+    }
+
+    /// For logs, and for pages that have no words of their own.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::NoCall => "There is no call.",
+            Self::CallOver => "That call is over.",
+            Self::WaitingGone => "That call does not wait any more.",
+            Self::DevicesFixed => "Your administrator has fixed devices and volume.",
+            Self::DeviceGone => "That device is not plugged in.",
+            Self::DigitsTooFast => "Digits come faster than a person types. These were not sent.",
+            Self::NotUnderstood => "That command was not understood.",
+            Self::RestartFixed => "Your administrator does not allow restarting by hand.",
+            Self::RestartInCall => "A call is live. Hang up before you restart.",
+            Self::QuestionChanged => "The question has changed meanwhile. Read it again.",
+        }
+    }
+}
 
 /// From an extension page to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,8 +134,8 @@ pub enum ToPopup {
     },
     /// A command was not carried out.
     Refused {
-        /// Why, for a person.
-        message: String,
+        /// Why.
+        reason: Refused,
     },
     /// How loud the microphone is, some times a second while it is tested.
     Level {

@@ -50,6 +50,7 @@ pub use persisted::{Persisted, Remembered};
 use protocol::{
     Bucket, Problem, ProblemCode, Timestamp,
     offscreen::ToOffscreen,
+    popup::Refused,
     state::{LogEntry, LogLevel},
 };
 
@@ -70,15 +71,6 @@ use self::{
 const RESTORE_GRACE_MS: u64 = 3_000;
 /// A clock that is set back by more than this takes the deadlines along.
 const CLOCK_TOLERANCE_MS: u64 = 1_000;
-
-/// Why something that was asked for is not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Refused {
-    /// For code.
-    code: ProblemCode,
-    /// For people.
-    message: &'static str,
-}
 
 /// What a worker process knows when it starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -267,6 +259,7 @@ impl Machine {
             Timer::FetchDeadline => self.fetch_overdue(now),
             Timer::Registration => self.registration_overdue(now),
             Timer::OffscreenHello => self.offscreen_overdue(now),
+            Timer::RenewOffscreen => self.renew_offscreen(now),
             Timer::CallOffscreen => self.call_without_offscreen(now),
             Timer::Accept => self.accept_overdue(now),
             Timer::CallLost => self.call_lost(now),
@@ -330,6 +323,7 @@ impl Machine {
             }
             self.restore_call(now);
             self.restore_waiting(now);
+            self.plan_renewal(now);
         } else {
             self.info(now, format!("Version {} has started.", self.version));
             // Installed, updated or enabled while Flex was open: Chrome puts content scripts only into pages that

@@ -727,3 +727,53 @@ fn a_call_that_has_ended_is_not_taken_again() {
     assert!(rig.rejected(again));
     assert!(rig.connects().is_empty());
 }
+
+// What the SDK leaves behind.
+
+/// A call that comes, is answered, and is over.
+fn whole_call(rig: &mut Rig, n: u32) {
+    let call = format!("CA{n:032x}");
+    rig.incoming(&call);
+    rig.offscreen_says(FromOffscreen::Call { call: held(&call, CallPhase::Open) });
+    rig.ended(&call, None);
+}
+
+#[test]
+fn after_twenty_calls_the_idle_document_is_replaced_and_a_call_that_comes_meanwhile_waits_for_the_fresh_one()
+{
+    let mut rig = Rig::registered();
+    for n in 1..=20 {
+        rig.passes(10_000);
+        assert!(!closes_offscreen(&rig), "after {} calls", n - 1);
+        whole_call(&mut rig, n);
+    }
+    rig.passes(999);
+    assert!(!closes_offscreen(&rig), "it still says goodbye to the gateway");
+    rig.passes(1);
+    assert!(closes_offscreen(&rig));
+    rig.take();
+    rig.incoming(CA);
+    assert!(rig.to_offscreen().is_empty());
+    rig.happens(Event::OffscreenClosed);
+    assert!(rig.did(|c| *c == Command::EnsureOffscreen));
+    rig.offscreen_opens(None);
+    assert!(rig.to_offscreen().iter().any(|m| matches!(m, ToOffscreen::Connect { .. })));
+    rig.offscreen_says(open());
+    assert_eq!(failure(&rig), None);
+}
+
+#[test]
+fn a_document_that_is_due_for_replacement_is_left_alone_in_a_call_and_a_killed_worker_forgets_nothing() {
+    let mut rig = Rig::registered();
+    (1..=20).for_each(|n| whole_call(&mut rig, n));
+    rig.passes(500);
+    rig.incoming(CA);
+    rig.offscreen_says(open());
+    rig.passes(60_000);
+    assert!(!closes_offscreen(&rig));
+    rig.ended(CA, None);
+    rig.is_killed();
+    rig.offscreen_opens(None);
+    rig.passes(1_000);
+    assert!(closes_offscreen(&rig));
+}

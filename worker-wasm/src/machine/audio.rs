@@ -13,10 +13,7 @@ const MAX_DEVICES: usize = 64;
 const FULL_VOLUME: u8 = 100;
 
 /// Why a change of devices or volume is refused.
-const FIXED: Refused = Refused {
-    code: ProblemCode::DisabledByPolicy,
-    message: "Your administrator has fixed devices and volume.",
-};
+const FIXED: Refused = Refused::DevicesFixed;
 
 /// The volatile half: who tests what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,10 +123,7 @@ impl Machine {
             None => None,
             Some(id) => {
                 let known = self.plugged_in(wish.kind).iter().find(|device| device.id == *id).cloned();
-                Some(known.ok_or(Refused {
-                    code: ProblemCode::AudioDeviceMissing,
-                    message: "That device is not plugged in.",
-                })?)
+                Some(known.ok_or(Refused::DeviceGone)?)
             }
         };
         match wish.kind {

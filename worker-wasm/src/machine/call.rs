@@ -291,6 +291,7 @@ impl Machine {
             quality: std::mem::take(&mut self.sound).summary(),
         });
         self.durable.last_ended = Some(call.view.sid);
+        self.call_carried(now);
         for timer in [Timer::Accept, Timer::HangUp, Timer::CallLost, Timer::CallOffscreen] {
             self.timers.disarm(timer);
         }
@@ -318,10 +319,9 @@ impl Machine {
         command: CallCommand,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let no_call = |message| Err(Refused { code: ProblemCode::NoCall, message });
-        let Some(call) = &mut self.durable.call else { return no_call("There is no call.") };
+        let Some(call) = &mut self.durable.call else { return Err(Refused::NoCall) };
         if sid.is_some_and(|sid| *sid != call.view.sid) {
-            return no_call("That call is over.");
+            return Err(Refused::CallOver);
         }
         let call_sid = call.view.sid.clone();
         match command {

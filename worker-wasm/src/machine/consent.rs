@@ -92,10 +92,7 @@ impl Machine {
     ) -> Result<(), Refused> {
         let asked = self.consent_request();
         if asked.is_none_or(|asked| asked.account_sid != account || asked.token_url != token_url) {
-            return Err(Refused {
-                code: ProblemCode::ConsentNeeded,
-                message: "The question has changed meanwhile. Read it again.",
-            });
+            return Err(Refused::QuestionChanged);
         }
         let word = if allow { "agreed to" } else { "declined" };
         self.info(

@@ -194,7 +194,7 @@ impl Machine {
             _ => Ok(()),
         };
         if let Err(refused) = done {
-            self.info(now, format!("A notification's button came too late: {}", refused.message));
+            self.info(now, format!("A notification's button came too late: {}", refused.message()));
         }
     }
 
@@ -206,7 +206,7 @@ impl Machine {
             Shortcut::AnswerWaiting => self.answer_waiting(None, now),
         };
         if let Err(refused) = done {
-            self.info(now, format!("A key did nothing: {}", refused.message));
+            self.info(now, format!("A key did nothing: {}", refused.message()));
         }
     }
 

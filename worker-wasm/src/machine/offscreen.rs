@@ -15,6 +15,11 @@ use super::{
 const HELLO_MS: u64 = 10_000;
 /// The longest delay between two tries to open it.
 const MAX_BACKOFF_MS: u64 = 30_000;
+/// The SDK lets go of no call whole: each leaves audio nodes and some MB of the process's memory with the document. After
+/// so many the document is replaced, which frees all of it.
+const CALLS_CARRIED: u32 = 20;
+/// So long after a call nothing is replaced: the document still says goodbye to the gateway.
+const RENEW_IDLE_MS: u64 = 1_000;
 /// The longest note that goes to the log.
 const MAX_NOTE_CHARS: usize = 200;
 
@@ -164,10 +169,35 @@ impl Machine {
     pub(super) fn reset_offscreen(&mut self, now: Timestamp) {
         if self.offscreen.state != State::Closing {
             self.offscreen.state = State::Closing;
+            self.durable.calls_carried = 0;
             self.timers.disarm(Timer::OffscreenHello);
+            self.timers.disarm(Timer::RenewOffscreen);
             self.out.push(Command::CloseOffscreen);
         }
         self.timers.arm_once(Timer::OffscreenHello, now.plus(HELLO_MS));
+    }
+
+    /// The document has carried one more call.
+    pub(super) fn call_carried(&mut self, now: Timestamp) {
+        self.durable.calls_carried = self.durable.calls_carried.saturating_add(1);
+        self.plan_renewal(now);
+    }
+
+    /// Arms the replacement of a document that has carried enough.
+    pub(super) fn plan_renewal(&mut self, now: Timestamp) {
+        if self.durable.calls_carried >= CALLS_CARRIED {
+            self.timers.arm(Timer::RenewOffscreen, now.plus(RENEW_IDLE_MS));
+        }
+    }
+
+    /// Replaces the document, unless it is in use: then the end of the next call plans it anew.
+    pub(super) fn renew_offscreen(&mut self, now: Timestamp) {
+        if self.is_busy() || self.audio_tests.are_wanted() {
+            return;
+        }
+        self.info(now, "The offscreen document has carried many calls and is replaced by a fresh one.");
+        self.count("offscreen_renewed");
+        self.reset_offscreen(now);
     }
 
     /// Opens the document when it is wanted, keeps it ready, and closes it when nothing needs it.

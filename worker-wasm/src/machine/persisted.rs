@@ -57,6 +57,8 @@ pub struct Persisted {
     pub waiting: Option<Waiting>,
     /// The call that ended last, so that a late word about it does not bring it back.
     pub last_ended: Option<CallSid>,
+    /// How many calls the open offscreen document has carried.
+    pub calls_carried: u32,
     /// True once a call was open: then the microphone works, whatever the permission's state says.
     pub microphone_proven: bool,
     /// The version that Chrome has ready and that waits for its time: Chrome says so only once.

@@ -310,27 +310,27 @@ impl Machine {
             ToExtension::HangUp { payload } => (payload.map(|call| call.call_sid), CallCommand::HangUp),
             ToExtension::SendDigits { payload } => {
                 if let Err(refused) = self.admit_digits(&payload.digits, now) {
-                    return self.answer_page(port, Some(name), refused.code, refused.message);
+                    return self.answer_page(port, Some(name), refused.code(), refused.message());
                 }
                 (None, CallCommand::SendDigits(payload.digits))
             }
             ToExtension::SetMute { payload } => (None, CallCommand::SetMute(payload.muted)),
             ToExtension::SelectAudioDevice { payload } => {
                 if let Err(refused) = self.select_audio(&payload) {
-                    self.answer_page(port, Some(name), refused.code, refused.message);
+                    self.answer_page(port, Some(name), refused.code(), refused.message());
                 }
                 return;
             }
             ToExtension::SetVolume { payload } => {
                 if let Err(refused) = self.set_volume(payload.percent) {
-                    self.answer_page(port, Some(name), refused.code, refused.message);
+                    self.answer_page(port, Some(name), refused.code(), refused.message());
                 }
                 return;
             }
             ToExtension::CallContext { payload } => return self.call_context(&payload),
         };
         if let Err(refused) = self.command_call(sid.as_ref(), command, now) {
-            self.answer_page(port, Some(name), refused.code, refused.message);
+            self.answer_page(port, Some(name), refused.code(), refused.message());
         }
     }
 
@@ -341,10 +341,7 @@ impl Machine {
             return Ok(());
         }
         self.count("digits_refused");
-        Err(Refused {
-            code: ProblemCode::TooManyMessages,
-            message: "Digits come faster than a person types. These were not sent.",
-        })
+        Err(Refused::DigitsTooFast)
     }
 
     /// A page says more than any plugin does. What was too much is dropped; the page is told now and then.
@@ -540,10 +537,7 @@ impl Machine {
             return;
         }
         let done = match message {
-            None => Err(Refused {
-                code: ProblemCode::MalformedMessage,
-                message: "That command was not understood.",
-            }),
+            None => Err(Refused::NotUnderstood),
             Some(FromPopup::HangUp) => self.command_call(None, CallCommand::HangUp, now),
             Some(FromPopup::SetMute { muted }) => self.command_call(None, CallCommand::SetMute(muted), now),
             Some(FromPopup::SendDigits { digits }) => self
@@ -571,23 +565,17 @@ impl Machine {
             }
         };
         if let Err(refused) = done {
-            let message = Box::new(ToPopup::Refused { message: refused.message.into() });
+            let message = Box::new(ToPopup::Refused { reason: refused });
             self.out.push(Command::ToPopup { port, message });
         }
     }
 
     fn restart(&mut self, now: Timestamp) -> Result<(), Refused> {
         if !self.policy.may_restart {
-            return Err(Refused {
-                code: ProblemCode::DisabledByPolicy,
-                message: "Your administrator does not allow restarting by hand.",
-            });
+            return Err(Refused::RestartFixed);
         }
         if self.durable.call.is_some() {
-            return Err(Refused {
-                code: ProblemCode::CallFailed,
-                message: "A call is live. Hang up before you restart.",
-            });
+            return Err(Refused::RestartInCall);
         }
         self.info(now, "Restarted by hand: waiting for Flex.");
         self.forget(now);

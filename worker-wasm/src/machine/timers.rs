@@ -23,6 +23,8 @@ pub(super) enum Timer {
     OffscreenHello,
     /// Until then the offscreen document is not opened again.
     OffscreenRetry,
+    /// The offscreen document has carried enough calls and has been idle: time for a fresh one.
+    RenewOffscreen,
     /// A live call waits for the offscreen document.
     CallOffscreen,
     /// A call that is being accepted is not open yet.

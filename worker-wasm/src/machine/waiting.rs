@@ -1,7 +1,7 @@
 //! A second call while one is live: refused at once so that its caller is routed on, or, where policy says so, offered
 //! to the agent. The first call is never ended without a click.
 
-use protocol::{CallSid, ProblemCode, Secret, Timestamp, WaitingCall};
+use protocol::{CallSid, Secret, Timestamp, WaitingCall};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -28,7 +28,7 @@ pub struct Waiting {
     pub answered: bool,
 }
 
-const GONE: Refused = Refused { code: ProblemCode::NoCall, message: "That call does not wait any more." };
+const GONE: Refused = Refused::WaitingGone;
 
 impl Machine {
     /// True while a call is live, or another waits: a further one has no place.

@@ -403,7 +403,7 @@ impl Rig {
     pub fn refusal(&self) -> Option<&str> {
         self.commands.iter().rev().find_map(|command| match command {
             Command::ToPopup { message, .. } => match message.as_ref() {
-                ToPopup::Refused { message } => Some(message.as_str()),
+                ToPopup::Refused { reason } => Some(reason.message()),
                 ToPopup::State { .. } | ToPopup::Level { .. } => None,
             },
             _ => None,
