@@ -13,15 +13,6 @@ async function ready(context, switchboard) {
   return flex;
 }
 
-test('an extension that goes away is missed within seconds, and says so in Flex', async ({ driven, switchboard }) => {
-  const flex = await ready(driven.context, switchboard);
-  const page = await driven.context.newPage();
-  await page.goto(driven.extensionUrl('options.html'));
-  await page.evaluate(() => { setTimeout(() => chrome.runtime.reload(), 50); });
-  await expect(flex.status).not.toHaveText(/Voice: ready/, { timeout: 8_000 });
-  await flex.picture('flex-extension-gone');
-});
-
 test('an outbound call starts though Flex has no microphone of its own, and is cancelled while it rings', async ({ stack, switchboard }) => {
   const browser = await launch(stack, { flexMicrophone: false });
   try {
