@@ -54,7 +54,7 @@ test('where Flex\'s store is not to be used, the documented actions act on the e
   await flex.complete();
 });
 
-test('a supervisor listens to a colleague through the extension, and Flex\'s own button stops it', async ({ driven, switchboard }) => {
+test('a supervisor listens to a colleague through the extension, coaches them, also after F5, and Flex\'s own action and button stop it', async ({ driven, switchboard }) => {
   await switchboard.setRoles(['supervisor']);
   const { reservation_sid: reservation } = await switchboard.colleagueCall();
   const flex = await ready(driven.context, switchboard);
@@ -64,10 +64,29 @@ test('a supervisor listens to a colleague through the extension, and Flex\'s own
     const { supervisor } = Twilio.Flex.Manager.getInstance().store.getState().flex;
     return supervisor.workers.some(worker => worker.tasks.some(task => task.sid === sid));
   }, reservation), { timeout: 30_000 });
-  expect(await flex.invoke('MonitorCall', { sid: reservation })).toBeNull();
-  const { sid } = await until('the extension to carry the supervisor\'s leg', async () => (await flex.heartbeat()).call);
-  await until('Flex to have the call', async () => (await flex.store()).callSid === sid);
+  const listen = async () => {
+    expect(await flex.invoke('MonitorCall', { sid: reservation })).toBeNull();
+    const { sid } = await until('the extension to carry the supervisor\'s leg', async () => (await flex.heartbeat()).call);
+    await until('Flex to have the call', async () => (await flex.store()).callSid === sid);
+    return sid;
+  };
+  const over = sid => until('the supervisor\'s leg to be over', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+  const sid = await listen();
   await flex.picture('flex-monitoring');
+  const heard = async () => (await switchboard.getCall(sid)).agent_to_customer.tone_hz;
+  await until('nobody to hear the supervisor', async () => (await switchboard.getCall(sid)).agent_to_customer.packets > 50 && await heard() === null);
+  await switchboard.coach(reservation);
+  await until('the colleague to hear the supervisor', heard);
+  await flex.page.reload({ waitUntil: 'commit' });
+  await flex.ready();
+  await until('Flex to have the call again', async () => (await flex.store()).callSid === sid);
+  await until('the colleague to hear the supervisor still', heard);
+  await switchboard.coach(reservation, false);
+  await until('nobody to hear the supervisor again', async () => await heard() === null);
   expect(await flex.invoke('StopMonitoringCall', { sid: reservation })).toBeNull();
-  await until('the supervisor\'s leg to be over', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+  await over(sid);
+  await until('the extension to be free', async () => (await flex.heartbeat()).call == null);
+  const again = await listen();
+  await flex.page.getByRole('button', { name: 'Stop listening' }).click({ timeout: 15_000 });
+  await over(again);
 });
