@@ -13,6 +13,12 @@ async function ready(context, switchboard) {
   return flex;
 }
 
+/** Waits until Flex's Teams view has the colleague's call. */
+const teamsShow = (flex, reservation) => until('the colleague\'s call in the Teams view', () => flex.page.evaluate(sid => {
+  const { supervisor } = Twilio.Flex.Manager.getInstance().store.getState().flex;
+  return supervisor.workers.some(worker => worker.tasks.some(task => task.sid === sid));
+}, reservation), { timeout: 30_000 });
+
 test('an outbound call starts though Flex has no microphone of its own, and is cancelled while it rings', async ({ stack, switchboard }) => {
   const browser = await launch(stack, { flexMicrophone: false });
   try {
@@ -33,6 +39,7 @@ test('an outbound call starts though Flex has no microphone of its own, and is c
 });
 
 test('where Flex\'s store is not to be used, the documented actions act on the extension\'s call', async ({ driven, stack, switchboard }) => {
+  await switchboard.setRoles(['supervisor']);
   await switchboard.setUiAttributes({ holdfast: { token_service_url: stack.token_url, call_controls: 'actions' } });
   const flex = await ready(driven.context, switchboard);
   await switchboard.task();
@@ -50,8 +57,39 @@ test('where Flex\'s store is not to be used, the documented actions act on the e
   expect(await flex.invoke('SendDTMFDigits', { sid: task.sid, digits: '6' })).toBeNull();
   await until('the customer to hear 6', async () => (await switchboard.getCall(sid)).dtmf === '6');
   expect(await flex.invoke('HangupCall', { sid: task.sid })).toBeNull();
-  await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+  const hungUp = call => until('the agent to have hung up', async () => (await switchboard.getCall(call)).ended_by === 'agent');
+  await hungUp(sid);
   await flex.complete();
+
+  const carried = () => until('the extension to carry the call', async () => (await flex.heartbeat()).call).then(call => call.sid);
+  const accepted = async () => {
+    await until('the extension to be free', async () => (await flex.heartbeat()).call == null);
+    await switchboard.task();
+    await flex.accept();
+    const call = await carried();
+    await until('the task to be accepted', async () => (await flex.store()).tasks[0]?.status === 'accepted');
+    return call;
+  };
+  // Flex's own button, which without a call in the store invokes WrapupTask.
+  const second = await accepted();
+  await flex.hangUp();
+  await hungUp(second);
+  await flex.complete();
+  const third = await accepted();
+  expect(await flex.invoke('EndConferenceForAll', { sid: (await flex.store()).tasks[0].sid })).toBeNull();
+  await until('the conference to be over', async () => (await switchboard.getCall(third)).state === 'ended');
+  expect((await switchboard.state()).tasks[0].customer.left).toBe(true);
+  await flex.complete();
+
+  const { reservation_sid: reservation } = await switchboard.colleagueCall();
+  await flex.invoke('NavigateToView', { viewName: 'teams' });
+  await teamsShow(flex, reservation);
+  await until('the extension to be free', async () => (await flex.heartbeat()).call == null);
+  expect(await flex.invoke('MonitorCall', { sid: reservation })).toBeNull();
+  const listening = await carried();
+  await until('Flex to know of it', async () => /on a call/.test(await flex.status.textContent()));
+  expect(await flex.invoke('StopMonitoringCall', { sid: reservation })).toBeNull();
+  await hungUp(listening);
 });
 
 test('a supervisor listens to a colleague through the extension, coaches them, also after F5, and Flex\'s own action and button stop it', async ({ driven, switchboard }) => {
@@ -60,10 +98,7 @@ test('a supervisor listens to a colleague through the extension, coaches them, a
   const flex = await ready(driven.context, switchboard);
   await flex.page.goto('https://flex.twilio.com/teams');
   await flex.ready();
-  await until('the colleague\'s call in the Teams view', () => flex.page.evaluate(sid => {
-    const { supervisor } = Twilio.Flex.Manager.getInstance().store.getState().flex;
-    return supervisor.workers.some(worker => worker.tasks.some(task => task.sid === sid));
-  }, reservation), { timeout: 30_000 });
+  await teamsShow(flex, reservation);
   const listen = async () => {
     expect(await flex.invoke('MonitorCall', { sid: reservation })).toBeNull();
     const { sid } = await until('the extension to carry the supervisor\'s leg', async () => (await flex.heartbeat()).call);
