@@ -39,12 +39,19 @@ export function chromiumArgs(stack, { extension = stack.extension_dir, microphon
   ];
 }
 
-/** A scratch directory with the microphone's WAV in it; removed by `remove`. */
+/**
+ * A scratch directory with the microphone's WAV and a profile in it; removed by `remove`. The profile is in developer mode,
+ * as that of everybody who loads an unpacked extension: otherwise Chromium keeps such an extension disabled once it was
+ * reloaded (chrome://extensions says "Turn on developer mode to use this extension").
+ */
 export function scratch() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-'));
+  const profile = path.join(dir, 'profile');
+  fs.mkdirSync(path.join(profile, 'Default'), { recursive: true });
+  fs.writeFileSync(path.join(profile, 'Default/Preferences'), JSON.stringify({ extensions: { ui: { developer_mode: true } } }));
   const microphone = path.join(dir, 'agent.wav');
   fs.writeFileSync(microphone, toneWav(AGENT_TONE_HZ, 10));
-  return { dir, microphone, remove: () => fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5 }) };
+  return { dir, profile, microphone, remove: () => fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
 /**
@@ -54,7 +61,7 @@ export function scratch() {
  */
 export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, flexMicrophone = microphone, consent = true, updates = false, display = null } = {}) {
   const temp = scratch();
-  const context = await chromium.launchPersistentContext(path.join(temp.dir, 'profile'), {
+  const context = await chromium.launchPersistentContext(temp.profile, {
     executablePath: stack.chromium,
     headless: false,
     ignoreDefaultArgs: ['--disable-extensions', '--mute-audio', ...(updates ? ['--disable-background-networking'] : [])],

@@ -98,7 +98,7 @@ export async function start(stack, { microphone = true, extension = stack.extens
   const temp = scratch();
   const child = spawn(stack.chromium, [
     '--remote-debugging-pipe',
-    `--user-data-dir=${path.join(temp.dir, 'profile')}`,
+    `--user-data-dir=${temp.profile}`,
     ...chromiumArgs(stack, { extension, microphone: temp.microphone, fakeDevices: !pulse }),
     'about:blank',
   ], { stdio: ['ignore', 'ignore', fs.openSync(path.join(temp.dir, 'chromium.log'), 'w'), 'pipe', 'pipe'], env: { ...process.env, ...pulse?.env } });

@@ -84,6 +84,12 @@ export class Switchboard {
   /** The colleague, a second agent whom nobody plays, takes a call that a supervisor may monitor in the Teams view:
    *  {task_sid, reservation_sid, …}; `state().colleague` shows these calls and who listens. */
   colleagueCall = (from = '+15550140') => this.request('POST', '/api/colleague/calls', { from });
+  /** The supervisor who listens to a call of the colleague is heard by the colleague alone, or by nobody again. */
+  coach = (sid, coach = true) => this.request('POST', `/api/colleague/calls/${sid}/coach`, { coach });
+  /** The colleague takes a call that is being transferred to him, or declines it; any SID of the call will do. */
+  answerTransfer = (sid, takes = true) => this.request('POST', `/api/transfers/${sid}/answer`, { takes });
+  /** Flex's feature flags for pages loaded from now on, for example ['localization-beta']. */
+  setFeatures = features => this.request('PUT', '/api/flex/features', features);
   colleagueHangsUp = sid => this.request('POST', `/api/colleague/calls/${sid}/hangup`, {});
   /** What customers do whom the agent calls from now on: {ring_ms, then: 'answer'|'wait'|'busy'|'no_answer'|'invalid_number'}. */
   outbound = farEnd => this.request('PUT', '/api/outbound', farEnd);

@@ -1,6 +1,7 @@
 // The plugin in the real Flex UI: who is told what, and where agents and their calls are sent.
 import { launch } from '../lib/browser.mjs';
 import { FlexPage } from '../lib/flex.mjs';
+import { audioGoesOn } from '../lib/probe.mjs';
 import { until } from '../lib/stack.mjs';
 import { expect, test } from '../lib/test.mjs';
 
@@ -17,12 +18,24 @@ async function withoutExtension(stack, work, speak = null) {
   }
 }
 
-test('a Flex token that Flex refreshes reaches the extension', async ({ driven, switchboard }) => {
+test('a Flex token that Flex refreshes in a call reaches the extension, and the call goes on untouched', async ({ driven, switchboard }) => {
+  await switchboard.setActivity('Available');
   await switchboard.fault({ kind: 'flex_token_ttl', seconds: 100 });
   const flex = await FlexPage.open(driven.context);
-  const first = (await flex.heartbeat()).flexTokenExpiresAt;
+  await flex.untilActivity('Available');
+  await switchboard.task();
+  await flex.accept();
+  await flex.waitLive();
+  const { call: { sid }, flexTokenExpiresAt: first } = await flex.heartbeat();
+  await switchboard.mark(sid, 'refresh');
   await until('a FLEX_TOKEN with a later end', async () => (await flex.heartbeat()).flexTokenExpiresAt > first, { timeout: 60_000 });
-  expect((await flex.heartbeat()).registered).toBe(true);
+  await audioGoesOn(switchboard, sid, 1000);
+  const { windows: [refresh] } = await switchboard.windows(sid);
+  expect(refresh.agent_to_customer.lost).toBe(0);
+  expect(await flex.heartbeat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
+  expect((await flex.store()).callSid).toBe(sid);
+  await flex.hangUp();
+  await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });
 
 test('without the extension the agent is taken off the queue and told why', async ({ stack, switchboard }) => {

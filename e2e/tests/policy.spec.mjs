@@ -81,32 +81,39 @@ test('policy installs the extension under its id, gives it microphone and notifi
 
 test('what policy forbids is refused with the reason, also when the policy changes while Flex is open, and a slip in it is told', async ({ managed, organization, switchboard }) => {
   organization.setPolicy({ ...ours(managed), accountSids: `AC${'9'.repeat(32)}` });
-  const chromium = await bare.start(managed, { extension: null, microphone: false });
+  const browser = await launch(managed, { extension: null, extensionId: organization.id, microphone: false, updates: true });
   try {
-    const options = await optionsPage(await chromium.page(), organization);
+    const options = await optionsPage(await browser.context.newPage(), organization);
     const policyIs = (what, test) => until(what, async () => {
       const state = await uiState(options);
       return test(Object.fromEntries(state.policy.map(({ key, value }) => [key, value])), state) && state;
     }, { timeout: 20_000 });
     await policyIs('the first policy', policy => policy.accountSids?.startsWith('AC9'));
-    const probe = await Probe.openBare(chromium, managed, switchboard);
-    const refusal = async code => {
+    const flex = await FlexPage.open(browser.context, { waitReady: false });
+    const probe = await Probe.open(browser.context, managed, switchboard);
+    /** In the contract's words to a page, and in the agent's in Flex. */
+    const refusal = async (code, words) => {
       const before = await probe.count('CONFIG_REJECTED');
       await probe.configure();
       await until(`a refusal`, async () => await probe.count('CONFIG_REJECTED') > before);
       const { payload } = (await probe.received('CONFIG_REJECTED')).at(-1);
       expect(payload.code).toBe(code);
       expect(payload.message).toMatch(/administrator/);
+      await flex.showDetails();
+      await expect(flex.details).toContainText(words, { timeout: 40_000 });
+      await expect(flex.status).toHaveText(/Voice: not available/);
+      await flex.picture(`flex-refused-${code}`);
+      await flex.showDetails(false);
     };
-    await refusal('wrong_account');
+    await refusal('wrong_account', 'voice client belongs to another Twilio account');
 
     organization.setPolicy({ ...ours(managed), tokenServiceUrls: 'https://elsewhere.example/v1/voice/token' });
     await policyIs('the other token service', policy => policy.tokenServiceUrls?.startsWith('https://elsewhere'));
-    await refusal('wrong_token_url');
+    await refusal('wrong_token_url', 'Flex and this browser name different token services');
 
     organization.setPolicy({ ...ours(managed), pageOrigins: 'https://flex.acme.example' });
     await policyIs('the other page origin', policy => policy.pageOrigins);
-    await refusal('wrong_page_origin');
+    await refusal('wrong_page_origin', 'policy does not allow the extension on this address of Flex');
 
     organization.setPolicy(ours(managed));
     organization.editPolicy(policy => Object.assign(policy['3rdparty'].extensions[organization.id], { secondCall: 'perhaps', edges: ['DUBLIN', 'roaming'] }));
@@ -114,11 +121,12 @@ test('what policy forbids is refused with the reason, also when the policy chang
     expect(policyComplaints).toHaveLength(2);
     expect(policyComplaints.join()).toMatch(/edges.*secondCall/);
     expect(await probe.register()).toMatchObject({ registered: true });
+    await expect(flex.status).toHaveText(/Voice: ready/, { timeout: 40_000 });
 
     organization.setPolicy({ ...ours(managed), accountSids: `AC${'9'.repeat(32)}` });
     await until('the registration to be given up', async () => (await uiState(options)).status === 'waitingForFlex', { timeout: 20_000 });
   } finally {
-    await chromium.close();
+    await browser.close();
   }
 });
 

@@ -75,7 +75,8 @@ pub(crate) async fn obey_flex(
 
 fn voice_line(line: sandbox_flex::Line) -> Line {
     match line {
-        sandbox_flex::Line::Talking => Line::Talking,
+        // On the supervisor's leg, the far end is then the colleague.
+        sandbox_flex::Line::Talking | sandbox_flex::Line::Coaching => Line::Talking,
         sandbox_flex::Line::Held => Line::Held,
         sandbox_flex::Line::Ringing => Line::Ringing,
         sandbox_flex::Line::Listening => Line::Listening,

@@ -91,6 +91,9 @@ pub(crate) fn router(board: Board) -> Router {
         .route("/api/flex/ui-attributes", patch(merge_ui_attributes))
         .route("/api/colleague/calls", post(colleague_calls))
         .route("/api/colleague/calls/{sid}/hangup", post(colleague_hangs_up))
+        .route("/api/colleague/calls/{sid}/coach", post(coach))
+        .route("/api/transfers/{sid}/answer", post(answer_transfer))
+        .route("/api/flex/features", put(set_features))
         .route("/api/outbound", put(set_far_end))
         .route("/api/outbound/{sid}/answer", post(customer_answers))
         .route("/api/outbound/{sid}/refuse", post(customer_refuses))
@@ -504,4 +507,37 @@ async fn colleague_hangs_up(
 ) -> Result<StatusCode, Refusal> {
     board.flex.colleague_hangs_up(&sid).map_err(bad)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Coach {
+    coach: bool,
+}
+
+async fn coach(
+    State(Board(board)): State<Board>,
+    Path(sid): Path<String>,
+    Json(Coach { coach }): Json<Coach>,
+) -> Result<StatusCode, Refusal> {
+    board.flex.coach(&sid, coach).map_err(bad)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct TransferAnswer {
+    takes: bool,
+}
+
+async fn answer_transfer(
+    State(Board(board)): State<Board>,
+    Path(sid): Path<String>,
+    Json(TransferAnswer { takes }): Json<TransferAnswer>,
+) -> Result<StatusCode, Refusal> {
+    board.flex.answer_transfer(&sid, takes).map_err(bad)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_features(State(Board(board)): State<Board>, Json(features): Json<Vec<String>>) -> StatusCode {
+    board.flex.set_features(features);
+    StatusCode::NO_CONTENT
 }

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    path::PathBuf,
     process::{Command, ExitCode},
 };
 
@@ -31,10 +32,15 @@ impl Arguments {
 
 /// Compiles and runs it in the repository's directory.
 pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
+    let program = compile(project)?;
+    let status = run_openly(Command::new(program).current_dir(&project.root).args(&arguments.arguments))?;
+    Ok(exit_code(status))
+}
+
+/// Compiles it; says where it is.
+pub fn compile(project: &Project) -> Result<PathBuf> {
     let mut cargo = command("cargo", &project.root);
     cargo.args(["build", "--locked", "--package", "publish"]);
     run_quietly(&mut cargo, &project.log("build-publish")).context("publish does not build")?;
-    let mut program = Command::new(project.target.join("debug/publish"));
-    let status = run_openly(program.current_dir(&project.root).args(&arguments.arguments))?;
-    Ok(exit_code(status))
+    Ok(project.target.join("debug/publish"))
 }

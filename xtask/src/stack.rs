@@ -154,6 +154,9 @@ impl Stack {
             "voice_sdk": npm_version(project, "@twilio/voice-sdk"),
             "account": {
                 "account_sid": account::ACCOUNT_SID,
+                // The sandbox's own, which open nothing else.
+                "api_key_sid": account::API_KEY_SID,
+                "api_key_secret": account::API_KEY_SECRET,
                 "worker_sid": account::WORKER_SID,
                 "agent_identity": account::AGENT_IDENTITY,
                 "agent_name": account::AGENT_NAME,

@@ -13,6 +13,7 @@ use crate::{
     playwright,
     process::{command, interrupted, run_into, run_openly, run_quietly, seconds, tail},
     project::Project,
+    publish,
     rollout::{self, PassingKey},
     say,
     setup::{self, Tools},
@@ -194,6 +195,7 @@ impl Run<'_> {
     fn end_to_end(&self) -> Result<Counts> {
         stack::compile_servers(self.project)?;
         rollout::compile(self.project)?;
+        let publish = publish::compile(self.project)?;
         let key = PassingKey::make(self.project)?;
         let options = stack::Options {
             headless: true,
@@ -218,7 +220,8 @@ impl Run<'_> {
         }
         playwright.arg("--reporter=list,json").env("PLAYWRIGHT_JSON_OUTPUT_FILE", &results);
         playwright.env("HOLDFAST_STACK", &stack.file);
-        // For the tests that pack and install the extension themselves.
+        // For the test that releases the plugin, and those that pack and install the extension themselves.
+        playwright.env("HOLDFAST_PUBLISH", publish);
         playwright.env("HOLDFAST_ROLLOUT", self.project.target.join("debug/rollout"));
         playwright.env("HOLDFAST_KEY", key.file()).env("HOLDFAST_SIGNED_ID", &key.id);
         let status = run_openly(&mut playwright)?;

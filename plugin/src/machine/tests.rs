@@ -7,6 +7,7 @@ use protocol::{
 
 use super::*;
 
+mod lossy;
 mod properties;
 mod words;
 

@@ -119,7 +119,8 @@ pub(super) fn compose(voice: &Voice, report: &Report, connected: bool, words: &W
     let mut notes = Vec::new();
     if let Voice::Unavailable(Why::Rejected(Some(problem)) | Why::Problem(problem)) = voice {
         let said = sentence(&problem.message);
-        if said != detail && !problem.message.trim().is_empty() {
+        // The extension speaks English; the detail says the same to whoever reads another language.
+        if words.are_english() && said != detail && !problem.message.trim().is_empty() {
             notes.push(words.say(Text::ExtensionSays, &[("message", &said)]));
         }
     }

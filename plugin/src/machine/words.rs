@@ -218,6 +218,12 @@ impl Words {
         Self { language, own }
     }
 
+    /// The agent reads English.
+    #[must_use]
+    pub const fn are_english(&self) -> bool {
+        matches!(self.language, Language::English)
+    }
+
     /// A text with its `{places}` filled.
     #[must_use]
     pub fn say(&self, text: Text, places: &[(&str, &str)]) -> String {

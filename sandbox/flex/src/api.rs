@@ -136,6 +136,8 @@ pub enum Line {
     Ringing,
     /// The agent is a supervisor who listens to somebody else's call.
     Listening,
+    /// The same, and their colleague hears them, but the customer does not.
+    Coaching,
 }
 
 /// What a customer does whom the agent calls.

@@ -55,6 +55,8 @@ struct State {
     /// Attributes that somebody else changes just before Flex does.
     race: Option<Attributes>,
     roles: Vec<String>,
+    /// Feature flags, where the switchboard has chosen others than the settings name.
+    features: Option<Vec<String>>,
     ui_attributes: Attributes,
     /// Which of the bundles is served.
     flex_ui: usize,
@@ -98,6 +100,7 @@ impl FlexCloud {
             notifications: 0,
             race: None,
             roles: agent_roles(),
+            features: None,
             ui_attributes: Attributes::new(),
             flex_ui: 0,
             plugins: plugins_api::Store::default(),
@@ -277,6 +280,32 @@ impl FlexCloud {
         self.apply(Input::ColleagueHangsUp { sid: sid.to_owned() })
     }
 
+    /// The supervisor who listens to a call of the colleague is heard by the colleague alone, or by nobody again.
+    ///
+    /// # Errors
+    /// If there is no such call.
+    pub fn coach(&self, sid: &str, coach: bool) -> Result<(), Refusal> {
+        self.apply(Input::Coach { sid: sid.to_owned(), coach })
+    }
+
+    /// The colleague takes a call that the agent transfers to him, or declines it.
+    ///
+    /// # Errors
+    /// If nothing is being transferred under this SID.
+    pub fn answer_transfer(&self, sid: &str, takes: bool) -> Result<(), Refusal> {
+        self.apply(Input::TransferAnswered { sid: sid.to_owned(), takes })
+    }
+
+    /// Switches Flex's feature flags for pages that are loaded from now on.
+    pub fn set_features(&self, features: Vec<String>) {
+        self.with(|_, state| state.features = Some(features));
+    }
+
+    /// The feature flags that are on.
+    pub(crate) fn features(&self) -> Vec<String> {
+        self.with(|inner, state| state.features.clone().unwrap_or_else(|| inner.settings.features.clone()))
+    }
+
     /// Says what customers do whom the agent calls from now on.
     pub fn set_far_end(&self, far_end: FarEnd) {
         self.tell(Input::FarEnd(far_end));
@@ -322,7 +351,7 @@ impl FlexCloud {
             summary["flex_tokens"] = json!(state.tokens.live(now));
             summary["faults"] =
                 state.faults.active().map(|(id, fault)| json!({ "id": id, "fault": fault })).collect();
-            summary["features"] = json!(inner.settings.features);
+            summary["features"] = json!(state.features.as_ref().unwrap_or(&inner.settings.features));
             summary
         })
     }
@@ -361,6 +390,7 @@ impl FlexCloud {
         self.with(|_, state| {
             state.race = None;
             state.roles = agent_roles();
+            state.features = None;
             state.ui_attributes.clear();
             state.flex_ui = 0;
             state.plugins = plugins_api::Store::default();
@@ -526,6 +556,13 @@ impl Inner {
                     state.sync.map(&conference_map(&task_sid), now);
                 }
                 Effect::ConferenceItem { task_sid, key, data } => {
+                    let before = state.sync.item(&conference_map(&task_sid), &key);
+                    if let Some((event, payload)) =
+                        taskrouter::interactions::event(&task_sid, &key, &data, before.as_ref())
+                    {
+                        let text = json!({ "event_type": event, "payload": payload }).to_string();
+                        state.bridges.retain(|_, sender| sender.send(text.clone()).is_ok());
+                    }
                     let pushes = state.sync.set_item(&conference_map(&task_sid), &key, data, now);
                     state.push(pushes);
                 }

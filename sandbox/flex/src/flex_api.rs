@@ -83,8 +83,7 @@ async fn token_info(State(cloud): State<FlexCloud>, Path(account): Path<String>,
 
 async fn session(State(cloud): State<FlexCloud>) -> Json<Value> {
     let features: Vec<Value> = cloud
-        .settings()
-        .features
+        .features()
         .iter()
         .map(|id| {
             json!({ "id": id, "name": id, "description": "", "enabled": true, "stage": "ga", "doc_url": "" })

@@ -221,6 +221,12 @@ impl Sync {
         self.objects.get_mut(&sid).map(|object| write_item(object, key, data, now)).unwrap_or_default()
     }
 
+    /// An item of a map.
+    pub fn item(&self, map: &str, key: &str) -> Option<Value> {
+        let sid = self.names.get(&(Kind::Map, map.to_owned()))?;
+        self.objects.get(sid)?.items.get(key).map(|item| item.data.clone())
+    }
+
     /// Writes a record of Insights, or with no data removes it, and tells whom a live query shows it.
     pub fn set_record(&mut self, index: &str, key: &str, data: Option<Value>) -> Vec<Push> {
         self.made += 1;

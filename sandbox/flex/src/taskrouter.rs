@@ -2,6 +2,7 @@
 //! sees and changes them.
 
 mod bridge;
+pub(crate) mod interactions;
 pub mod machine;
 mod resource;
 

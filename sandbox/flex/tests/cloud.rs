@@ -375,7 +375,10 @@ async fn command(commands: &mut UnboundedReceiver<Command>) -> Command {
 }
 
 fn bridge(token: &str, method: &str, path: &str, params: &Value) -> Request<Body> {
-    let url = format!("Workspaces/{}/{path}", account::WORKSPACE_SID);
+    bridge_to(token, method, &format!("Workspaces/{}/{path}", account::WORKSPACE_SID), params)
+}
+
+fn bridge_to(token: &str, method: &str, url: &str, params: &Value) -> Request<Body> {
     let envelope = json!({ "url": url, "method": method, "params": params, "token": token });
     post("event-bridge.twilio.com", "/v1/wschannels", &envelope)
 }
@@ -415,6 +418,22 @@ async fn a_reservation_lives_its_life_over_the_event_bridge() {
     assert_eq!((to.as_str(), from.as_str()), (account::EXTENSION_IDENTITY, "+15550100"));
 
     cloud.agent_leg_answered(&call_sid);
+    let interaction = task.task_sid.replacen("WT", "KD", 1);
+    for (kind, sid) in [("customer", &task.customer_call_sid), ("agent", &call_sid)] {
+        let added = next_event(&mut events).await;
+        assert_eq!(added["event_type"], "participant.added");
+        assert_eq!(added["payload"]["type"], kind);
+        assert_eq!(added["payload"]["media_properties"]["CallSid"], json!([sid]));
+        assert_eq!(added["payload"]["interaction_sid"], json!(interaction));
+    }
+    let channels = format!("v1/Interactions/{interaction}/Channels");
+    let channel =
+        send(&router, bridge_to(&token, "GET", &channels, &json!({}))).await.body["payload"]["channels"][0]
+            .take();
+    assert_eq!(channel["type"], "voice");
+    let people = format!("{channels}/{}/Participants", channel["sid"].as_str().unwrap());
+    let people = send(&router, bridge_to(&token, "GET", &people, &json!({}))).await;
+    assert_eq!(people.body["payload"]["participants"].as_array().map(Vec::len), Some(2));
     assert_eq!(next_event(&mut events).await["event_type"], "task.updated");
     let accepted = next_event(&mut events).await;
     assert_eq!(accepted["event_type"], "reservation.accepted");
@@ -437,8 +456,14 @@ async fn a_reservation_lives_its_life_over_the_event_bridge() {
         command(&mut commands).await,
         Command::SetLine { call_sid: call_sid.clone(), line: sandbox_flex::Line::Held }
     );
+    let held = next_event(&mut events).await;
+    assert_eq!(held["event_type"], "participant.modified");
+    assert_eq!(held["payload"]["media_properties"]["Hold"], json!(["true"]));
 
     cloud.agent_leg_ended(&call_sid, LegEnd::Completed);
+    for _ in ["agent", "customer"] {
+        assert_eq!(next_event(&mut events).await["event_type"], "participant.removed");
+    }
     assert_eq!(next_event(&mut events).await["event_type"], "reservation.wrapup");
     let complete = json!({ "ReservationStatus": "completed" });
     let answer = send(&router, bridge(&token, "POST", &path, &complete)).await;

@@ -33,6 +33,27 @@ fn flexs_language_is_followed_and_whoever_has_neither_gets_english() {
 }
 
 #[test]
+fn in_spanish_nothing_is_said_in_english() {
+    for (language, english) in [(Language::English, true), (Language::Spanish, false)] {
+        let mut page = Page::new(Boot { words: Words::new(language, BTreeMap::new()), ..boot() });
+        page.send(configured());
+        let failed = ClientState {
+            registered: false,
+            problem: Some(problem(ProblemCode::GatewayUnavailable, true)),
+            ..state(None)
+        };
+        page.send(heartbeat(failed));
+        let said = page.shown().notes.join(" ");
+        assert_eq!(said.contains("It broke. Do this."), english, "{said}");
+        page.send(Event::Message(ToPage::ConfigRejected {
+            payload: Some(problem(ProblemCode::WrongAccount, false)),
+        }));
+        let line = page.shown();
+        assert_eq!(format!("{} {}", line.detail, line.notes.join(" ")).contains("roke"), english, "{line:?}");
+    }
+}
+
+#[test]
 fn an_administrator_may_replace_any_text_and_what_fills_a_place_is_never_a_place_itself() {
     let own = BTreeMap::from([(
         Text::OfflineIsOurs.key().to_owned(),

@@ -18,7 +18,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::machine::{Attributes, Input, Refusal, ReservationChange};
+use super::interactions;
+use super::machine::{self, Attributes, Input, Refusal, ReservationChange, TransferMode};
 use crate::account;
 use crate::cloud::{FlexCloud, with_faults};
 use crate::fault::HttpTarget;
@@ -133,16 +134,43 @@ fn list(contents: Vec<Value>) -> Value {
     json!({ "contents": contents, "after_sid": null })
 }
 
+/// A list as it is read page by page in an order that the client names.
+fn ordered(contents: Vec<Value>) -> Value {
+    json!({ "contents": contents, "after_sid": null, "meta": { "next_token": null } })
+}
+
+/// The one queue.
+fn queue() -> Value {
+    json!({
+        "account_sid": account::ACCOUNT_SID,
+        "workspace_sid": account::WORKSPACE_SID,
+        "sid": account::TASK_QUEUE_SID,
+        "friendly_name": "Voice",
+        "target_workers": "1==1",
+        "max_reserved_workers": 1,
+        "task_order": "FIFO",
+        "lifo_queue": false,
+        "reservation_activity_sid": null,
+        "reservation_activity_name": null,
+        "assignment_activity_sid": null,
+        "assignment_activity_name": null,
+        "date_created": machine::LONG_AGO,
+        "date_updated": machine::LONG_AGO,
+    })
+}
+
 /// Carries out one command.
 fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Result<Value, Refusal> {
     let params = Params(&envelope.params);
     let post = envelope.method == "POST";
     let segments: Vec<&str> = envelope.url.trim_matches('/').split('/').collect();
     let ["Workspaces", account::WORKSPACE_SID, rest @ ..] = segments.as_slice() else {
-        return interactions(&segments);
+        return interactions::answer(cloud, &segments, post, &envelope.params);
     };
     let now = cloud.now();
     match rest {
+        ["Workers"] => Ok(cloud.machine(|machine| ordered(machine.workers()))),
+        ["TaskQueues"] => Ok(ordered(vec![queue()])),
         ["Activities"] => Ok(cloud.machine(|machine| list(machine.activities()))),
         ["Tasks"] if post => {
             cloud.apply(Input::CreateTask { attributes: params.attributes().unwrap_or_default() })?;
@@ -184,7 +212,20 @@ fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Resu
             Ok(cloud.machine(|machine| list(machine.reservations(now))))
         }
         ["Workers", account::WORKER_SID, "Reservations", sid] => reservation(cloud, sid, post, &params),
-        ["Workers", account::WORKER_SID, "Transfers", ..] => Err(refused("The sandbox has no transfers")),
+        ["Workers", account::WORKER_SID, "Transfers"] if post => {
+            let sid = params.text("ReservationSid").unwrap_or_default();
+            let mode = params.text("Mode").unwrap_or_else(|| "WARM".to_owned());
+            let Some(mode) = TransferMode::named(&mode) else {
+                return Err(invalid(format!("There is no transfer mode '{mode}'")));
+            };
+            let to = params.text("To").unwrap_or_default();
+            cloud.apply(Input::Transfer { reservation_sid: sid.clone(), to, mode })?;
+            cloud.machine(|machine| machine.transfer_of(&sid))
+        }
+        ["Workers", account::WORKER_SID, "Transfers", sid] if post => {
+            cloud.apply(Input::CancelTransfer { sid: (*sid).to_owned() })?;
+            cloud.machine(|machine| machine.transfer_of(sid))
+        }
         ["Workers", account::WORKER_SID, resource] if post => participant(cloud, resource, &params),
         _ => Err(refused(&format!("The requested resource /{} was not found", envelope.url))),
     }
@@ -192,6 +233,10 @@ fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Resu
 
 fn refused(message: &str) -> Refusal {
     Refusal { status: 404, code: 20404, message: message.to_owned() }
+}
+
+fn invalid(message: String) -> Refusal {
+    Refusal { status: 400, code: 20001, message }
 }
 
 fn reservation(cloud: &FlexCloud, sid: &str, post: bool, params: &Params<'_>) -> Result<Value, Refusal> {
@@ -213,7 +258,7 @@ fn reservation(cloud: &FlexCloud, sid: &str, post: bool, params: &Params<'_>) ->
         _ => {
             let message =
                 format!("The sandbox does not know instruction '{instruction}' and status '{status}'");
-            return Err(Refusal { status: 400, code: 20001, message });
+            return Err(invalid(message));
         }
     };
     // The answer must be the reservation as it became, also when it is over and gone by then.
@@ -238,7 +283,11 @@ fn participant(cloud: &FlexCloud, resource: &str, params: &Params<'_>) -> Result
         hold,
         kick,
     };
+    let other = params.text("TargetWorkerSid").is_some_and(|worker| worker != account::WORKER_SID);
+    let colleague = |hold, kick| Input::UpdateColleague { task_sid: sid.clone(), hold, kick };
     let input = match resource {
+        "HoldWorkerParticipant" if other => colleague(hold, false),
+        "KickWorkerParticipant" if other => colleague(None, true),
         "CustomerParticipant" => Input::UpdateCustomer { task_sid: sid.clone(), hold },
         "WorkerParticipant" => agent(params.flag("Mute"), None, false),
         "HoldWorkerParticipant" => agent(None, hold, false),
@@ -248,16 +297,6 @@ fn participant(cloud: &FlexCloud, resource: &str, params: &Params<'_>) -> Result
     cloud.apply(input)?;
     let now = cloud.now();
     cloud.machine(|machine| machine.task(&sid, now))
-}
-
-/// Channels of an interaction: voice tasks that come from a telephone have none, and Flex UI then reads the
-/// conference from Sync.
-fn interactions(segments: &[&str]) -> Result<Value, Refusal> {
-    match segments {
-        ["v1", "Interactions", _, "Channels"] => Ok(json!({ "channels": [] })),
-        ["v1", "Interactions", _, "Channels", _, "Participants"] => Ok(json!({ "participants": [] })),
-        _ => Err(refused(&format!("The requested resource /{} was not found", segments.join("/")))),
-    }
 }
 
 /// Parameters of a command. Clients send numbers and booleans as such or as text.

@@ -11,6 +11,7 @@
 //! instruction `conference`, TaskRouter calls the worker, and both meet in a conference.
 
 pub(crate) mod colleague;
+mod transfer;
 
 use colleague::ColleagueCall;
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +21,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use transfer::Transfer;
+pub use transfer::TransferMode;
 
 use super::resource::{
     ActivityResource, ReservationResource, TaskResource, WorkerChannelResource, WorkerResource,
@@ -42,7 +45,7 @@ const CONFERENCE_BEFORE_ACCEPTED: SignedDuration = SignedDuration::from_millis(2
 const AGENT_HUNG_UP: i64 = 45306;
 
 /// Dates of what existed before the sandbox was started.
-const LONG_AGO: i64 = 1_600_000_000;
+pub(super) const LONG_AGO: i64 = 1_600_000_000;
 
 /// Attributes as JSON.
 pub type Attributes = Map<String, Value>;
@@ -115,6 +118,48 @@ pub enum Input {
         reservation_sid: String,
         /// Where to call the supervisor; absent: the worker's `contact_uri`.
         to: Option<String>,
+    },
+    /// The supervisor who listens is heard by the colleague, and by nobody else; or no longer.
+    Coach {
+        /// Any SID of the colleague's call.
+        sid: String,
+        /// Whether.
+        coach: bool,
+    },
+    /// The agent hands a call over.
+    Transfer {
+        /// The agent's reservation.
+        reservation_sid: String,
+        /// To whom: a worker.
+        to: String,
+        /// How.
+        mode: TransferMode,
+    },
+    /// The agent takes that back.
+    CancelTransfer {
+        /// The transfer.
+        sid: String,
+    },
+    /// The colleague takes a call that is handed over to him, or declines it.
+    TransferAnswered {
+        /// The transfer, or any SID of the call.
+        sid: String,
+        /// Whether.
+        takes: bool,
+    },
+    /// The agent changes the place in the conference of the colleague who took a call over.
+    UpdateColleague {
+        /// The task.
+        task_sid: String,
+        /// Hold, or take back.
+        hold: Option<bool>,
+        /// Removed from the conference.
+        kick: bool,
+    },
+    /// The agent ends the conference for everybody.
+    EndConference {
+        /// The task.
+        task_sid: String,
     },
     /// Says what customers do whom the agent calls from now on.
     FarEnd(FarEnd),
@@ -270,7 +315,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    fn not_found(what: &str) -> Self {
+    pub(super) fn not_found(what: &str) -> Self {
         Self { status: 404, code: 20404, message: format!("The requested resource {what} was not found") }
     }
 
@@ -381,6 +426,7 @@ struct Task {
     declined: bool,
     canceled: bool,
     reservation: Option<Reservation>,
+    transfer: Option<Transfer>,
 }
 
 impl Task {
@@ -534,6 +580,21 @@ impl Machine {
             Input::Supervise { reservation_sid, to } => {
                 self.supervise(&reservation_sid, to, &mut effects)?;
             }
+            Input::Coach { sid, coach } => {
+                let index = self.colleagues_call(&sid)?;
+                self.colleague[index].coach(coach, &mut effects);
+            }
+            Input::Transfer { reservation_sid, to, mode } => {
+                self.transfer(&reservation_sid, &to, mode, now, &mut effects)?;
+            }
+            Input::CancelTransfer { sid } => self.cancel_transfer(&sid, now, &mut effects)?,
+            Input::TransferAnswered { sid, takes } => {
+                self.transfer_answered(&sid, takes, now, &mut effects)?;
+            }
+            Input::UpdateColleague { task_sid, hold, kick } => {
+                self.update_colleague(&task_sid, hold, kick, &mut effects)?;
+            }
+            Input::EndConference { task_sid } => self.end_conference(&task_sid, now, &mut effects)?,
             Input::FarEnd(far_end) => self.far_end = far_end,
             Input::CustomerAnswers { sid } => {
                 let index = self.ringing(&sid)?;
@@ -605,6 +666,28 @@ impl Machine {
             date_activity_changed: self.activity_changed.as_second(),
             version: self.worker_version.to_string(),
         })
+    }
+
+    /// All workers of the workspace, as the transfer directory reads them: the agent, and the colleague.
+    #[must_use]
+    pub fn workers(&self) -> Vec<Value> {
+        let mut colleague = self.worker();
+        let available = self.activities.iter().find(|activity| activity.available);
+        let activity_sid = available.map(|activity| activity.sid.clone());
+        let attributes = json!({ "full_name": account::COLLEAGUE_NAME, "roles": ["agent"] });
+        for (name, value) in [
+            ("sid", json!(account::COLLEAGUE_WORKER_SID)),
+            ("worker_sid", json!(account::COLLEAGUE_WORKER_SID)),
+            ("friendly_name", json!(account::COLLEAGUE_NAME)),
+            ("activity_name", json!(available.map(|activity| activity.name))),
+            ("activity_sid", json!(activity_sid)),
+            ("worker_activity_sid", json!(activity_sid)),
+            ("available", json!(true)),
+            ("attributes", json!(attributes.to_string())),
+        ] {
+            colleague[name] = value;
+        }
+        vec![self.worker(), colleague]
     }
 
     /// The activities.
@@ -682,6 +765,18 @@ impl Machine {
         Ok(to_json(&task_resource(&self.tasks[self.find(sid)?], now)))
     }
 
+    /// The newest transfer of a task, as its client reads it.
+    ///
+    /// # Errors
+    /// [`Refusal`] 404 if there is none.
+    pub fn transfer_of(&self, sid: &str) -> Result<Value, Refusal> {
+        let named = |task: &&Task| {
+            task.is_named(sid) || task.transfer.as_ref().is_some_and(|transfer| transfer.sid == sid)
+        };
+        let task = self.tasks.iter().find(named);
+        task.and_then(transfer::resource).ok_or_else(|| Refusal::not_found(&format!("/Transfers/{sid}")))
+    }
+
     /// The voice task that was created last.
     #[must_use]
     pub fn newest_task(&self) -> Option<VoiceTask> {
@@ -721,6 +816,7 @@ impl Machine {
                         "left": task.customer == Customer::Left,
                         "ringing": matches!(task.customer, Customer::Ringing { .. }),
                     },
+                    "transfer": task.transfer.as_ref().map(Transfer::summary),
                     "agent": task.leg().map(|leg| json!({
                         "call_sid": leg.call_sid,
                         "state": match leg.state {
@@ -811,6 +907,7 @@ impl Machine {
             declined: false,
             canceled: false,
             reservation: None,
+            transfer: None,
         });
     }
 
@@ -1243,6 +1340,7 @@ impl Machine {
             LegState::Joined => {
                 if ends_conference {
                     self.tasks[index].customer = Customer::Left;
+                    self.colleague_leaves(index, effects);
                 }
                 self.agent_left(index, now, effects);
             }
@@ -1259,6 +1357,7 @@ impl Machine {
         let sid = leg.as_ref().map(|(call_sid, _)| call_sid.as_str().to_owned());
         effects.push(happened("customer.hung_up", sid.as_deref(), json!({ "task_sid": task.sid })));
         self.end_leg(index, effects);
+        self.colleague_leaves(index, effects);
         let begun = self.tasks[index]
             .reservation
             .as_ref()
@@ -1455,6 +1554,7 @@ impl Machine {
             task_sid: task.sid.clone(),
             task: task_resource(task, now),
             canceled_reason_code: reservation.canceled_reason,
+            active_outgoing_task_transfer: transfer::open_resource(task),
         }))
     }
 }
@@ -1509,8 +1609,11 @@ fn customer_item(task: &Task) -> Effect {
 
 fn agent_item(task: &Task) -> Option<Effect> {
     let reservation = task.reservation.as_ref()?;
-    let leg = reservation.leg.as_ref()?;
-    Some(Effect::ConferenceItem {
+    Some(worker_item(task, reservation.leg.as_ref()?, &reservation.sid, account::WORKER_SID))
+}
+
+fn worker_item(task: &Task, leg: &Leg, reservation_sid: &str, worker_sid: &str) -> Effect {
+    Effect::ConferenceItem {
         task_sid: task.sid.clone(),
         key: leg.call_sid.as_str().to_owned(),
         data: json!({
@@ -1521,10 +1624,10 @@ fn agent_item(task: &Task) -> Option<Effect> {
             "hold": leg.hold,
             "muted": leg.muted,
             "end_conference_on_exit": leg.end_conference_on_exit,
-            "reservation_sid": reservation.sid,
-            "worker_sid": account::WORKER_SID,
+            "reservation_sid": reservation_sid,
+            "worker_sid": worker_sid,
         }),
-    })
+    }
 }
 
 fn line(call_sid: &CallSid, line: Line) -> Effect {

@@ -107,4 +107,6 @@ pub(crate) struct ReservationResource {
     pub(crate) task: TaskResource,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) canceled_reason_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) active_outgoing_task_transfer: Option<serde_json::Value>,
 }

@@ -87,6 +87,18 @@ impl ColleagueCall {
         effects.push(happened("supervisor.left", Some(call_sid.as_str()), data));
     }
 
+    /// Who listens is heard by the colleague alone, or by nobody again.
+    ///
+    /// Flex UI has no button for this: what supervisors use is a plugin, whose backend updates the participant of the
+    /// conference (`Coaching`, `CallSidToCoach`, `Muted`). The leg itself is untouched.
+    pub(super) fn coach(&self, coach: bool, effects: &mut Vec<Effect>) {
+        for leg in self.listeners.iter().filter(|leg| leg.state == LegState::Joined) {
+            effects.push(line(&leg.call_sid, if coach { Line::Coaching } else { Line::Listening }));
+            let data = json!({ "task_sid": self.task_sid, "coach": coach });
+            effects.push(happened("supervisor.coaches", Some(leg.call_sid.as_str()), data));
+        }
+    }
+
     fn change(&mut self, call_sid: &CallSid, state: LegState, effects: &mut Vec<Effect>) {
         if let Some(leg) = self.listeners.iter_mut().find(|leg| leg.call_sid == *call_sid) {
             leg.state = state;

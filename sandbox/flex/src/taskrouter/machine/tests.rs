@@ -451,6 +451,110 @@ fn the_end_of_the_colleagues_call_ends_the_supervisors_leg() {
 }
 
 #[test]
+fn a_coach_is_heard_on_their_own_leg_and_no_longer_when_that_is_over() {
+    let (mut bench, call_sid, reservation_sid) = supervised();
+    for (coach, line) in [(true, Line::Coaching), (false, Line::Listening)] {
+        bench.give(Input::Coach { sid: reservation_sid.clone(), coach });
+        assert_eq!(bench.commands(), [Command::SetLine { call_sid: call_sid.clone(), line }]);
+    }
+}
+
+/// A live call that the agent is handing over, in a conference that outlives them.
+fn handed_over(mode: TransferMode) -> (Bench, CallSid, String) {
+    let (mut bench, call_sid) = Bench::with_call();
+    let reservation_sid = bench.reservation_sid();
+    bench.give(Input::UpdateAgent {
+        sid: reservation_sid.clone(),
+        end_conference_on_exit: Some(false),
+        mute: None,
+        hold: None,
+        kick: false,
+    });
+    let to = account::COLLEAGUE_WORKER_SID.to_owned();
+    bench.give(Input::Transfer { reservation_sid: reservation_sid.clone(), to, mode });
+    (bench, call_sid, reservation_sid)
+}
+
+#[test]
+fn a_warm_transfer_leaves_the_agent_in_the_call_until_they_hang_up_and_the_customer_after_that() {
+    let (mut bench, call_sid, reservation_sid) = handed_over(TransferMode::Warm);
+    assert_eq!(bench.pushes(), ["task.transfer-initiated"]);
+    assert!(bench.commands().is_empty(), "the agent's telephone is left alone");
+    let to = account::COLLEAGUE_WORKER_SID.to_owned();
+    let again = Input::Transfer { reservation_sid: reservation_sid.clone(), to, mode: TransferMode::Warm };
+    assert_eq!(bench.try_give(again).unwrap_err().status, 400, "one at a time");
+    let listed = &bench.machine.reservations(bench.now)[0];
+    assert_eq!(listed["active_outgoing_task_transfer"]["transfer_status"], "initiated", "after a reload");
+
+    bench.give(Input::TransferAnswered { sid: reservation_sid.clone(), takes: true });
+    assert_eq!(bench.pushes(), ["task.transfer-completed"]);
+    assert_eq!(bench.items().into_values().collect::<Vec<_>>(), ["joined"]);
+    assert!(bench.machine.reservations(bench.now)[0].get("active_outgoing_task_transfer").is_none());
+    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert_eq!(bench.pushes(), ["reservation.wrapup"]);
+    let summary = bench.machine.summary();
+    assert_eq!(summary["tasks"][0]["customer"]["left"], false);
+    assert_eq!(summary["tasks"][0]["transfer"]["colleague"], "joined");
+    bench.give(Input::CustomerHungUp { sid: reservation_sid });
+    assert_eq!(bench.machine.summary()["tasks"][0]["transfer"]["colleague"], "left");
+}
+
+#[test]
+fn a_cold_transfer_takes_the_agent_out_at_once_and_leaves_the_customer_waiting() {
+    let (mut bench, call_sid, reservation_sid) = handed_over(TransferMode::Cold);
+    assert_eq!(bench.commands(), [Command::EndLeg { call_sid: call_sid.clone() }]);
+    assert_eq!(bench.pushes(), ["task.transfer-initiated", "reservation.wrapup"]);
+    assert_eq!(bench.machine.summary()["tasks"][0]["customer"]["left"], false);
+    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    bench.give(Input::TransferAnswered { sid: reservation_sid, takes: true });
+    assert_eq!(bench.pushes(), ["task.transfer-completed"]);
+}
+
+#[test]
+fn a_transfer_may_be_declined_or_taken_back_and_the_call_goes_on() {
+    for takes_back in [false, true] {
+        let (mut bench, _, reservation_sid) = handed_over(TransferMode::Warm);
+        let transfer = bench.machine.transfer_of(&reservation_sid).unwrap();
+        let sid = transfer["sid"].as_str().unwrap().to_owned();
+        let (input, event) = if takes_back {
+            (Input::CancelTransfer { sid: sid.clone() }, "task.transfer-canceled")
+        } else {
+            (Input::TransferAnswered { sid: sid.clone(), takes: false }, "task.transfer-failed")
+        };
+        bench.give(input);
+        assert_eq!(bench.pushes(), [event]);
+        assert!(bench.commands().is_empty());
+        let late = bench.try_give(Input::TransferAnswered { sid, takes: true });
+        assert_eq!(late.unwrap_err().status, 400);
+    }
+}
+
+#[test]
+fn whoever_took_the_call_over_can_be_held_and_removed() {
+    let (mut bench, _, task_sid) = handed_over(TransferMode::Warm);
+    let colleague = |hold, kick| Input::UpdateColleague { task_sid: task_sid.clone(), hold, kick };
+    assert_eq!(bench.try_give(colleague(Some(true), false)).unwrap_err().status, 400, "not there yet");
+    bench.give(Input::TransferAnswered { sid: task_sid.clone(), takes: true });
+    bench.give(colleague(Some(true), false));
+    let Some(Effect::ConferenceItem { data, .. }) = bench.said.first() else { panic!("{:?}", bench.said) };
+    assert_eq!((&data["hold"], &data["worker_sid"]), (&json!(true), &json!(account::COLLEAGUE_WORKER_SID)));
+    bench.give(colleague(None, true));
+    assert_eq!(bench.items().into_values().collect::<Vec<_>>(), ["left"]);
+    assert_eq!(bench.machine.summary()["tasks"][0]["agent"]["state"], "joined", "the agent's call goes on");
+}
+
+#[test]
+fn a_conference_that_is_ended_for_everyone_is_over_for_everyone() {
+    let (mut bench, call_sid, task_sid) = handed_over(TransferMode::Warm);
+    bench.give(Input::TransferAnswered { sid: task_sid.clone(), takes: true });
+    bench.give(Input::EndConference { task_sid: task_sid.clone() });
+    assert_eq!(bench.commands(), [Command::EndLeg { call_sid }]);
+    assert_eq!(bench.pushes(), ["reservation.wrapup", "task.wrapup"]);
+    assert_eq!(bench.items().into_values().collect::<Vec<_>>(), ["left"; 3]);
+    assert_eq!(bench.try_give(Input::EndConference { task_sid }).unwrap_err().status, 400);
+}
+
+#[test]
 fn hold_reaches_the_conference_and_the_telephone() {
     let (mut bench, call_sid) = Bench::with_call();
     let task_sid = bench.machine.newest_task().unwrap().task_sid;
@@ -556,6 +660,9 @@ enum Step {
     End(usize, u8),
     HangUp(usize),
     Activity(usize, bool),
+    Transfer(usize, bool),
+    TransferAnswer(usize, bool),
+    EndForAll(usize),
     Wait(u16),
     Reset,
 }
@@ -569,6 +676,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_usize..4, 0_u8..4).prop_map(|(which, how)| Step::End(which, how)),
         2 => (0_usize..4).prop_map(Step::HangUp),
         3 => (0_usize..4, any::<bool>()).prop_map(|(which, reject)| Step::Activity(which, reject)),
+        2 => (0_usize..4, any::<bool>()).prop_map(|(which, warm)| Step::Transfer(which, warm)),
+        2 => (0_usize..4, any::<bool>()).prop_map(|(which, takes)| Step::TransferAnswer(which, takes)),
+        1 => (0_usize..4).prop_map(Step::EndForAll),
         3 => (0_u16..200).prop_map(Step::Wait),
         1 => Just(Step::Reset),
     ]
@@ -612,6 +722,22 @@ proptest! {
                 Step::HangUp(which) => {
                     let Some(sid) = tasks.get(which).and_then(|task| task["task_sid"].as_str()) else { continue };
                     Input::CustomerHungUp { sid: sid.to_owned() }
+                }
+                Step::Transfer(which, warm) => {
+                    let Some(sid) = tasks.get(which).and_then(|task| task["reservation_sid"].as_str()) else { continue };
+                    Input::Transfer {
+                        reservation_sid: sid.to_owned(),
+                        to: account::COLLEAGUE_WORKER_SID.to_owned(),
+                        mode: if warm { TransferMode::Warm } else { TransferMode::Cold },
+                    }
+                }
+                Step::TransferAnswer(which, takes) => {
+                    let Some(sid) = tasks.get(which).and_then(|task| task["task_sid"].as_str()) else { continue };
+                    Input::TransferAnswered { sid: sid.to_owned(), takes }
+                }
+                Step::EndForAll(which) => {
+                    let Some(sid) = tasks.get(which).and_then(|task| task["task_sid"].as_str()) else { continue };
+                    Input::EndConference { task_sid: sid.to_owned() }
                 }
                 Step::Activity(which, reject) => Input::UpdateWorker {
                     activity_sid: machine.activity_sid(names[which]),
