@@ -14,7 +14,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use protocol::{AccountSid, Identity, Secret, Timestamp};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 
-use crate::{ApiKey, ApiKeySid, ApplicationSid, WorkerSid};
+use crate::{ApiKey, ApiKeySid, ApplicationSid, WorkerSid, hex};
 
 /// The longest life of a token, in seconds: a day less one second.
 ///
@@ -322,12 +322,7 @@ impl<'k> AccessToken<'k> {
     /// second, so two tokens of one identity would be the same text and could not be told apart in an audit.
     #[must_use]
     pub fn unique(mut self, random: [u8; 12]) -> Self {
-        use fmt::Write as _;
-        self.claims.jti = format!("{}-{}-", self.key.sid(), self.claims.iat);
-        for byte in random {
-            // Writing to a String cannot fail.
-            write!(self.claims.jti, "{byte:02x}").unwrap_or_default();
-        }
+        self.claims.jti = format!("{}-{}-{}", self.key.sid(), self.claims.iat, hex(&random));
         self
     }
 

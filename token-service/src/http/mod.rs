@@ -1,7 +1,8 @@
 //! What all routes have in common.
 //!
 //! From the outside in: [`scope`] (request id, log line, counters, security headers, the shape of errors), [`origin`]
-//! and CORS (only `/v1`), [`guard`] (requests at once, total time, panics), the route. [`openapi`] describes it all.
+//! and CORS (only `/v1`), the route, and around what it has to do [`guard`] (requests at once, total time, panics).
+//! [`openapi`] describes it all.
 
 pub mod client;
 pub mod guard;
@@ -16,13 +17,14 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::from_fn_with_state,
     routing::{get, post},
 };
 use tower_http::{
     cors::{AllowOrigin, Any, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
+
+pub use scope::Front;
 
 use crate::{Service, routes};
 
@@ -39,9 +41,6 @@ pub const DOCS_PATH: &str = "/docs";
 
 /// Where the extension's update manifest and packages are.
 pub const EXTENSION_PATH: &str = "/extension/{file}";
-
-/// All routes, as logs and metrics name them.
-pub const ROUTES: [&str; 5] = [VOICE_TOKEN_PATH, LEGACY_PATH, OPENAPI_PATH, DOCS_PATH, EXTENSION_PATH];
 
 /// `RateLimit` and `RateLimit-Policy` of the IETF's draft "RateLimit header fields for HTTP", version 10.
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -80,8 +79,9 @@ impl AppState {
     }
 }
 
-/// The public routes. Requests must carry [`axum::extract::ConnectInfo`] with the peer's address.
-pub fn router(state: AppState) -> Router {
+/// What the public port answers.
+#[must_use]
+pub fn front(state: AppState) -> Front {
     let config = &state.service.config;
     let [retry_after, request_id] = [header::RETRY_AFTER, scope::X_REQUEST_ID];
     let origins = config.allowed_origins().filter_map(|origin| origin.parse().ok());
@@ -92,16 +92,8 @@ pub fn router(state: AppState) -> Router {
         .expose_headers([retry_after, request_id, RATE_LIMIT, RATE_LIMIT_POLICY])
         .vary([header::ORIGIN])
         .max_age(PREFLIGHT_MAX_AGE);
-    let guard = from_fn_with_state(state.clone(), guard::guard);
-    let mut router = Router::new().route(
-        VOICE_TOKEN_PATH,
-        // From the outside in.
-        post(routes::voice_token::post).layer::<_, Infallible>((
-            from_fn_with_state(state.clone(), origin::check),
-            cors,
-            guard.clone(),
-        )),
-    );
+    let mut router =
+        Router::new().route(VOICE_TOKEN_PATH, post(routes::voice_token::post).layer::<_, Infallible>(cors));
     if state.service.legacy_account().is_some() {
         // The older extension asks from whatever id it has been installed under. No cookie is involved: whoever asks
         // must bring a Flex token.
@@ -115,16 +107,16 @@ pub fn router(state: AppState) -> Router {
             SetResponseHeaderLayer::overriding(DEPRECATION, HeaderValue::from_static(DEPRECATED_SINCE)),
             SetResponseHeaderLayer::overriding(header::LINK, HeaderValue::from_static(SUCCESSOR)),
         );
-        router = router.route(LEGACY_PATH, legacy.layer::<_, Infallible>((headers, cors, guard)));
+        let limit = DefaultBodyLimit::max(MAX_BODY_BYTES);
+        router = router.route(LEGACY_PATH, legacy.layer::<_, Infallible>((headers, cors, limit)));
     }
     if config.extension_dir.is_some() {
         router = router.route(EXTENSION_PATH, get(routes::extension::file));
     }
-    router
+    let router = router
         .route(OPENAPI_PATH, get(routes::docs::openapi))
         .route(DOCS_PATH, get(routes::docs::page))
         .fallback(|| async { StatusCode::NOT_FOUND })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(state.clone(), scope::scope))
-        .with_state(state)
+        .with_state(state.clone());
+    Front::new(state, router)
 }

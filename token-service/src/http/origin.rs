@@ -4,14 +4,12 @@
 //! browser, who can write any header: what protects the tokens is that a valid Flex token must be brought.
 
 use axum::{
-    extract::{Request, State},
     http::{HeaderMap, HeaderValue, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use protocol::token::TokenErrorCode;
 
-use super::{AppState, problem::Problem};
+use super::problem::Problem;
 use crate::Config;
 
 /// Why the origin is not served.
@@ -39,23 +37,17 @@ impl IntoResponse for OriginError {
     }
 }
 
-/// Middleware: answers 403 to origins that are not configured, also when they only ask whether they may (preflight).
-pub async fn check(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, OriginError> {
-    decide(&state.service.config, request.headers())?;
-    Ok(next.run(request).await)
-}
-
 /// The one origin of a request that [`check`] has let through.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::ORIGIN)?.to_str().ok()
 }
 
-fn decide(config: &Config, headers: &HeaderMap) -> Result<(), OriginError> {
+/// Lets only the configured origins ask, also when they only ask whether they may (preflight).
+///
+/// # Errors
+/// [`OriginError`].
+pub fn check(config: &Config, headers: &HeaderMap) -> Result<(), OriginError> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (Some(_), Some(_)) => Err(OriginError::Several),
