@@ -1,7 +1,7 @@
 //! The shape of the log: a JSON object for each line.
 //!
-//! tracing-subscriber's own JSON reads each span's fields back and writes them again for every line; with two lines for a
-//! request, that was a quarter of what a request cost. [`JsonLines`] writes the same lines in one go.
+//! With tracing-subscriber's own JSON and a span for each request, the two lines of a request were a quarter of what it cost.
+//! Here the id of the request goes with its task, and a line is written in one go.
 
 use std::{
     fmt::{self, Write as _},
@@ -15,38 +15,58 @@ use tracing::{
 };
 use tracing_subscriber::{
     EnvFilter,
-    field::RecordFields,
     fmt::{
-        FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter,
+        FmtContext, FormatEvent, FormatFields, MakeWriter,
         format::Writer,
         time::{FormatTime as _, SystemTime},
     },
     registry::LookupSpan,
 };
 
+tokio::task_local! {
+    static REQUEST: Arc<str>;
+}
+
+/// What `work` logs belongs to the request with this id.
+pub async fn of_request<W: Future>(id: Arc<str>, work: W) -> W::Output {
+    REQUEST.scope(id, work).await
+}
+
+/// The same for work that does not wait.
+pub fn of_request_now<R>(id: &Arc<str>, work: impl FnOnce() -> R) -> R {
+    REQUEST.sync_scope(Arc::clone(id), work)
+}
+
+/// What `work` logs, perhaps in a task of its own, belongs to the same request as what is logged here.
+pub fn of_same_request<W: Future>(work: W) -> impl Future<Output = W::Output> {
+    let id = REQUEST.try_with(Arc::clone).ok();
+    async move {
+        match id {
+            Some(id) => of_request(id, work).await,
+            None => work.await,
+        }
+    }
+}
+
 /// Writes what passes `filter` to `writer`. Each line carries the id of the request that it belongs to.
 pub fn subscriber<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .fmt_fields(JsonFields)
-        .event_format(JsonLines)
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .finish()
+    tracing_subscriber::fmt().event_format(JsonLines).with_env_filter(filter).with_writer(writer).finish()
 }
 
-/// `{"timestamp":…,"level":…,` the event's fields, `"target":…,"span":{"name":…,` the fields of the span that it is in, `}}`.
+/// `{"timestamp":…,"level":…,` the event's fields, `"target":…,"request.id":…}`.
 struct JsonLines;
 
-impl<S> FormatEvent<S, JsonFields> for JsonLines
+impl<S, N> FormatEvent<S, N> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'w> FormatFields<'w> + 'static,
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, JsonFields>,
+        _context: &FmtContext<'_, S, N>,
         mut line: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -56,40 +76,23 @@ where
         line.write_str("\",\"level\":\"")?;
         line.write_str(metadata.level().as_str())?;
         line.write_char('"')?;
-        JsonFields.format_fields(line.by_ref(), event)?;
+        let mut fields = Fields { to: line, result: Ok(()) };
+        event.record(&mut fields);
+        let Fields { to: mut line, result } = fields;
+        result?;
         line.write_str(",\"target\":")?;
         text(&mut line, metadata.target())?;
-        if let Some(span) = context.lookup_current() {
-            line.write_str(",\"span\":{\"name\":")?;
-            text(&mut line, span.name())?;
-            if let Some(fields) = span.extensions().get::<FormattedFields<JsonFields>>() {
-                line.write_str(fields)?;
-            }
-            line.write_char('}')?;
-        }
+        // Nothing is written outside of a request.
+        let id = REQUEST.try_with(|id| {
+            line.write_str(",\"request.id\":")?;
+            text(&mut line, id)
+        });
+        id.unwrap_or(Ok(()))?;
         line.write_str("}\n")
     }
 }
 
-/// `,"name":value` for each field.
-struct JsonFields;
-
-impl<'w> FormatFields<'w> for JsonFields {
-    fn format_fields<R: RecordFields>(&self, to: Writer<'w>, fields: R) -> fmt::Result {
-        let mut visitor = Fields { to, result: Ok(()) };
-        fields.record(&mut visitor);
-        visitor.result
-    }
-
-    fn add_fields(
-        &self,
-        current: &'w mut FormattedFields<Self>,
-        fields: &tracing::span::Record<'_>,
-    ) -> fmt::Result {
-        self.format_fields(current.as_writer(), fields)
-    }
-}
-
+/// Writes `,"name":value` for each field.
 struct Fields<'w> {
     to: Writer<'w>,
     result: fmt::Result,
@@ -264,26 +267,30 @@ mod tests {
     fn a_line_is_one_object_of_json_with_whatever_stands_in_its_fields() {
         let nasty = "quote \" backslash \\ newline \n bell \u{7} é 😀";
         let lines = logged(|| {
-            let _span =
-                tracing::info_span!("request", request.id = nasty, late = tracing::field::Empty).entered();
             tracing::warn!(a = 1_u64, b = -1_i64, c = true, d = 0.5, e = f64::NAN, f = ?nasty, g = %nasty, "{nasty}");
-            tracing::Span::current().record("late", 3);
-            tracing::info!(r#type = nasty, none = None::<u64>);
+            let within = || tracing::info!(r#type = nasty, none = None::<u64>);
+            of_request_now(&nasty.into(), within);
         });
-        let span = json!({"name": "request", "request.id": nasty});
-        let mut later = span.clone();
-        later["late"] = json!(3);
         let target = "token_service::log::tests";
         assert_eq!(
             lines,
             [
                 json!({
                     "level": "WARN", "a": 1, "b": -1, "c": true, "d": 0.5, "e": null, "f": format!("{nasty:?}"),
-                    "g": nasty, "message": nasty, "target": target, "span": span,
+                    "g": nasty, "message": nasty, "target": target,
                 }),
-                json!({"level": "INFO", "type": nasty, "target": target, "span": later}),
+                json!({"level": "INFO", "type": nasty, "target": target, "request.id": nasty}),
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn what_a_task_of_its_own_does_for_a_request_belongs_to_it() {
+        let id = || REQUEST.try_with(ToString::to_string).unwrap_or_default();
+        let spawned =
+            of_request("one".into(), async { tokio::spawn(of_same_request(async move { id() })).await });
+        assert_eq!(spawned.await.unwrap(), "one");
+        assert_eq!(of_same_request(async move { id() }).await, "");
     }
 
     #[test]

@@ -14,10 +14,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::{FutureExt as _, future::Shared as SharedFuture};
 use protocol::{Secret, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
-use tracing::Instrument as _;
 use twilio::flex_token::{FlexTokenError, FlexUser, TOTAL_TIMEOUT, Unavailable, Validator};
 
 use crate::{
+    log,
     metrics::Metrics,
     outside::Clock,
     remembered::{Key, Remembered},
@@ -194,7 +194,7 @@ impl FlexTokens {
             // Whoever asked may be gone.
             answer.send(reply).unwrap_or_default();
         };
-        tokio::spawn(asking.in_current_span());
+        tokio::spawn(log::of_same_request(asking));
         answered
     }
 }

@@ -17,10 +17,10 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    routing::{get, post},
+    routing::get,
 };
 use tower_http::{
-    cors::{AllowOrigin, Any, CorsLayer},
+    cors::{Any, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
 
@@ -59,9 +59,6 @@ const DEPRECATED_SINCE: &str = "@1793491200";
 /// RFC 5829: what to use instead.
 const SUCCESSOR: &str = "</v1/voice/token>; rel=\"successor-version\"";
 
-/// How long a browser may remember that it may ask. Chrome caps it at two hours.
-const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(7200);
-
 /// What handlers and middleware share.
 #[derive(Clone)]
 pub struct AppState {
@@ -82,18 +79,7 @@ impl AppState {
 /// What the public port answers.
 #[must_use]
 pub fn front(state: AppState) -> Front {
-    let config = &state.service.config;
-    let [retry_after, request_id] = [header::RETRY_AFTER, scope::X_REQUEST_ID];
-    let origins = config.allowed_origins().filter_map(|origin| origin.parse().ok());
-    let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, request_id.clone()])
-        .expose_headers([retry_after, request_id, RATE_LIMIT, RATE_LIMIT_POLICY])
-        .vary([header::ORIGIN])
-        .max_age(PREFLIGHT_MAX_AGE);
-    let mut router =
-        Router::new().route(VOICE_TOKEN_PATH, post(routes::voice_token::post).layer::<_, Infallible>(cors));
+    let mut router = Router::new();
     if state.service.legacy_account().is_some() {
         // The older extension asks from whatever id it has been installed under. No cookie is involved: whoever asks
         // must bring a Flex token.
@@ -110,7 +96,7 @@ pub fn front(state: AppState) -> Front {
         let limit = DefaultBodyLimit::max(MAX_BODY_BYTES);
         router = router.route(LEGACY_PATH, legacy.layer::<_, Infallible>((headers, cors, limit)));
     }
-    if config.extension_dir.is_some() {
+    if state.service.config.extension_dir.is_some() {
         router = router.route(EXTENSION_PATH, get(routes::extension::file));
     }
     let router = router

@@ -3,6 +3,8 @@
 //! What is logged is a list of what is known to be harmless: method, route (never the path or query, where the older
 //! extension carries its token), status, code, cause, time, client address. Headers and bodies are never logged.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::Request,
@@ -10,14 +12,13 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use tower::ServiceExt as _;
-use tracing::Instrument as _;
 
 use super::{
     AppState, DOCS_PATH, EXTENSION_PATH, LEGACY_PATH, OPENAPI_PATH, VOICE_TOKEN_PATH,
     client::ClientAddress,
-    origin,
     problem::{self, Problem},
 };
+use crate::{log, routes::voice_token};
 
 /// Names the request, in the answer, the error body and the log.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,24 +62,21 @@ impl Front {
 
         let _running = state.service.metrics.begin();
         let started = state.service.clock.elapsed();
-        let span = tracing::info_span!("request", request.id = id);
-        let refused =
-            (route == VOICE_TOKEN_PATH).then(|| origin::check(&state.service.config, request.headers()));
-        let mut response = match refused {
-            Some(Err(error)) => error.into_response(),
-            None | Some(Ok(())) => {
-                request.extensions_mut().insert(client);
-                let answer = routes.clone().oneshot(request).instrument(span.clone()).await;
-                answer.unwrap_or_else(|never| match never {})
+        let mut response = log::of_request(Arc::clone(&id), async {
+            if route == VOICE_TOKEN_PATH {
+                return voice_token::answer(state, client, request).await;
             }
-        };
+            request.extensions_mut().insert(client);
+            routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+        })
+        .await;
         let took = state.service.clock.elapsed().saturating_sub(started);
 
         let problem = response.extensions_mut().remove::<Problem>();
         let status = response.status();
         let outcome = problem.as_ref().map_or(status.as_str(), |problem| problem.code.as_str());
         state.service.metrics.answered(route, outcome, took);
-        span.in_scope(|| {
+        log::of_request_now(&id, || {
             let (status, took_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
             let (client, cause) =
                 (tracing::field::display(client.0), problem.as_ref().map(|p| p.cause.as_str()));
@@ -133,18 +131,18 @@ fn shaped(problem: Problem, route: &str, id: &str, response: Response) -> Respon
 }
 
 /// The client's or the proxy's own id, if it is fit to be one, so that logs can be joined; else a new one.
-fn request_id(state: &AppState, headers: &HeaderMap) -> String {
+fn request_id(state: &AppState, headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     if let Some(given) = given
         && (1..=64).contains(&given.len())
         && given.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     {
-        return given.to_owned();
+        return given.into();
     }
     let mut random = [0; 12];
     // An id that is not unique is better than no answer.
     state.service.random.fill(&mut random).unwrap_or_default();
-    twilio::hex(&random)
+    twilio::hex(&random).into()
 }
 
 /// The method's name, if it is one; anybody can make up others.

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use axum::{
-    Extension, Json,
+    Json,
     body::to_bytes,
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use protocol::{
@@ -119,11 +119,27 @@ impl IntoResponse for RouteError {
     )
 )]
 pub async fn post(
-    State(state): State<AppState>,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    state: &AppState,
+    ClientAddress(client): ClientAddress,
     request: Request,
 ) -> Result<Result<Response, RouteError>, GuardError> {
-    state.guarded(exchange(&state, client, request)).await
+    state.guarded(exchange(state, client, request)).await
+}
+
+/// What a request for this path is answered, whatever its method is.
+pub async fn answer(state: &AppState, client: ClientAddress, request: Request) -> Response {
+    if let Err(error) = origin::check(&state.service.config, request.headers()) {
+        return error.into_response();
+    }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = match *request.method() {
+        Method::OPTIONS => return origin::preflight(origin),
+        Method::POST => post(state, client, request).await.into_response(),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, HeaderValue::from_static("POST"))])
+            .into_response(),
+    };
+    origin::may_read(response.headers_mut(), origin);
+    response
 }
 
 async fn exchange(state: &AppState, client: IpAddr, request: Request) -> Result<Response, RouteError> {
