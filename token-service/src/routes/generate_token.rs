@@ -29,11 +29,21 @@ use crate::{
 /// What the older extension sends.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 pub struct LegacyRequest {
+    /// The Flex token.
     #[serde(rename = "Token")]
     #[schema(value_type = Option<String>)]
-    token: Option<Secret>,
+    pub token: Option<Secret>,
+    /// Compared, never used.
     #[serde(rename = "VoiceClientPrefix")]
-    voice_client_prefix: Option<String>,
+    pub voice_client_prefix: Option<String>,
+}
+
+impl LegacyRequest {
+    /// The Flex token, if it can be one.
+    #[must_use]
+    pub fn flex_token(&self) -> Option<&Secret> {
+        self.token.as_ref().filter(|token| super::is_plausible(token.expose()))
+    }
 }
 
 /// What the older extension expects.
@@ -168,19 +178,18 @@ async fn exchange(
     request: Request,
 ) -> Result<Json<LegacyResponse>, RouteError> {
     let asked = tokio::time::timeout(BODY_TIMEOUT, read(request)).await.unwrap_or_default();
-    let token = asked.token.filter(|token| super::is_plausible(token.expose()));
-    let token = token.ok_or(RouteError::MissingToken)?;
+    let token = asked.flex_token().ok_or(RouteError::MissingToken)?;
     // The route is only there when there is such an account.
     let account = state.service.legacy_account().ok_or(RouteError::WrongPrefix)?;
     if asked.voice_client_prefix.as_deref() != Some(account.config.policy.identity_prefix.as_str()) {
         return Err(RouteError::WrongPrefix);
     }
-    let minted = state.service.exchange(account, client, &token).await?.minted;
+    let minted = state.service.exchange(account, client, token).await?.minted;
     Ok(Json(LegacyResponse { identity: minted.identity, token: minted.token }))
 }
 
 /// Query of a GET, JSON or form of a POST. What cannot be read counts as not said.
-async fn read(request: Request) -> LegacyRequest {
+pub async fn read(request: Request) -> LegacyRequest {
     let is_json = request.method() == Method::POST
         && request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
             |text| text.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")),
