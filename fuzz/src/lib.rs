@@ -7,16 +7,19 @@
 
 pub mod extension;
 pub mod messages;
+pub mod requests;
 pub mod tokens;
 
 /// A function that takes any bytes.
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their seeds' directories below `corpus/`.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("content_machine", extension::content_machine),
     ("worker_machine", extension::worker_machine),
     ("protocol_messages", messages::protocol_messages),
+    ("voice_token", requests::voice_token),
+    ("generate_token", requests::generate_token),
     ("access_token", tokens::access_token),
     ("request_signature", tokens::request_signature),
     ("iam_answer", tokens::iam_answer),

@@ -65,7 +65,7 @@ pub fn iam_answer(bytes: &[u8]) {
     let (head, body) = bytes.split_at(bytes.iter().position(|b| *b == b'\n').unwrap_or(bytes.len()));
     let status = std::str::from_utf8(head).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(200);
     let body = body.get(1..).unwrap_or_default();
-    let Ok(code) = reqwest::StatusCode::from_u16(status) else { return };
+    let Ok(code) = http::StatusCode::from_u16(status) else { return };
     match flex_token::read_answer(code, body, &Secret::new(CANARY)) {
         Ok(user) => {
             let said: Value = serde_json::from_slice(body).unwrap_or_default();

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A Flex token, a Voice token or a connectToken: whoever holds the text can act as the agent.
 ///
 /// `Debug` and `Display` show only the length. The text is reached by [`Secret::expose`], so every use can be found.
 /// Serialising writes the text: a secret travels between our own processes and to `chrome.storage.session`, which is
-/// memory.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// memory. Where a secret lay, zeros lie once it is dropped; what was made of it (a request, a body) is its maker's business.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -54,5 +55,14 @@ mod tests {
         let secret = Secret::new("eyJhbGciOi");
         assert_eq!(format!("{secret:?} {secret}"), "[secret, 10 bytes] [secret, 10 bytes]");
         assert_eq!(secret.expose(), "eyJhbGciOi");
+    }
+
+    #[test]
+    fn a_secret_is_wiped_when_it_is_dropped() {
+        fn wiped_on_drop<T: ZeroizeOnDrop>(_: &T) {}
+        let mut secret = Secret::new("eyJhbGciOi");
+        wiped_on_drop(&secret);
+        secret.zeroize();
+        assert!(secret.is_empty());
     }
 }

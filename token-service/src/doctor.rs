@@ -7,7 +7,9 @@ use std::{fmt, path::Path, time::Duration};
 use protocol::{Secret, Timestamp};
 use reqwest::header;
 use serde_json::Value;
-use twilio::flex_token::{Credentials, FlexTokenError, Validator, http_client};
+use twilio::flex_token::{
+    CONNECT_TIMEOUT, Credentials, FlexTokenError, TOTAL_TIMEOUT, Validator, http_client, is_on_this_machine,
+};
 
 use crate::{
     Config,
@@ -115,7 +117,7 @@ async fn credentials_are_taken(account: &AccountConfig, name: &str, credentials:
     let base_url = &account.iam_base_url;
     let validator = http_client(base_url)
         .ok()
-        .and_then(|http| Validator::new(http, base_url, &account.policy.account_sid, credentials).ok());
+        .and_then(|http| Validator::new(http, base_url, &account.policy.account_sid, &credentials).ok());
     let Some(validator) = validator else {
         return to_do("the system's trusted certificates cannot be read: install ca-certificates");
     };
@@ -138,7 +140,7 @@ async fn credentials_are_taken(account: &AccountConfig, name: &str, credentials:
 /// Compares our clock with the `Date` of an answer of Twilio's, which has whole seconds.
 async fn clock_is_right(account: &AccountConfig, clock: &dyn Clock) -> Line {
     let base_url = &account.iam_base_url;
-    let asked = async { http_client(base_url).ok()?.get(base_url).send().await.ok() };
+    let asked = async { client(base_url).ok()?.get(base_url).send().await.ok() };
     let date = asked.await.and_then(|response| {
         let date = response.headers().get(header::DATE)?.to_str().ok()?;
         let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
@@ -204,6 +206,15 @@ async fn offline_activity(config: &Config, account: &AccountConfig) -> Line {
     }
 }
 
+/// For what is no question about a Flex token: with the same time limits, and no redirects either.
+fn client(base_url: &str) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none());
+    if is_on_this_machine(base_url) { builder.no_proxy() } else { builder }.build()
+}
+
 async fn get(base_url: &str, url: &str, credentials: &Credentials) -> Result<Value, String> {
     let said = |error: reqwest::Error| {
         let why = if error.is_timeout() {
@@ -215,8 +226,8 @@ async fn get(base_url: &str, url: &str, credentials: &Credentials) -> Result<Val
         };
         why.to_owned()
     };
-    let http = http_client(base_url).map_err(said)?;
-    let mut response = credentials.apply(http.get(url)).send().await.map_err(said)?;
+    let request = client(base_url).map_err(said)?.get(url).header(header::AUTHORIZATION, credentials.basic());
+    let mut response = request.send().await.map_err(said)?;
     if !response.status().is_success() {
         return Err(format!("HTTP {}", response.status().as_u16()));
     }
@@ -275,7 +286,7 @@ async fn public_url(config: &Config) -> Line {
         return (Verdict::Note, "not set (public_url): what the extension reaches is not checked".into());
     };
     let document = format!("{}/openapi.json", url.trim_end_matches('/'));
-    let asked = async { http_client(url)?.get(&document).send().await?.error_for_status()?.text().await };
+    let asked = async { client(url)?.get(&document).send().await?.error_for_status()?.text().await };
     match asked.await {
         Ok(text) if text.contains("/v1/voice/token") => ok(format!("{url} leads to a token service")),
         Ok(_) => to_do(format!("{url} leads to something else: check proxy and path")),

@@ -8,6 +8,7 @@
 //! | [`service`] | the one thing the service does: exchange a Flex token for a Voice token |
 //! | [`mint`] | who may have which token, for how long: pure decisions, no I/O |
 //! | [`validation`] | asks Twilio, bounded in time and number |
+//! | [`remembered`] | Twilio's answers, for a short while: pure |
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
 //! | [`limits`] | how often somebody may fail, or be served |
 //! | [`routes`] | one file for each route, with its own errors |
@@ -27,6 +28,7 @@ pub mod log;
 pub mod metrics;
 pub mod mint;
 pub mod outside;
+pub mod remembered;
 pub mod routes;
 pub mod serve;
 pub mod service;

@@ -12,12 +12,17 @@ use token_service::{
     config::{Action, Args},
     doctor::{self, Verdict},
     limits::shared,
-    log,
+    log::{self, Lines},
     outside::SystemClock,
     serve,
     tls::Certificate,
 };
 use tracing_subscriber::EnvFilter;
+
+/// What a request allocates, it frees again within a tenth of a millisecond: with mimalloc that costs half as much as with
+/// glibc's allocator, and a fraction of musl's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run() {
@@ -45,15 +50,26 @@ fn run() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// One thread is enough: ten thousand agents ask about six times a second, and an answer costs 70 µs.
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+/// One thread is enough: ten thousand agents ask about six times a second, and an answer costs less than 0.1 ms.
+fn runtime() -> tokio::runtime::Builder {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all();
+    runtime
 }
 
 fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::builder().parse(&config.log)?;
-    tracing::subscriber::set_global_default(log::subscriber(filter, io::stderr))?;
-    runtime()?.block_on(serve::run(config))?;
+    let lines = Lines::default();
+    let writer = lines.clone();
+    tracing::subscriber::set_global_default(log::subscriber(filter, move || writer.clone()))?;
+    let (asleep, awake) = (lines.clone(), lines.clone());
+    let runtime = runtime()
+        .on_thread_park(move || asleep.write_out())
+        .on_thread_unpark(move || awake.gather())
+        .build()?;
+    let served = runtime.block_on(serve::run(config));
+    lines.write_out();
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -69,7 +85,7 @@ fn check(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 fn ask_doctor(config: &Config) -> anyhow::Result<ExitCode> {
-    let findings = runtime()?.block_on(doctor::examine(config, &SystemClock::start()));
+    let findings = runtime().build()?.block_on(doctor::examine(config, &SystemClock::start()));
     for finding in &findings {
         writeln!(io::stdout(), "{finding}")?;
     }

@@ -90,7 +90,7 @@ impl Policy {
     /// # Errors
     /// [`Refusal`].
     pub fn admit(&self, user: &FlexUser, now: Timestamp) -> Result<Admission, Refusal> {
-        if user.roles.is_disjoint(&self.allowed_roles) {
+        if !user.roles.iter().any(|role| self.allowed_roles.contains(role)) {
             return Err(Refusal::Role);
         }
         if user.worker_sid.is_none() {

@@ -1,6 +1,10 @@
 //! The clock and the source of randomness, as parameters: tests bring their own and can say what must come out.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use protocol::Timestamp;
@@ -55,9 +59,24 @@ pub trait Random: Send + Sync + 'static {
 #[error("the system gives no randomness")]
 pub struct NoRandomness;
 
-/// The kernel's cryptographic generator.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemRandomness;
+/// The kernel's cryptographic generator, asked for several names' worth at once.
+#[derive(Debug)]
+pub struct SystemRandomness(Mutex<Store>);
+
+/// Bytes that have not been given out yet; those that have are zero.
+struct Store {
+    bytes: [u8; STORE],
+    used: usize,
+}
+
+/// So many bytes are fetched at once.
+const STORE: usize = 512;
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
 
 impl SystemRandomness {
     /// Makes sure that there is randomness.
@@ -65,14 +84,27 @@ impl SystemRandomness {
     /// # Errors
     /// [`NoRandomness`].
     pub fn checked() -> Result<Self, NoRandomness> {
-        Self.fill(&mut [0; 12])?;
-        Ok(Self)
+        let randomness = Self(Mutex::new(Store { bytes: [0; STORE], used: STORE }));
+        randomness.fill(&mut [0; 12])?;
+        Ok(randomness)
     }
 }
 
 impl Random for SystemRandomness {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
-        getrandom::fill(bytes).map_err(|_unspecified| NoRandomness)
+        if bytes.len() > STORE {
+            return getrandom::fill(bytes).map_err(|_unspecified| NoRandomness);
+        }
+        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if store.used + bytes.len() > STORE {
+            getrandom::fill(&mut store.bytes).map_err(|_unspecified| NoRandomness)?;
+            store.used = 0;
+        }
+        let (from, to) = (store.used, store.used + bytes.len());
+        bytes.copy_from_slice(&store.bytes[from..to]);
+        store.bytes[from..to].fill(0);
+        store.used = to;
+        Ok(())
     }
 }
 
@@ -86,5 +118,28 @@ pub fn prewarm_tls() {
     };
     if let Err(error) = std::thread::Builder::new().name("seed".into()).spawn(seed) {
         tracing::debug!(%error, "cannot seed TLS ahead of time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_random_byte_is_given_out_twice_and_any_number_is() {
+        let randomness = SystemRandomness::checked().unwrap();
+        let mut seen = BTreeSet::new();
+        for _ in 0..1_000 {
+            let mut name = [0; 12];
+            randomness.fill(&mut name).unwrap();
+            assert!(seen.insert(name));
+        }
+        for length in [0, 1, STORE - 1, STORE, STORE + 1, 3 * STORE] {
+            let mut bytes = vec![0; length];
+            randomness.fill(&mut bytes).unwrap();
+            assert!(length < 16 || bytes.iter().any(|byte| *byte != 0), "{length}");
+        }
     }
 }

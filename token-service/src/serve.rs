@@ -1,7 +1,7 @@
 //! Listeners, readiness, and a stop that loses nobody's answer.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     convert::Infallible,
     io::Write as _,
     net::SocketAddr,
@@ -16,7 +16,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use axum::{
+    body::Body,
+    extract::ConnectInfo,
+    http::{Request, Response},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -30,10 +34,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
+use twilio::flex_token::{HttpClient, http_client, is_on_this_machine};
 
 use crate::{
     Config, Service,
-    config::AccountConfig,
     http::{self, AppState},
     outside::{Clock, SystemClock, SystemRandomness, prewarm_tls},
     routes::admin,
@@ -67,9 +71,12 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let random = Arc::new(SystemRandomness::checked()?);
-    let clients = http_clients(&config)?;
-    let client = |base_url: &str| clients.get(base_url).cloned().unwrap_or_default();
-    let service = Service::new(config, &client, clock, random)?;
+    let mut clients = BTreeMap::new();
+    let mut client = |base_url: &str| match clients.entry(is_on_this_machine(base_url)) {
+        Entry::Occupied(made) => Ok(HttpClient::clone(made.get())),
+        Entry::Vacant(place) => Ok(place.insert(http_client(base_url)?).clone()),
+    };
+    let service = Service::new(config, &mut client, clock, random)?;
     let config = &service.config;
     let certificate = config.tls.as_ref().map(Certificate::load).transpose()?;
     let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
@@ -82,19 +89,29 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let state = AppState::new(Arc::clone(&service));
     let (ready, is_ready) = watch::channel(true);
+    let front = http::front(state);
+    let public_answer = move |request| {
+        let front = front.clone();
+        async move { front.answer(request).await }
+    };
     let admin = admin::router(is_ready.clone(), Arc::clone(&service.metrics));
+    let admin_answer = move |request| {
+        let admin = admin.clone();
+        async move { admin.oneshot(request).await.unwrap_or_else(|never| match never {}) }
+    };
     let stopped = stop_signal(config.exit_with_stdin)?;
     let mut public = tokio::spawn(listen(
         public,
         tls,
-        http::router(state),
+        public_answer,
         config.max_connections,
         is_ready,
         Arc::clone(&service),
     ));
     // The operator's port answers for as long as the process lives.
     let (_never_stops, always) = watch::channel(true);
-    let private = tokio::spawn(listen(private, None, admin, ADMIN_CONNECTIONS, always, Arc::clone(&service)));
+    let private =
+        tokio::spawn(listen(private, None, admin_answer, ADMIN_CONNECTIONS, always, Arc::clone(&service)));
     let housekeeping = tokio::spawn(keep_house(Arc::clone(&service), certificate, hangups()?));
 
     announce(&serde_json::json!({ "event": "ready", "port": port, "admin_port": admin_port }))?;
@@ -113,17 +130,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     housekeeping.abort();
     tracing::info!("stopped");
     Ok(())
-}
-
-/// One client for each address at which Twilio is asked.
-fn http_clients(config: &Config) -> anyhow::Result<BTreeMap<String, reqwest::Client>> {
-    let client = |account: &AccountConfig| {
-        let base_url = account.iam_base_url.clone();
-        let client = twilio::flex_token::http_client(&base_url)
-            .context("cannot read the system's trusted certificates")?;
-        Ok((base_url, client))
-    };
-    config.accounts.iter().map(client).collect()
 }
 
 const ADMIN_CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(31);
@@ -206,7 +212,7 @@ async fn keep_house(
             _ = ticks.tick() => {}
             Some(()) = hangups.recv() => {}
         }
-        service.limits.forget_old();
+        service.forget_old();
         match certificate.as_ref().map(|certificate| certificate.reload()) {
             None | Some(Ok(false)) => {}
             Some(Ok(true)) => {
@@ -222,14 +228,17 @@ async fn keep_house(
 }
 
 /// Accepts connections while `ready`; then lets those in progress finish, for at most [`DRAIN_TIMEOUT`].
-async fn listen(
+async fn listen<A, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    router: Router,
+    answer: A,
     max_connections: NonZeroU32,
     mut ready: watch::Receiver<bool>,
     shared: Arc<Service>,
-) {
+) where
+    A: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
     let permits = usize::try_from(max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
     let permits = Arc::new(Semaphore::new(permits));
     let graceful = GracefulShutdown::new();
@@ -253,15 +262,15 @@ async fn listen(
         }
         let progress = Arc::new(Progress::new());
         let service = {
-            let (router, progress) = (router.clone(), Arc::clone(&progress));
+            let (answer, progress) = (answer.clone(), Arc::clone(&progress));
             service_fn(move |mut request: Request<Incoming>| {
                 progress.head_complete();
                 request.extensions_mut().insert(ConnectInfo(peer));
-                let (router, progress) = (router.clone(), Arc::clone(&progress));
+                let (answering, progress) = (answer(request.map(Body::new)), Arc::clone(&progress));
                 async move {
-                    let response = router.oneshot(request.map(Body::new)).await;
+                    let response = answering.await;
                     progress.answered();
-                    Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+                    Ok::<_, Infallible>(response)
                 }
             })
         };

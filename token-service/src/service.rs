@@ -7,7 +7,9 @@ use std::{
 };
 
 use protocol::{AccountSid, Secret};
-use twilio::flex_token::{Credentials, FlexTokenError, InvalidBaseUrl, Validator};
+use twilio::flex_token::{
+    Credentials, FlexTokenError, HttpClient, InvalidBaseUrl, NoCertificates, Validator,
+};
 
 use crate::{
     Config,
@@ -96,11 +98,14 @@ pub enum ExchangeError {
 }
 
 /// Why the service cannot be put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unusable {
     /// The address of Twilio.
     #[error("iam_base_url is {0}")]
     BaseUrl(#[from] InvalidBaseUrl),
+    /// TLS to Twilio.
+    #[error(transparent)]
+    Certificates(#[from] NoCertificates),
     /// The address of Redis.
     #[error(transparent)]
     Redis(#[from] InvalidRedisUrl),
@@ -123,20 +128,20 @@ impl Service {
     /// [`Unusable`] when the configured address of Twilio or of Redis is none.
     pub fn new(
         config: Config,
-        http: &dyn Fn(&str) -> reqwest::Client,
+        http: &mut dyn FnMut(&str) -> Result<HttpClient, NoCertificates>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>, Unusable> {
         let metrics = Arc::new(Metrics::default());
-        let account = |account: &AccountConfig| {
+        let mut account = |account: &AccountConfig| {
+            let base_url = &account.iam_base_url;
             let askers = account.credentials().into_iter().map(|credentials| {
-                let base_url = &account.iam_base_url;
-                Validator::new(http(base_url), base_url, &account.policy.account_sid, credentials)
+                Ok(Validator::new(http(base_url)?, base_url, &account.policy.account_sid, &credentials)?)
             });
             let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
-            let askers = askers.collect::<Result<_, _>>()?;
+            let askers = askers.collect::<Result<_, Unusable>>()?;
             let flex_tokens = FlexTokens::new(askers, config.validation_cache, clock, metrics);
-            Ok::<_, InvalidBaseUrl>(Account { config: account.clone(), flex_tokens })
+            Ok::<_, Unusable>(Account { config: account.clone(), flex_tokens })
         };
         let shared = config.redis_url.as_ref().map(Shared::new).transpose()?;
         let limits = Limits::new(
@@ -147,7 +152,7 @@ impl Service {
             Arc::clone(&metrics),
         );
         Ok(Arc::new(Self {
-            accounts: config.accounts.iter().map(account).collect::<Result<_, _>>()?,
+            accounts: config.accounts.iter().map(&mut account).collect::<Result<_, _>>()?,
             limits,
             spread: Mutex::default(),
             metrics,
@@ -238,6 +243,12 @@ impl Service {
             "token minted"
         );
         Ok(Exchanged { minted, standing })
+    }
+
+    /// Forgets what nobody can need any more. To be called every minute or so, or memory grows.
+    pub fn forget_old(&self) {
+        self.limits.forget_old();
+        self.accounts.iter().for_each(|account| account.flex_tokens.forget_old());
     }
 
     /// When a client that is sent away should come back, in seconds: not before `wait`, and spread, so that not all of

@@ -2,23 +2,25 @@
 //! seconds, not again for a short while, and not at all while Twilio does not answer.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
-use moka::future::Cache;
+use futures_util::{FutureExt as _, future::Shared as SharedFuture};
 use protocol::{Secret, Timestamp};
-use tokio::sync::Semaphore;
-use tracing::Instrument as _;
+use tokio::sync::{Semaphore, oneshot};
 use twilio::flex_token::{FlexTokenError, FlexUser, TOTAL_TIMEOUT, Unavailable, Validator};
 
 use crate::{
+    log,
     metrics::Metrics,
     outside::Clock,
+    remembered::{Key, Remembered},
     upstream::{Breaker, Closed},
 };
 
@@ -37,9 +39,6 @@ pub const MAX_CACHE: Duration = Duration::from_secs(60);
 /// How long "not valid" is remembered, when answers are.
 const REFUSAL_CACHE: Duration = Duration::from_secs(5);
 
-/// Answers remembered at once. An answer takes about 400 bytes.
-const CACHE_ENTRIES: u64 = 50_000;
-
 /// How long Twilio is left alone that says "too many requests" without saying for how long.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -55,18 +54,28 @@ struct Shared {
     permits: Semaphore,
     waiting: AtomicUsize,
     breaker: Mutex<Breaker>,
-    /// By SHA-256 of the token: no token is kept.
-    answers: Cache<[u8; 32], Known>,
+    answers: Mutex<Answers>,
     keep: Duration,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 }
 
-#[derive(Clone)]
+/// What Twilio has said, and what it is being asked. By SHA-256 of the token: no token is kept.
+struct Answers {
+    known: Remembered<Known>,
+    asked: HashMap<Key, SharedFuture<oneshot::Receiver<Reply>>>,
+}
+
 struct Known {
-    answer: Result<FlexUser, FlexTokenError>,
+    answer: Said,
     until: Timestamp,
 }
+
+/// What Twilio says.
+type Said = Result<Arc<FlexUser>, FlexTokenError>;
+
+/// What comes of a question.
+type Reply = Result<Said, Failure>;
 
 /// Why Twilio was not asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +106,7 @@ pub enum Unknown {
 #[derive(Debug)]
 pub struct Answer {
     /// Whose token it is, or why that is not known.
-    pub result: Result<FlexUser, Unknown>,
+    pub result: Result<Arc<FlexUser>, Unknown>,
     /// False when it was remembered, or when another request asked at the same time.
     pub fresh: bool,
     /// How long it will surely be of no use to ask again.
@@ -122,8 +131,8 @@ impl FlexTokens {
             permits: Semaphore::new(MAX_AT_ONCE),
             waiting: AtomicUsize::new(0),
             breaker: Mutex::default(),
-            // Whether an answer still counts is decided by `until`; the cache's own clock only frees memory.
-            answers: Cache::builder().max_capacity(CACHE_ENTRIES).time_to_live(MAX_CACHE).build(),
+            // Whether an answer still counts is decided by `until`; the generations only bound memory.
+            answers: Mutex::new(Answers { known: Remembered::new(MAX_CACHE), asked: HashMap::new() }),
             keep: keep.min(MAX_CACHE),
             clock,
             metrics,
@@ -136,70 +145,96 @@ impl FlexTokens {
         self.0.active.load(Ordering::Relaxed)
     }
 
+    /// Forgets what does not count any more. To be called every minute or so, or memory is held.
+    pub fn forget_old(&self) {
+        let now = self.0.clock.elapsed();
+        self.0.answers().known.forget_old(now);
+    }
+
     /// Asks, or remembers.
     pub async fn validate(&self, token: &Secret) -> Answer {
-        let mut key = [0; 32];
+        let mut key = Key::default();
         key.copy_from_slice(digest(&SHA256, token.expose().as_bytes()).as_ref());
-        if let Some(known) = self.0.answers.get(&key).await {
-            if self.0.clock.now() < known.until {
+        let (asked, fresh) = match self.0.remembered_or_asked(&key) {
+            Some(Ok(said)) => {
                 self.0.metrics.remembered();
-                return Answer {
-                    result: known.answer.map_err(Unknown::from),
-                    fresh: false,
-                    wait: Duration::ZERO,
-                };
+                let result = said.map_err(Unknown::from);
+                return Answer { result, fresh: false, wait: Duration::ZERO };
             }
-            self.0.answers.invalidate(&key).await;
-        }
-        // In a task of its own, so that a question that is on its way is not lost, and asked again, when the client that
-        // happened to ask it goes away or runs out of time.
-        let (shared, token) = (Arc::clone(&self.0), token.clone());
-        let asked = tokio::spawn(async move { shared.ask_once(key, &token).await }.in_current_span());
+            Some(Err(asked)) => (asked, false),
+            None => (self.ask(key, token.clone()), true),
+        };
         let no_answer = |why| Answer {
             result: Err(FlexTokenError::Unavailable(why).into()),
             fresh: true,
             wait: Duration::ZERO,
         };
         match tokio::time::timeout(TOTAL_TIMEOUT, asked).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(Ok(said))) => Answer { result: said.map_err(Unknown::from), fresh, wait: Duration::ZERO },
+            Ok(Ok(Err(failure))) => Answer { result: Err(failure.error), fresh: true, wait: failure.wait },
             // It panicked; the panic hook has said where.
-            Ok(Err(_panic)) => no_answer(Unavailable::NotUnderstood),
+            Ok(Err(_panicked)) => {
+                self.0.answers().asked.remove(&key);
+                no_answer(Unavailable::NotUnderstood)
+            }
             Err(_elapsed) => no_answer(Unavailable::Timeout),
         }
+    }
+
+    /// One question for all who ask about the same token while it is not answered. In a task of its own, so that it is not
+    /// lost, and asked again, when the client that happened to ask it goes away or runs out of time.
+    fn ask(&self, key: Key, token: Secret) -> SharedFuture<oneshot::Receiver<Reply>> {
+        let (answer, answered) = oneshot::channel();
+        let answered = answered.shared();
+        self.0.answers().asked.insert(key, answered.clone());
+        let shared = Arc::clone(&self.0);
+        let asking = async move {
+            let reply = shared.ask_in_turn(&token).await;
+            shared.remember(key, &reply);
+            // Whoever asked may be gone.
+            answer.send(reply).unwrap_or_default();
+        };
+        tokio::spawn(log::of_same_request(asking));
+        answered
     }
 }
 
 impl Shared {
-    /// One question for all who ask at the same time. Only what Twilio really said is remembered: not that it could not
-    /// be asked, nor that our own credentials are wrong.
-    async fn ask_once(&self, key: [u8; 32], token: &Secret) -> Answer {
-        let asked = self.answers.entry(key).or_try_insert_with(async {
-            let answer = self.ask_in_turn(token).await?;
-            let now = self.clock.now();
-            let plus = |keep: Duration| now.plus(u64::try_from(keep.as_millis()).unwrap_or(0));
-            match answer {
-                Ok(user) => Ok(Known { until: plus(self.keep).min(user.expires_at), answer: Ok(user) }),
-                Err(FlexTokenError::Invalid { .. }) => {
-                    Ok(Known { until: plus(self.keep.min(REFUSAL_CACHE)), answer })
-                }
-                Err(error) => Err(Failure { error: error.into(), wait: Duration::ZERO }),
-            }
-        });
-        match asked.await {
-            Ok(entry) => {
-                let fresh = entry.is_fresh();
-                Answer {
-                    result: entry.into_value().answer.map_err(Unknown::from),
-                    fresh,
-                    wait: Duration::ZERO,
-                }
-            }
-            Err(failure) => Answer { result: Err(failure.error.clone()), fresh: true, wait: failure.wait },
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What Twilio has said about the token, or the question that is on its way.
+    fn remembered_or_asked(&self, key: &Key) -> Option<Result<Said, SharedFuture<oneshot::Receiver<Reply>>>> {
+        let answers = self.answers();
+        if let Some(known) = answers.known.get(key)
+            && self.clock.now() < known.until
+        {
+            return Some(Ok(known.answer.clone()));
+        }
+        answers.asked.get(key).map(|asked| Err(asked.clone()))
+    }
+
+    /// Only what Twilio really said is remembered: not that it could not be asked, nor that our own credentials are wrong.
+    fn remember(&self, key: Key, reply: &Reply) {
+        let now = self.clock.now();
+        let plus = |keep: Duration| now.plus(u64::try_from(keep.as_millis()).unwrap_or(0));
+        let until = match reply {
+            Ok(Ok(user)) => plus(self.keep).min(user.expires_at),
+            Ok(Err(FlexTokenError::Invalid { .. })) => plus(self.keep.min(REFUSAL_CACHE)),
+            _ => now,
+        };
+        let mut answers = self.answers();
+        answers.asked.remove(&key);
+        if let Ok(answer) = reply
+            && now < until
+        {
+            answers.known.insert(key, Known { answer: answer.clone(), until }, self.clock.elapsed());
         }
     }
 
     /// Waits for a turn, if there is any hope for one, and asks.
-    async fn ask_in_turn(&self, token: &Secret) -> Result<Result<FlexUser, FlexTokenError>, Failure> {
+    async fn ask_in_turn(&self, token: &Secret) -> Reply {
         let not_asked = |why: NotAsked, wait| {
             self.metrics.not_asked();
             Failure { error: why.into(), wait }
@@ -241,7 +276,13 @@ impl Shared {
         }
         self.metrics.breaker(breaker.is_open());
         drop(breaker);
-        Ok(answer)
+        match answer {
+            // Not Twilio's word about the token.
+            Err(error @ (FlexTokenError::CredentialsRefused { .. } | FlexTokenError::Unavailable(_))) => {
+                Err(Failure { error: error.into(), wait: Duration::ZERO })
+            }
+            said => Ok(said.map(Arc::new)),
+        }
     }
 
     /// Asks with what Twilio took last, and with the other key if it does not take that any more.

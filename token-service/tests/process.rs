@@ -6,18 +6,25 @@
 mod support;
 
 use std::{
+    net::SocketAddr,
     process::Stdio,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 use serde_json::{Value, json};
 use support::{ACCOUNT, AUTH, FLEX_TOKEN, KEY, KEY_SECRET, ORIGIN, WORKER};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, Command},
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 fn command(iam: &str) -> Command {
@@ -258,7 +265,7 @@ async fn a_header_of_a_megabyte_is_refused_before_it_is_all_there_and_harms_nobo
     assert_eq!(process.ended().await.0, Some(0));
 }
 
-/// A certificate for localhost and its key in PEM, in a directory of its own.
+/// A certificate for localhost and Twilio's IAM, and its key in PEM, in a directory of its own.
 struct Pem {
     directory: std::path::PathBuf,
     trusted: reqwest::Certificate,
@@ -273,7 +280,8 @@ impl Pem {
     }
 
     fn write(directory: &std::path::Path) -> reqwest::Certificate {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let made =
+            rcgen::generate_simple_self_signed(["localhost", "iam.twilio.com"].map(String::from)).unwrap();
         std::fs::write(directory.join("chain.pem"), made.cert.pem()).unwrap();
         std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
         reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap()
@@ -289,6 +297,78 @@ impl Drop for Pem {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.directory).ok();
     }
+}
+
+/// Speaks TLS before `plain`: the first `refused` connections are closed before TLS is agreed. A client that sends CONNECT
+/// first, as to a proxy, gets its way, and what it sent is kept.
+async fn tls_before(plain: SocketAddr, pem: &Pem, refused: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let chain = CertificateDer::pem_file_iter(pem.directory.join("chain.pem")).unwrap();
+    let chain: Vec<_> = chain.map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(pem.directory.join("key.pem")).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (heads, tls) = (Arc::clone(&seen), tls);
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (heads, tls) = (Arc::clone(&heads), tls.clone());
+            tokio::spawn(async move {
+                let mut first = [0];
+                stream.peek(&mut first).await.unwrap();
+                let mut head = String::new();
+                while first == *b"C" && !head.ends_with("\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap().into());
+                }
+                if !head.is_empty() {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                }
+                heads.lock().unwrap().push(head);
+                if number < refused {
+                    return;
+                }
+                let (mut stream, mut plain) =
+                    (tls.accept(stream).await.unwrap(), TcpStream::connect(plain).await.unwrap());
+                // However it ends.
+                tokio::io::copy_bidirectional(&mut stream, &mut plain).await.ok();
+            });
+        }
+    });
+    (port, seen)
+}
+
+#[tokio::test]
+async fn a_connection_to_twilio_that_did_not_come_about_is_tried_once_more() {
+    let (twilio, pem) = (twilio(Duration::ZERO).await, Pem::new("refusing"));
+    for (refused, status) in [(0, 200), (1, 200), (2, 503)] {
+        let (port, seen) = tls_before(*twilio.address(), &pem, refused).await;
+        let mut command = command(&format!("https://localhost:{port}"));
+        command.env("SSL_CERT_FILE", pem.directory.join("chain.pem"));
+        let process = ready(command).await;
+        assert_eq!(process.ask().await.unwrap().0, status, "{refused}");
+        assert_eq!(seen.lock().unwrap().len(), (refused + 1).min(2), "{refused}");
+        process.signal("-TERM");
+        assert_eq!(process.ended().await.0, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn twilio_is_asked_through_the_proxy_that_the_environment_names() {
+    let (twilio, pem) = (twilio(Duration::ZERO).await, Pem::new("proxy"));
+    let (port, seen) = tls_before(*twilio.address(), &pem, 0).await;
+    let mut command = command("https://iam.twilio.com");
+    command
+        .env("SSL_CERT_FILE", pem.directory.join("chain.pem"))
+        .env("HTTPS_PROXY", format!("http://someone:canary-password@127.0.0.1:{port}"));
+    let process = ready(command).await;
+    assert_eq!(process.ask().await.unwrap().0, 200);
+    let head = seen.lock().unwrap().concat();
+    assert!(head.starts_with("CONNECT iam.twilio.com:443 HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_lowercase().contains("\r\nproxy-authorization: basic "), "{head}");
+    process.signal("-TERM");
+    assert_eq!(process.ended().await.0, Some(0));
 }
 
 async fn over_tls(port: u16, trusted: &reqwest::Certificate) -> Option<u16> {

@@ -69,11 +69,8 @@ async fn a_request_is_one_line_with_everything_an_operator_needs_and_nothing_els
       "message": "request",
       "method": "POST",
       "outcome": "invalid_flex_token",
+      "request.id": "abc",
       "route": "/v1/voice/token",
-      "span": {
-        "name": "request",
-        "request.id": "abc"
-      },
       "status": 401,
       "target": "token_service::http::scope",
       "timestamp": "…",

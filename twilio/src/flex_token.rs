@@ -6,20 +6,22 @@
 //! here an answer counts as "valid" only when all of it says so, and everything that is not understood is
 //! [`FlexTokenError::Unavailable`].
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use protocol::{AccountSid, Identity, Secret, Timestamp};
-use reqwest::{StatusCode, Url, header};
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
+pub use crate::http::{CONNECT_TIMEOUT, HttpClient, NoCertificates};
 use crate::{ApiKey, WorkerSid};
 
 /// Where Twilio validates tokens. Regional accounts use `https://iam.{realm}.twilio.com`.
 pub const DEFAULT_BASE_URL: &str = "https://iam.twilio.com";
-
-/// How long a connection may take to come about. Set by [`http_client`].
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the whole question may take: both attempts, and the last byte of the answer.
 pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(3);
@@ -49,9 +51,15 @@ impl Credentials {
 }
 
 impl Credentials {
-    /// Puts the credentials on a request (Basic authentication), which must go to Twilio.
-    pub fn apply(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        request.basic_auth(&self.user, Some(self.password.expose()))
+    /// For the header `Authorization` of a request (Basic authentication), which must go to Twilio.
+    #[must_use]
+    pub fn basic(&self) -> HeaderValue {
+        let both = Secret::new(format!("{}:{}", self.user, self.password.expose()));
+        let value = Secret::new(format!("Basic {}", STANDARD.encode(both.expose())));
+        // Base64 has no character that a header may not have.
+        let mut value = HeaderValue::from_str(value.expose()).unwrap_or(HeaderValue::from_static("Basic"));
+        value.set_sensitive(true);
+        value
     }
 }
 
@@ -66,8 +74,8 @@ impl fmt::Debug for Credentials {
 pub struct FlexUser {
     /// The user's own client identity, as `agent_40example_2Ecom`. `None` when absent or none that Voice allows.
     pub identity: Option<Identity>,
-    /// The user's roles, as `agent`, `supervisor`, `admin`.
-    pub roles: BTreeSet<String>,
+    /// The user's roles, as `admin`, `agent`, `supervisor`; in that order, each once.
+    pub roles: Vec<String>,
     /// The user's TaskRouter worker. `None` for a user who is none.
     pub worker_sid: Option<WorkerSid>,
     /// When the Flex token ends, by Twilio's clock.
@@ -133,19 +141,19 @@ pub enum Unavailable {
 #[error("not a valid base URL (https://host[/path]; http only to a loopback address)")]
 pub struct InvalidBaseUrl;
 
-/// An HTTP client with the timeouts that [`Validator`] counts on; redirects are not followed, since the credentials
-/// must go nowhere else. The usual proxy variables of the environment apply, but not to a loopback `base_url`, which no
-/// proxy could reach.
+/// The client that [`Validator`] counts on: redirects are not followed, since the credentials must go nowhere else. The
+/// usual proxy variables of the environment apply, but not to a loopback `base_url`, which no proxy could reach.
 ///
 /// # Errors
-/// When the system's trusted certificates cannot be read.
-pub fn http_client(base_url: &str) -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TOTAL_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none());
-    let loopback = Url::parse(base_url).is_ok_and(|url| is_loopback(&url));
-    if loopback { builder.no_proxy() } else { builder }.build()
+/// [`NoCertificates`].
+pub fn http_client(base_url: &str) -> Result<HttpClient, NoCertificates> {
+    HttpClient::new(!is_on_this_machine(base_url))
+}
+
+/// True for the URL of a loopback address.
+#[must_use]
+pub fn is_on_this_machine(base_url: &str) -> bool {
+    Url::parse(base_url).is_ok_and(|url| is_loopback(&url))
 }
 
 /// True when credentials may travel to this base URL: `https`, or `http` on this machine, and nothing else in it.
@@ -172,26 +180,42 @@ fn is_loopback(url: &Url) -> bool {
 /// Asks Twilio about Flex tokens of one account.
 #[derive(Clone, Debug)]
 pub struct Validator {
-    http: reqwest::Client,
-    endpoint: Url,
-    credentials: Credentials,
+    http: HttpClient,
+    endpoint: Uri,
+    /// Shows nothing in `Debug`.
+    authorization: HeaderValue,
+}
+
+/// `{"token":"…"}`. What needs no escapes is not searched for them byte by byte; no real token does.
+fn question(token: &str) -> Vec<u8> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    if token.bytes().fold(true, |all, byte| all & plain(byte)) {
+        format!("{{\"token\":\"{token}\"}}").into_bytes()
+    } else {
+        // A string: JSON cannot fail.
+        serde_json::to_vec(&serde_json::json!({ "token": token })).unwrap_or_default()
+    }
 }
 
 impl Validator {
-    /// For the tokens of one account. `http` should come from [`http_client`].
+    /// For the tokens of one account.
     ///
     /// # Errors
     /// [`InvalidBaseUrl`]: the credentials travel to it, so it must be `https`, or stay on this machine.
     pub fn new(
-        http: reqwest::Client,
+        http: HttpClient,
         base_url: &str,
         account_sid: &AccountSid,
-        credentials: Credentials,
+        credentials: &Credentials,
     ) -> Result<Self, InvalidBaseUrl> {
         let endpoint =
             format!("{}/v1/Accounts/{account_sid}/Tokens/validate", base_url.trim_end_matches('/'));
         let endpoint = Url::parse(&endpoint).map_err(|_cause| InvalidBaseUrl)?;
-        if is_safe(&endpoint) { Ok(Self { http, endpoint, credentials }) } else { Err(InvalidBaseUrl) }
+        if !is_safe(&endpoint) {
+            return Err(InvalidBaseUrl);
+        }
+        let endpoint = endpoint.as_str().parse().map_err(|_cause| InvalidBaseUrl)?;
+        Ok(Self { http, endpoint, authorization: credentials.basic() })
     }
 
     /// Asks. Takes at most [`TOTAL_TIMEOUT`]; tries again once if, and only if, no connection came about, since then
@@ -211,34 +235,29 @@ impl Validator {
     }
 
     async fn ask(&self, token: &Secret) -> Result<FlexUser, FlexTokenError> {
-        let unavailable = |error: reqwest::Error| {
-            FlexTokenError::Unavailable(if error.is_connect() {
-                Unavailable::Connect
-            } else if error.is_timeout() {
-                Unavailable::Timeout
+        let mut request = Request::new(Full::new(Bytes::from(question(token.expose()))));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.clone();
+        let headers = request.headers_mut();
+        headers.reserve(6);
+        headers.insert(header::AUTHORIZATION, self.authorization.clone());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let answered = self.http.request(request).await.map_err(|error| {
+            let why = if error.is_connect() { Unavailable::Connect } else { Unavailable::Transport };
+            FlexTokenError::Unavailable(why)
+        })?;
+        let (head, body) = answered.into_parts();
+        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| {
+            FlexTokenError::Unavailable(if error.is::<LengthLimitError>() {
+                Unavailable::TooLarge
             } else {
                 Unavailable::Transport
             })
-        };
-        let request = self.http.post(self.endpoint.clone());
-        let mut response = self
-            .credentials
-            .apply(request)
-            .header(header::CACHE_CONTROL, "no-cache")
-            .json(&serde_json::json!({ "token": token.expose() }))
-            .send()
-            .await
-            .map_err(unavailable)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(FlexTokenError::Unavailable(Unavailable::TooLarge));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        match read_answer(response.status(), &body, token) {
+        })?;
+        match read_answer(head.status, &body.to_bytes(), token) {
             Err(FlexTokenError::Unavailable(Unavailable::TooManyRequests { .. })) => {
-                let retry_after = response.headers().get(header::RETRY_AFTER);
+                let retry_after = head.headers.get(header::RETRY_AFTER);
                 // The other form, a date, is not worth a clock here.
                 let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
                 Err(FlexTokenError::Unavailable(Unavailable::TooManyRequests { retry_after }))
@@ -290,15 +309,13 @@ pub fn read_answer(status: StatusCode, body: &[u8], token: &Secret) -> Result<Fl
     let Some(answer) = answer.filter(|answer| answer.valid == Some(true)) else { return Err(not_understood) };
     // Without an end, a token minted from it could outlive it.
     let Some(expires_at) = answer.expiration.as_str().and_then(instant) else { return Err(not_understood) };
+    let roles = answer.roles.as_array().into_iter().flatten();
+    let mut roles: Vec<String> = roles.filter_map(|role| role.as_str().map(ToOwned::to_owned)).collect();
+    roles.sort_unstable();
+    roles.dedup();
     Ok(FlexUser {
         identity: answer.identity.as_str().and_then(|text| Identity::new(text).ok()),
-        roles: answer
-            .roles
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|role| role.as_str().map(ToOwned::to_owned))
-            .collect(),
+        roles,
         worker_sid: answer.worker_sid.as_str().and_then(|text| WorkerSid::new(text).ok()),
         expires_at,
     })
@@ -317,5 +334,20 @@ fn words(message: &Value, token: &Secret) -> String {
             text.chars().filter(|c| !c.is_control()).take(200).collect()
         }
         _ => DEFAULT.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_question_is_json_whatever_the_token_is(token in "[ -~]{0,40}|\\PC{0,40}|[A-Za-z0-9._-]{0,40}") {
+            let asked: Value = serde_json::from_slice(&question(&token)).unwrap();
+            prop_assert_eq!(asked, serde_json::json!({ "token": token }));
+        }
     }
 }

@@ -10,7 +10,15 @@
 
 pub mod access_token;
 pub mod flex_token;
+mod http;
 mod sid;
 pub mod signature;
 
 pub use sid::{ApiKey, ApiKeySid, ApplicationSid, WorkerSid};
+
+/// Bytes as hexadecimal digits, two each, in lower case.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::hmac;
 use protocol::{Secret, id::is_sid, identifier};
 
 identifier! {
@@ -24,19 +25,26 @@ identifier! {
 pub struct ApiKey {
     sid: ApiKeySid,
     secret: Secret,
+    signer: hmac::Key,
 }
 
 impl ApiKey {
     /// Puts the two together.
     #[must_use]
-    pub const fn new(sid: ApiKeySid, secret: Secret) -> Self {
-        Self { sid, secret }
+    pub fn new(sid: ApiKeySid, secret: Secret) -> Self {
+        let signer = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        Self { sid, secret, signer }
     }
 
     /// The key's public half.
     #[must_use]
     pub const fn sid(&self) -> &ApiKeySid {
         &self.sid
+    }
+
+    /// What signs with the secret half.
+    pub(crate) const fn signer(&self) -> &hmac::Key {
+        &self.signer
     }
 
     /// The key's secret half.

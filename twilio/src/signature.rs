@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::{constant_time, digest, hmac};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use protocol::Secret;
-use reqwest::Url;
+use url::Url;
 
 /// Why a request is not taken for Twilio's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -173,7 +173,7 @@ async fn an_answer_of_the_validation_endpoint_means_what_the_vectors_say() {
         Mock::given(any()).respond_with(answer).mount(&server).await;
         let credentials = Credentials::auth_token(&account, Secret::new("x"));
         let http = http_client(&server.uri()).unwrap();
-        let validator = Validator::new(http, &server.uri(), &account, credentials).unwrap();
+        let validator = Validator::new(http, &server.uri(), &account, &credentials).unwrap();
         let meant = match validator.validate(&Secret::new("token")).await {
             Ok(user) => json!({
                 "identity": user.identity, "roles": user.roles, "worker_sid": user.worker_sid,

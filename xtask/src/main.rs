@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to a person")]
 #![expect(clippy::disallowed_methods, reason = "times its steps and waits for processes; ships to nobody")]
 
+mod api_test;
 mod bars;
 mod bench;
 mod bench_token;

@@ -1,13 +1,13 @@
 //! `cargo xtask test`: format, lints, native tests, and the end-to-end tests in Chromium.
 
-use std::{fmt, fs, ops::AddAssign, path::Path, process::ExitCode, time::Instant};
+use std::{env, fmt, fs, ops::AddAssign, path::Path, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::{
-    bars, build,
+    api_test, bars, build,
     checklist::{Checklist, Outcomes},
     flex_ui::FlexUi,
     playwright,
@@ -88,7 +88,9 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
             step("lints, native", || run.cargo("clippy", &with_denials(&["--workspace", "--all-targets"])))?;
         total += step("lints, wasm32", || run.lint_for_browser())?;
         total += step("dependencies", || run.dependencies())?;
+        total += step("advisories", || run.advisories())?;
         total += step("native tests", || run.native_tests())?;
+        total += step("token service's API document", || run.api_document())?;
     }
     if options.only != Some(Half::Native) {
         total += step("end-to-end tests", || run.end_to_end())?;
@@ -145,13 +147,47 @@ impl Run<'_> {
         self.cargo("clippy-wasm32", &with_denials(&what))
     }
 
-    /// What the dependencies are, by `deny.toml`. Advisories are not among it: their database is not on crates.io.
+    /// What the dependencies are, by `deny.toml`.
     fn dependencies(&self) -> Result<Counts> {
         let path = setup::with_cargo_deny(self.project)?;
         let mut deny = command("cargo", &self.project.root);
         deny.args(["deny", "--locked", "check", "bans", "licenses", "sources"]).env("PATH", path);
         run_quietly(&mut deny, &self.project.log("cargo-deny"))?;
         Ok(Counts::default())
+    }
+
+    /// Known faults of the dependencies, where their database can be had: it is not on crates.io, but on GitHub.
+    /// `HOLDFAST_ADVISORY_DB` names another address, or the directory of a copy.
+    fn advisories(&self) -> Result<Counts> {
+        let path = setup::with_cargo_deny(self.project)?;
+        let mut config = fs::read_to_string(self.project.root.join("deny.toml")).context("deny.toml")?;
+        if let Some(database) = env::var_os("HOLDFAST_ADVISORY_DB") {
+            let database = database.into_string().ok().context("HOLDFAST_ADVISORY_DB")?;
+            let url = if Path::new(&database).is_dir() { format!("file://{database}") } else { database };
+            config = config.replace("[advisories]", &format!("[advisories]\ndb-urls = [{url:?}]"));
+        }
+        let file = self.project.run_dir().join("deny.toml");
+        fs::write(&file, config)?;
+        let deny = |words: &[&str]| {
+            let mut deny = command("timeout", &self.project.root);
+            deny.args(["120s", "cargo", "deny", "--locked"]).args(words).arg("--config").arg(&file);
+            deny.env("PATH", &path);
+            deny
+        };
+        if let Err(error) = run_quietly(&mut deny(&["fetch", "db"]), &self.project.log("advisory-db")) {
+            say!(
+                "test: the database of advisories cannot be had, so known faults are not looked for: {error:#}"
+            );
+            return Ok(Counts { skipped: 1, ..Counts::default() });
+        }
+        let mut check = deny(&["check", "advisories", "--disable-fetch"]);
+        run_quietly(&mut check, &self.project.log("advisories"))?;
+        Ok(Counts { passed: 1, ..Counts::default() })
+    }
+
+    fn api_document(&self) -> Result<Counts> {
+        let ran = u64::from(api_test::run(self.project)?);
+        Ok(Counts { passed: ran, skipped: 1 - ran, failed: 0 })
     }
 
     fn native_tests(&self) -> Result<Counts> {

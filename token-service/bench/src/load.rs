@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     ops::AddAssign,
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Result, bail};
@@ -20,7 +20,7 @@ const AGENTS: u64 = 1_000;
 /// As long as a Flex token is.
 const TOKEN_BYTES: usize = 900;
 /// The digits of a token that tell it from the others.
-const SERIAL_DIGITS: usize = 12;
+const SERIAL_DIGITS: usize = 16;
 
 #[derive(Args)]
 pub struct Options {
@@ -54,7 +54,8 @@ enum Dialect {
     GenerateToken,
 }
 
-/// Tokens that have been made up, in all connections.
+/// Tokens that have been made up, in all connections, and before them as many as this machine has seen microseconds: each
+/// run of this program asks with tokens that no run before it asked with, and so nobody remembers.
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 /// A request with a place in it for the token's digits and the agent's.
@@ -115,6 +116,8 @@ impl AddAssign for Counts {
 
 /// Asks for as long as it was told to.
 pub async fn run(options: Options) -> Result<Value> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    SERIAL.store(u64::try_from(since_epoch.as_micros())?, Ordering::Relaxed);
     let mut tasks = JoinSet::new();
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(options.seconds);

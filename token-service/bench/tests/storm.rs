@@ -38,7 +38,7 @@ use serde_json::{Value, json};
 use token_service::{
     Config, Service,
     config::{API_KEY_SECRET, AUTH_TOKEN, Args},
-    http::{AppState, router},
+    http::{AppState, Front, front},
     outside::{Clock, SystemRandomness},
 };
 use tokio::{
@@ -46,7 +46,6 @@ use tokio::{
     task::{LocalSet, spawn_blocking, spawn_local, yield_now},
     time::{Instant, advance, sleep, sleep_until, timeout},
 };
-use tower::ServiceExt as _;
 use twilio::flex_token;
 use worker_wasm::machine::{Event, FetchOutcome};
 
@@ -147,7 +146,7 @@ struct Outcome {
 }
 
 /// One agent's extension, from the moment when it wants a Voice token until it has one.
-async fn agent(number: u32, at: Duration, start: Instant, service: Router) -> Outcome {
+async fn agent(number: u32, at: Duration, start: Instant, service: Front) -> Outcome {
     let now = || Timestamp::from_millis(BEGIN + millis(start.elapsed()));
     sleep_until(start + at).await;
     let mut rig = Rig::configured();
@@ -160,8 +159,8 @@ async fn agent(number: u32, at: Duration, start: Instant, service: Router) -> Ou
         if let Some((attempt, request)) = rig.request.take() {
             asked += 1;
             let question = question(number, request.bearer.as_ref(), &request.body);
-            let outcome = match timeout(FETCH_TIMEOUT, service.clone().oneshot(question)).await {
-                Ok(answer) => understood(answer.unwrap()).await,
+            let outcome = match timeout(FETCH_TIMEOUT, service.answer(question)).await {
+                Ok(answer) => understood(answer).await,
                 Err(_elapsed) => FetchOutcome::TimedOut,
             };
             progress();
@@ -208,7 +207,7 @@ async fn understood(answer: Response) -> FetchOutcome {
     FetchOutcome::Answer { status, body: Secret::new(String::from_utf8(body.to_vec()).unwrap()), retry_after }
 }
 
-fn service(iam: SocketAddr, start: Instant) -> Router {
+fn service(iam: SocketAddr, start: Instant) -> Front {
     let url = format!("http://{iam}");
     let key = format!("SK{}", "2".repeat(32));
     let args = ["token-service", "--account-sid", rig::AC, "--api-key-sid", &key];
@@ -216,9 +215,9 @@ fn service(iam: SocketAddr, start: Instant) -> Router {
     let variable =
         |name: &str| [API_KEY_SECRET, AUTH_TOKEN].contains(&name).then(|| "secret".repeat(5).into());
     let config = Config::new(Args::parse_from(args), &variable).unwrap();
-    let http = |base_url: &str| flex_token::http_client(base_url).unwrap();
+    let mut http = |base_url: &str| flex_token::http_client(base_url);
     let random = Arc::new(SystemRandomness::checked().unwrap());
-    router(AppState::new(Service::new(config, &http, Arc::new(Virtual(start)), random).unwrap()))
+    front(AppState::new(Service::new(config, &mut http, Arc::new(Virtual(start)), random).unwrap()))
 }
 
 /// Lets so many agents come within a minute, when Twilio answers so many a second.
@@ -233,13 +232,13 @@ async fn storm(agents: u32, per_second: u32) {
     let stand_in = Router::new().fallback(post(validate)).with_state(Arc::clone(&iam));
     let server = tokio::spawn(axum::serve(listener, stand_in).into_future());
 
-    let router = service(address, start);
+    let front = service(address, start);
     let outcomes = Rc::new(RefCell::new(Vec::new()));
     for number in 0..agents {
         let at = Duration::from_secs(60) * number / agents;
-        let (router, outcomes) = (router.clone(), Rc::clone(&outcomes));
+        let (front, outcomes) = (front.clone(), Rc::clone(&outcomes));
         spawn_local(async move {
-            let outcome = agent(number, at, start, router).await;
+            let outcome = agent(number, at, start, front).await;
             outcomes.borrow_mut().push(outcome);
         });
     }

@@ -391,8 +391,9 @@ impl<'s> Section<'s> {
     }
 
     fn secret(&self, name: String, text: Option<String>) -> Option<Secret> {
-        let text = text.unwrap_or_default();
-        let text = text.trim_end_matches(['\r', '\n']);
+        // Wiped as the secret itself is.
+        let whole = Secret::new(text.unwrap_or_default());
+        let text = whole.expose().trim_end_matches(['\r', '\n']);
         // A SID in the place of a secret is the mistake that people make; it would sign with what everybody knows.
         let looks_like_a_sid = ["AC", "SK", "WS", "AP"].iter().any(|prefix| is_sid(text, prefix));
         if (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) && !looks_like_a_sid

@@ -25,7 +25,9 @@ impl ClientAddress {
     }
 }
 
-fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// The address of whoever asked through proxies, the nearest of which is `peer`; see [`ClientAddress::of`].
+#[must_use]
+pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted =
         |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut address = peer;

@@ -2,11 +2,7 @@
 
 use std::{num::NonZeroU32, panic::AssertUnwindSafe, time::Duration};
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use protocol::token::TokenErrorCode;
 use tokio::sync::Semaphore;
@@ -67,19 +63,21 @@ impl IntoResponse for GuardError {
     }
 }
 
-/// Middleware; see the module's documentation.
-pub async fn guard(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, GuardError> {
-    let fail = |failure| GuardError { failure, retry_after: state.service.retry_after(Duration::ZERO) };
-    let _permit = state.guard.in_flight.try_acquire().map_err(|_none_left| fail(Failure::Busy))?;
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(TOTAL_TIMEOUT, answer).await {
-        Ok(Ok(response)) => Ok(response),
-        // Whatever panicked might do so again: nothing of it is asked for how long to wait.
-        Ok(Err(_panic)) => Err(GuardError { failure: Failure::Panicked, retry_after: AFTER_PANIC_SECONDS }),
-        Err(_elapsed) => Err(fail(Failure::TooSlow)),
+impl AppState {
+    /// The answer of a route, within bounds; see the module's documentation.
+    ///
+    /// # Errors
+    /// [`GuardError`].
+    pub async fn guarded<A: Future>(&self, answer: A) -> Result<A::Output, GuardError> {
+        let fail = |failure| GuardError { failure, retry_after: self.service.retry_after(Duration::ZERO) };
+        let _permit = self.guard.in_flight.try_acquire().map_err(|_none_left| fail(Failure::Busy))?;
+        match tokio::time::timeout(TOTAL_TIMEOUT, AssertUnwindSafe(answer).catch_unwind()).await {
+            Ok(Ok(answer)) => Ok(answer),
+            // Whatever panicked might do so again: nothing of it is asked for how long to wait.
+            Ok(Err(_panic)) => {
+                Err(GuardError { failure: Failure::Panicked, retry_after: AFTER_PANIC_SECONDS })
+            }
+            Err(_elapsed) => Err(fail(Failure::TooSlow)),
+        }
     }
 }

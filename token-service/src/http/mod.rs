@@ -1,7 +1,8 @@
 //! What all routes have in common.
 //!
 //! From the outside in: [`scope`] (request id, log line, counters, security headers, the shape of errors), [`origin`]
-//! and CORS (only `/v1`), [`guard`] (requests at once, total time, panics), the route. [`openapi`] describes it all.
+//! and CORS (only `/v1`), the route, and around what it has to do [`guard`] (requests at once, total time, panics).
+//! [`openapi`] describes it all.
 
 pub mod client;
 pub mod guard;
@@ -16,13 +17,14 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::from_fn_with_state,
-    routing::{get, post},
+    routing::get,
 };
 use tower_http::{
-    cors::{AllowOrigin, Any, CorsLayer},
+    cors::{Any, CorsLayer},
     set_header::SetResponseHeaderLayer,
 };
+
+pub use scope::Front;
 
 use crate::{Service, routes};
 
@@ -39,9 +41,6 @@ pub const DOCS_PATH: &str = "/docs";
 
 /// Where the extension's update manifest and packages are.
 pub const EXTENSION_PATH: &str = "/extension/{file}";
-
-/// All routes, as logs and metrics name them.
-pub const ROUTES: [&str; 5] = [VOICE_TOKEN_PATH, LEGACY_PATH, OPENAPI_PATH, DOCS_PATH, EXTENSION_PATH];
 
 /// `RateLimit` and `RateLimit-Policy` of the IETF's draft "RateLimit header fields for HTTP", version 10.
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -60,9 +59,6 @@ const DEPRECATED_SINCE: &str = "@1793491200";
 /// RFC 5829: what to use instead.
 const SUCCESSOR: &str = "</v1/voice/token>; rel=\"successor-version\"";
 
-/// How long a browser may remember that it may ask. Chrome caps it at two hours.
-const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_secs(7200);
-
 /// What handlers and middleware share.
 #[derive(Clone)]
 pub struct AppState {
@@ -80,28 +76,10 @@ impl AppState {
     }
 }
 
-/// The public routes. Requests must carry [`axum::extract::ConnectInfo`] with the peer's address.
-pub fn router(state: AppState) -> Router {
-    let config = &state.service.config;
-    let [retry_after, request_id] = [header::RETRY_AFTER, scope::X_REQUEST_ID];
-    let origins = config.allowed_origins().filter_map(|origin| origin.parse().ok());
-    let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, request_id.clone()])
-        .expose_headers([retry_after, request_id, RATE_LIMIT, RATE_LIMIT_POLICY])
-        .vary([header::ORIGIN])
-        .max_age(PREFLIGHT_MAX_AGE);
-    let guard = from_fn_with_state(state.clone(), guard::guard);
-    let mut router = Router::new().route(
-        VOICE_TOKEN_PATH,
-        // From the outside in.
-        post(routes::voice_token::post).layer::<_, Infallible>((
-            from_fn_with_state(state.clone(), origin::check),
-            cors,
-            guard.clone(),
-        )),
-    );
+/// What the public port answers.
+#[must_use]
+pub fn front(state: AppState) -> Front {
+    let mut router = Router::new();
     if state.service.legacy_account().is_some() {
         // The older extension asks from whatever id it has been installed under. No cookie is involved: whoever asks
         // must bring a Flex token.
@@ -115,16 +93,16 @@ pub fn router(state: AppState) -> Router {
             SetResponseHeaderLayer::overriding(DEPRECATION, HeaderValue::from_static(DEPRECATED_SINCE)),
             SetResponseHeaderLayer::overriding(header::LINK, HeaderValue::from_static(SUCCESSOR)),
         );
-        router = router.route(LEGACY_PATH, legacy.layer::<_, Infallible>((headers, cors, guard)));
+        let limit = DefaultBodyLimit::max(MAX_BODY_BYTES);
+        router = router.route(LEGACY_PATH, legacy.layer::<_, Infallible>((headers, cors, limit)));
     }
-    if config.extension_dir.is_some() {
+    if state.service.config.extension_dir.is_some() {
         router = router.route(EXTENSION_PATH, get(routes::extension::file));
     }
-    router
+    let router = router
         .route(OPENAPI_PATH, get(routes::docs::openapi))
         .route(DOCS_PATH, get(routes::docs::page))
         .fallback(|| async { StatusCode::NOT_FOUND })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(state.clone(), scope::scope))
-        .with_state(state)
+        .with_state(state.clone());
+    Front::new(state, router)
 }

@@ -28,6 +28,7 @@ use crate::{Service, routes};
         routes::docs::openapi,
         routes::docs::page
     ),
+    components(schemas(routes::generate_token::LegacyResponse)),
     modifiers(&Bearer)
 )]
 struct Document;

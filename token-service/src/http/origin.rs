@@ -4,14 +4,12 @@
 //! browser, who can write any header: what protects the tokens is that a valid Flex token must be brought.
 
 use axum::{
-    extract::{Request, State},
     http::{HeaderMap, HeaderValue, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use protocol::token::TokenErrorCode;
 
-use super::{AppState, problem::Problem};
+use super::problem::Problem;
 use crate::Config;
 
 /// Why the origin is not served.
@@ -39,23 +37,52 @@ impl IntoResponse for OriginError {
     }
 }
 
-/// Middleware: answers 403 to origins that are not configured, also when they only ask whether they may (preflight).
-pub async fn check(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, OriginError> {
-    decide(&state.service.config, request.headers())?;
-    Ok(next.run(request).await)
-}
-
 /// The one origin of a request that [`check`] has let through.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::ORIGIN)?.to_str().ok()
 }
 
-fn decide(config: &Config, headers: &HeaderMap) -> Result<(), OriginError> {
+/// How long a browser may remember that it may ask, in seconds. Chrome caps it at two hours.
+const PREFLIGHT_MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// What scripts of an allowed origin may read of an answer, beside its body.
+const EXPOSED: HeaderValue = HeaderValue::from_static("retry-after,x-request-id,ratelimit,ratelimit-policy");
+
+/// Answers a browser that asks whether scripts of `origin`, which [`check`] has let through, may ask.
+#[must_use]
+pub fn preflight(origin: Option<HeaderValue>) -> Response {
+    let allowed = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST")),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("authorization,content-type,x-request-id"),
+        ),
+        (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE),
+    ];
+    let mut response = allowed.into_response();
+    name(response.headers_mut(), origin);
+    response
+}
+
+/// Lets scripts of `origin`, which [`check`] has let through, read the answer.
+pub fn may_read(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    name(headers, origin);
+}
+
+fn name(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+}
+
+/// Lets only the configured origins ask, also when they only ask whether they may (preflight).
+///
+/// # Errors
+/// [`OriginError`].
+pub fn check(config: &Config, headers: &HeaderMap) -> Result<(), OriginError> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (Some(_), Some(_)) => Err(OriginError::Several),

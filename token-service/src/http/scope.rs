@@ -3,21 +3,22 @@
 //! What is logged is a list of what is known to be harmless: method, route (never the path or query, where the older
 //! extension carries its token), status, code, cause, time, client address. Headers and bodies are never logged.
 
-use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
-    middleware::Next,
+    Router,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header, header::Entry},
     response::{IntoResponse as _, Response},
 };
-use tracing::Instrument as _;
+use tower::ServiceExt as _;
 
 use super::{
-    AppState, LEGACY_PATH, ROUTES,
+    AppState, DOCS_PATH, EXTENSION_PATH, LEGACY_PATH, OPENAPI_PATH, VOICE_TOKEN_PATH,
     client::ClientAddress,
     problem::{self, Problem},
 };
+use crate::{log, routes::voice_token};
 
 /// Names the request, in the answer, the error body and the log.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,50 +33,85 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-/// Middleware; see the module's documentation.
-pub async fn scope(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let id = request_id(&state, request.headers());
-    let client = ClientAddress::of(&request, &state.service.config.trusted_proxies);
-    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let route = ROUTES.into_iter().find(|route| Some(*route) == matched).unwrap_or("none");
-    let method = known(request.method());
-    for (name, value) in request.headers_mut() {
-        // So that no Debug of the headers, ours or a library's, ever shows it.
-        value.set_sensitive(*name == header::AUTHORIZATION);
+/// What the public port answers. A function around the router rather than layers of it: each layer costs every request
+/// several allocations.
+#[derive(Clone)]
+pub struct Front {
+    state: AppState,
+    routes: Router,
+}
+
+impl Front {
+    /// Around these routes.
+    #[must_use]
+    pub const fn new(state: AppState, routes: Router) -> Self {
+        Self { state, routes }
     }
-    request.extensions_mut().insert(client);
 
-    let _running = state.service.metrics.begin();
-    let started = state.service.clock.elapsed();
-    let span = tracing::info_span!("request", request.id = id);
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let took = state.service.clock.elapsed().saturating_sub(started);
-
-    let problem = response.extensions_mut().remove::<Problem>();
-    let status = response.status();
-    let outcome = problem.as_ref().map_or(status.as_str(), |problem| problem.code.as_str());
-    state.service.metrics.answered(route, outcome, took);
-    span.in_scope(|| {
-        let (status, took_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
-        let (client, cause) = (tracing::field::display(client.0), problem.as_ref().map(|p| p.cause.as_str()));
-        if status >= 500 {
-            tracing::error!(method, route, status, outcome, cause, client, took_ms, "request failed");
-        } else {
-            tracing::info!(method, route, status, outcome, cause, client, took_ms, "request");
+    /// Answers; see the module's documentation. The request must carry [`axum::extract::ConnectInfo`] with the peer's address.
+    pub async fn answer(&self, mut request: Request) -> Response {
+        let Self { state, routes } = self;
+        let id = request_id(state, request.headers());
+        let client = ClientAddress::of(&request, &state.service.config.trusted_proxies);
+        let route = self.route(request.uri().path());
+        let method = known(request.method());
+        if let Entry::Occupied(mut values) = request.headers_mut().entry(header::AUTHORIZATION) {
+            // So that no Debug of the headers, ours or a library's, ever shows it.
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
         }
-    });
 
-    if let Some(problem) = problem {
-        response = shaped(problem, route, &id, response);
+        let _running = state.service.metrics.begin();
+        let started = state.service.clock.elapsed();
+        let mut response = log::of_request(Arc::clone(&id), async {
+            if route == VOICE_TOKEN_PATH {
+                return voice_token::answer(state, client, request).await;
+            }
+            request.extensions_mut().insert(client);
+            routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+        })
+        .await;
+        let took = state.service.clock.elapsed().saturating_sub(started);
+
+        let problem = response.extensions_mut().remove::<Problem>();
+        let status = response.status();
+        let outcome = problem.as_ref().map_or(status.as_str(), |problem| problem.code.as_str());
+        state.service.metrics.answered(route, outcome, took);
+        log::of_request_now(&id, || {
+            let (status, took_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
+            let (client, cause) =
+                (tracing::field::display(client.0), problem.as_ref().map(|p| p.cause.as_str()));
+            if status >= 500 {
+                tracing::error!(method, route, status, outcome, cause, client, took_ms, "request failed");
+            } else {
+                tracing::info!(method, route, status, outcome, cause, client, took_ms, "request");
+            }
+        });
+
+        if let Some(problem) = problem {
+            response = shaped(problem, route, &id, response);
+        }
+        let headers = response.headers_mut();
+        for (name, value) in SECURITY_HEADERS {
+            headers.entry(name).or_insert(value);
+        }
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            headers.insert(X_REQUEST_ID, value);
+        }
+        response
     }
-    let headers = response.headers_mut();
-    for (name, value) in SECURITY_HEADERS {
-        headers.entry(name).or_insert(value);
+
+    /// How logs and metrics name the route of a path.
+    fn route(&self, path: &str) -> &'static str {
+        let service = &self.state.service;
+        match path {
+            VOICE_TOKEN_PATH => VOICE_TOKEN_PATH,
+            LEGACY_PATH if service.legacy_account().is_some() => LEGACY_PATH,
+            OPENAPI_PATH => OPENAPI_PATH,
+            DOCS_PATH => DOCS_PATH,
+            _ if service.config.extension_dir.is_some() && path.starts_with("/extension/") => EXTENSION_PATH,
+            _ => "none",
+        }
     }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        headers.insert(X_REQUEST_ID, value);
-    }
-    response
 }
 
 /// The body that the route's clients understand: a problem in JSON, or a text for the older extension.
@@ -95,21 +131,18 @@ fn shaped(problem: Problem, route: &str, id: &str, response: Response) -> Respon
 }
 
 /// The client's or the proxy's own id, if it is fit to be one, so that logs can be joined; else a new one.
-fn request_id(state: &AppState, headers: &HeaderMap) -> String {
+fn request_id(state: &AppState, headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     if let Some(given) = given
         && (1..=64).contains(&given.len())
         && given.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     {
-        return given.to_owned();
+        return given.into();
     }
     let mut random = [0; 12];
     // An id that is not unique is better than no answer.
     state.service.random.fill(&mut random).unwrap_or_default();
-    random.iter().fold(String::new(), |mut id, byte| {
-        write!(id, "{byte:02x}").unwrap_or_default();
-        id
-    })
+    twilio::hex(&random).into()
 }
 
 /// The method's name, if it is one; anybody can make up others.

@@ -18,7 +18,10 @@ use twilio::flex_token::FlexTokenError;
 
 use crate::{
     http::{
-        AppState, LEGACY_PATH, MAX_TOKEN_BYTES, client::ClientAddress, guard::BODY_TIMEOUT, problem::Problem,
+        AppState, LEGACY_PATH,
+        client::ClientAddress,
+        guard::{BODY_TIMEOUT, GuardError},
+        problem::Problem,
     },
     service::ExchangeError,
 };
@@ -26,11 +29,21 @@ use crate::{
 /// What the older extension sends.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 pub struct LegacyRequest {
+    /// The Flex token.
     #[serde(rename = "Token")]
     #[schema(value_type = Option<String>)]
-    token: Option<Secret>,
+    pub token: Option<Secret>,
+    /// Compared, never used.
     #[serde(rename = "VoiceClientPrefix")]
-    voice_client_prefix: Option<String>,
+    pub voice_client_prefix: Option<String>,
+}
+
+impl LegacyRequest {
+    /// The Flex token, if it can be one.
+    #[must_use]
+    pub fn flex_token(&self) -> Option<&Secret> {
+        self.token.as_ref().filter(|token| super::is_plausible(token.expose()))
+    }
 }
 
 /// What the older extension expects.
@@ -40,6 +53,27 @@ pub struct LegacyResponse {
     identity: Identity,
     #[schema(value_type = String)]
     token: Secret,
+}
+
+/// What either of the two routes answers, for the OpenAPI document.
+#[derive(utoipa::IntoResponses)]
+#[expect(dead_code, reason = "the document is made of it")]
+enum Answers {
+    /// A Voice token
+    #[response(status = 200)]
+    Token(LegacyResponse),
+    /// The Flex token is not accepted
+    #[response(status = 403, content_type = "text/plain")]
+    NotAccepted(String),
+    /// Too many requests
+    #[response(status = 429, content_type = "text/plain")]
+    TooMany(String),
+    /// Everything else
+    #[response(status = 500, content_type = "text/plain")]
+    Failed(String),
+    /// Too much to do
+    #[response(status = 503, content_type = "text/plain")]
+    Busy(String),
 }
 
 /// What can go wrong here. The first three are answered as the Flex-token validator of the older service did.
@@ -100,7 +134,7 @@ impl IntoResponse for RouteError {
 /// What the older extension asked for, by query
 ///
 /// # Errors
-/// [`RouteError`].
+/// [`RouteError`]; [`GuardError`].
 #[utoipa::path(
     get, path = LEGACY_PATH, operation_id = "generate_token_get", tag = "deprecated",
     description = "For the time of a migration only: the Flex token stands in the URL.",
@@ -108,70 +142,54 @@ impl IntoResponse for RouteError {
         ("Token" = Option<String>, Query, description = "The Flex token"),
         ("VoiceClientPrefix" = Option<String>, Query, description = "The configured prefix"),
     ),
-    responses(
-        (status = 200, description = "A Voice token", body = LegacyResponse),
-        (status = 403, description = "The Flex token is not accepted", body = String, content_type = "text/plain"),
-        (status = 429, description = "Too many requests", body = String, content_type = "text/plain"),
-        (status = 500, description = "Everything else", body = String, content_type = "text/plain"),
-        (status = 503, description = "Too much to do", body = String, content_type = "text/plain"),
-    )
+    responses(Answers)
 )]
 pub async fn get(
-    state: State<AppState>,
+    State(state): State<AppState>,
     client: Extension<ClientAddress>,
     request: Request,
-) -> Result<Json<LegacyResponse>, RouteError> {
-    exchange(state, client, request).await
+) -> Result<Result<Json<LegacyResponse>, RouteError>, GuardError> {
+    state.guarded(exchange(&state, client, request)).await
 }
 
 /// What the older extension asked for, by form or JSON
 ///
 /// # Errors
-/// [`RouteError`].
+/// [`RouteError`]; [`GuardError`].
 #[utoipa::path(
     post, path = LEGACY_PATH, operation_id = "generate_token_post", tag = "deprecated",
     description = "For the time of a migration only.",
     request_body(content(
         (LegacyRequest = "application/json"), (LegacyRequest = "application/x-www-form-urlencoded")
     )),
-    responses(
-        (status = 200, description = "A Voice token", body = LegacyResponse),
-        (status = 403, description = "The Flex token is not accepted", body = String, content_type = "text/plain"),
-        (status = 429, description = "Too many requests", body = String, content_type = "text/plain"),
-        (status = 500, description = "Everything else", body = String, content_type = "text/plain"),
-        (status = 503, description = "Too much to do", body = String, content_type = "text/plain"),
-    )
+    responses(Answers)
 )]
 pub async fn post(
-    state: State<AppState>,
+    State(state): State<AppState>,
     client: Extension<ClientAddress>,
     request: Request,
-) -> Result<Json<LegacyResponse>, RouteError> {
-    exchange(state, client, request).await
+) -> Result<Result<Json<LegacyResponse>, RouteError>, GuardError> {
+    state.guarded(exchange(&state, client, request)).await
 }
 
 async fn exchange(
-    State(state): State<AppState>,
+    state: &AppState,
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     request: Request,
 ) -> Result<Json<LegacyResponse>, RouteError> {
     let asked = tokio::time::timeout(BODY_TIMEOUT, read(request)).await.unwrap_or_default();
-    let token = asked.token.filter(|token| {
-        (1..=MAX_TOKEN_BYTES).contains(&token.expose().len())
-            && token.expose().bytes().all(|b| b.is_ascii_graphic())
-    });
-    let token = token.ok_or(RouteError::MissingToken)?;
+    let token = asked.flex_token().ok_or(RouteError::MissingToken)?;
     // The route is only there when there is such an account.
     let account = state.service.legacy_account().ok_or(RouteError::WrongPrefix)?;
     if asked.voice_client_prefix.as_deref() != Some(account.config.policy.identity_prefix.as_str()) {
         return Err(RouteError::WrongPrefix);
     }
-    let minted = state.service.exchange(account, client, &token).await?.minted;
+    let minted = state.service.exchange(account, client, token).await?.minted;
     Ok(Json(LegacyResponse { identity: minted.identity, token: minted.token }))
 }
 
 /// Query of a GET, JSON or form of a POST. What cannot be read counts as not said.
-async fn read(request: Request) -> LegacyRequest {
+pub async fn read(request: Request) -> LegacyRequest {
     let is_json = request.method() == Method::POST
         && request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
             |text| text.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json")),

@@ -9,7 +9,18 @@ pub mod voice_token;
 use protocol::token::TokenErrorCode;
 use twilio::flex_token::FlexTokenError;
 
-use crate::{http::problem::Problem, mint::Refusal, service::ExchangeError};
+use crate::{
+    http::{MAX_TOKEN_BYTES, problem::Problem},
+    mint::Refusal,
+    service::ExchangeError,
+};
+
+/// Whether a Flex token can look like that.
+fn is_plausible(token: &str) -> bool {
+    // All bytes are looked at, whatever the first ones are: the compiler then takes many at once.
+    let graphic = token.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic());
+    graphic && (1..=MAX_TOKEN_BYTES).contains(&token.len())
+}
 
 /// The public code of each cause.
 const fn code(error: &ExchangeError) -> TokenErrorCode {

@@ -1,10 +1,12 @@
 //! `POST /v1/voice/token`: the contract is [`protocol::token`].
 
+use std::net::IpAddr;
+
 use axum::{
-    Extension, Json,
-    body::Bytes,
-    extract::{FromRequest as _, Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    Json,
+    body::to_bytes,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use protocol::{
@@ -13,11 +15,12 @@ use protocol::{
 };
 use twilio::access_token::DEFAULT_REGION;
 
+use super::is_plausible;
 use crate::{
     http::{
-        AppState, MAX_TOKEN_BYTES, RATE_LIMIT, RATE_LIMIT_POLICY, VOICE_TOKEN_PATH,
+        AppState, MAX_BODY_BYTES, RATE_LIMIT, RATE_LIMIT_POLICY, VOICE_TOKEN_PATH,
         client::ClientAddress,
-        guard::BODY_TIMEOUT,
+        guard::{BODY_TIMEOUT, GuardError},
         origin,
         problem::{Problem, ProblemBody},
     },
@@ -82,7 +85,7 @@ impl IntoResponse for RouteError {
 /// than one.
 ///
 /// # Errors
-/// [`RouteError`].
+/// [`RouteError`]; [`GuardError`].
 #[utoipa::path(
     post, path = VOICE_TOKEN_PATH, operation_id = "voice_token", tag = "tokens",
     description = "The identity is the configured prefix and the identity that Twilio vouches for; nothing in the \
@@ -116,14 +119,33 @@ impl IntoResponse for RouteError {
     )
 )]
 pub async fn post(
-    State(state): State<AppState>,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    state: &AppState,
+    ClientAddress(client): ClientAddress,
     request: Request,
-) -> Result<Response, RouteError> {
+) -> Result<Result<Response, RouteError>, GuardError> {
+    state.guarded(exchange(state, client, request)).await
+}
+
+/// What a request for this path is answered, whatever its method is.
+pub async fn answer(state: &AppState, client: ClientAddress, request: Request) -> Response {
+    if let Err(error) = origin::check(&state.service.config, request.headers()) {
+        return error.into_response();
+    }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = match *request.method() {
+        Method::OPTIONS => return origin::preflight(origin),
+        Method::POST => post(state, client, request).await.into_response(),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, HeaderValue::from_static("POST"))])
+            .into_response(),
+    };
+    origin::may_read(response.headers_mut(), origin);
+    response
+}
+
+async fn exchange(state: &AppState, client: IpAddr, request: Request) -> Result<Response, RouteError> {
     let (head, body) = request.into_parts();
     let flex_token = bearer(&head.headers)?;
-    let body = Bytes::from_request(Request::from_parts(head.clone(), body), &());
-    let Ok(Ok(body)) = tokio::time::timeout(BODY_TIMEOUT, body).await else {
+    let Ok(Ok(body)) = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await else {
         return Err(RouteError::MalformedBody);
     };
     let claimed = claimed(&head.headers, &body)?;
@@ -144,7 +166,12 @@ pub async fn post(
         edge: policy.edge.clone(),
         region: policy.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned()),
     };
-    Ok((rate_limit(exchanged.standing), Json(response)).into_response())
+    let mut response = Json(response).into_response();
+    let headers = response.headers_mut();
+    // With those of [`crate::http`] that follow.
+    headers.reserve(20);
+    rate_limit(headers, exchanged.standing);
+    Ok(response)
 }
 
 fn iso_8601(second: u64) -> String {
@@ -152,16 +179,16 @@ fn iso_8601(second: u64) -> String {
     instant.map(|instant| instant.to_string()).unwrap_or_default()
 }
 
-fn rate_limit(standing: Standing) -> HeaderMap {
+fn rate_limit(headers: &mut HeaderMap, standing: Standing) {
     let Standing { limit, remaining } = standing;
     let name = LimitedBy::Identity.name();
     let value = format!("\"{name}\";r={remaining};t={}", standing.reset_seconds());
     let policy = format!("\"{name}\";q={limit};w=60");
-    let headers = [(RATE_LIMIT, value), (RATE_LIMIT_POLICY, policy)];
-    headers
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)))
-        .collect()
+    for (name, value) in [(RATE_LIMIT, value), (RATE_LIMIT_POLICY, policy)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// What the body says: nothing, or a [`VoiceTokenRequest`] in JSON.
@@ -191,12 +218,14 @@ pub fn claimed(headers: &HeaderMap, body: &[u8]) -> Result<VoiceTokenRequest, Ro
 pub fn bearer(headers: &HeaderMap) -> Result<Secret, RouteError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, more) = (values.next().ok_or(RouteError::MissingToken)?, values.next());
-    let text = value.to_str().map_err(|_not_ascii| RouteError::MalformedToken)?;
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
+    let value = value.as_bytes();
+    let (scheme, token) = value.split_at(value.iter().position(|byte| *byte == b' ').unwrap_or(value.len()));
+    let token = token.trim_ascii();
+    if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
         return Err(RouteError::MissingToken);
     }
-    let token = token.trim();
-    let plausible = token.len() <= MAX_TOKEN_BYTES && token.bytes().all(|b| b.is_ascii_graphic());
-    if more.is_none() && plausible { Ok(Secret::new(token)) } else { Err(RouteError::MalformedToken) }
+    match std::str::from_utf8(token) {
+        Ok(token) if more.is_none() && is_plausible(token) => Ok(Secret::new(token)),
+        _ => Err(RouteError::MalformedToken),
+    }
 }

@@ -16,7 +16,6 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::{Body, to_bytes},
     extract::ConnectInfo,
     http::{HeaderMap, Request, StatusCode, request},
@@ -27,10 +26,9 @@ use serde_json::{Value, json};
 use token_service::{
     Config, Service,
     config::{API_KEY_SECRET, AUTH_TOKEN, Args},
-    http::{AppState, router},
+    http::{AppState, Front, front},
     outside::{Clock, NoRandomness, Random},
 };
-use tower::ServiceExt as _;
 use twilio::{ApiKey, ApiKeySid, access_token, flex_token};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -195,7 +193,7 @@ pub struct TestService {
     pub iam: MockServer,
     pub clock: Arc<MockClock>,
     pub state: AppState,
-    router: Router,
+    front: Front,
 }
 
 impl TestService {
@@ -259,10 +257,10 @@ impl TestService {
         let _log = capture_log();
         WANTED.set(wanted);
         let clock = Arc::new(MockClock(AtomicU64::new(0)));
-        let http = |base_url: &str| flex_token::http_client(base_url).unwrap();
-        let service = Service::new(config, &http, Arc::clone(&clock) as _, random).unwrap();
+        let mut http = |base_url: &str| flex_token::http_client(base_url);
+        let service = Service::new(config, &mut http, Arc::clone(&clock) as _, random).unwrap();
         let state = AppState::new(service);
-        Self { iam, clock, router: router(state.clone()), state }
+        Self { iam, clock, front: front(state.clone()), state }
     }
 
     /// From now on, Twilio answers everything so.
@@ -287,7 +285,7 @@ impl TestService {
 
     pub async fn send_from(&self, peer: [u8; 4], mut request: Request<Body>) -> Answer {
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from((peer, 4711))));
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.front.answer(request).await;
         let (head, body) = response.into_parts();
         let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         let answer = Answer { status: head.status, headers: head.headers, body };

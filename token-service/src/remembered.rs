@@ -1,0 +1,110 @@
+//! What is remembered for a short while: pure, no clock.
+//!
+//! Two generations: what is new goes into the younger one, and when that is full, or old, the elder one is forgotten as a
+//! whole and the younger one takes its place. So memory is bounded, nothing is searched for what has expired, and
+//! remembering costs one place in a table.
+
+use std::{collections::HashMap, time::Duration};
+
+/// SHA-256 of what must not be kept itself.
+pub type Key = [u8; 32];
+
+/// At most twice this many are remembered.
+pub const GENERATION: usize = 5_000;
+
+/// Values by key, each for at least the time of one generation, unless there are too many.
+#[derive(Debug)]
+pub struct Remembered<V> {
+    young: HashMap<Key, V>,
+    old: HashMap<Key, V>,
+    lasts: Duration,
+    since: Duration,
+}
+
+impl<V> Remembered<V> {
+    /// A generation lasts so long.
+    #[must_use]
+    pub fn new(lasts: Duration) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), lasts, since: Duration::ZERO }
+    }
+
+    /// What is remembered.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<&V> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    /// Remembers, from `now` on, which is time since any fixed moment.
+    pub fn insert(&mut self, key: Key, value: V, now: Duration) {
+        if self.young.len() >= GENERATION {
+            self.turn(now);
+        }
+        self.forget_old(now);
+        self.young.insert(key, value);
+    }
+
+    /// Forgets what is older than two generations. To be called every minute or so, or what nobody asks for is kept.
+    pub fn forget_old(&mut self, now: Duration) {
+        if now.saturating_sub(self.since) >= self.lasts {
+            self.turn(now);
+        }
+    }
+
+    fn turn(&mut self, now: Duration) {
+        std::mem::swap(&mut self.young, &mut self.old);
+        self.young.clear();
+        self.since = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: usize) -> Key {
+        let mut key = Key::default();
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        key
+    }
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn what_is_remembered_lasts_for_one_generation_and_no_longer_than_two() {
+        let mut remembered = Remembered::new(s(60));
+        for at in [0, 59, 61] {
+            let mut remembered = Remembered::new(s(60));
+            remembered.insert(key(1), "one", s(at));
+            remembered.forget_old(s(at + 59));
+            assert_eq!(remembered.get(&key(1)), Some(&"one"), "{at}");
+            remembered.forget_old(s(at + 60));
+            remembered.forget_old(s(at + 121));
+            assert_eq!(remembered.get(&key(1)), None, "{at}");
+        }
+        remembered.insert(key(1), "one", s(1));
+        remembered.insert(key(1), "another", s(2));
+        assert_eq!(remembered.get(&key(1)), Some(&"another"));
+    }
+
+    #[test]
+    fn a_newer_value_hides_an_older_one() {
+        let mut remembered = Remembered::new(s(60));
+        remembered.insert(key(1), "one", s(0));
+        remembered.insert(key(1), "another", s(60));
+        assert_eq!(remembered.get(&key(1)), Some(&"another"));
+    }
+
+    #[test]
+    fn however_many_there_are_only_so_many_are_kept_and_the_newest_of_them() {
+        let mut remembered = Remembered::new(s(60));
+        for number in 0..10 * GENERATION {
+            remembered.insert(key(number), number, s(0));
+            assert!(remembered.young.len() + remembered.old.len() <= 2 * GENERATION);
+            assert_eq!(remembered.get(&key(number)), Some(&number));
+            let before = number.saturating_sub(GENERATION - 1);
+            assert_eq!(remembered.get(&key(before)), Some(&before));
+        }
+    }
+}
