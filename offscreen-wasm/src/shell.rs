@@ -219,7 +219,7 @@ impl Shell {
             edges: Vec::new(),
             max_call_signaling_timeout_ms: SIGNALLING_TIMEOUT_MS,
             aggressive_ice_nomination: true,
-            token_refresh_ms: None,
+            announces_expiry: false,
             app: Some(("Holdfast".into(), env!("CARGO_PKG_VERSION").into())),
             enumerate_devices: Some(self.devices_for_the_sdk()),
             get_user_media: Some(self.microphone_for_the_sdk(id)),

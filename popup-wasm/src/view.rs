@@ -749,7 +749,6 @@ mod tests {
     use proptest::prelude::*;
     use protocol::{
         CallSid, QualitySample, QualitySummary, QualityWarning,
-        popup::ToPopup,
         state::{LogEntry, PolicyItem, Problem as StateProblem},
     };
     use serde_json::{Value, json};
@@ -1307,7 +1306,7 @@ mod tests {
                 vec![LogEntry { at: START, level: LogLevel::Error, message: format!("got \"{token}\", bad") }];
             state.policy_complaints = vec![token.clone()];
             state.counters = [(token.clone(), 1)].into();
-            let mut machine = told(state);
+            let machine = told(state);
             let text = crate::report::tests::text(&machine, &token);
             let all = format!("{:?} {text}", view(&machine, START));
             for part in token.split('.') {

@@ -111,9 +111,9 @@ pub struct DeviceOptions {
     /// (the SDK's `forceAggressiveIceNomination`): without it an answer of Twilio's media servers, which are ICE-lite,
     /// costs one more interval of checks, some 50 ms.
     pub aggressive_ice_nomination: bool,
-    /// How long before its end a token is announced as expiring, in milliseconds; the SDK's default is 10
-    /// 000.
-    pub token_refresh_ms: Option<u32>,
+    /// Announce a token's end ([`Device::on_token_will_expire`]) some seconds before it. The SDK keeps a timer for that
+    /// over the token's whole life, and with it a `Device` that was destroyed long before.
+    pub announces_expiry: bool,
     /// The application's name and version, which Twilio's Insights shows.
     pub app: Option<(String, String)>,
     /// What stands in for `navigator.mediaDevices.enumerateDevices`.
@@ -140,8 +140,8 @@ impl DeviceOptions {
         if self.max_call_signaling_timeout_ms > 0 {
             set("maxCallSignalingTimeoutMs", self.max_call_signaling_timeout_ms.into());
         }
-        if let Some(millis) = self.token_refresh_ms {
-            set("tokenRefreshMs", millis.into());
+        if !self.announces_expiry {
+            set("tokenRefreshMs", JsValue::NULL);
         }
         if let Some((name, version)) = &self.app {
             set("appName", name.into());
@@ -191,7 +191,7 @@ impl Device {
         self.raw.device_on("error", &keep(move |error| callback(SdkError::from_js(&error))));
     }
 
-    /// The token will expire within `token_refresh_ms`. May come more than once for one token.
+    /// The token will expire within seconds. May come more than once for one token.
     pub fn on_token_will_expire(&self, mut callback: impl FnMut() + 'static) {
         self.raw.device_on("tokenWillExpire", &keep(move |_| callback()));
     }

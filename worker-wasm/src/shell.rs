@@ -330,6 +330,7 @@ impl Shell {
     fn create_device(self: &Rc<Self>, id: DeviceId, token: &Secret, edges: &[Edge]) {
         let options = DeviceOptions {
             edges: edges.iter().map(ToString::to_string).collect(),
+            announces_expiry: true,
             app: Some(("Holdfast".into(), runtime::version())),
             ..DeviceOptions::default()
         };

@@ -111,7 +111,11 @@ impl Checklist {
     /// Judges each promise by the tests that ran. A half that did not run at all is left out, not failed.
     pub fn judge(&self, outcomes: &Outcomes) -> Verdict {
         let (mut text, mut missing, mut area) = (String::new(), 0_u64, "");
-        for promise in &self.promise {
+        // By area, in the order in which the areas are first named.
+        let first = |area: &str| self.promise.iter().position(|promise| promise.area == area);
+        let mut promises: Vec<&Promise> = self.promise.iter().collect();
+        promises.sort_by_key(|promise| first(&promise.area));
+        for promise in promises {
             let of = |names: &[String],
                       ran: &Option<BTreeMap<String, Outcome>>|
              -> Vec<(String, Option<Outcome>)> {

@@ -78,6 +78,27 @@ pub fn run(project: &Project) -> Result<Tools> {
     Ok(Tools { wasm, path: path_with_our_tools(project)?, chromium })
 }
 
+/// A screen, a keyboard and a sound server for the end-to-end tests that press keys and pull plugs. Where they cannot be
+/// installed those tests are skipped, and say why.
+pub fn desk(project: &Project) {
+    let packages = [
+        ("Xvfb", "xvfb"),
+        ("xdotool", "xdotool"),
+        ("pulseaudio", "pulseaudio"),
+        ("pactl", "pulseaudio-utils"),
+    ];
+    let is_here = |program: &str| succeeds(Command::new("which").arg(program));
+    let missing: Vec<&str> =
+        packages.into_iter().filter(|(program, _)| !is_here(program)).map(|(_, package)| package).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let machine = Machine { project, apt: Mutex::new(AptState::Untouched), changed: Mutex::new(false) };
+    if let Err(error) = machine.apt_install(&missing, "install Xvfb, xdotool and PulseAudio") {
+        say!("{error:#}\nsetup: going on without; the tests that need them are skipped");
+    }
+}
+
 /// `PATH` with cargo-deny, which only the tests need.
 pub fn with_cargo_deny(project: &Project) -> Result<OsString> {
     with_cargo_tool(project, "cargo-deny", CARGO_DENY)

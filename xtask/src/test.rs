@@ -231,6 +231,7 @@ impl Run<'_> {
     fn end_to_end(&self) -> Result<Counts> {
         stack::compile_servers(self.project)?;
         rollout::compile(self.project)?;
+        setup::desk(self.project);
         let publish = publish::compile(self.project)?;
         let key = PassingKey::make(self.project)?;
         let options = stack::Options {

@@ -27,7 +27,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
     ("sandbox-voice", &["protocol", "twilio"]),
     ("sandbox-flex", &["protocol", "twilio"]),
     ("sandbox", &["protocol", "sandbox-flex", "sandbox-voice", "twilio"]),
-    ("fuzz", &["content-wasm", "protocol", "twilio", "worker-wasm"]),
+    ("fuzz", &["content-wasm", "protocol", "token-service", "twilio", "worker-wasm"]),
     ("xtask", &[]),
     ("publish", &[]),
     // The program that writes policies judges their settings as the extension will.
