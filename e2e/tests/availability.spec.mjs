@@ -50,6 +50,37 @@ test('a Voice token is replaced in a call, and neither the call nor the registra
   await switchboard.hangUp(after);
 });
 
+test('a computer whose clock is an hour wrong, either way and from one moment to the next, registers and takes calls as any other', async ({ driven, probe, switchboard }) => {
+  const [worker] = driven.context.serviceWorkers();
+  const setClock = hours => worker.evaluate(ms => {
+    globalThis.__now ??= Date.now;
+    Date.now = () => globalThis.__now.call(Date) + ms;
+  }, hours * 3_600_000);
+  await setClock(1);
+  const from = performance.now();
+  const { voiceClientIdentity: identity } = await probe.register();
+  bar('clock an hour fast', 'hello to registered', performance.now() - from, 2000);
+  for (const hours of [1, -1, 0]) {
+    await setClock(hours);
+    const sid = await probe.takeCall(identity);
+    await probe.waitState('the call to be open', ({ registered, call }) => registered && call?.sid === sid && call.state === 'open');
+    await probe.send('SET_MUTE', { muted: true });
+    await probe.waitState('the microphone to be muted', ({ call }) => call?.muted);
+    await probe.send('HANGUP_CALL');
+    await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+    await probe.waitState('the call to be gone', ({ call }) => call == null);
+  }
+  // A refused token is replaced, whatever the clock says.
+  await setClock(-1);
+  const options = await driven.context.newPage();
+  await options.goto(driven.extensionUrl('options.html'));
+  const fetched = async () => (await uiState(options)).counters.tokens_fetched ?? 0;
+  const before = await fetched();
+  await switchboard.fault({ kind: 'token_expired', identity });
+  await until('another token', async () => await fetched() > before);
+  await probe.waitState('the registration with another token', state => state.registered, { timeout: 30_000 });
+});
+
 test('the gateway is asked to confirm the registration again and again, and a call is not disturbed by it', async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const sid = await probe.takeCall(identity);
