@@ -147,8 +147,8 @@ export class FlexPage {
     await this.page.locator(DIALPAD).click();
   }
 
-  async hangUp() {
-    await this.page.locator(HANG_UP).click();
+  async hangUp(options = {}) {
+    await this.page.locator(HANG_UP).click(options);
   }
 
   /** After the call: Complete, and no task is left. */

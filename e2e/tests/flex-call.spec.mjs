@@ -38,6 +38,8 @@ test('boot, accept, mute, keypad, hold, hang up, wrap up and complete, all with 
   await flex.picture('flex-ready');
   await switchboard.task();
   await flex.page.locator('.Twilio-TaskButton-Accept').first().waitFor();
+  // What was said while the voice client came up would cover the buttons of the call.
+  await expect(flex.page.getByTestId('notification-message')).toHaveCount(0);
   await flex.picture('flex-ringing');
   await flex.accept();
   const sid = await answered(switchboard);

@@ -231,6 +231,8 @@ pub enum Command {
     TakeOverActions,
     /// Show a short notification.
     Notify(Severity, String),
+    /// Take what was notified away before its time.
+    Dismiss,
     /// Show this in the header; `None`: nothing.
     ShowStatus(Option<Box<StatusLine>>),
 }
@@ -424,6 +426,10 @@ pub struct Machine {
     unavailable: bool,
     /// The reason for unavailability that the agent was told of.
     told: Option<Why>,
+    /// Something was notified since the last [`Command::Dismiss`].
+    notified: bool,
+    /// A reservation was pending when last looked.
+    rang: bool,
     shown: Option<StatusLine>,
 }
 
@@ -449,6 +455,8 @@ impl Machine {
             gone_since: None,
             unavailable: false,
             told: None,
+            notified: false,
+            rang: false,
             shown: None,
             config,
         }
@@ -504,6 +512,7 @@ impl Machine {
         } else {
             self.rest(now, &mut out);
         }
+        self.notified |= out.iter().any(|command| matches!(command, Command::Notify(..)));
         out
     }
 
@@ -868,6 +877,7 @@ impl Machine {
             None => Some(now),
             since => since,
         };
+        self.clear_view(ready && !was_ready, out);
         let on_call = self.link.is_up(now) && self.call_shown().is_some();
         let unavailable = !ready && !on_call && (voice.is_final() || self.settled(now));
         self.unavailable = unavailable;
@@ -889,6 +899,16 @@ impl Machine {
         if self.shown.as_ref() != Some(&line) {
             self.shown = Some(line.clone());
             out.push(Command::ShowStatus(Some(Box::new(line))));
+        }
+    }
+
+    /// Flex's bar of notifications covers the first task's buttons. So what was said goes when it is no longer true, and
+    /// when a call rings.
+    fn clear_view(&mut self, recovered: bool, out: &mut Vec<Command>) {
+        let rings = self.flex.reservation_pending;
+        let rang = std::mem::replace(&mut self.rang, rings);
+        if (recovered || rings && !rang) && std::mem::take(&mut self.notified) {
+            out.push(Command::Dismiss);
         }
     }
 

@@ -185,6 +185,11 @@ impl Shell {
             }
             Command::TakeOverActions => self.take_over_actions(),
             Command::Notify(severity, text) => self.notify(severity, &text),
+            Command::Dismiss => {
+                for id in [INFO, WARNING] {
+                    warn_on_error(self.flex.notifications().dismiss(id));
+                }
+            }
             Command::ShowStatus(line) => self.header.show(line.map(|line| *line)),
         }
     }
