@@ -147,6 +147,24 @@ fn nothing_unsafe_is_written_by_hand() {
 }
 
 #[test]
+fn every_test_that_the_security_page_names_is_there() {
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| S"));
+    let columns = rows.map(|row| row.trim_end_matches('|').rsplit_once('|').unwrap().1);
+    let named: Vec<&str> = columns.flat_map(|column| column.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 40, "{named:?}");
+    let rust = ["content-wasm", "popup-wasm", "protocol", "worker-wasm", "token-service", "twilio", "xtask"];
+    let mut tests = String::new();
+    for file in sources(&rust, "rs").into_iter().chain(sources(&["e2e/tests"], "mjs")) {
+        tests.push_str(&fs::read_to_string(&file).unwrap().replace("\\'", "'"));
+    }
+    for name in named {
+        let is_there = tests.contains(&format!("fn {name}(")) || tests.contains(&format!("'{name}'"));
+        assert!(is_there, "docs/security.md names a test that is not there: {name}");
+    }
+}
+
+#[test]
 fn hand_written_javascript_stays_short() {
     for file in sources(&["extension", "plugin"], "js") {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
