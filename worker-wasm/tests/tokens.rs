@@ -178,6 +178,21 @@ fn the_voice_token_is_refreshed_at_four_fifths_of_its_life_and_the_device_is_upd
 }
 
 #[test]
+fn policy_says_after_which_share_of_its_life_a_voice_token_is_replaced() {
+    let mut rig = Rig::with_policy(serde_json::json!({"refreshTokenAt": "50%"}).into());
+    rig.page_opens(PAGE);
+    rig.configure(PAGE, AC, URL, "ext_");
+    rig.flex_token(PAGE, "canary-flex-1", 8 * HOUR);
+    rig.voice_token("canary-voice-1", 3_600);
+    rig.is_registered();
+    rig.take();
+    rig.passes(1_799_000);
+    assert!(!rig.fetched());
+    rig.passes(1_000);
+    assert!(rig.fetched());
+}
+
+#[test]
 fn a_refreshed_token_is_what_the_offscreen_document_gets_next() {
     let mut rig = Rig::registered();
     rig.passes(2_880_000);

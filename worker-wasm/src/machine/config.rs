@@ -5,7 +5,7 @@
 //! another type than the schema's; everything else is judged here, value by value: what is wrong is named in
 //! [`Policy::complaints`] and counts as not set, and the rest holds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use protocol::{
     AccountSid, AudioKind, IdentityPrefix, Problem, ProblemCode, TokenUrl,
@@ -94,6 +94,8 @@ pub struct Policy {
     pub edges: Vec<Edge>,
     /// `secondCall`.
     pub second_call: SecondCall,
+    /// `refreshTokenAt`: after which share of its life a Voice token is replaced.
+    pub refresh_at: Share,
     /// `preferredMicrophone`: see [`Policy::prefers`].
     pub microphone: Option<String>,
     /// `preferredSpeaker`: see [`Policy::prefers`].
@@ -133,6 +135,7 @@ impl Policy {
             second_call: reader
                 .word("secondCall", &[("refuse", SecondCall::Refuse), ("offer", SecondCall::Offer)])
                 .unwrap_or_default(),
+            refresh_at: reader.text("refreshTokenAt", Share::new).unwrap_or_default(),
             microphone: reader.text("preferredMicrophone", device_label),
             speaker: reader.text("preferredSpeaker", device_label),
             log_level: reader
@@ -203,6 +206,41 @@ impl Policy {
             LogLevel::Warning => matches!(level, LogLevel::Warning | LogLevel::Error),
             LogLevel::Error => matches!(level, LogLevel::Error),
         }
+    }
+}
+
+/// A share of a token's life, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u8);
+
+/// Late enough to spare the token service, early enough for many tries.
+impl Default for Share {
+    fn default() -> Self {
+        Self(80)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+impl Share {
+    /// From 10% to 95%, as an administrator writes it.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn new(text: String) -> Result<Self, protocol::InvalidId> {
+        let percent = text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
+        let fits = percent.filter(|percent| (10..=95).contains(percent));
+        fits.map(Self).ok_or(protocol::InvalidId { expected: "percentage from 10% to 95%" })
+    }
+
+    /// This share of a span of time.
+    #[must_use]
+    pub const fn of_millis(self, millis: u64) -> u64 {
+        (millis / 100).saturating_mul(self.0 as u64)
     }
 }
 
@@ -568,7 +606,9 @@ mod tests {
             "identityPrefix": "ext_", "edges": ["dublin", "roaming"], "secondCall": "offer",
             "preferredMicrophone": "Jabra", "preferredSpeaker": "Jabra", "logLevel": "warning",
             "applyUpdates": "whenFlexIsClosed", "agentMayRestart": false, "agentMayChangeSettings": false,
+            "refreshTokenAt": "50 %",
         }));
+        assert_eq!(policy.refresh_at.of_millis(3_600_000), 1_800_000);
         assert_eq!(policy.second_call, SecondCall::Offer);
         assert_eq!(policy.apply_updates, ApplyUpdates::WhenFlexIsClosed);
         assert_eq!(policy.edges.iter().map(Edge::as_str).collect::<Vec<_>>(), ["dublin", "roaming"]);
@@ -578,7 +618,7 @@ mod tests {
         assert!(!policy.prefers(AudioKind::Microphone, "Built-in microphone"));
         let shown: Vec<String> =
             policy.items.iter().map(|item| format!("{}={}", item.key, item.value)).collect();
-        assert_eq!(shown.len(), 12);
+        assert_eq!(shown.len(), 13);
         assert!(shown.contains(&"edges=dublin, roaming".into()), "{shown:?}");
         assert!(shown.contains(&"agentMayRestart=false".into()), "{shown:?}");
     }
@@ -589,13 +629,13 @@ mod tests {
             "accountSids": ["<b>AC</b>", A, 7], "tokenServiceUrl": "http://tokens.acme.test/",
             "pageOrigins": "https://acme.test", "identityPrefix": " ", "edges": ["DUBLIN"], "secondCall": "acme",
             "preferredSpeaker": "x".repeat(201), "logLevel": 3, "applyUpdates": ["acme"],
-            "agentMayRestart": "no", "agentMayChangeSettings": false,
+            "agentMayRestart": "no", "agentMayChangeSettings": false, "refreshTokenAt": "5%",
         }));
         assert_eq!(wrong.accounts, [AccountSid::new(A).unwrap()]);
         assert!(!wrong.may_change_settings);
         let holds = policy(json!({"accountSids": [A], "agentMayChangeSettings": false}));
         assert_eq!(Policy { complaints: Vec::new(), ..wrong.clone() }, holds);
-        assert_eq!(wrong.complaints.len(), 10, "{:#?}", wrong.complaints);
+        assert_eq!(wrong.complaints.len(), 11, "{:#?}", wrong.complaints);
         for line in &wrong.complaints {
             assert!(!line.contains("<b>") && !line.contains("acme"), "{line}");
         }
@@ -619,7 +659,7 @@ mod tests {
             assert_eq!(read.complaints.len(), 1, "nobody reads {key}");
             assert!(property["title"].is_string() && property["description"].is_string(), "{key}");
         }
-        // The twelve of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
-        assert_eq!(properties.len(), 14);
+        // The thirteen of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
+        assert_eq!(properties.len(), 15);
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Command, Machine,
     command::TokenRequest,
-    config::Config,
+    config::{Config, Share},
     consent::Consent,
     event::{FetchOutcome, PortId},
     timers::{Timer, backoff_ms, decorrelated_ms},
@@ -20,8 +20,6 @@ use super::{
 const MIN_GAP_MS: u64 = 1_000;
 /// The shell gives up after 10 s; this is for a shell that does not come back.
 const FETCH_DEADLINE_MS: u64 = 20_000;
-/// When a Voice token is replaced, in percent of its life: late enough to spare the service, early enough for many tries.
-const REFRESH_PERCENT: u64 = 80;
 /// How wrong an agent's clock may be. A Flex token says when it expires by Twilio's clock; whether it has is the token
 /// service's judgement, and only one that is long dead by any clock is not shown to it.
 const CLOCK_SKEW_MS: u64 = 90 * 60_000;
@@ -170,7 +168,12 @@ enum Failure {
     Misconfigured(&'static str),
 }
 
-fn understand(config: &Config, outcome: &FetchOutcome, now: Timestamp) -> Result<VoiceToken, Failure> {
+fn understand(
+    config: &Config,
+    outcome: &FetchOutcome,
+    refresh_at: Share,
+    now: Timestamp,
+) -> Result<VoiceToken, Failure> {
     match outcome {
         FetchOutcome::TimedOut => Err(Failure::Unavailable {
             message: "The token service did not answer in time. Trying again.",
@@ -184,12 +187,12 @@ fn understand(config: &Config, outcome: &FetchOutcome, now: Timestamp) -> Result
             "The token service sent something that is not a token. Check its URL in the Flex plugin's \
              configuration.",
         )),
-        FetchOutcome::Answer { status: 200, body, .. } => accept(config, body, now),
+        FetchOutcome::Answer { status: 200, body, .. } => accept(config, body, refresh_at, now),
         FetchOutcome::Answer { status, body, retry_after } => Err(refusal(*status, body, *retry_after)),
     }
 }
 
-fn accept(config: &Config, body: &Secret, now: Timestamp) -> Result<VoiceToken, Failure> {
+fn accept(config: &Config, body: &Secret, refresh_at: Share, now: Timestamp) -> Result<VoiceToken, Failure> {
     const NOT_A_TOKEN: Failure =
         Failure::Misconfigured("The token service's answer is not a Voice token. Check its URL and version.");
     let (identity, token, expires_in) = if is_legacy(config) {
@@ -219,7 +222,7 @@ fn accept(config: &Config, body: &Secret, now: Timestamp) -> Result<VoiceToken, 
         identity,
         fetched_at: now,
         expires_at: life.map(|millis| now.plus(millis)),
-        refresh_at: life.map(|millis| now.plus((millis / 100).saturating_mul(REFRESH_PERCENT))),
+        refresh_at: life.map(|millis| now.plus(refresh_at.of_millis(millis))),
         refused: false,
     })
 }
@@ -333,7 +336,7 @@ impl Machine {
         };
         self.timers.disarm(Timer::FetchDeadline);
         let Some(config) = &self.durable.config else { return };
-        match understand(config, outcome, now) {
+        match understand(config, outcome, self.policy.refresh_at, now) {
             Ok(voice) => {
                 if self.durable.voice.as_ref().is_some_and(|old| old.identity != voice.identity) {
                     self.durable.confirmed = None;
