@@ -321,6 +321,7 @@ impl Machine {
             if self.durable.confirmed.is_some() {
                 self.timers.arm(Timer::RestoreGrace, now.plus(RESTORE_GRACE_MS));
             }
+            self.restore_token(now);
             self.restore_call(now);
             self.restore_waiting(now);
             self.plan_renewal(now);
@@ -402,6 +403,7 @@ impl Machine {
         let back = now.until(self.last_now);
         if back > CLOCK_TOLERANCE_MS {
             self.timers.shift_back(back);
+            self.shift_tokens_back(back);
         }
         self.last_now = now;
     }

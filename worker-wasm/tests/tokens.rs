@@ -633,3 +633,35 @@ fn a_clock_that_is_set_forward_by_an_hour_fetches_a_token_and_the_call_goes_on()
     assert!(rig.state().call.is_some());
     assert!(!rig.did(|c| matches!(c, Command::DestroyDevice { .. } | Command::CloseOffscreen)));
 }
+
+fn set_back_by_two_hours(rig: &mut Rig) {
+    rig.now = Timestamp::from_millis(rig.now.as_millis() - 2 * HOUR);
+}
+
+#[test]
+fn a_clock_that_is_set_back_delays_no_token() {
+    let mut rig = Rig::registered();
+    set_back_by_two_hours(&mut rig);
+    rig.device_says(DeviceEvent::Error { code: Some(31_205) });
+    rig.passes(1_000);
+    assert!(rig.fetched(), "refused: another one at once");
+
+    let mut rig = Rig::registered();
+    rig.passes(1_000_000);
+    set_back_by_two_hours(&mut rig);
+    rig.take();
+    rig.passes(1_879_000);
+    assert!(!rig.fetched());
+    rig.passes(2_000);
+    assert!(rig.fetched(), "refreshed after as long as ever");
+}
+
+#[test]
+fn a_token_of_unknown_age_because_the_clock_was_set_back_while_no_worker_ran_is_replaced_at_once() {
+    let mut rig = Rig::registered();
+    set_back_by_two_hours(&mut rig);
+    rig.is_killed();
+    assert_eq!(creates(&rig), 1, "it is good until another one is here");
+    rig.passes(1_000);
+    assert!(rig.fetched());
+}

@@ -397,6 +397,28 @@ impl Machine {
         }
     }
 
+    /// The clock was set back: what is waited for comes no later for it.
+    pub(super) fn shift_tokens_back(&mut self, millis: u64) {
+        let shift = |at: &mut Timestamp| {
+            *at = Timestamp::from_millis(at.as_millis().saturating_sub(millis));
+        };
+        self.tokens.last_request.iter_mut().for_each(shift);
+        if let Some(voice) = &mut self.durable.voice {
+            shift(&mut voice.fetched_at);
+            voice.expires_at.iter_mut().for_each(shift);
+            voice.refresh_at.iter_mut().for_each(shift);
+        }
+    }
+
+    /// The saved state may have a Voice token that was fetched later than now: the clock was set back while no worker ran.
+    /// How old it is nobody knows, so it is used, and replaced at once.
+    pub(super) fn restore_token(&mut self, now: Timestamp) {
+        if let Some(voice) = self.durable.voice.as_mut().filter(|voice| voice.fetched_at > now) {
+            voice.fetched_at = now;
+            voice.refresh_at = Some(now);
+        }
+    }
+
     /// The SDK says that its token is about to expire.
     pub(super) fn voice_token_expiring(&mut self, now: Timestamp) {
         if self.durable.voice.as_ref().is_some_and(|voice| now.since(voice.fetched_at) >= TOO_YOUNG_MS) {
