@@ -489,7 +489,8 @@ fn warn_on_error<T>(result: Result<T, JsValue>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the shell's one reading of the clock")]
+/// Milliseconds since the page was opened: the machine knows spans of time only, and this clock cannot be set back.
 fn now() -> Timestamp {
-    Timestamp::from_js(js_sys::Date::now()).unwrap_or_default()
+    let performance = web_sys::window().and_then(|window| window.performance());
+    performance.and_then(|clock| Timestamp::from_js(clock.now())).unwrap_or_default()
 }
