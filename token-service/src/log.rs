@@ -103,7 +103,7 @@ impl Fields<'_> {
         let write = |to: &mut Writer<'_>| {
             // Names are Rust's identifiers and dots: nothing to escape.
             to.write_str(",\"")?;
-            to.write_str(field.name().trim_start_matches("r#"))?;
+            to.write_str(field.name().strip_prefix("r#").unwrap_or(field.name()))?;
             to.write_str("\":")?;
             value(to)
         };

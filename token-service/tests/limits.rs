@@ -177,3 +177,11 @@ async fn more_requests_at_once_than_allowed_are_sent_away_and_the_others_served(
     }
     assert_eq!(service.ask().await.status, 200);
 }
+
+/// It is moved before it begins, and held for as long as Twilio takes.
+#[tokio::test]
+async fn what_is_held_for_a_request_is_small() {
+    let service = TestService::start(&[]).await;
+    let size = std::mem::size_of_val(&service.front.answer(question()));
+    assert!(size <= 8 * 1024, "{size} bytes");
+}

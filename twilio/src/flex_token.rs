@@ -285,7 +285,8 @@ struct Answer {
 /// # Errors
 /// [`FlexTokenError`].
 pub fn read_answer(status: StatusCode, body: &[u8], token: &Secret) -> Result<FlexUser, FlexTokenError> {
-    let answer = serde_json::from_slice::<Answer>(body).ok();
+    // As text: what serde_json passes over in bytes need not be any.
+    let answer = std::str::from_utf8(body).ok().and_then(|text| serde_json::from_str::<Answer>(text).ok());
     // Inferred: Twilio's validator looks at `valid` and never at the status, so a refusal may come with any 4xx.
     if let Some(answer) = &answer
         && answer.valid == Some(false)

@@ -282,6 +282,9 @@ fn check(agents: u32, at_best: Duration, took: Duration, outcomes: &[Outcome], s
         seen.most_at_once,
     );
     println!("{report}");
+    if let Some(megabytes) = most_memory() {
+        println!("service, agents and Twilio together had at most {megabytes} MB");
+    }
     assert_eq!(outcomes.len(), usize::try_from(agents).unwrap(), "everybody is served: {report}");
     assert_eq!(seen.answered.len(), outcomes.len());
     assert!(seen.answered.values().all(|times| *times == 1), "nobody is asked about twice: {report}");
@@ -289,6 +292,13 @@ fn check(agents: u32, at_best: Duration, took: Duration, outcomes: &[Outcome], s
     assert!(seen.turned_away <= 64 * took.as_secs(), "few questions are in vain: {report}");
     assert!(seen.most_at_once <= 64, "{report}");
     assert!(asked <= 30 * agents, "{report}");
+}
+
+/// The most memory that this process ever had, where Linux says it. The service alone has less.
+fn most_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
 }
 
 /// The same storm with a twentieth of the agents, and of the answers.

@@ -77,7 +77,7 @@ impl Front {
         let outcome = problem.as_ref().map_or(status.as_str(), |problem| problem.code.as_str());
         state.service.metrics.answered(route, outcome, took);
         log::of_request_now(&id, || {
-            let (status, took_ms) = (status.as_u16(), took.as_secs_f64() * 1000.0);
+            let (status, took_ms) = (status.as_u16(), took.as_micros() as f64 / 1000.0);
             let (client, cause) =
                 (tracing::field::display(client.0), problem.as_ref().map(|p| p.cause.as_str()));
             if status >= 500 {

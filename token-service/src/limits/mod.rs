@@ -182,7 +182,8 @@ impl Limits {
 
     /// Redis' answer; `None` without one, or without an answer.
     async fn ask(&self, key: &str, rate: Rate, mode: Mode) -> Option<Count> {
-        match self.shared.as_ref()?.count(key, rate, mode).await {
+        // In a box: it is large, and most have no Redis.
+        match Box::pin(self.shared.as_ref()?.count(key, rate, mode)).await {
             Ok(count) => Some(count),
             Err(error) => {
                 self.metrics.shared_limits_failed();

@@ -193,7 +193,7 @@ pub struct TestService {
     pub iam: MockServer,
     pub clock: Arc<MockClock>,
     pub state: AppState,
-    front: Front,
+    pub front: Front,
 }
 
 impl TestService {
