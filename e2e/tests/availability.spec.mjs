@@ -102,6 +102,8 @@ test('a caller who gives up is no failed call', async ({ driven, probe, switchbo
   const page = await driven.context.newPage();
   await page.goto(driven.extensionUrl('options.html'));
   const { call_sid: sid } = await switchboard.call(`client:${identity}`, '+15550133');
+  // One that ends before it has rung is nobody's.
+  await until('the call to ring', async () => (await switchboard.getCall(sid)).invite_ms != null, { every: 5 });
   await switchboard.hangUp(sid);
   await until('the call to be over', async () => (await switchboard.getCall(sid)).state === 'ended');
   // Between the gateway's end and the extension's lies the offscreen document's claim, which finds nobody.
