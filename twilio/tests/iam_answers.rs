@@ -265,7 +265,8 @@ async fn a_body_that_drips_costs_three_seconds_too() {
     .await;
     let started = Instant::now();
     assert_eq!(validator(&url).validate(&token()).await, unavailable(Unavailable::Timeout));
-    assert!(started.elapsed() < Duration::from_millis(3300));
+    // Its hundred seconds are not waited for; a busy machine may need a moment more than three.
+    assert!(started.elapsed() < Duration::from_secs(6));
 }
 
 #[tokio::test]
