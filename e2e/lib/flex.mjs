@@ -130,6 +130,8 @@ export class FlexPage {
       return {
         sinceNavigationMs: Math.round(performance.now()),
         sinceLoadMs: Math.round(performance.now() - entry.loadEventEnd),
+        // The plugin's first word: before it Flex itself boots.
+        sincePluginMs: Math.round(performance.now() - window.__seen.configureAt),
       };
     });
   }

@@ -49,6 +49,7 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
   report.reloads = reloads;
   report.recovered_ms = [];
   report.recovered_after_load_ms = [];
+  report.recovered_after_plugin_ms = [];
   let muted = false;
   let kept = 0;
   // The contract that Holdfast extends knows no mute; its extension mutes in its own popup only.
@@ -65,6 +66,7 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
     if (!stillSame) promise(false, `reload ${round}: same call ${sid}, muted ${muted}, identity ${identity}; Flex shows ${JSON.stringify(store)}`);
     report.recovered_ms.push(took.sinceNavigationMs);
     report.recovered_after_load_ms.push(took.sinceLoadMs);
+    report.recovered_after_plugin_ms.push(took.sincePluginMs);
     if (round === 1 && picture) await flex.page.screenshot({ path: picture });
     if (canMute) {
       // The controls work: Flex's own mute button changes what the extension does.
