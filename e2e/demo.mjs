@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { launch, uiState } from './lib/browser.mjs';
+import { percentile } from './lib/figures.mjs';
 import { play } from './lib/play.mjs';
 import { Switchboard, readStack } from './lib/stack.mjs';
 
@@ -47,7 +48,7 @@ async function waitForWorker() {
   say(`the worker has Chrome's word on policy ${report.worker_ready_ms} ms after Chromium's start`);
 }
 
-const median = values => [...values].sort((a, b) => a - b)[values.length >> 1] ?? null;
+const median = values => percentile(values, 0.5) ?? null;
 
 function table() {
   const row = (name, value) => console.log(`  ${name.padEnd(44)}${value}`);

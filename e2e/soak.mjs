@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { start } from './lib/cdp.mjs';
 import { uiState } from './lib/browser.mjs';
 import { answerConsentBare } from './lib/consent.mjs';
+import { percentile } from './lib/figures.mjs';
 import { DESKTOP, OBSERVE } from './lib/flex.mjs';
 import { Switchboard, readStack, sleep, until } from './lib/stack.mjs';
 
@@ -71,7 +72,7 @@ function extensionMemory(browserPid) {
   return kilobytes / 1024;
 }
 
-const median = list => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+const median = list => percentile(list, 0.5);
 
 const stack = readStack(options.stack);
 const switchboard = new Switchboard(stack);
