@@ -26,6 +26,8 @@ test('a Flex token that Flex refreshes in a call reaches the extension, and the 
   await switchboard.task();
   await flex.accept();
   await flex.waitLive();
+  // Flex shows the call at once; the heartbeat comes once a second.
+  await until('a heartbeat with the call', async () => (await flex.heartbeat()).call);
   const { call: { sid }, flexTokenExpiresAt: first } = await flex.heartbeat();
   await switchboard.mark(sid, 'refresh');
   await until('a FLEX_TOKEN with a later end', async () => (await flex.heartbeat()).flexTokenExpiresAt > first, { timeout: 60_000 });
