@@ -4,6 +4,10 @@
 //! message is judged by its type, parsed, and built anew; the last CONFIGURE is kept and said again to a restarted
 //! worker, because the replaced extension's plugin never repeats it; and DISCONNECTED, which that plugin takes for
 //! good, is said only once the extension really is gone.
+//!
+//! All scripts of a page hear what is posted in its window. A plugin that offers a `MessagePort` with its CONFIGURE is
+//! therefore spoken to over that port alone, and only what comes over it is believed from then on. The replaced
+//! plugin offers none and is answered in the window.
 
 use std::collections::VecDeque;
 
@@ -14,6 +18,9 @@ use protocol::{
 use serde::Deserialize;
 
 use crate::tree::Tree;
+
+/// The one type that may bring a port.
+const CONFIGURE: &str = "VOICE_CLIENT_EXTENSION_CONFIGURE";
 
 /// The longest message that is read, in characters of JSON. A Flex token is about 2 KiB.
 pub const MAX_BODY: usize = 8 * 1024;
@@ -98,14 +105,26 @@ impl WorkerSays {
 /// Numbers the connections of this page, so that news of an old one is not taken for news of the present one.
 pub type PortId = u32;
 
+/// How a message of the page came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Posted in the page's window, where all its scripts speak and hear.
+    Window,
+    /// The same, with a `MessagePort`.
+    WindowWithPort,
+    /// Over the port that [`Command::TakePort`] took.
+    Port,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The page posted a message.
-    Page(Reading),
-    /// The page posted a message that [`Machine::admits`] did not let in.
+    /// The page sent a message.
+    Page(Way, Reading),
+    /// The page sent too many messages of a type: [`Machine::turns_away`].
     Flooded,
-    /// Another window or origin posted a message of our namespace.
+    /// A message of our namespace that is not the plugin's: another window, another origin, or, once there is a port,
+    /// another script of the page.
     Foreign,
     /// The worker sent a message over this connection.
     Worker(PortId, WorkerSays),
@@ -154,14 +173,16 @@ pub enum Command {
     ReportDropped {
         /// Over this connection.
         port: PortId,
-        /// Messages of another window or origin.
+        /// Messages that were not the plugin's.
         foreign: u32,
         /// Messages that came too fast.
         flooded: u32,
     },
+    /// From now on hear and speak to the page over the port that this event's message brought.
+    TakePort,
     /// Hand the worker's message of this event on to the page as it came.
     Relay,
-    /// Post to the page.
+    /// Send to the page: over the port that was taken, else in its window.
     Post(ToPage),
     /// Report [`Event::PauseOver`] after that many milliseconds; replaces a pause that runs.
     Pause(u32),
@@ -188,6 +209,8 @@ pub struct Machine {
     configure: Option<Configure>,
     /// The last CONFIGURE was refused.
     rejected: bool,
+    /// The page is spoken to over a port. No way leads back: the page has a plugin that offers ports.
+    private: bool,
     /// How much of each type is still taken; the last one is for unknown types.
     buckets: [Bucket; TO_EXTENSION_TYPES.len() + 1],
     /// What was dropped and the worker does not know of.
@@ -212,6 +235,7 @@ impl Default for Machine {
         Self {
             configure: None,
             rejected: false,
+            private: false,
             buckets: [PER_TYPE; TO_EXTENSION_TYPES.len() + 1],
             foreign: 0,
             flooded: 0,
@@ -230,16 +254,21 @@ impl Default for Machine {
 }
 
 impl Machine {
-    /// True when a message of this type is to be read, which costs something; false when there are too many of them.
-    /// Messages that are not for us cost nothing.
-    pub fn admits(&mut self, message_type: Option<&str>, now: Timestamp) -> bool {
-        let index = match kind_of(message_type) {
-            Kind::Foreign | Kind::Echo => return true,
-            Kind::Known(name) => TO_EXTENSION_TYPES.iter().position(|known| *known == name),
+    /// Judges a message before it is read, because a flood must cost the page more than us: what to report in place of it,
+    /// `None` when it is to be read. Messages that are not for us cost nothing.
+    pub fn turns_away(&mut self, way: Way, message_type: Option<&str>, now: Timestamp) -> Option<Event> {
+        let known = match kind_of(message_type) {
+            Kind::Foreign | Kind::Echo => return None,
+            Kind::Known(name) => Some(name),
             Kind::Unknown => None,
         };
+        let offer = way == Way::WindowWithPort && known == Some(CONFIGURE);
+        if self.private && way != Way::Port && !offer {
+            return Some(Event::Foreign);
+        }
+        let index = known.and_then(|name| TO_EXTENSION_TYPES.iter().position(|known| *known == name));
         let bucket = self.buckets.get_mut(index.unwrap_or(TO_EXTENSION_TYPES.len()));
-        bucket.is_none_or(|bucket| bucket.take(1, now))
+        bucket.is_some_and(|bucket| !bucket.take(1, now)).then_some(Event::Flooded)
     }
 
     /// Decides.
@@ -249,15 +278,15 @@ impl Machine {
             return out;
         }
         match event {
-            Event::Page(Reading::NotForUs) => {}
+            Event::Page(_, Reading::NotForUs) => {}
             Event::Foreign => self.foreign = self.foreign.saturating_add(1),
             Event::Flooded => self.flood(now, &mut out),
-            Event::Page(Reading::Understood(message)) => self.pass_on(message, now, &mut out),
-            Event::Page(Reading::Malformed(name)) => {
+            Event::Page(way, Reading::Understood(message)) => self.pass_on(way, message, now, &mut out),
+            Event::Page(_, Reading::Malformed(name)) => {
                 let words = "The message does not have the form that the contract gives this type.";
                 self.refuse(ErrorReply::new(Some(name), ProblemCode::MalformedMessage, words), now, &mut out);
             }
-            Event::Page(Reading::Unknown) => {
+            Event::Page(_, Reading::Unknown) => {
                 let words = "The voice client does not know this type of message.";
                 self.refuse(ErrorReply::new(None, ProblemCode::UnknownType, words), now, &mut out);
             }
@@ -331,7 +360,7 @@ impl Machine {
         }
     }
 
-    fn pass_on(&mut self, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
+    fn pass_on(&mut self, way: Way, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
         self.refused = None;
         if let Some(open) = &mut self.port {
             open.reported = None;
@@ -339,6 +368,11 @@ impl Machine {
         if let ToExtension::Configure { payload } = &message {
             self.configure = Some(payload.clone());
             self.rejected = false;
+            // The newest port: a plugin offers one again when it has lost us.
+            if way == Way::WindowWithPort {
+                self.private = true;
+                out.push(Command::TakePort);
+            }
         }
         match &self.port {
             Some(open) => out.push(Command::Send(open.id, message)),
@@ -431,7 +465,7 @@ mod tests {
     use super::*;
     use crate::tree::tests::tree;
 
-    const CONFIGURE: &str = r#"{"type":"VOICE_CLIENT_EXTENSION_CONFIGURE","payload":{
+    const HELLO: &str = r#"{"type":"VOICE_CLIENT_EXTENSION_CONFIGURE","payload":{
         "voiceClientTokenGeneratorUrl":"https://tokens.example.com/v1/voice/token",
         "accountSid":"AC11111111111111111111111111111111","extensionVoiceClientPrefix":"ext_"}}"#;
     const HANG_UP: &str = r#"{"type":"VOICE_CLIENT_EXTENSION_HANGUP_CALL"}"#;
@@ -446,7 +480,7 @@ mod tests {
     }
 
     fn page(json: &str) -> Event {
-        Event::Page(reading(json))
+        Event::Page(Way::Window, reading(json))
     }
 
     fn message(json: &str) -> ToExtension {
@@ -460,7 +494,7 @@ mod tests {
     /// A page that has been accepted over connection 1.
     fn accepted() -> Machine {
         let mut machine = Machine::default();
-        machine.handle(page(CONFIGURE), at(0));
+        machine.handle(page(HELLO), at(0));
         machine.handle(Event::Worker(1, WorkerSays::Other), at(1));
         machine
     }
@@ -479,8 +513,8 @@ mod tests {
     #[test]
     fn the_first_message_connects_and_goes_through() {
         let mut machine = Machine::default();
-        let out = machine.handle(page(CONFIGURE), at(0));
-        assert_eq!(out, [Command::Connect(1), Command::Watch(2_000), Command::Send(1, message(CONFIGURE))]);
+        let out = machine.handle(page(HELLO), at(0));
+        assert_eq!(out, [Command::Connect(1), Command::Watch(2_000), Command::Send(1, message(HELLO))]);
         assert_eq!(machine.handle(page(HANG_UP), at(1)), [Command::Send(1, message(HANG_UP))]);
     }
 
@@ -552,7 +586,7 @@ mod tests {
         let mut machine = Machine::default();
         assert_eq!(reports(machine.handle(nonsense(), at(0))), 1);
         assert_eq!(reports(machine.handle(nonsense(), at(1))), 0);
-        machine.handle(page(CONFIGURE), at(2));
+        machine.handle(page(HELLO), at(2));
         assert_eq!(reports(machine.handle(nonsense(), at(3))), 1);
         machine.handle(Event::Closed { port: 1, alive: true }, at(4));
         assert_eq!(reports(machine.handle(nonsense(), at(5))), 1);
@@ -568,7 +602,7 @@ mod tests {
     fn a_killed_worker_is_reached_again_at_once_and_told_the_configuration() {
         let mut machine = accepted();
         let out = machine.handle(lost(1), at(30_000));
-        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(HELLO))]);
     }
 
     #[test]
@@ -600,7 +634,7 @@ mod tests {
         assert_eq!(machine.handle(lost(2), at(0)), [Command::Pause(250)]);
         assert!(machine.handle(page(HANG_UP), at(10)).is_empty());
         let sent =
-            [Command::Connect(3), Command::Send(3, message(CONFIGURE)), Command::Send(3, message(HANG_UP))];
+            [Command::Connect(3), Command::Send(3, message(HELLO)), Command::Send(3, message(HANG_UP))];
         assert_eq!(machine.handle(Event::PauseOver, at(250)), sent);
     }
 
@@ -610,7 +644,7 @@ mod tests {
         machine.handle(Event::Hidden, at(0));
         machine.handle(page(HANG_UP), at(0));
         let out = machine.handle(Event::Shown, at(MAX_WAIT_MS + 1));
-        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(HELLO))]);
     }
 
     #[test]
@@ -619,7 +653,7 @@ mod tests {
         let mut machine = accepted();
         let out = machine.handle(failed.clone(), at(5));
         let again =
-            [Command::Connect(2), Command::Send(2, message(CONFIGURE)), Command::Send(2, message(HANG_UP))];
+            [Command::Connect(2), Command::Send(2, message(HELLO)), Command::Send(2, message(HANG_UP))];
         assert_eq!(out, again);
         assert!(machine.handle(lost(1), at(5)).is_empty());
 
@@ -634,23 +668,32 @@ mod tests {
         assert_eq!(machine.handle(Event::Worker(1, WorkerSays::Rejected), at(2)), [Command::Relay]);
         assert_eq!(machine.handle(lost(1), at(30_000)), [Command::Pause(5_000)]);
         let out = machine.handle(Event::PauseOver, at(35_000));
-        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(HELLO))]);
     }
 
     #[test]
     fn a_flood_of_one_type_is_cut_off_and_the_others_go_through() {
         let mut machine = accepted();
         let digits = Some("VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS");
-        let admitted = (0..1_000).filter(|i| machine.admits(digits, at(1_000 + i))).count();
+        let admitted =
+            (0..1_000).filter(|i| machine.turns_away(Way::Window, digits, at(1_000 + i)).is_none()).count();
         assert!((40..=60).contains(&admitted), "{admitted} of a thousand in a second");
-        assert!(machine.admits(Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL"), at(2_000)));
-        assert!(machine.admits(Some("VOICE_CLIENT_EXTENSION_CONFIGURE"), at(2_000)));
         assert!(
-            (0..1_000).all(|_| machine.admits(Some("webpackHotUpdate"), at(2_000))),
+            machine.turns_away(Way::Window, Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL"), at(2_000)).is_none()
+        );
+        assert!(
+            machine.turns_away(Way::Window, Some("VOICE_CLIENT_EXTENSION_CONFIGURE"), at(2_000)).is_none()
+        );
+        assert!(
+            (0..1_000)
+                .all(|_| machine.turns_away(Way::Window, Some("webpackHotUpdate"), at(2_000)).is_none()),
             "those cost nothing"
         );
-        let unknown =
-            (0..1_000).filter(|i| machine.admits(Some("VOICE_CLIENT_EXTENSION_X"), at(1_000 + i))).count();
+        let unknown = (0..1_000)
+            .filter(|i| {
+                machine.turns_away(Way::Window, Some("VOICE_CLIENT_EXTENSION_X"), at(1_000 + i)).is_none()
+            })
+            .count();
         assert!((40..=60).contains(&unknown), "{unknown} of a thousand in a second");
     }
 
@@ -679,9 +722,43 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_offers_a_port_is_spoken_to_over_it_and_its_other_scripts_are_passed_over_and_counted() {
+        let mut machine = Machine::default();
+        let all = TO_EXTENSION_TYPES.into_iter().chain(["VOICE_CLIENT_EXTENSION_X"]);
+        let turned_away = |machine: &mut Machine, way, at_ms| {
+            all.clone().filter(|name| machine.turns_away(way, Some(name), at(at_ms)).is_some()).count()
+        };
+        assert_eq!(turned_away(&mut machine, Way::Window, 0), 0, "without a port all speak in the window");
+        let out = machine.handle(Event::Page(Way::WindowWithPort, reading(HELLO)), at(1));
+        assert_eq!(out.first(), Some(&Command::TakePort));
+        assert_eq!(turned_away(&mut machine, Way::Window, 2), 9);
+        assert_eq!(turned_away(&mut machine, Way::WindowWithPort, 3), 8, "all but a new offer");
+        assert_eq!(turned_away(&mut machine, Way::Port, 4), 0);
+        let hang_up = Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL");
+        assert_eq!(machine.turns_away(Way::Window, hang_up, at(5)), Some(Event::Foreign));
+        assert_eq!(machine.turns_away(Way::Window, Some("webpackHotUpdate"), at(5)), None);
+        let flood = (0..1_000).filter(|_| machine.turns_away(Way::Window, hang_up, at(6)).is_some()).count();
+        assert_eq!(
+            (flood, machine.turns_away(Way::Port, hang_up, at(6))),
+            (1_000, None),
+            "nobody's way is blocked"
+        );
+        let newer = machine.handle(Event::Page(Way::WindowWithPort, reading(HELLO)), at(7));
+        assert_eq!(newer, [Command::TakePort, Command::Send(1, message(HELLO))]);
+    }
+
+    #[test]
+    fn a_port_is_not_taken_from_a_message_that_is_no_hello() {
+        for json in [HANG_UP, r#"{"type":"VOICE_CLIENT_EXTENSION_CONFIGURE","payload":null}"#, "{}"] {
+            let out = Machine::default().handle(Event::Page(Way::WindowWithPort, reading(json)), at(0));
+            assert!(!out.contains(&Command::TakePort), "{json}");
+        }
+    }
+
+    #[test]
     fn the_newest_configuration_is_the_one_that_is_said_again() {
         let mut machine = accepted();
-        let newer = CONFIGURE.replace("AC1111", "AC2222");
+        let newer = HELLO.replace("AC1111", "AC2222");
         assert_eq!(machine.handle(page(&newer), at(2)), [Command::Send(1, message(&newer))]);
         assert_eq!(machine.handle(lost(1), at(3)), [Command::Connect(2), Command::Send(2, message(&newer))]);
     }
@@ -698,7 +775,7 @@ mod tests {
             let mut machine = accepted();
             assert!(machine.handle(Event::Watch { alive: true }, at(4)).is_empty());
             assert_eq!(machine.handle(sign.clone(), at(5)), said, "{sign:?}");
-            let after = [page(CONFIGURE), page(HANG_UP), Event::PauseOver, Event::Shown, lost(1)];
+            let after = [page(HELLO), page(HANG_UP), Event::PauseOver, Event::Shown, lost(1)];
             for event in signs.iter().cloned().chain(after) {
                 assert!(machine.handle(event, at(6)).is_empty());
             }
@@ -711,7 +788,7 @@ mod tests {
         assert_eq!(machine.handle(Event::Hidden, at(10)), [Command::Close(1)]);
         assert!(machine.handle(lost(1), at(11)).is_empty(), "a frozen page stays away");
         let out = machine.handle(Event::Shown, at(99_000));
-        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(CONFIGURE))]);
+        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(HELLO))]);
     }
 
     #[test]
@@ -734,13 +811,14 @@ mod tests {
     fn any_event() -> impl Strategy<Value = Event> {
         let port = 0..6_u32;
         prop_oneof![
-            3 => Just(page(CONFIGURE)),
+            3 => Just(page(HELLO)),
+            1 => Just(Event::Page(Way::WindowWithPort, reading(HELLO))),
             3 => Just(page(HANG_UP)),
-            1 => Just(Event::Page(Reading::NotForUs)),
-            1 => Just(Event::Page(Reading::Unknown)),
+            1 => Just(Event::Page(Way::Window, Reading::NotForUs)),
+            1 => Just(Event::Page(Way::Window, Reading::Unknown)),
             1 => Just(Event::Flooded),
             1 => Just(Event::Foreign),
-            1 => Just(Event::Page(Reading::Malformed("VOICE_CLIENT_EXTENSION_CONFIGURE"))),
+            1 => Just(Event::Page(Way::Window, Reading::Malformed("VOICE_CLIENT_EXTENSION_CONFIGURE"))),
             2 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Other)),
             1 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Rejected)),
             4 => (port.clone(), prop::bool::weighted(0.95)).prop_map(|(port, alive)| Event::Closed { port, alive }),
@@ -763,7 +841,7 @@ mod tests {
             for (event, later) in events {
                 now += later;
                 match &event {
-                    Event::Page(Reading::Understood(ToExtension::Configure { payload })) if !gone => {
+                    Event::Page(_, Reading::Understood(ToExtension::Configure { payload })) if !gone => {
                         configured = Some(payload.clone());
                     }
                     Event::Closed { port, .. } | Event::NotSent { port, .. } if Some(*port) == open => open = None,
@@ -793,7 +871,7 @@ mod tests {
                         Command::Pause(ms) => { pausing = true; prop_assert!(ms <= 5_000); }
                         Command::EndPause => pausing = false,
                         Command::Post(ToPage::Disconnected) => said += 1,
-                        Command::Post(_) | Command::Relay | Command::Watch(_) => {}
+                        Command::Post(_) | Command::Relay | Command::TakePort | Command::Watch(_) => {}
                         Command::Retire => gone = true,
                     }
                 }

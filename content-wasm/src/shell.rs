@@ -13,11 +13,11 @@ use protocol::{
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use web_sys::{MessageEvent, Window};
+use web_sys::{MessageEvent, MessagePort, Window};
 use webext::{Inbox, Port, runtime};
 
 use crate::{
-    machine::{Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, WorkerSays, read},
+    machine::{Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, Way, WorkerSays, read},
     tree::Tree,
 };
 
@@ -30,8 +30,10 @@ struct Shell {
     window: Window,
     origin: String,
     machine: RefCell<Machine>,
-    /// Events that came while one was being handled, each with the worker's message that it is about.
+    /// Events that came while one was being handled, each with the worker's message, or the page's port, that it is about.
     inbox: Inbox<(Event, JsValue)>,
+    /// The page's own port, and its listener.
+    line: RefCell<Option<(MessagePort, Listener)>>,
     port: RefCell<Option<(PortId, Port)>>,
     pause: RefCell<Option<Timeout>>,
     watch: RefCell<Option<Interval>>,
@@ -51,6 +53,7 @@ pub fn start() {
         origin,
         machine: RefCell::default(),
         inbox: Inbox::default(),
+        line: RefCell::default(),
         port: RefCell::default(),
         pause: RefCell::default(),
         watch: RefCell::default(),
@@ -91,23 +94,55 @@ impl Shell {
         let event: &MessageEvent = event.unchecked_ref();
         let from_this_window = event.source().is_some_and(|source| source == *self.window.as_ref());
         let data = event.data();
-        let message_type = if data.is_object() {
-            Reflect::get(&data, &"type".into()).ok().and_then(|name| name.as_string())
-        } else {
-            None
-        };
+        let message_type = type_of(&data);
+        let ours = message_type.as_ref().is_some_and(|name| name.starts_with(TYPE_PREFIX));
         if !from_this_window || !event.is_trusted() || event.origin() != self.origin {
-            if message_type.is_some_and(|name| name.starts_with(TYPE_PREFIX)) {
+            if ours {
                 self.report(Event::Foreign);
             }
             return;
         }
-        // Before it is read: a flood must cost the page more than us.
-        if !self.machine.borrow_mut().admits(message_type.as_deref(), now()) {
-            return self.report(Event::Flooded);
+        let port = event.ports().get(0);
+        let way = if port.is_undefined() { Way::Window } else { Way::WindowWithPort };
+        if ours && way == Way::WindowWithPort {
+            // Every listener of the window is handed the same port. Those of the page's scripts come after this one, unless
+            // the extension came into a page that was open already.
+            event.stop_immediate_propagation();
         }
-        let reading = read(message_type.as_deref(), || tell(&data));
-        self.report(Event::Page(reading));
+        self.page_said(way, message_type.as_deref(), &data, port);
+    }
+
+    /// A message of this page.
+    fn page_said(self: &Rc<Self>, way: Way, message_type: Option<&str>, data: &JsValue, port: JsValue) {
+        let turned_away = self.machine.borrow_mut().turns_away(way, message_type, now());
+        if let Some(event) = turned_away {
+            return self.report(event);
+        }
+        let reading = read(message_type, || tell(data));
+        self.report_with(Event::Page(way, reading), port);
+    }
+
+    fn take_port(self: &Rc<Self>, port: &JsValue) {
+        let Some(port) = port.dyn_ref::<MessagePort>() else { return };
+        let shell = Rc::clone(self);
+        let listener = Listener::new(move |event: JsValue| {
+            let data = event.unchecked_ref::<MessageEvent>().data();
+            shell.page_said(Way::Port, type_of(&data).as_deref(), &data, JsValue::UNDEFINED);
+        });
+        // Starts the port, too.
+        port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
+        self.leave_line();
+        *self.line.borrow_mut() = Some((port.clone(), listener));
+    }
+
+    fn leave_line(&self) {
+        if let Some((port, listener)) = self.line.borrow_mut().take() {
+            port.set_onmessage(None);
+            // What was sent before is delivered.
+            port.close();
+            // This may run inside this very closure, so it must not be dropped.
+            listener.forget();
+        }
     }
 
     fn report(self: &Rc<Self>, event: Event) {
@@ -139,6 +174,7 @@ impl Shell {
             Command::ReportDropped { port, foreign, flooded } => {
                 self.sent(port, &Refusal::Dropped { foreign, flooded });
             }
+            Command::TakePort => self.take_port(said),
             Command::Relay => self.post(said),
             Command::Post(message) => self.post_typed(&message),
             Command::Pause(millis) => {
@@ -163,8 +199,7 @@ impl Shell {
         };
         let shell = Rc::clone(self);
         port.on_value(move |said| {
-            let name = Reflect::get(&said, &"type".into()).ok().and_then(|name| name.as_string());
-            if let Some(says) = name.and_then(|name| WorkerSays::of(&name)) {
+            if let Some(says) = type_of(&said).and_then(|name| WorkerSays::of(&name)) {
                 shell.report_with(Event::Worker(id, says), said);
             }
         });
@@ -200,13 +235,17 @@ impl Shell {
 
     fn post(&self, value: &JsValue) {
         // Fails only for a value that cannot be cloned, and what came over a port was a clone.
-        let _posted = self.window.post_message(value, &self.origin);
+        let _posted = match &*self.line.borrow() {
+            Some((port, _)) => port.post_message(value),
+            None => self.window.post_message(value, &self.origin),
+        };
     }
 
     fn retire(&self) {
         self.retired.set(true);
         *self.port.borrow_mut() = None;
         *self.pause.borrow_mut() = None;
+        self.leave_line();
         if let Some(watch) = self.watch.take() {
             // Ends it without dropping the closure, inside which this may run.
             watch.cancel().forget();
@@ -219,6 +258,11 @@ impl Shell {
             closure.forget();
         }
     }
+}
+
+fn type_of(message: &JsValue) -> Option<String> {
+    let named = message.is_object().then(|| Reflect::get(message, &"type".into()));
+    named?.ok()?.as_string()
 }
 
 fn now() -> Timestamp {

@@ -17,7 +17,8 @@ const STATUS = '[data-testid="holdfast-voice-status"]';
 
 /** Notes every message between plugin and extension, and when. No secrets. */
 function observe([mute, hangUp]) {
-  const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, types: {}, flexAt: null, liveAt: null });
+  const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, beatAt: null, types: {}, flexAt: null, liveAt: null });
+  const OURS = /_(CONFIGURE|FLEX_TOKEN|HANGUP_CALL|SEND_DTMF_DIGITS|SET_MUTE|SELECT_AUDIO_DEVICE|SET_VOLUME|CALL_CONTEXT)$/;
   const usable = selector => {
     const button = document.querySelector(selector);
     return Boolean(button) && !button.disabled && button.getAttribute('aria-disabled') !== 'true' && button.offsetParent !== null;
@@ -28,23 +29,43 @@ function observe([mute, hangUp]) {
     if (flex?.phone?.activeCall && usable(mute) && usable(hangUp)) seen.liveAt ??= performance.now();
     if (seen.liveAt !== null) clearInterval(looking);
   }, 20);
-  addEventListener('message', event => {
-    const type = event.source === window && typeof event.data?.type === 'string' ? event.data.type : '';
+  const note = data => {
+    const type = typeof data?.type === 'string' ? data.type : '';
     if (!type.startsWith('VOICE_CLIENT_EXTENSION_')) return;
     seen.types[type] = (seen.types[type] ?? 0) + 1;
     if (type.endsWith('_CONFIGURE')) seen.configureAt ??= performance.now();
     // The agent is asked about the token service once: how long a click takes is no part of the measure.
-    if (type.endsWith('_ERROR') && event.data.payload?.code === 'consent_needed') seen.asked = true;
+    if (type.endsWith('_ERROR') && data.payload?.code === 'consent_needed') seen.asked = true;
     if (type.endsWith('_CONFIGURED') && seen.asked) {
       seen.asked = false;
       seen.configureAt = performance.now();
     }
     if (type.endsWith('_HEARTBEAT')) {
-      seen.last = event.data.payload;
+      seen.last = data.payload;
+      seen.beatAt = performance.now();
       // A replaced extension's heartbeat has no `registered`: there a heartbeat without an error must do.
-      if (event.data.payload.registered ?? event.data.payload.error !== true) seen.registeredAt ??= performance.now();
+      if (data.payload.registered ?? data.payload.error !== true) seen.registeredAt ??= performance.now();
     }
+  };
+  // What the plugin says, and what it hears: in its own place, because nobody else in the page hears what goes over its port.
+  const listen = target => {
+    const say = target.postMessage.bind(target);
+    target.postMessage = (data, ...rest) => {
+      note(data);
+      say(data, ...rest);
+    };
+  };
+  listen(window);
+  addEventListener('message', ({ source, data }) => {
+    if (source === window && !OURS.test(data?.type)) note(data);
   });
+  const Channel = MessageChannel;
+  window.MessageChannel = function () {
+    const channel = new Channel();
+    listen(channel.port1);
+    channel.port1.addEventListener('message', ({ data }) => note(data));
+    return channel;
+  };
 }
 
 /** Runs in the page before anything else. */

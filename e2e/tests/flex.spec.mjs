@@ -3,7 +3,7 @@ import { launch } from '../lib/browser.mjs';
 import { FlexPage } from '../lib/flex.mjs';
 import { audioGoesOn } from '../lib/probe.mjs';
 import { until } from '../lib/stack.mjs';
-import { expect, test } from '../lib/test.mjs';
+import { expect, test, uiState } from '../lib/test.mjs';
 
 const OFFLINE = 'Voice Client Offline';
 
@@ -36,6 +36,46 @@ test('a Flex token that Flex refreshes in a call reaches the extension, and the 
   expect(refresh.agent_to_customer.lost).toBe(0);
   expect(await flex.heartbeat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
   expect((await flex.store()).callSid).toBe(sid);
+  await flex.hangUp();
+  await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+});
+
+test('another script of the page hears nothing of what plugin and extension say, and is not taken for either', async ({ driven, switchboard }) => {
+  await switchboard.setActivity('Available');
+  const context = driven.context;
+  // As a script that Flex loads: after the content script, before the plugin.
+  await context.addInitScript(() => addEventListener('DOMContentLoaded', () => {
+    window.__overheard = [];
+    addEventListener('message', ({ data, ports }) => {
+      if (String(data?.type).startsWith('VOICE_CLIENT_EXTENSION_')) __overheard.push({ type: data.type, ports: ports.length });
+    }, true);
+  }, true));
+  const flex = await FlexPage.open(context);
+  await flex.untilActivity('Available');
+  await switchboard.task();
+  await flex.accept();
+  await flex.waitLive();
+  const { call: { sid } } = await until('a heartbeat with the call', async () => {
+    const beat = await flex.heartbeat();
+    return beat.call && beat;
+  });
+  const overheard = () => flex.page.evaluate(() => window.__overheard);
+  expect(await overheard()).toEqual([]);
+
+  // Neither to the extension in the plugin's name, nor to the plugin in the extension's.
+  const commands = ['HANGUP_CALL', 'SET_MUTE', 'CONFIGURE', 'FLEX_TOKEN'];
+  await flex.page.evaluate(names => {
+    const payloads = { SET_MUTE: { muted: true } };
+    for (const name of names) window.postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}`, payload: payloads[name] }, location.origin);
+    for (const name of ['DISCONNECTED', 'CONFIG_REJECTED']) window.postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}` }, location.origin);
+  }, commands);
+  const options = await context.newPage();
+  await options.goto(driven.extensionUrl('options.html'));
+  await expect.poll(async () => (await uiState(options)).counters.messages_foreign ?? 0, { timeout: 15_000 }).toBe(commands.length);
+  await audioGoesOn(switchboard, sid, 1000);
+  expect(await flex.heartbeat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
+  expect((await flex.store()).callSid).toBe(sid);
+  await expect(flex.status).not.toHaveText(/not available/);
   await flex.hangUp();
   await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });

@@ -33,7 +33,9 @@ pub fn content_machine(bytes: &[u8]) {
         let number: u32 = rest.trim().parse().unwrap_or(port);
         let alive = !rest.starts_with('!');
         let event = match letter {
-            'p' => content::Event::Page(read_page(rest)),
+            'p' => content::Event::Page(content::Way::Window, read_page(rest)),
+            'q' => content::Event::Page(content::Way::WindowWithPort, read_page(rest)),
+            'l' => content::Event::Page(content::Way::Port, read_page(rest)),
             'w' => match WorkerSays::of(rest) {
                 Some(says) => content::Event::Worker(port, says),
                 None => continue,

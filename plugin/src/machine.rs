@@ -28,6 +28,7 @@ pub mod activity;
 pub mod call;
 pub mod contact;
 pub mod hold;
+pub mod line;
 pub mod link;
 pub mod view;
 pub mod voice;
@@ -203,7 +204,7 @@ pub enum Event {
 /// What is to be done. The shell carries these out in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Post to the extension, to our own origin only.
+    /// Post to the extension, where [`line::Line`] says.
     Post(ToExtension),
     /// Post FLEX_TOKEN with the token that Flex's store holds at that moment.
     PostToken(AccountSid),

@@ -8,16 +8,18 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
-use js_sys::{Function, Object, Promise};
+use js_sys::{Array, Function, Object, Promise};
 use protocol::Timestamp;
 use protocol::page::{TO_PAGE_TYPES, ToExtension, ToPage};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{MessageChannel, MessageEvent, MessagePort};
 
 use self::call_object::CallObject;
 use self::header::Header;
 use crate::flex::{self, Flex, Manager, at, object};
+use crate::machine::line::{Line, Way};
 use crate::machine::words::{Language, Text, Words};
 use crate::machine::{
     Boot, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity, StandIn, TICK_MS,
@@ -68,6 +70,8 @@ pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
             busy: Cell::new(false),
             look_planned: Cell::new(false),
             call: RefCell::default(),
+            line: RefCell::default(),
+            port: RefCell::default(),
             header: Header::new(move |event| {
                 if let Some(shell) = this.upgrade() {
                     shell.take(event);
@@ -91,6 +95,8 @@ pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
     Interval::new(TICK_MS, move || ticking.take(Event::Tick)).forget();
 }
 
+type Listener = Closure<dyn Fn(MessageEvent)>;
+
 /// The plugin's half that touches the page.
 struct Shell {
     flex: Flex,
@@ -101,6 +107,9 @@ struct Shell {
     look_planned: Cell<bool>,
     view: RefCell<FlexView>,
     call: RefCell<Option<Rc<CallObject>>>,
+    line: RefCell<Line>,
+    /// Our end of what the last CONFIGURE offered, and its listener.
+    port: RefCell<Option<(MessagePort, Listener)>>,
     header: Header,
     fail_closed: Function,
 }
@@ -149,10 +158,10 @@ impl Shell {
 
     fn carry_out(self: &Rc<Self>, command: Command) {
         match command {
-            Command::Post(message) => post(&message),
+            Command::Post(message) => self.post(&message),
             Command::PostToken(account) => {
                 if let Some(payload) = self.manager.token(account) {
-                    post(&ToExtension::FlexToken { payload });
+                    self.post(&ToExtension::FlexToken { payload });
                 }
             }
             Command::SetContactUri { uri, others } => self.set_contact_uri(&uri, others.as_deref()),
@@ -269,15 +278,56 @@ impl Shell {
         let Some(window) = web_sys::window() else { return };
         let origin = window.location().origin().unwrap_or_default();
         let (shell, own) = (Rc::clone(self), window.clone());
-        let listener = Closure::<dyn Fn(web_sys::MessageEvent)>::new(move |event: web_sys::MessageEvent| {
+        let listener = Listener::new(move |event: MessageEvent| {
             let ours =
                 event.source().is_some_and(|source| Object::is(&source, &own)) && event.origin() == origin;
-            if ours && let Some(message) = parse(event.data()) {
-                shell.take(Event::Message(message));
+            if ours {
+                shell.hear(Way::Window, event.data());
             }
         })
         .into_js_value();
         warn_on_error(window.add_event_listener_with_callback("message", listener.unchecked_ref()));
+    }
+
+    fn hear(self: &Rc<Self>, way: Way, data: JsValue) {
+        let Some(message) = parse(data) else { return };
+        let heard = self.line.borrow_mut().hears(way);
+        if heard {
+            self.take(Event::Message(message));
+        }
+    }
+
+    fn post(self: &Rc<Self>, message: &ToExtension) {
+        let Ok(value) = message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()) else { return };
+        let Some(window) = web_sys::window() else { return };
+        let origin = window.location().origin().unwrap_or_default();
+        if matches!(message, ToExtension::Configure { .. }) {
+            let offered = self.offer_port().map_or_else(Array::new, |port| Array::of1(&port));
+            warn_on_error(window.post_message_with_transfer(&value, &origin, &offered));
+            return;
+        }
+        let way = self.line.borrow().way();
+        warn_on_error(match &*self.port.borrow() {
+            Some((port, _)) if way == Way::Port => port.post_message(&value),
+            _ => window.post_message(&value, &origin),
+        });
+    }
+
+    /// The extension's end of a new channel, which takes the last one's place.
+    fn offer_port(self: &Rc<Self>) -> Option<MessagePort> {
+        let channel = MessageChannel::new().ok()?;
+        let shell = Rc::clone(self);
+        let listener = Listener::new(move |event: MessageEvent| shell.hear(Way::Port, event.data()));
+        let port = channel.port1();
+        port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
+        self.line.borrow_mut().offered();
+        if let Some((old, listener)) = self.port.replace(Some((port, listener))) {
+            old.set_onmessage(None);
+            old.close();
+            // This may run inside this very closure, so it must not be dropped.
+            listener.forget();
+        }
+        Some(channel.port2())
     }
 
     fn listen_to_flex(self: &Rc<Self>) {
@@ -451,13 +501,6 @@ fn parse(data: JsValue) -> Option<ToPage> {
         return None;
     }
     serde_wasm_bindgen::from_value(data).ok()
-}
-
-fn post(message: &ToExtension) {
-    let Some(window) = web_sys::window() else { return };
-    let Ok(value) = message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()) else { return };
-    let origin = window.location().origin().unwrap_or_default();
-    warn_on_error(window.post_message(&value, &origin));
 }
 
 fn local_storage() -> Option<web_sys::Storage> {

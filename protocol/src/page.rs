@@ -1,8 +1,12 @@
-//! The page hop: Flex plugin and content script, by `window.postMessage`.
+//! The page hop: Flex plugin and content script, by `postMessage`.
 //!
 //! Compatible in both directions with the JavaScript extension and plugin that Holdfast replaces. That contract knows
 //! CONFIGURE, FLEX_TOKEN, HANGUP_CALL, SEND_DTMF_DIGITS; CONFIGURED, CONFIG_REJECTED, HEARTBEAT, DISCONNECTED. All
 //! else here is an extension: new types, which the old side ignores, and extra payload fields, likewise.
+//!
+//! So is the port: each CONFIGURE, which is posted in the window, may bring a `MessagePort`. An extension that answers
+//! over it hears and speaks to that page nowhere else from then on. The old side neither brings nor looks at one, and
+//! both sides use the window.
 //!
 //! The same two enums travel over the [`crate::port::PAGE`] port between content script and worker: the content
 //! script never forwards a page's object, it parses it and sends what it understood.
@@ -281,7 +285,7 @@ pub enum Refusal {
     /// Messages that were dropped without an answer since this was last said, for the counters.
     #[serde(rename = "HOLDFAST_DROPPED")]
     Dropped {
-        /// In the contract's namespace, and from another window or origin.
+        /// In the contract's namespace, and not the plugin's: from another window or origin, or past the plugin's port.
         foreign: u32,
         /// More than is taken in a second.
         flooded: u32,

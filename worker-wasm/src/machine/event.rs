@@ -163,7 +163,7 @@ pub enum PageMessage {
     Refused(ProblemCode),
     /// What the content script dropped since it last said so.
     Dropped {
-        /// Messages of the contract's namespace from another window or origin.
+        /// Messages of the contract's namespace that were not the plugin's.
         foreign: u32,
         /// Messages beyond what it takes in a second.
         flooded: u32,
