@@ -153,7 +153,16 @@ fn every_test_that_the_security_page_names_is_there() {
     let columns = rows.map(|row| row.trim_end_matches('|').rsplit_once('|').unwrap().1);
     let named: Vec<&str> = columns.flat_map(|column| column.split('`').skip(1).step_by(2)).collect();
     assert!(named.len() > 40, "{named:?}");
-    let rust = ["content-wasm", "popup-wasm", "protocol", "worker-wasm", "token-service", "twilio", "xtask"];
+    let rust = [
+        "content-wasm",
+        "plugin",
+        "popup-wasm",
+        "protocol",
+        "worker-wasm",
+        "token-service",
+        "twilio",
+        "xtask",
+    ];
     let mut tests = String::new();
     for file in sources(&rust, "rs").into_iter().chain(sources(&["e2e/tests"], "mjs")) {
         tests.push_str(&fs::read_to_string(&file).unwrap().replace("\\'", "'"));
