@@ -38,15 +38,84 @@ const callAgain = async (probe, switchboard) => {
   await gone(probe);
 };
 
-test('signalling lost for 5 s costs no packet, and the page is told', async ({ probe, switchboard }) => {
+for (const seconds of [5, 15]) {
+  test(`signalling lost for ${seconds} s costs no packet, and the page is told`, async ({ probe, switchboard }) => {
+    const sid = await openCall(probe, await probe.register());
+    await loseSignalling(switchboard, seconds * 1000);
+    await probe.waitState('the page to be told', ({ call }) => call?.state === 'reconnecting');
+    await resumed(probe, sid, seconds * 1000 + 20_000);
+    const { agent_to_customer: up, customer_to_agent: down } = await audioGoesOn(switchboard, sid);
+    expect([up.lost, down.lost]).toEqual([0, 0]);
+    await switchboard.hangUp(sid);
+    await gone(probe);
+  });
+}
+
+test('signalling lost for 30 s, the most that the SDK waits: the call goes on, or ends with a clear reason, and the next one works', async ({ driven, probe, switchboard }) => {
   const sid = await openCall(probe, await probe.register());
-  await loseSignalling(switchboard, 5000);
+  await loseSignalling(switchboard, 30_000);
   await probe.waitState('the page to be told', ({ call }) => call?.state === 'reconnecting');
-  await resumed(probe, sid, 25_000);
-  const { agent_to_customer: up, customer_to_agent: down } = await audioGoesOn(switchboard, sid);
-  expect([up.lost, down.lost]).toEqual([0, 0]);
+  const { call } = await probe.waitState('the call to go on, or to be gone', ({ registered, call }) => call == null || registered && call.state === 'open', { timeout: 60_000 });
+  if (call) {
+    expect(call.sid).toBe(sid);
+    const { agent_to_customer: up, customer_to_agent: down } = await audioGoesOn(switchboard, sid);
+    expect([up.lost, down.lost]).toEqual([0, 0]);
+    await switchboard.hangUp(sid);
+    await gone(probe);
+  } else {
+    const popup = await driven.context.newPage();
+    await popup.goto(driven.extensionUrl('popup.html'));
+    const { calls } = await uiState(popup);
+    expect(calls.at(-1)).toMatchObject({ sid, problem: { code: 'call_failed' } });
+    expect(calls.at(-1).problem.message).toContain('lost');
+  }
+  console.log(`    the call ${call ? 'went on' : 'ended with its reason'}`);
+  await callAgain(probe, switchboard);
+});
+
+test('media lost for 10 s beside sound signalling: the page is told, and the same call is heard again', async ({ probe, switchboard }) => {
+  const sid = await openCall(probe, await probe.register());
+  await loseMedia(switchboard, 10_000);
+  await probe.waitState('the page to be told', ({ call }) => call?.state === 'reconnecting', { timeout: 20_000 });
+  await resumed(probe, sid, 30_000);
+  await until('audio in both directions', () => audioGoesOn(switchboard, sid, 1000), { timeout: 20_000 });
+  expect(await probe.state()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
+  await probe.send('HANGUP_CALL');
+  await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
+});
+
+test('a twentieth, a tenth and a fifth of all packets lost: the call stays what it is, sounds worse, is warned of, and recovers', async ({ driven, probe, switchboard }) => {
+  const sid = await openCall(probe, await probe.register());
+  const options = await driven.context.newPage();
+  await options.goto(driven.extensionUrl('options.html'));
+  /** Of the newest five samples, once they are all from now on and pass the test. */
+  const fresh = async (what, test, ms) => {
+    const since = await options.evaluate(() => Date.now()) + 1000; // the sample under way began before
+    return until(what, async () => {
+      const { call, quality } = await uiState(options);
+      expect(call.state).toBe('open');
+      const samples = quality.filter(({ at }) => at > since).slice(-5);
+      const mean = name => samples.reduce((sum, sample) => sum + (sample[name] ?? 0), 0) / samples.length;
+      const seen = { mos: Math.round(mean('mosHundredths')) / 100, lost: Math.round(mean('lossPermille')) / 10, warnings: call.warnings ?? [] };
+      if (samples.length < 5 || !test(seen)) throw new Error(JSON.stringify(seen));
+      return seen;
+    }, { timeout: ms });
+  };
+  const good = await fresh('five samples of a good call', () => true, 15_000);
+  const scores = [good.mos];
+  for (const percent of [5, 10, 20]) {
+    await switchboard.fault({ kind: 'media_loss', direction: 'both', percent });
+    const { mos, lost } = await fresh(`samples with ${percent} % lost`, ({ lost }) => Math.abs(lost - percent) <= percent / 2, 30_000);
+    console.log(`    ${percent} % lost on the way: the agent is shown ${lost} % and a score of ${mos} (${good.mos} without)`);
+    scores.push(mos);
+    await switchboard.clearFaults();
+  }
+  expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+  await fresh('the score to be back', ({ mos, warnings }) => mos >= good.mos - 0.1 && !warnings.some(warning => ['high-packet-loss', 'low-mos'].includes(warning)), 40_000);
+  expect(await probe.state()).toMatchObject({ registered: true, call: { sid, state: 'open' } });
   await switchboard.hangUp(sid);
-  await gone(probe);
+  const { quality: summary } = await until('the summary', async () => (await uiState(options)).calls.find(call => call.sid === sid));
+  expect(summary.warnings).toContain('high-packet-loss');
 });
 
 for (const seconds of [8, 25]) {
