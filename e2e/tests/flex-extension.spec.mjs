@@ -62,6 +62,8 @@ test('a lost extension is found within 5 s and welcomed back when it returns, wi
   await flex.accept();
   await flex.waitLive();
   await reload();
+  await expect(flex.toast('the call is over')).toBeVisible();
+  await flex.picture('flex-call-lost');
   expect((await flex.store()).callSid).toBe(null);
   expect(await flex.joinCall().count()).toBe(0);
   // The dying document may or may not have said goodbye to the gateway, which otherwise gives the leg half a minute. The

@@ -427,6 +427,10 @@ pub struct Machine {
     unavailable: bool,
     /// The reason for unavailability that the agent was told of.
     told: Option<Why>,
+    /// The extension carried a call when it was last heard.
+    carried: bool,
+    /// It was away since, so that nobody knows how that call fared.
+    lost_sight: bool,
     /// Something was notified since the last [`Command::Dismiss`].
     notified: bool,
     /// A reservation was pending when last looked.
@@ -456,6 +460,8 @@ impl Machine {
             gone_since: None,
             unavailable: false,
             told: None,
+            carried: false,
+            lost_sight: false,
             notified: false,
             rang: false,
             shown: None,
@@ -529,6 +535,7 @@ impl Machine {
         self.link = Link::new(now);
         (self.not_ready_since, self.gone_since, self.unavailable) = (Some(now), None, false);
         (self.told, self.hang_up_until) = (None, None);
+        (self.carried, self.lost_sight) = (false, false);
         self.contact.replenish();
         if !active {
             self.call.step(None, self.flex.active_call, false, now, out);
@@ -879,6 +886,7 @@ impl Machine {
             since => since,
         };
         self.clear_view(ready && !was_ready, out);
+        self.look_for_the_call(ready, now, out);
         let on_call = self.link.is_up(now) && self.call_shown().is_some();
         let unavailable = !ready && !on_call && (voice.is_final() || self.settled(now));
         self.unavailable = unavailable;
@@ -900,6 +908,21 @@ impl Machine {
         if self.shown.as_ref() != Some(&line) {
             self.shown = Some(line.clone());
             out.push(Command::ShowStatus(Some(Box::new(line))));
+        }
+    }
+
+    /// An extension that is back without the call that it carried: Flex's page shows no reason for its end.
+    fn look_for_the_call(&mut self, ready: bool, now: Timestamp, out: &mut Vec<Command>) {
+        if !self.link.is_up(now) {
+            self.lost_sight |= std::mem::take(&mut self.carried);
+        } else if self.report.state.call.is_some() {
+            (self.carried, self.lost_sight) = (true, false);
+        } else if self.report.beating {
+            self.carried = false;
+            // Not before voice is ready, which takes away what was notified.
+            if ready && std::mem::take(&mut self.lost_sight) {
+                out.push(Command::Notify(Severity::Warning, self.words.plain(Text::CallOver)));
+            }
         }
     }
 

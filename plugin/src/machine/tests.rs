@@ -415,6 +415,38 @@ fn after_disconnected_the_page_keeps_knocking_and_a_new_content_script_is_welcom
 }
 
 #[test]
+fn an_extension_that_comes_back_without_its_call_is_no_riddle_to_the_agent() {
+    let over = words().plain(Text::CallOver);
+    let away = |page: &mut Page| {
+        page.send(Event::Message(ToPage::Disconnected));
+        page.pass(3_000, None);
+        page.ordered();
+        page.send(configured());
+    };
+    let mut page = on_call();
+    away(&mut page);
+    let registering = ClientState { registered: false, status: Status::Registering, ..state(None) };
+    page.send(heartbeat(registering));
+    assert!(page.notified().is_empty(), "what is said before voice is ready would be taken away at once");
+    page.send(heartbeat(state(None)));
+    assert_eq!(page.notified(), [&*over]);
+    page.pass(5_000, Some(&heartbeat(state(None))));
+    assert!(page.notified().is_empty(), "once");
+
+    let mut page = on_call();
+    away(&mut page);
+    page.send(heartbeat(state(Some(call(SID)))));
+    page.send(heartbeat(state(None)));
+    assert!(page.notified().is_empty(), "a call that was there again has ended as any other");
+
+    let mut page = on_call();
+    page.send(heartbeat(state(None)));
+    away(&mut page);
+    page.send(heartbeat(state(None)));
+    assert!(page.notified().is_empty(), "there was none when the extension went");
+}
+
+#[test]
 fn an_extension_that_forgot_the_page_is_introduced_again() {
     let mut page = ready();
     page.send(Event::Message(ToPage::Error {

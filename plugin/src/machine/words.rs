@@ -139,6 +139,8 @@ texts! {
         "la última llamada falló; la ventana de la extensión dice más";
 
     // Notifications.
+    CallOver: "The extension was away during your call, and the call is over. Finish its task, and call back if need be.",
+        "La extensión no estuvo disponible durante su llamada, y la llamada ha terminado. Cierre su tarea y, si hace falta, devuelva la llamada.";
     CannotMute: "The installed extension cannot mute from Flex. Mute in the extension's popup, or ask for the Holdfast extension.",
         "La extensión instalada no puede silenciar desde Flex. Silencie en su ventana o pida la extensión Holdfast.";
     ChooseActivity: "Voice is ready. Choose your activity.", "La voz está lista. Elija su actividad.";
