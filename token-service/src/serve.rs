@@ -19,7 +19,7 @@ use anyhow::Context as _;
 use axum::{
     body::Body,
     extract::ConnectInfo,
-    http::{Request, Response},
+    http::{HeaderValue, Request, Response, header::CONNECTION},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -28,7 +28,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{Semaphore, mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
@@ -82,9 +82,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
     let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
 
-    let public = TcpListener::bind(config.address).await.with_context(|| config.address.to_string())?;
-    let private =
-        TcpListener::bind(config.admin_address).await.with_context(|| config.admin_address.to_string())?;
+    let public = bind(config.address).with_context(|| config.address.to_string())?;
+    let private = bind(config.admin_address).with_context(|| config.admin_address.to_string())?;
     let (port, admin_port) = (public.local_addr()?.port(), private.local_addr()?.port());
 
     let state = AppState::new(Arc::clone(&service));
@@ -227,6 +226,17 @@ async fn keep_house(
     }
 }
 
+/// How many connections may wait to be accepted, if the system allows so many. The kernel turns others away, and does so
+/// without a word that a client understands.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Accepts connections while `ready`; then lets those in progress finish, for at most [`DRAIN_TIMEOUT`].
 async fn listen<A, F>(
     listener: TcpListener,
@@ -239,8 +249,8 @@ async fn listen<A, F>(
     A: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let permits = usize::try_from(max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-    let permits = Arc::new(Semaphore::new(permits));
+    let all = usize::try_from(max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+    let permits = Arc::new(Semaphore::new(all));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -262,14 +272,19 @@ async fn listen<A, F>(
         }
         let progress = Arc::new(Progress::new());
         let service = {
-            let (answer, progress) = (answer.clone(), Arc::clone(&progress));
+            let (answer, progress, permits) = (answer.clone(), Arc::clone(&progress), Arc::clone(&permits));
             service_fn(move |mut request: Request<Incoming>| {
                 progress.head_complete();
                 request.extensions_mut().insert(ConnectInfo(peer));
                 let (answering, progress) = (answer(request.map(Body::new)), Arc::clone(&progress));
+                let permits = Arc::clone(&permits);
                 async move {
-                    let response = answering.await;
+                    let mut response = answering.await;
                     progress.answered();
+                    // When connections are scarce, one that waits for its next request keeps somebody out who has one now.
+                    if permits.available_permits() <= all / 4 {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
                     Ok::<_, Infallible>(response)
                 }
             })

@@ -468,12 +468,32 @@ async fn more_connections_than_allowed_wait_until_one_is_closed() {
     let twilio = twilio(Duration::ZERO).await;
     let process = start(&twilio.uri(), &["--max-connections", "1"]).await;
     let mut first = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
-    first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    assert_ne!(first.read(&mut [0; 1024]).await.unwrap(), 0);
+    first.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
     let mut second = process.ask();
     assert!(timeout(Duration::from_millis(300), &mut second).await.is_err());
     drop(first);
     assert_eq!(timeout(Duration::from_secs(5), second).await.unwrap().unwrap().0, 200);
+    process.signal("-TERM");
+    assert_eq!(process.ended().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn where_connections_are_scarce_none_is_kept_for_its_next_request() {
+    let twilio = twilio(Duration::ZERO).await;
+    let process = start(&twilio.uri(), &["--max-connections", "4"]).await;
+    let mut open = Vec::new();
+    let mut closed = 0;
+    for client in 0..12 {
+        let mut stream = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = vec![0; 1024];
+        let length = timeout(Duration::from_secs(5), stream.read(&mut answer)).await.unwrap().unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).to_lowercase();
+        assert!(answer.starts_with("http/1.1 404"), "client {client}: {answer}");
+        closed += usize::from(answer.contains("\r\nconnection: close\r\n"));
+        assert_eq!(closed == 0, client == 0, "client {client}: {answer}");
+        open.push(stream);
+    }
     process.signal("-TERM");
     assert_eq!(process.ended().await.0, Some(0));
 }

@@ -78,7 +78,11 @@ fn storm(project: &Project) -> Result<ExitCode> {
     let mut cargo = command("cargo", &project.root);
     cargo.args(["test", "--quiet", "--locked", "--package", "token-bench", "--test", "storm"]);
     cargo.args(["--", "--ignored", "--nocapture"]);
-    Ok(exit_code(run_openly(&mut cargo)?))
+    let played = run_openly(&mut cargo)?;
+    if played.success() {
+        bench_token::storm(project)?;
+    }
+    Ok(exit_code(played))
 }
 
 /// A measurement of our extension alone, against a stack of its own.

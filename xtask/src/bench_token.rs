@@ -105,14 +105,9 @@ struct Sample {
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
     build(project)?;
-    let bench = Bench { project, cores: Cores::of_this_machine(), options };
+    let bench = Bench { project, cores: Cores::of_this_machine() };
     let (seed, today) = (install(project, &SEED)?, install(project, &TODAY)?);
-
-    let ca = project.run_dir().join("bench-iam-ca.pem");
-    let mut iam = bench.pinned(bench.cores.load, &bench.tool());
-    iam.arg("iam").arg("--ca").arg(&ca).stdin(Stdio::piped());
-    let (iam, ready) = start_server(project, "bench-iam", iam)?;
-    let iam_port = ready["port"].as_u64().context("the stand-in says no port")?;
+    let (iam, ca, iam_port) = bench.iam(&[])?;
 
     let candidates = [
         bench.ours(&ca, iam_port),
@@ -122,7 +117,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let mut figures: Vec<Option<Figures>> = vec![None; candidates.len()];
     for round in 1..=options.rounds {
         for (candidate, best) in candidates.iter().zip(&mut figures) {
-            let now = bench.measure(candidate)?;
+            let now = bench.measure(candidate, options)?;
             say!("bench: round {round} of {}: {}: {now}", options.rounds, candidate.title);
             *best = Some(best.map_or(now, |best| best.best(now)));
         }
@@ -140,6 +135,36 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     say!("bench: {}", seconds(start));
     println!("{}", report(ours, node, node_today, sign_limit));
     Ok(ExitCode::SUCCESS)
+}
+
+/// As many agents as a large contact centre has want a token within a minute, and Twilio answers so many questions a second.
+const STORM_ANSWERS_PER_SECOND: &str = "50";
+
+/// The service as it ships, alone in its process, in the storm that the test of the same name plays without real time: what
+/// it needs of memory and processor.
+pub fn storm(project: &Project) -> Result<()> {
+    let start = Instant::now();
+    build(project)?;
+    let bench = Bench { project, cores: Cores::of_this_machine() };
+    let (_iam, ca, iam_port) = bench.iam(&["--per-second", STORM_ANSWERS_PER_SECOND])?;
+    let service = bench.ours(&ca, iam_port);
+    let server = bench.start(&service)?;
+    let (before, address) = (server.most_memory_mb()?, server.address.to_string());
+    say!("bench: 20 000 agents ask the service as it ships, in real time: seven minutes or more ...");
+    let args = ["storm", "--address", &address, "--account-sid", ACCOUNT_SID, "--origin", ORIGIN];
+    let seen = bench.tool_json("the storm", &args)?;
+    say!("bench: {}", seconds(start));
+    println!(
+        "the service as it ships: {} agents have their token after {} s, having asked {} times on average and {} at most; \
+         its process had {before:.1} MB before and {:.1} MB at most, and used {:.1} s of processor time",
+        seen["served"],
+        seen["seconds"],
+        seen["asked_mean"],
+        seen["asked_most"],
+        server.most_memory_mb()?,
+        server.cpu_seconds()?,
+    );
+    Ok(())
 }
 
 /// The one line that programs read.
@@ -283,7 +308,6 @@ impl Cores {
 struct Bench<'a> {
     project: &'a Project,
     cores: Cores,
-    options: &'a Options,
 }
 
 impl Bench<'_> {
@@ -304,6 +328,16 @@ impl Bench<'_> {
         let output = output_of(self.pinned(self.cores.load, &self.tool()).args(args));
         let output = output.with_context(|| format!("{log} failed"))?;
         Ok(serde_json::from_str(output.lines().last().unwrap_or_default())?)
+    }
+
+    /// Starts Twilio's stand-in: it, its certificate and its port.
+    fn iam(&self, args: &[&str]) -> Result<(Running, PathBuf, u64)> {
+        let ca = self.project.run_dir().join("bench-iam-ca.pem");
+        let mut iam = self.pinned(self.cores.load, &self.tool());
+        iam.arg("iam").arg("--ca").arg(&ca).args(args).stdin(Stdio::piped());
+        let (iam, ready) = start_server(self.project, "bench-iam", iam)?;
+        let port = ready["port"].as_u64().context("the stand-in says no port")?;
+        Ok((iam, ca, port))
     }
 
     fn ours(&self, ca: &Path, iam_port: u64) -> Candidate {
@@ -363,17 +397,18 @@ impl Bench<'_> {
         }
     }
 
-    fn measure(&self, candidate: &Candidate) -> Result<Figures> {
+    fn measure(&self, candidate: &Candidate, options: &Options) -> Result<Figures> {
         let mut starts = Vec::new();
         for _ in 0..STARTS {
             starts.push(self.start(candidate)?.took);
         }
         starts.sort();
         let server = self.start(candidate)?;
-        self.load(candidate, &server, WARM_UP_SECONDS, false)?;
-        let cold = self.load(candidate, &server, self.options.seconds, false)?;
-        self.load(candidate, &server, 1, true)?;
-        let warm = self.load(candidate, &server, self.options.seconds, true)?;
+        let load = |seconds, again| self.load(candidate, &server, options.connections, seconds, again);
+        load(WARM_UP_SECONDS, false)?;
+        let cold = load(options.seconds, false)?;
+        load(1, true)?;
+        let warm = load(options.seconds, true)?;
         Ok(Figures {
             rps: cold.rps,
             rps_warm: warm.rps,
@@ -399,12 +434,19 @@ impl Bench<'_> {
         Ok(Server { took: start.elapsed(), address: address(public), running })
     }
 
-    fn load(&self, candidate: &Candidate, server: &Server, seconds: u32, again: bool) -> Result<Sample> {
+    fn load(
+        &self,
+        candidate: &Candidate,
+        server: &Server,
+        connections: u32,
+        seconds: u32,
+        again: bool,
+    ) -> Result<Sample> {
         if interrupted() {
             bail!("interrupted");
         }
         let (address, seconds, connections) =
-            (server.address.to_string(), seconds.to_string(), self.options.connections.to_string());
+            (server.address.to_string(), seconds.to_string(), connections.to_string());
         let mut args =
             vec!["load", "--address", &address, "--speaks", candidate.speaks, "--seconds", &seconds];
         args.extend(["--connections", &connections, "--account-sid", ACCOUNT_SID, "--origin", ORIGIN]);

@@ -22,6 +22,8 @@ pub struct Message<'b> {
     pub body: &'b [u8],
     /// Whether the other side keeps the connection.
     pub keeps: bool,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
 }
 
 struct Head {
@@ -29,6 +31,7 @@ struct Head {
     length: usize,
     body: usize,
     keeps: bool,
+    retry_after: Option<u64>,
 }
 
 impl Inbox {
@@ -60,8 +63,8 @@ impl Inbox {
             }
         }
         self.read = end;
-        let Head { status, body, keeps, .. } = head;
-        Ok(Some(Message { status, body: &self.bytes[body..end], keeps }))
+        let Head { status, body, keeps, retry_after, .. } = head;
+        Ok(Some(Message { status, body: &self.bytes[body..end], keeps, retry_after }))
     }
 }
 
@@ -92,7 +95,8 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>> {
         bail!("a body is too long");
     }
     let keeps = !value("connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
-    Ok(Some(Head { status, length, body, keeps }))
+    let retry_after = value("retry-after").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    Ok(Some(Head { status, length, body, keeps, retry_after }))
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub struct Options {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Dialect {
+pub enum Dialect {
     /// `POST /v1/voice/token`
     Holdfast,
     /// `GET /generateToken`, of the function that Holdfast replaces
@@ -58,23 +58,30 @@ enum Dialect {
 /// run of this program asks with tokens that no run before it asked with, and so nobody remembers.
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
+/// Begins the count of tokens where no run before this one has been.
+pub fn begin_serials() -> Result<()> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    SERIAL.store(u64::try_from(since_epoch.as_micros())?, Ordering::Relaxed);
+    Ok(())
+}
+
 /// A request with a place in it for the token's digits and the agent's.
-struct Question {
-    bytes: Vec<u8>,
+pub struct Question {
+    pub bytes: Vec<u8>,
     at: usize,
 }
 
 impl Question {
-    fn new(options: &Options) -> Self {
+    pub fn new(speaks: Dialect, account_sid: &str, origin: &str) -> Self {
         let mut token = format!("{}.agent_00000.", "0".repeat(SERIAL_DIGITS));
         token.push_str(&"A".repeat(TOKEN_BYTES - token.len()));
-        let text = match options.speaks {
+        let text = match speaks {
             Dialect::Holdfast => {
-                let body = json!({"account_sid": options.account_sid, "identity_prefix": "ext_"}).to_string();
+                let body = json!({"account_sid": account_sid, "identity_prefix": "ext_"}).to_string();
                 format!(
                     "POST /v1/voice/token HTTP/1.1\r\nHost: localhost\r\nOrigin: {}\r\nAuthorization: Bearer {token}\r\n\
                      Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-                    options.origin,
+                    origin,
                     body.len()
                 )
             }
@@ -90,7 +97,15 @@ impl Question {
     fn next(&mut self, again: bool) -> String {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let agent = serial % AGENTS;
-        let serial = if again { agent } else { serial + AGENTS };
+        self.ask(agent, if again { agent } else { serial + AGENTS })
+    }
+
+    /// Makes it the question of an agent whose login nobody has asked about.
+    pub fn of(&mut self, agent: u64) -> String {
+        self.ask(agent, SERIAL.fetch_add(1, Ordering::Relaxed) + AGENTS)
+    }
+
+    fn ask(&mut self, agent: u64, serial: u64) -> String {
         let digits = format!("{serial:0width$}.agent_{agent:05}.", width = SERIAL_DIGITS);
         self.bytes[self.at..self.at + digits.len()].copy_from_slice(digits.as_bytes());
         format!("\"identity\":\"ext_agent_{agent:05}\"")
@@ -114,15 +129,18 @@ impl AddAssign for Counts {
     }
 }
 
+fn question(options: &Options) -> Question {
+    Question::new(options.speaks, &options.account_sid, &options.origin)
+}
+
 /// Asks for as long as it was told to.
 pub async fn run(options: Options) -> Result<Value> {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    SERIAL.store(u64::try_from(since_epoch.as_micros())?, Ordering::Relaxed);
+    begin_serials()?;
     let mut tasks = JoinSet::new();
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(options.seconds);
     for _ in 0..options.connections {
-        tasks.spawn(connection(options.address, Question::new(&options), options.again, end));
+        tasks.spawn(connection(options.address, question(&options), options.again, end));
     }
     let mut total = Counts::default();
     while let Some(done) = tasks.join_next().await {
@@ -180,7 +198,8 @@ async fn connection(
     }
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
+/// True when the part is in the text.
+pub fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
@@ -190,16 +209,7 @@ mod tests {
 
     #[test]
     fn each_question_is_of_the_next_agent_with_a_token_of_its_own_unless_tokens_come_again() {
-        let options = Options {
-            address: ([127, 0, 0, 1], 1).into(),
-            speaks: Dialect::GenerateToken,
-            seconds: 1.0,
-            connections: 1,
-            again: false,
-            account_sid: String::new(),
-            origin: String::new(),
-        };
-        let mut question = Question::new(&options);
+        let mut question = Question::new(Dialect::GenerateToken, "", "");
         let length = question.bytes.len();
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..3 * AGENTS {

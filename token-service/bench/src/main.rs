@@ -9,6 +9,7 @@ mod http;
 mod iam;
 mod load;
 mod sign;
+mod storm;
 
 use clap::{Parser, Subcommand};
 
@@ -25,6 +26,8 @@ enum Command {
     Iam(iam::Options),
     /// Ask a server for tokens, as fast as it answers
     Load(load::Options),
+    /// Be many agents who all want a token within the same minute, and who wait as long as they are told to
+    Storm(storm::Options),
     /// Sign tokens, as fast as one core can
     Sign,
 }
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
     let last_line = match cli.command {
         Command::Iam(options) => return runtime.block_on(iam::run(options)),
         Command::Load(options) => runtime.block_on(load::run(options))?,
+        Command::Storm(options) => runtime.block_on(storm::run(options))?,
         Command::Sign => sign::run()?,
     };
     println!("{last_line}");

@@ -264,12 +264,14 @@ async fn storm(agents: u32, per_second: u32) {
 fn check(agents: u32, at_best: Duration, took: Duration, outcomes: &[Outcome], seen: &Seen) {
     let mut waits: Vec<u64> = outcomes.iter().map(|outcome| outcome.after.as_secs()).collect();
     waits.sort_unstable();
-    let wait = |percent: usize| waits.get(waits.len().saturating_sub(1) * percent / 100).copied();
+    let wait = |percent: usize| {
+        waits.get(waits.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
+    };
     let asked: u32 = outcomes.iter().map(|outcome| outcome.asked).sum();
     let most = outcomes.iter().map(|outcome| outcome.asked).max().unwrap_or(0);
     let report = format!(
-        "{} of {agents} agents have their token after {} s ({} s is what Twilio's pace allows); they waited {:?} s in \
-         the middle, {:?} s for the slowest in a hundred, and asked {:.1} times on average, {most} times at most; Twilio \
+        "{} of {agents} agents have their token after {} s ({} s is what Twilio's pace allows); they waited {} s in \
+         the middle, {} s for the slowest in a hundred, and asked {:.1} times on average, {most} times at most; Twilio \
          answered {} times, said {} times that it is too often, and had at most {} questions at once",
         outcomes.len(),
         took.as_secs(),
