@@ -102,6 +102,12 @@ export class FlexPage {
   /** What the extension last told this page. */
   heartbeat = () => this.page.evaluate(() => window.__seen?.last ?? null);
 
+  /** What the extension tells this page once it carries a call: Flex may show one earlier, the heartbeat comes once a second. */
+  carrying = () => until('the extension to carry the call', async () => {
+    const beat = await this.heartbeat();
+    return beat?.call && beat;
+  });
+
   /** How many messages of each type crossed the page. */
   messageTypes = () => this.page.evaluate(() => window.__seen?.types ?? {});
 

@@ -44,7 +44,7 @@ test('where Flex\'s store is not to be used, the documented actions act on the e
   const flex = await ready(driven.context, switchboard);
   await switchboard.task();
   await flex.accept();
-  const { sid } = await until('the extension to carry the call', async () => (await flex.heartbeat()).call);
+  const { call: { sid } } = await flex.carrying();
   expect((await flex.store()).callSid).toBe(null);
   await until('the task to be accepted', async () => (await flex.store()).tasks[0]?.status === 'accepted');
   expect(await flex.invoke('ToggleMute', {})).toBeNull();
@@ -61,7 +61,7 @@ test('where Flex\'s store is not to be used, the documented actions act on the e
   await hungUp(sid);
   await flex.complete();
 
-  const carried = () => until('the extension to carry the call', async () => (await flex.heartbeat()).call).then(call => call.sid);
+  const carried = async () => (await flex.carrying()).call.sid;
   const accepted = async () => {
     await until('the extension to be free', async () => (await flex.heartbeat()).call == null);
     await switchboard.task();
