@@ -191,6 +191,27 @@ fn after_a_kill_the_second_call_waits_for_the_gateways_word_and_is_never_stuck()
     assert!(rig.rejected(offer));
 }
 
+/// The worker was killed after it had handed the second call over, and before that was saved.
+#[test]
+fn a_second_call_that_the_document_carries_already_does_not_wait_any_more() {
+    let mut rig = offering();
+    rig.incoming(OTHER_CA);
+    rig.is_killed();
+    rig.is_registered();
+    let again = rig.incoming(OTHER_CA);
+    rig.offscreen_opens(Some(held(OTHER_CA, CallPhase::Open)));
+    assert_eq!(waiting(&rig), None);
+    let call = rig.state().call.unwrap();
+    assert_eq!((call.sid, call.state), (sid(OTHER_CA), CallPhase::Open));
+    assert_eq!(call.from.as_deref(), Some("+15550100"));
+    assert!(!rejected_any(&rig), "a rejection would end the call");
+    rig.passes(70_000);
+    rig.offer_gone(again);
+    assert_eq!(rig.state().call.unwrap().sid, sid(OTHER_CA));
+    rig.ended(OTHER_CA, None);
+    assert!(!rejected_any(&rig));
+}
+
 #[test]
 fn restart_by_hand_refuses_a_call_that_still_waits() {
     let mut rig = offering();

@@ -231,7 +231,13 @@ impl Machine {
             None => {}
         }
         self.info(now, "Took up the call that the offscreen document holds.");
-        self.begin_call(LiveCall::new(held.sid.clone(), Stage::Carried, now), now);
+        let mut call = LiveCall::new(held.sid.clone(), Stage::Carried, now);
+        // Answered while another was live, by a worker that was killed before it could save that.
+        if let Some(waiting) = self.take_waiting(&held.sid) {
+            call.view.from = waiting.view.from;
+            self.offer = self.waiting_offer.take();
+        }
+        self.begin_call(call, now);
         self.update_call(&held, now);
     }
 

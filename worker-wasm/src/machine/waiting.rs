@@ -111,6 +111,13 @@ impl Machine {
         }
     }
 
+    /// The call that waits, if it is this one: it waits no longer. Its offer stays, for whoever takes the call.
+    pub(super) fn take_waiting(&mut self, sid: &CallSid) -> Option<Waiting> {
+        let waiting = self.durable.waiting.take_if(|waiting| waiting.view.sid == *sid)?;
+        self.timers.disarm(Timer::Waiting);
+        Some(waiting)
+    }
+
     /// The caller who waits has given up. True when that is whose offer it was.
     pub(super) fn waiting_gave_up(&mut self, offer: OfferId, now: Timestamp) -> bool {
         if self.waiting_offer != Some(offer) {
