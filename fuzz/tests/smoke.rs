@@ -36,7 +36,7 @@ fn random_changes_of_the_seeds_keep_every_promise() {
             prop::collection::vec(prop::sample::select(lines), 0..24),
             prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         );
-        let mut runner = TestRunner::new(ProptestConfig { cases: 200, ..ProptestConfig::default() });
+        let mut runner = TestRunner::new(ProptestConfig::default());
         let result = runner.run(&input, |(lines, changes)| {
             let mut bytes = lines.join(&b'\n');
             for (index, byte) in changes {

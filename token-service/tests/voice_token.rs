@@ -159,7 +159,7 @@ async fn a_request_for_another_account_or_prefix_is_refused_before_twilio_is_ask
 fn no_prefix_that_a_client_sends_ever_reaches_an_identity() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let service = runtime.block_on(TestService::start(&["--mints-per-minute", "1000000"]));
-    let run = TestRunner::new(ProptestConfig::with_cases(200)).run(
+    let run = TestRunner::new(ProptestConfig::default()).run(
         &("[a-z0-9]{1,16}_", "[A-Za-z0-9_]{1,100}"),
         |(prefix, own)| {
             let answer = runtime.block_on(async {

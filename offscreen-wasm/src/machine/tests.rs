@@ -883,8 +883,6 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn in_any_order_of_events_every_accepted_call_ends_once_and_no_token_meets_a_call(
         events in prop::collection::vec(any_event(), 0..120)

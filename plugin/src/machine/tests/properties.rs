@@ -99,7 +99,7 @@ fn happens(page: &mut Page, happening: Happening) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn in_any_order_of_events_nothing_is_done_that_must_not_be(
