@@ -31,8 +31,8 @@ const NOT_OURS: &str = "positive_data_acceptance,missing_required_header";
 /// At most so many questions for each route and way of making them up, from the same seed each time.
 const EXAMPLES: &str = "100";
 
-/// After which it is stopped, and has failed. It takes a quarter of that.
-const LIMIT: &str = "90s";
+/// After which it is stopped, and has failed. It takes an eighth of that.
+const LIMIT: &str = "180s";
 
 /// Whether it ran; there must be a Python. An answer that the document does not have is an error.
 pub fn run(project: &Project) -> Result<bool> {
@@ -95,7 +95,15 @@ fn installed(project: &Project) -> Result<PathBuf> {
     let mut venv = command("python3", &project.root);
     run_quietly(venv.args(["-m", "venv", "--clear"]).arg(&directory), &log)?;
     let mut pip = command(directory.join("bin/pip"), &project.root);
-    pip.args(["install", "--disable-pip-version-check", "--quiet", "--requirement", REQUIREMENTS]);
+    pip.args([
+        "install",
+        "--disable-pip-version-check",
+        "--retries",
+        "10",
+        "--quiet",
+        "--requirement",
+        REQUIREMENTS,
+    ]);
     run_quietly(&mut pip, &log).context("Schemathesis cannot be installed from PyPI")?;
     fs::write(done, wanted)?;
     Ok(program)

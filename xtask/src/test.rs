@@ -11,7 +11,7 @@ use crate::{
     checklist::{Checklist, Outcomes},
     flex_ui::FlexUi,
     playwright,
-    process::{command, interrupted, run_into, run_openly, run_quietly, seconds, tail},
+    process::{command, interrupted, run_into, run_openly, run_quietly, seconds},
     project::Project,
     publish,
     rollout::{self, PassingKey},
@@ -39,6 +39,9 @@ enum Half {
     E2e,
 }
 
+/// Where proptest begins to make up its input.
+const SEED: &str = "PROPTEST_RNG_SEED";
+
 /// The crates that are compiled for the browser, and so linted for it.
 const BROWSER_CRATES: [&str; 8] = [
     "protocol",
@@ -52,11 +55,13 @@ const BROWSER_CRATES: [&str; 8] = [
 ];
 
 /// How many tests ended how.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[derive(Default, Debug, PartialEq, Eq)]
 struct Counts {
     passed: u64,
     failed: u64,
     skipped: u64,
+    /// What is to be said of them at the end: each that failed, and each that passed at the second try only.
+    remarks: Vec<String>,
 }
 
 impl AddAssign for Counts {
@@ -64,6 +69,7 @@ impl AddAssign for Counts {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.remarks.extend(other.remarks);
     }
 }
 
@@ -99,6 +105,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         total += step("checklist", || run.checklist(options.only))?;
     }
     say!("test: {}", seconds(start));
+    total.remarks.iter().for_each(|remark| println!("{remark}"));
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -108,7 +115,9 @@ fn step(name: &str, work: impl FnOnce() -> Result<Counts>) -> Result<Counts> {
     let start = Instant::now();
     let counts = work().unwrap_or_else(|error| {
         say!("{error:#}");
-        Counts { failed: 1, ..Counts::default() }
+        let why = format!("{error:#}");
+        let why = why.lines().next().unwrap_or_default();
+        Counts { failed: 1, remarks: vec![format!("FAILED: {name}: {why}")], ..Counts::default() }
     });
     if interrupted() {
         bail!("interrupted");
@@ -183,21 +192,53 @@ impl Run<'_> {
 
     fn api_document(&self) -> Result<Counts> {
         let ran = u64::from(api_test::run(self.project)?);
-        Ok(Counts { passed: ran, skipped: 1 - ran, failed: 0 })
+        Ok(Counts { passed: ran, skipped: 1 - ran, ..Counts::default() })
     }
 
+    /// All tests that need no browser. Those that make their input up begin at the same place each time, so that a failure
+    /// is found again; `cargo xtask fuzz` begins elsewhere each time.
     fn native_tests(&self) -> Result<Counts> {
+        let test = |args: &[&str], log: &Path| {
+            let mut cargo = command("cargo", &self.project.root);
+            cargo.args(["test", "--locked", "--no-fail-fast"]).args(args);
+            if env::var_os(SEED).is_none() {
+                cargo.env(SEED, "2026");
+            }
+            let status = run_into(&mut cargo, log)?;
+            Ok::<_, anyhow::Error>((status, text(log)?))
+        };
         let log = self.project.log("native-tests");
-        let mut cargo = command("cargo", &self.project.root);
-        cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
-        let status = run_into(&mut cargo, &log)?;
-        let counts = cargo_counts(&String::from_utf8_lossy(&fs::read(&log)?));
-        if !status.success() {
-            say!("{}\nwhole log: {}", tail(&log, 60), log.display());
-            if counts.failed == 0 {
-                bail!("the native tests did not run to their end ({status})");
+        let (status, said) = test(&["--workspace"], &log)?;
+        let mut counts = cargo_counts(&said);
+        if status.success() {
+            return Ok(counts);
+        }
+        say!("{}\nwhole log: {}", complaints(&said), log.display());
+        if counts.failed == 0 {
+            bail!("the native tests did not run to their end ({status})");
+        }
+        let mut failed = cargo_failed(&said);
+        if env::var_os("CI").is_some() {
+            // As for the end-to-end tests: see e2e/playwright.config.mjs.
+            let again = self.project.log("native-tests-again");
+            fs::write(&again, "")?;
+            for program in cargo_failed_programs(&said) {
+                let log = self.project.log("native-tests-once");
+                let (_, said) = test(&program.split(' ').collect::<Vec<_>>(), &log)?;
+                say!("{}", complaints(&said));
+                fs::write(&again, text(&again)? + &said)?;
+            }
+            let said = text(&again)?;
+            let (still, ran) = (cargo_failed(&said), cargo_counts(&said));
+            let mended: Vec<String> = failed.iter().filter(|name| !still.contains(name)).cloned().collect();
+            if ran.passed + ran.failed > 0 {
+                let n = mended.len() as u64;
+                (counts.passed, counts.failed) = (counts.passed + n, counts.failed - n.min(counts.failed));
+                counts.remarks = mended.iter().map(|name| unsteady(name)).collect();
+                failed = still;
             }
         }
+        counts.remarks.extend(failed.iter().map(|name| format!("FAILED: {name}")));
         Ok(counts)
     }
 
@@ -206,8 +247,7 @@ impl Run<'_> {
         let list = Checklist::read(&self.project.root)?;
         let mut outcomes = Outcomes::default();
         if only != Some(Half::E2e) {
-            // A test may print what is no text.
-            outcomes.read_native(&String::from_utf8_lossy(&fs::read(self.project.log("native-tests"))?));
+            outcomes.read_native(&text(&self.project.log("native-tests"))?);
         }
         if only != Some(Half::Native) {
             let report = fs::read_to_string(self.project.run_dir().join("e2e.json"))
@@ -284,21 +324,67 @@ fn cargo_counts(log: &str) -> Counts {
     total
 }
 
+/// The names of the tests that failed.
+fn cargo_failed(log: &str) -> Vec<String> {
+    let names = log.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+    names.map(str::to_owned).collect()
+}
+
+/// The test programs that had a failure, each in the words with which cargo runs it alone.
+fn cargo_failed_programs(log: &str) -> Vec<&str> {
+    let listed = log.lines().skip_while(|line| !(line.starts_with("error: ") && line.contains(" failed:")));
+    listed.filter_map(|line| line.trim().strip_prefix('`')?.strip_suffix('`')).collect()
+}
+
+/// What the failed tests said last, without their stacks.
+fn complaints(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    let of = |name: &String| {
+        let start = format!("thread '{name}'");
+        let at = lines.iter().rposition(|line| line.starts_with(&start))?;
+        let ends = |line: &str| line.starts_with("stack backtrace:") || line.starts_with("note: run with");
+        let said = lines[at..].iter().take_while(|line| !ends(line)).take(60);
+        Some(said.copied().collect::<Vec<_>>().join("\n"))
+    };
+    let failed = cargo_failed(log);
+    if failed.is_empty() {
+        return lines[lines.len().saturating_sub(60)..].join("\n");
+    }
+    failed.iter().filter_map(of).collect::<Vec<_>>().join("\n")
+}
+
+fn unsteady(name: &str) -> String {
+    format!("UNSTEADY, passed only at the second try: {name}")
+}
+
+/// A log. A test may print what is no text.
+fn text(log: &Path) -> Result<String> {
+    let bytes = fs::read(log).with_context(|| log.display().to_string())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Reads the JSON reporter's statistics. A test that passed only at a second try, which only CI gives it, is named.
 fn playwright_counts(results: &Path) -> Result<Counts> {
     let text = fs::read_to_string(results).context("Playwright left no results")?;
     let report: Value = serde_json::from_str(&text).context("Playwright's results")?;
     let of = |name: &str| report["stats"][name].as_u64().unwrap_or_default();
     let errors = report["errors"].as_array().map_or(0, Vec::len) as u64;
+    let mut remarks = Vec::new();
     for spec in playwright::specs(&report) {
-        if playwright::list(&spec["tests"]).any(|test| test["status"] == "flaky") {
-            say!("test: UNSTEADY, passed only at the second try: {}", spec["title"]);
+        let title = spec["title"].as_str().unwrap_or_default();
+        let any = |status: &str| playwright::list(&spec["tests"]).any(|test| test["status"] == status);
+        if any("flaky") {
+            remarks.push(unsteady(title));
+        }
+        if any("unexpected") {
+            remarks.push(format!("FAILED: {title}"));
         }
     }
     Ok(Counts {
         passed: of("expected") + of("flaky"),
         failed: of("unexpected") + errors,
         skipped: of("skipped"),
+        remarks,
     })
 }
 
@@ -311,18 +397,38 @@ mod tests {
         let log = "running 3 tests\n\
                    test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
                    test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 9 filtered out; finished in 1.20s\n";
-        assert_eq!(cargo_counts(log), Counts { passed: 7, failed: 2, skipped: 1 });
+        assert_eq!(cargo_counts(log), counts(7, 2, 1));
+    }
+
+    #[test]
+    fn what_failed_is_named_and_can_be_run_alone() {
+        let log = "test a::is_well ... ok\n\
+                   test a::is_ill ... FAILED\n\
+                   thread 'a::is_ill' (7) panicked at src/a.rs:1:1:\n\
+                   it broke at first\n\
+                   thread 'a::is_ill' (7) panicked at src/a.rs:2:2:\n\
+                   it broke\n\
+                   stack backtrace:\n   0: rust\n\
+                   error: 2 targets failed:\n    `-p a --lib`\n    `-p b --test c`\n";
+        assert_eq!(cargo_failed(log), ["a::is_ill"]);
+        assert_eq!(cargo_failed_programs(log), ["-p a --lib", "-p b --test c"]);
+        assert_eq!(complaints(log), "thread 'a::is_ill' (7) panicked at src/a.rs:2:2:\nit broke");
+    }
+
+    fn counts(passed: u64, failed: u64, skipped: u64) -> Counts {
+        Counts { passed, failed, skipped, remarks: Vec::new() }
     }
 
     #[test]
     fn the_closing_line_is_plain_and_names_skipped_tests_only_when_there_are_some() {
-        assert_eq!(Counts { passed: 7, failed: 0, skipped: 0 }.to_string(), "7 passed, 0 failed");
-        assert_eq!(Counts { passed: 7, failed: 2, skipped: 1 }.to_string(), "7 passed, 2 failed, 1 skipped");
+        assert_eq!(counts(7, 0, 0).to_string(), "7 passed, 0 failed");
+        assert_eq!(counts(7, 2, 1).to_string(), "7 passed, 2 failed, 1 skipped");
     }
 
     #[test]
     fn a_step_that_breaks_counts_as_one_failure() {
-        let counts = step("a step", || bail!("it broke")).unwrap();
-        assert_eq!(counts, Counts { passed: 0, failed: 1, skipped: 0 });
+        let outcome = step("a step", || bail!("it broke\nin many words")).unwrap();
+        assert_eq!((outcome.passed, outcome.failed), (0, 1));
+        assert_eq!(outcome.remarks, ["FAILED: a step: it broke"]);
     }
 }
