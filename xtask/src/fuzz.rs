@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: libFuzzer looks for bytes that break a promise, for a while.
+//! `cargo xtask fuzz`: the machines are given events in many orders, and libFuzzer looks for bytes that break a promise.
 
 use std::{fs, process::ExitCode, time::Instant};
 
@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Args)]
 pub struct Options {
-    /// Only this target; without it, each in turn
+    /// Only this target of libFuzzer; without it, the machines' own tests from new seeds, and then each target in turn
     target: Option<String>,
     /// How long each target is searched, in seconds
     #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -23,6 +23,12 @@ pub struct Options {
 /// The longest input: what parses longer ones is bounded itself.
 const MAX_BYTES: u32 = 4096;
 
+/// The machines, whose tests make any order of events up.
+const MACHINES: [&str; 4] = ["worker-wasm", "offscreen-wasm", "content-wasm", "plugin"];
+
+/// For each such test; `cargo xtask test` is content with 256.
+const CASES: &str = "2000";
+
 /// Searches; what breaks a promise is left below `target/fuzz/` and named in the output.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
@@ -31,6 +37,9 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         all.iter().filter(|name| options.target.as_ref().is_none_or(|only| only == *name)).collect();
     if chosen.is_empty() {
         bail!("there is no such target; there are: {}", all.join(", "));
+    }
+    if options.target.is_none() && !orders(project)? {
+        return Ok(ExitCode::FAILURE);
     }
     let path = setup::with_cargo_fuzz(project)?;
     // Without sanitizers, and so without a nightly compiler: no unsafe code of ours is searched, only broken promises.
@@ -67,6 +76,23 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         println!("fuzz: {name}: nothing found in {}", seconds(start));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether every promise was kept in any order of events. What breaks one is shown, with the shortest such order.
+fn orders(project: &Project) -> Result<bool> {
+    let start = Instant::now();
+    let log = project.log("fuzz-orders");
+    let mut cargo = command("cargo", &project.root);
+    cargo.args(["test", "--locked", "--no-fail-fast", "--lib", "--tests"]);
+    cargo.args(MACHINES.iter().flat_map(|name| ["--package", name]));
+    cargo.env("PROPTEST_CASES", CASES).env_remove("PROPTEST_RNG_SEED").env("RUST_BACKTRACE", "0");
+    say!("fuzz: {CASES} orders of events for each machine's tests ...");
+    let broken = run_quietly(&mut cargo, &log);
+    match &broken {
+        Ok(()) => println!("fuzz: orders of events: nothing found in {}", seconds(start)),
+        Err(error) => println!("fuzz: orders of events: FAILED\n{error:#}"),
+    }
+    Ok(broken.is_ok())
 }
 
 /// A target's name is its seeds' directory's.
