@@ -95,7 +95,7 @@ export const SCREENS = [
   { name: 'welcome-blocked', page: 'welcome.html', state: base, permission: 'denied' },
   { name: 'welcome-done', page: 'welcome.html', state: base },
   { name: 'options', page: 'options.html', state: () => ({ ...base(), audio: audio(), calls: calls(), counters: { messages_dropped: 3, tokens_fetched: 12, worker_started: 4 } }), after: openDetails },
-  { name: 'options-managed', page: 'options.html', state: () => ({ ...base(), audio: audio(), managed: true, mayChangeSettings: false, mayRestart: false, policy, policyComplaints: ['edge: "atlantis" is no Twilio edge, so it is not used'] }) },
+  { name: 'options-managed', page: 'options.html', state: () => ({ ...base(), audio: audio(), managed: true, mayChangeSettings: false, mayRestart: false, policy, policyComplaints: [{ key: 'edges', wants: 'edge' }, { key: 'secondCall', wants: { oneOf: ['refuse', 'offer'] } }] }) },
   { name: 'options-nothing-known', page: 'options.html', state: () => ({ ...base(), status: 'waitingForFlex', registered: false, accountSid: null, identity: null, tokenService: null, log: [] }), permission: 'prompt' },
 ];
 

@@ -173,7 +173,7 @@ test('markup in every string that a page or a caller could have written stays te
     if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, replace(one, name)]));
     return ['from', 'label', 'message', 'version', 'tokenService', 'key', 'value'].includes(key) ? evil : value;
   };
-  await tell(page, { ...replace(full), policyComplaints: [evil], counters: { [evil]: 1 } });
+  await tell(page, { ...replace(full), policyComplaints: [{ key: evil, wants: { oneOf: [evil] } }], counters: { [evil]: 1 } });
   await expect(page.locator('#status-help')).toHaveText(evil);
   await page.locator('details').evaluateAll(all => all.forEach(one => { one.open = true; }));
   expect(await page.evaluate(() => [document.images.length, document.scripts.length, window.hacked])).toEqual([1, 1, undefined]);

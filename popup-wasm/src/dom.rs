@@ -161,7 +161,7 @@ impl Dom {
         self.show("sound-unknown", sound.is_none());
         let Some(sound) = sound else { return };
         self.show("sound-managed", !sound.enabled);
-        self.lines("sound-missing", &sound.missing.iter().map(words).collect::<Vec<_>>());
+        self.lines("sound-missing", &sound.missing);
         for (id, select) in [("microphone", &sound.microphone), ("speaker", &sound.speaker)] {
             self.select(id, select, sound.refusals);
         }
@@ -224,12 +224,12 @@ impl Dom {
     }
 
     /// A list of sentences; not there while there are none.
-    fn lines(&self, id: &str, lines: &[String]) {
+    fn lines(&self, id: &str, lines: &[Text]) {
         self.show(id, !lines.is_empty());
         let Some(list) = self.find(id) else { return };
         if self.is_new(&list, &format!("{lines:?}")) {
             for line in lines {
-                self.append(&list, "li", line);
+                self.append(&list, "li", &words(line));
             }
         }
     }

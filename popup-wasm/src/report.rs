@@ -201,7 +201,11 @@ fn state_of(state: &UiState, iso: &dyn Fn(Timestamp) -> String) -> State {
         counters: state.counters.iter().map(|(name, count)| (redacted(name), *count)).collect(),
         policy: Policy {
             keys: state.policy.iter().map(|item| redacted(&item.key)).collect(),
-            complaints: state.policy_complaints.iter().map(|complaint| redacted(complaint)).collect(),
+            complaints: state
+                .policy_complaints
+                .iter()
+                .map(|complaint| redacted(&complaint.to_string()))
+                .collect(),
             may_restart: state.may_restart,
             may_change_settings: state.may_change_settings,
         },
@@ -223,7 +227,7 @@ pub mod tests {
     use proptest::prelude::*;
     use protocol::{
         AudioDevice, CallSummary, Identity, QualitySummary,
-        state::{LogEntry, PolicyItem, WaitingCall},
+        state::{LogEntry, PolicyComplaint, PolicyForm, PolicyItem, WaitingCall},
     };
     use serde_json::json;
 
@@ -268,7 +272,8 @@ pub mod tests {
         state.version = filth.into();
         state.log = vec![LogEntry { at: START, level: LogLevel::Error, message: filth.into() }];
         state.policy = vec![PolicyItem { key: "tokenServiceUrls".into(), value: filth.into() }];
-        state.policy_complaints = vec![filth.into()];
+        state.policy_complaints =
+            vec![PolicyComplaint { key: filth.into(), wants: PolicyForm::OneOf(vec![filth.into()]) }];
         state.counters = [("worker_started".to_owned(), 3), (filth.to_owned(), 1)].into();
         state.calls = vec![CallSummary {
             sid,

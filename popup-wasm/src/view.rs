@@ -3,7 +3,7 @@
 use protocol::{
     AccountSid, AudioDevice, AudioKind, AudioState, CallPhase, CallSummary, IdentityPrefix, PROTOCOL_VERSION,
     ProblemCode, Status, Timestamp, TokenUrl,
-    state::{CallView, LogLevel, UiState},
+    state::{CallView, LogLevel, PolicyComplaint, PolicyForm, UiState},
 };
 
 use crate::{
@@ -239,7 +239,7 @@ pub struct View {
     /// How often what happened, for support.
     pub counters: Vec<Row>,
     /// What is wrong with the administrator's policy.
-    pub complaints: Vec<String>,
+    pub complaints: Vec<Text>,
     /// What is wrong.
     pub problem: Option<Problem>,
     /// A short note that goes away.
@@ -293,7 +293,7 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
         shortcuts: shortcuts(machine),
         counters: state.map(counters).unwrap_or_default(),
         complaints: state
-            .map(|state| state.policy_complaints.iter().map(|complaint| plain(complaint)).collect())
+            .map(|state| state.policy_complaints.iter().map(complaint).collect())
             .unwrap_or_default(),
         details: details(machine, state),
         log: state.map(log_lines).unwrap_or_default(),
@@ -693,6 +693,25 @@ fn policy(machine: &Machine) -> Vec<Row> {
         row(Key::PolicyTokenService, policy.token_service_url.as_ref(), |v| TokenUrl::new(v).is_ok()),
         row(Key::PolicyPrefix, policy.identity_prefix.as_ref(), |v| IdentityPrefix::new(v).is_ok()),
     ]
+}
+
+fn complaint(complaint: &PolicyComplaint) -> Text {
+    let key = match &complaint.wants {
+        PolicyForm::AccountSid => Key::ComplaintAccountSid,
+        PolicyForm::TokenServiceUrl => Key::ComplaintTokenServiceUrl,
+        PolicyForm::PageOrigin => Key::ComplaintPageOrigin,
+        PolicyForm::IdentityPrefix => Key::ComplaintIdentityPrefix,
+        PolicyForm::Edge => Key::ComplaintEdge,
+        PolicyForm::Percentage => Key::ComplaintPercentage,
+        PolicyForm::DeviceName => Key::ComplaintDeviceName,
+        PolicyForm::Text => Key::ComplaintText,
+        PolicyForm::List => Key::ComplaintList,
+        PolicyForm::TrueOrFalse => Key::ComplaintTrueOrFalse,
+        PolicyForm::OneOf(words) => {
+            return Text::With(Key::ComplaintOneOf, vec![plain(&complaint.key), plain(&words.join(", "))]);
+        }
+    };
+    Text::With(key, vec![plain(&complaint.key)])
 }
 
 fn details(machine: &Machine, state: Option<&UiState>) -> Vec<Row> {
@@ -1222,12 +1241,16 @@ mod tests {
     }
 
     #[test]
-    fn shortcuts_counters_and_complaints_are_shown_as_they_are() {
+    fn shortcuts_counters_and_what_is_wrong_with_the_policy_are_shown() {
         let screen = Screen::new();
         let mut state = registered();
         state.counters = [("messages_dropped".to_owned(), 2)].into();
         state.policy = vec![PolicyItem { key: "secondCall".into(), value: "offer".into() }];
-        state.policy_complaints = vec!["edge: no such edge".into()];
+        let complaint = |key: &str, wants| PolicyComplaint { key: key.into(), wants };
+        state.policy_complaints = vec![
+            complaint("edges", PolicyForm::Edge),
+            complaint("secondCall", PolicyForm::OneOf(vec!["refuse".into(), "offer".into()])),
+        ];
         let mut machine = told(state);
         let shortcut = |description: &str, keys: &str| Shortcut {
             name: "x".into(),
@@ -1242,7 +1265,12 @@ mod tests {
         ");
         assert_snapshot!(screen.rows(&view.counters), @"messages_dropped: 2");
         assert_snapshot!(screen.rows(&view.policy), @"secondCall: offer");
-        assert_eq!((view.complaints, view.managed), (vec!["edge: no such edge".to_owned()], true));
+        assert!(view.managed);
+        let complaints: Vec<String> = view.complaints.iter().map(|text| screen.words(text)).collect();
+        assert_snapshot!(complaints.join("\n"), @"
+        edges: a value that is no edge location (lower-case letters, digits and hyphens) is not used.
+        secondCall: a value that is none of these is not used: refuse, offer.
+        ");
     }
 
     #[test]
@@ -1304,7 +1332,8 @@ mod tests {
             state.version = token.clone();
             state.log =
                 vec![LogEntry { at: START, level: LogLevel::Error, message: format!("got \"{token}\", bad") }];
-            state.policy_complaints = vec![token.clone()];
+            state.policy_complaints =
+                vec![PolicyComplaint { key: token.clone(), wants: PolicyForm::OneOf(vec![token.clone()]) }];
             state.counters = [(token.clone(), 1)].into();
             let machine = told(state);
             let text = crate::report::tests::text(&machine, &token);

@@ -1,6 +1,6 @@
 //! What the worker knows and everybody else shows: status, the live call, and what is wrong.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -231,6 +231,69 @@ pub struct PolicyItem {
     pub value: String,
 }
 
+/// A value of the administrator's policy that is not used, because it is not what it must be. Never repeats the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyComplaint {
+    /// The key in `managed_schema.json`.
+    pub key: String,
+    /// What its value must be, or each entry of it.
+    pub wants: PolicyForm,
+}
+
+/// In English, for log and report; the pages have words of their own in each language.
+impl fmt::Display for PolicyComplaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Policy {}: a value that is no {} is not used.", self.key, self.wants)
+    }
+}
+
+/// What a value of the administrator's policy must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PolicyForm {
+    /// A Twilio account.
+    AccountSid,
+    /// Where Flex tokens go.
+    TokenServiceUrl,
+    /// Where a Flex page lives.
+    PageOrigin,
+    /// What identities start with.
+    IdentityPrefix,
+    /// A Twilio edge location.
+    Edge,
+    /// A share of a token's life.
+    Percentage,
+    /// Part of the name of a microphone or speaker.
+    DeviceName,
+    /// A JSON string.
+    Text,
+    /// A JSON array.
+    List,
+    /// A JSON boolean.
+    TrueOrFalse,
+    /// One of these words.
+    OneOf(Vec<String>),
+}
+
+impl fmt::Display for PolicyForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AccountSid => "account SID (AC and 32 hexadecimal digits)",
+            Self::TokenServiceUrl => "token service URL (https://host/path, without query)",
+            Self::PageOrigin => "page origin (https://host, without a path)",
+            Self::IdentityPrefix => "identity prefix (lower-case letters and digits, then _)",
+            Self::Edge => "edge location (lower-case letters, digits and hyphens)",
+            Self::Percentage => "percentage from 10% to 95%",
+            Self::DeviceName => "part of a device's name (at most 200 characters)",
+            Self::Text => "text",
+            Self::List => "list",
+            Self::TrueOrFalse => "true or false",
+            Self::OneOf(words) => return write!(f, "word of these ({})", words.join(", ")),
+        })
+    }
+}
+
 /// Everything that popup, options and welcome pages show. Holds nothing secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -264,9 +327,9 @@ pub struct UiState {
     /// What policy fixes.
     #[serde(default)]
     pub policy: Vec<PolicyItem>,
-    /// What is wrong with the policy, in words for the administrator.
+    /// What is wrong with the policy, for the administrator.
     #[serde(default)]
-    pub policy_complaints: Vec<String>,
+    pub policy_complaints: Vec<PolicyComplaint>,
     /// False when policy forbids the agent to restart.
     #[serde(default = "yes")]
     pub may_restart: bool,

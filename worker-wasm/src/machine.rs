@@ -347,7 +347,7 @@ impl Machine {
         self.policy = policy;
         self.info(now, "The administrator's policy was read.");
         for complaint in self.policy.complaints.clone() {
-            self.complain(now, complaint);
+            self.complain(now, complaint.to_string());
         }
         // A page that was refused under the old policy may be welcome now, and the other way round.
         let policy = self.policy.clone();

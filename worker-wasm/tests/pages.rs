@@ -139,7 +139,7 @@ fn policy_goes_before_first_use() {
     rig.popup_opens();
     let shown = rig.shown().unwrap();
     assert_eq!(shown.policy.len(), 3, "what is set and valid: {:?}", shown.policy);
-    assert!(shown.policy_complaints[0].contains("identityPrefix") && !shown.may_restart);
+    assert!(shown.policy_complaints[0].key == "identityPrefix" && !shown.may_restart);
     assert!(shown.may_change_settings);
     assert!(shown.managed);
     assert_eq!(shown.account_sid.as_ref().unwrap().as_str(), AC);

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt};
 use protocol::{
     AccountSid, AudioKind, IdentityPrefix, Problem, ProblemCode, TokenUrl,
     page::Configure,
-    state::{LogLevel, PolicyItem},
+    state::{LogLevel, PolicyComplaint, PolicyForm, PolicyItem},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,7 +111,7 @@ pub struct Policy {
     /// What is set and valid, for the options page.
     pub items: Vec<PolicyItem>,
     /// What is set and wrong, for the administrator. Never repeats a value.
-    pub complaints: Vec<String>,
+    pub complaints: Vec<PolicyComplaint>,
 }
 
 impl Default for Policy {
@@ -126,18 +126,28 @@ impl Policy {
     pub fn read(values: &PolicyValues) -> Self {
         let mut reader = Reader { values, items: Vec::new(), complaints: Vec::new() };
         Self {
-            accounts: reader.list("accountSids", Some("accountSid"), AccountSid::new),
-            token_urls: reader.list("tokenServiceUrls", Some("tokenServiceUrl"), TokenUrl::new),
-            page_origins: reader
-                .list("pageOrigins", None, |origin| PageOrigin::new(origin.trim_end_matches('/'))),
-            prefix: reader.text("identityPrefix", IdentityPrefix::new),
-            edges: reader.list("edges", None, Edge::new),
+            accounts: reader.list("accountSids", Some("accountSid"), &PolicyForm::AccountSid, |sid| {
+                AccountSid::new(sid).ok()
+            }),
+            token_urls: reader.list(
+                "tokenServiceUrls",
+                Some("tokenServiceUrl"),
+                &PolicyForm::TokenServiceUrl,
+                |url| TokenUrl::new(url).ok(),
+            ),
+            page_origins: reader.list("pageOrigins", None, &PolicyForm::PageOrigin, |origin| {
+                PageOrigin::new(origin.trim_end_matches('/')).ok()
+            }),
+            prefix: reader.text("identityPrefix", PolicyForm::IdentityPrefix, |prefix| {
+                IdentityPrefix::new(prefix).ok()
+            }),
+            edges: reader.list("edges", None, &PolicyForm::Edge, |edge| Edge::new(edge).ok()),
             second_call: reader
                 .word("secondCall", &[("refuse", SecondCall::Refuse), ("offer", SecondCall::Offer)])
                 .unwrap_or_default(),
-            refresh_at: reader.text("refreshTokenAt", Share::new).unwrap_or_default(),
-            microphone: reader.text("preferredMicrophone", device_label),
-            speaker: reader.text("preferredSpeaker", device_label),
+            refresh_at: reader.text("refreshTokenAt", PolicyForm::Percentage, Share::new).unwrap_or_default(),
+            microphone: reader.text("preferredMicrophone", PolicyForm::DeviceName, device_label),
+            speaker: reader.text("preferredSpeaker", PolicyForm::DeviceName, device_label),
             log_level: reader
                 .word(
                     "logLevel",
@@ -227,14 +237,11 @@ impl fmt::Display for Share {
 }
 
 impl Share {
-    /// From 10% to 95%, as an administrator writes it.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn new(text: String) -> Result<Self, protocol::InvalidId> {
+    /// From 10% to 95%, as an administrator writes it; none when it is something else.
+    #[must_use]
+    pub fn new(text: String) -> Option<Self> {
         let percent = text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
-        let fits = percent.filter(|percent| (10..=95).contains(percent));
-        fits.map(Self).ok_or(protocol::InvalidId { expected: "percentage from 10% to 95%" })
+        percent.filter(|percent| (10..=95).contains(percent)).map(Self)
     }
 
     /// This share of a span of time.
@@ -245,21 +252,21 @@ impl Share {
 }
 
 /// A part of a device's name.
-fn device_label(label: String) -> Result<String, protocol::InvalidId> {
+fn device_label(label: String) -> Option<String> {
     let is_fine = label.chars().count() <= 200 && !label.chars().any(char::is_control);
-    if is_fine { Ok(label) } else { Err(protocol::InvalidId { expected: "part of a device's name" }) }
+    is_fine.then_some(label)
 }
 
 /// Takes the values out one by one.
 struct Reader<'a> {
     values: &'a PolicyValues,
     items: Vec<PolicyItem>,
-    complaints: Vec<String>,
+    complaints: Vec<PolicyComplaint>,
 }
 
 impl Reader<'_> {
-    fn complain(&mut self, key: &str, expected: &str) {
-        self.complaints.push(format!("The policy value {key} is ignored: it is not a valid {expected}."));
+    fn complain(&mut self, key: &str, wants: PolicyForm) {
+        self.complaints.push(PolicyComplaint { key: key.into(), wants });
     }
 
     fn note(&mut self, key: &str, value: String) {
@@ -271,7 +278,7 @@ impl Reader<'_> {
         match self.values.0.get(key)? {
             Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
             _ => {
-                self.complain(key, "text");
+                self.complain(key, PolicyForm::Text);
                 None
             }
         }
@@ -280,18 +287,15 @@ impl Reader<'_> {
     fn text<T: ToString>(
         &mut self,
         key: &str,
-        parse: impl Fn(String) -> Result<T, protocol::InvalidId>,
+        wants: PolicyForm,
+        parse: impl Fn(String) -> Option<T>,
     ) -> Option<T> {
-        match parse(self.string(key)?) {
-            Ok(value) => {
-                self.note(key, value.to_string());
-                Some(value)
-            }
-            Err(error) => {
-                self.complain(key, error.expected);
-                None
-            }
+        let value = parse(self.string(key)?);
+        match &value {
+            Some(value) => self.note(key, value.to_string()),
+            None => self.complain(key, wants),
         }
+        value
     }
 
     /// A list; also the one value of an older key, from before there were lists.
@@ -299,34 +303,32 @@ impl Reader<'_> {
         &mut self,
         key: &str,
         older: Option<&str>,
-        parse: impl Fn(String) -> Result<T, protocol::InvalidId>,
+        wants: &PolicyForm,
+        parse: impl Fn(String) -> Option<T>,
     ) -> Vec<T> {
         let given = match self.values.0.get(key) {
             None => &[],
             Some(Value::Array(entries)) => entries.as_slice(),
             Some(_) => {
-                self.complain(key, "list");
+                self.complain(key, PolicyForm::List);
                 &[]
             }
         };
         let mut valid = Vec::new();
         for entry in given {
             match parse(entry.as_str().unwrap_or_default().trim().to_owned()) {
-                Ok(value) if !valid.contains(&value) => valid.push(value),
-                Ok(_) => {}
-                Err(error) => self.complaints.push(format!(
-                    "One of the policy's {key} is ignored: it is not a valid {}.",
-                    error.expected
-                )),
+                Some(value) if !valid.contains(&value) => valid.push(value),
+                Some(_) => {}
+                None => self.complain(key, wants.clone()),
             }
         }
         if let Some(older) = older
             && let Some(one) = self.string(older)
         {
             match parse(one) {
-                Ok(value) if !valid.contains(&value) => valid.push(value),
-                Ok(_) => {}
-                Err(error) => self.complain(older, error.expected),
+                Some(value) if !valid.contains(&value) => valid.push(value),
+                Some(_) => {}
+                None => self.complain(older, wants.clone()),
             }
         }
         if !valid.is_empty() {
@@ -339,8 +341,8 @@ impl Reader<'_> {
     fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let given = self.string(key)?;
         let Some((word, value)) = words.iter().find(|(word, _)| *word == given) else {
-            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.complain(key, &format!("word ({})", known.join(", ")));
+            let known = words.iter().map(|(word, _)| (*word).to_owned()).collect();
+            self.complain(key, PolicyForm::OneOf(known));
             return None;
         };
         self.note(key, (*word).into());
@@ -354,7 +356,7 @@ impl Reader<'_> {
                 Some(*flag)
             }
             _ => {
-                self.complain(key, "true or false");
+                self.complain(key, PolicyForm::TrueOrFalse);
                 None
             }
         }
@@ -636,7 +638,7 @@ mod tests {
         let holds = policy(json!({"accountSids": [A], "agentMayChangeSettings": false}));
         assert_eq!(Policy { complaints: Vec::new(), ..wrong.clone() }, holds);
         assert_eq!(wrong.complaints.len(), 11, "{:#?}", wrong.complaints);
-        for line in &wrong.complaints {
+        for line in wrong.complaints.iter().map(ToString::to_string) {
             assert!(!line.contains("<b>") && !line.contains("acme"), "{line}");
         }
         assert_eq!(policy(json!("not even an object")), Policy::default());

@@ -109,7 +109,8 @@ impl Wanted {
         let settings = set.iter().map(|one| setting(one, schema)).collect::<Result<Map<_, _>>>()?;
         let policy = Policy::read(&PolicyValues::from(Value::Object(settings.clone())));
         if !policy.complaints.is_empty() {
-            bail!("the extension would not take this:\n{}", policy.complaints.join("\n"));
+            let complaints: Vec<String> = policy.complaints.iter().map(ToString::to_string).collect();
+            bail!("the extension would not take this:\n{}", complaints.join("\n"));
         }
         let mut hosts: Vec<String> = policy.page_origins.iter().map(ToString::to_string).collect();
         if hosts.is_empty() {
