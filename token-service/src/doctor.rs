@@ -14,7 +14,7 @@ use twilio::flex_token::{
 use crate::{
     Config,
     config::AccountConfig,
-    limits::shared::{Mode, Rate, Shared},
+    limits::shared::{Mode, PATIENCE, Rate, Shared},
     outside::Clock,
     routes::extension::MANIFEST,
     tls::Certificate,
@@ -299,7 +299,7 @@ async fn public_url(config: &Config) -> Line {
 
 async fn redis(url: &Secret) -> Line {
     let rate = Rate { per_minute: std::num::NonZeroU32::MIN, burst: std::num::NonZeroU32::MIN };
-    let shared = match Shared::new(url) {
+    let shared = match Shared::new(url, PATIENCE) {
         Ok(shared) => shared,
         Err(error) => return to_do(error.to_string()),
     };

@@ -16,7 +16,7 @@ use crate::{
     config::AccountConfig,
     limits::{
         LimitedBy, Limits, Standing, Wait,
-        shared::{InvalidRedisUrl, Shared},
+        shared::{InvalidRedisUrl, PATIENCE, Shared},
     },
     metrics::Metrics,
     mint::{Minted, Refusal},
@@ -143,7 +143,7 @@ impl Service {
             let flex_tokens = FlexTokens::new(askers, config.validation_cache, clock, metrics);
             Ok::<_, Unusable>(Account { config: account.clone(), flex_tokens })
         };
-        let shared = config.redis_url.as_ref().map(Shared::new).transpose()?;
+        let shared = config.redis_url.as_ref().map(|url| Shared::new(url, PATIENCE)).transpose()?;
         let limits = Limits::new(
             config.failures_per_minute,
             config.mints_per_minute,

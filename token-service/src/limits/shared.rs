@@ -11,8 +11,8 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-/// How long Redis may take; after that, a replica counts for itself.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long Redis may take in service; after that, a replica counts for itself.
+pub const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Before every key.
 const PREFIX: &str = "holdfast:token-service:";
@@ -79,22 +79,24 @@ pub struct InvalidRedisUrl;
 pub struct Shared {
     connection: ConnectionManager,
     script: Script,
+    patience: Duration,
 }
 
 impl Shared {
-    /// Connects when it is first needed, and again whenever the connection is lost. Must be called within a runtime.
+    /// Connects when it is first needed, and again whenever the connection is lost; waits no longer than `patience`.
+    /// Must be called within a runtime.
     ///
     /// # Errors
     /// [`InvalidRedisUrl`].
-    pub fn new(url: &Secret) -> Result<Self, InvalidRedisUrl> {
+    pub fn new(url: &Secret, patience: Duration) -> Result<Self, InvalidRedisUrl> {
         let client = client(url)?;
         let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(PATIENCE))
-            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(patience))
+            .set_connection_timeout(Some(patience))
             .set_number_of_retries(1);
         let connection =
             ConnectionManager::new_lazy_with_config(client, config).map_err(|_error| InvalidRedisUrl)?;
-        Ok(Self { connection, script: Script::new(GCRA) })
+        Ok(Self { connection, script: Script::new(GCRA), patience })
     }
 
     /// Asks. `key` holds nothing secret: an address, or account and identity.
@@ -107,7 +109,8 @@ impl Shared {
         let mut question = self.script.key(key);
         let question = question.arg(interval.max(1)).arg(rate.burst.get()).arg(mode as u8);
         let mut connection = self.connection.clone();
-        let answer = tokio::time::timeout(PATIENCE, question.invoke_async::<(u64, u32)>(&mut connection));
+        let answer =
+            tokio::time::timeout(self.patience, question.invoke_async::<(u64, u32)>(&mut connection));
         let (wait, remaining) = answer.await.map_err(|_elapsed| io_error(std::io::ErrorKind::TimedOut))??;
         Ok(Count { wait: Duration::from_micros(wait), remaining })
     }
