@@ -50,7 +50,7 @@ enum Outcome {
 }
 
 impl Outcomes {
-    /// Takes the lines `test path::name ... ok` out of cargo's log.
+    /// Takes the lines `test path::name ... ok` out of cargo's log. What a later log says of a test is what counts.
     pub fn read_native(&mut self, log: &str) {
         let mut outcomes = BTreeMap::new();
         for line in log.lines().filter_map(|line| line.strip_prefix("test ")) {
@@ -63,7 +63,7 @@ impl Outcomes {
             };
             note(&mut outcomes, path.rsplit("::").next().unwrap_or(path), outcome);
         }
-        self.native = Some(outcomes);
+        self.native.get_or_insert_default().extend(outcomes);
     }
 
     /// Takes the titles out of Playwright's JSON report.
