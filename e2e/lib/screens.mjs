@@ -64,8 +64,8 @@ const failing = (code, retrying = false) => ({ ...base(), status: 'failed', regi
 const openDetails = page => page.locator('details:visible').evaluateAll(all => all.forEach(one => { one.open = true; }));
 
 const policy = [
-  { key: 'allowedAccountSids', value: AC },
-  { key: 'allowedTokenServiceUrls', value: 'https://voice-token.a-very-long-company-name.example/v1/voice/token' },
+  { key: 'accountSids', value: AC },
+  { key: 'tokenServiceUrls', value: 'https://voice-token.a-very-long-company-name.example/v1/voice/token' },
   { key: 'secondCall', value: 'offer' },
 ];
 
@@ -95,7 +95,7 @@ export const SCREENS = [
   { name: 'welcome-blocked', page: 'welcome.html', state: base, permission: 'denied' },
   { name: 'welcome-done', page: 'welcome.html', state: base },
   { name: 'options', page: 'options.html', state: () => ({ ...base(), audio: audio(), calls: calls(), counters: { messages_dropped: 3, tokens_fetched: 12, worker_started: 4 } }), after: openDetails },
-  { name: 'options-managed', page: 'options.html', state: () => ({ ...base(), audio: audio(), managed: true, mayChangeSettings: false, mayRestart: false, policy, policyComplaints: [{ key: 'edges', wants: 'edge' }, { key: 'secondCall', wants: { oneOf: ['refuse', 'offer'] } }] }) },
+  { name: 'options-managed', page: 'options.html', state: () => ({ ...base(), audio: audio(), managed: true, mayChangeSettings: false, mayRestart: false, policy, policyComplaints: [{ key: 'edges', wants: 'edge' }, { key: 'logLevel', wants: { oneOf: ['info', 'warning', 'error'] } }] }) },
   { name: 'options-nothing-known', page: 'options.html', state: () => ({ ...base(), status: 'waitingForFlex', registered: false, accountSid: null, identity: null, tokenService: null, log: [] }), permission: 'prompt' },
 ];
 
@@ -123,6 +123,11 @@ function playWorker({ state, messages, permission }) {
   });
   chrome.i18n.getMessage = (key, values) =>
     [].concat(values ?? []).reduce((text, value, i) => text.replaceAll(`$${i + 1}`, value), messages[key]?.message ?? '');
+  // Chrome has put these into its own language.
+  const commands = chrome.commands.getAll.bind(chrome.commands);
+  chrome.commands.getAll = async () => (await commands()).map(command => ({
+    ...command, description: messages[`command_${command.name.replaceAll('-', '_')}`]?.message ?? command.description,
+  }));
   Object.defineProperty(PermissionStatus.prototype, 'state', { get: () => permission });
 }
 
