@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
+    build,
     process::{command, run_quietly, succeeds},
     project::Project,
     say,
@@ -41,9 +42,7 @@ pub fn run(project: &Project) -> Result<bool> {
         return Ok(false);
     }
     let schemathesis = installed(project)?;
-    let mut cargo = command("cargo", &project.root);
-    cargo.args(["build", "--locked", "--package", "token-service", "--package", "token-bench"]);
-    run_quietly(&mut cargo, &project.log("build-api"))?;
+    build::programs(project, &["token-service", "token-bench"])?;
 
     let directory = project.run_dir().join("api");
     fs::create_dir_all(directory.join("extension")).context("a directory for Schemathesis")?;

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::{
     identity,
-    process::{interrupted, run_quietly, seconds},
+    process::{command, interrupted, run_quietly, seconds},
     project::Project,
     say,
     setup::Tools,
@@ -388,6 +388,16 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
         fs::remove_dir_all(to)?;
     }
     files_below(from)?.iter().try_for_each(|file| copy(file, &to.join(file.strip_prefix(from)?)))
+}
+
+/// Compiles programs that run on this machine. Always as parts of the whole workspace, so that they share what they depend
+/// on: of a package alone cargo would compile much of it once more, with other features.
+pub fn programs(project: &Project, names: &[&str]) -> Result<()> {
+    let mut cargo = command("cargo", &project.root);
+    cargo.args(["build", "--locked", "--workspace"]).args(names.iter().flat_map(|name| ["--bin", name]));
+    let names = names.join("-and-");
+    run_quietly(&mut cargo, &project.log(&format!("build-{names}")))
+        .with_context(|| format!("{names} does not build"))
 }
 
 /// Says how large the product is, and its larger files.

@@ -6,11 +6,12 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    process::{command, exit_code, run_openly, run_quietly},
+    build,
+    process::{exit_code, run_openly},
     project::Project,
 };
 
@@ -39,8 +40,6 @@ pub fn run(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
 
 /// Compiles it; says where it is.
 pub fn compile(project: &Project) -> Result<PathBuf> {
-    let mut cargo = command("cargo", &project.root);
-    cargo.args(["build", "--locked", "--package", "publish"]);
-    run_quietly(&mut cargo, &project.log("build-publish")).context("publish does not build")?;
+    build::programs(project, &["publish"])?;
     Ok(project.target.join("debug/publish"))
 }

@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::{
-    process::{command, exit_code, output_of, run_openly, run_quietly},
+    build,
+    process::{exit_code, output_of, run_openly},
     project::Project,
 };
 
@@ -41,9 +42,7 @@ pub fn run(project: &Project, what: &str, arguments: &Arguments) -> Result<ExitC
 
 /// Compiles it.
 pub fn compile(project: &Project) -> Result<()> {
-    let mut cargo = command("cargo", &project.root);
-    cargo.args(["build", "--locked", "--package", "rollout"]);
-    run_quietly(&mut cargo, &project.log("build-rollout")).context("rollout does not build")
+    build::programs(project, &["rollout"])
 }
 
 fn program(project: &Project) -> Command {

@@ -19,7 +19,7 @@ use crate::{
     build,
     flex_ui::{self, FlexUi},
     identity,
-    process::{Running, command, interrupted, is_root, run_quietly, seconds},
+    process::{Running, command, interrupted, is_root, seconds},
     project::Project,
     say,
     setup::{self, Tools},
@@ -193,10 +193,7 @@ pub fn prepare(project: &Project) -> Result<Tools> {
 /// Compiles sandbox and token service.
 pub fn compile_servers(project: &Project) -> Result<()> {
     let start = Instant::now();
-    let mut cargo = command("cargo", &project.root);
-    cargo.args(["build", "--locked", "--package", "sandbox", "--package", "token-service"]);
-    let log = project.log("build-stack");
-    run_quietly(&mut cargo, &log).context("sandbox or token-service does not build")?;
+    build::programs(project, &["sandbox", "token-service"])?;
     say!("stack: sandbox and token-service compiled: {}", seconds(start));
     Ok(())
 }
