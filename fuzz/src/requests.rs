@@ -63,8 +63,10 @@ pub fn voice_token(bytes: &[u8]) {
 /// Any request of the older extension, by query, form or JSON: a token that is taken was there, and is not shown.
 pub fn generate_token(bytes: &[u8]) {
     let Some(request) = request(bytes) else { return };
-    let post = request.method() == Method::POST;
-    let said = if post { request.body().clone() } else { request.uri().query().unwrap_or_default().into() };
+    // As axum's `Form` has it. Methods but these and POST are not routed here, and would be read as POST.
+    let by_query = matches!(*request.method(), Method::GET | Method::HEAD);
+    let said =
+        if by_query { request.uri().query().unwrap_or_default().into() } else { request.body().clone() };
     // All of the body is there at once.
     let read = generate_token::read(request.map(Body::from)).now_or_never();
     let Some(asked) = read else { panic!("waits for what is there") };
