@@ -9,6 +9,7 @@ use crate::{
     process::{command, run_openly, run_quietly, seconds},
     project::Project,
     say, setup,
+    test::SEED,
 };
 
 #[derive(Args)]
@@ -85,7 +86,7 @@ fn orders(project: &Project) -> Result<bool> {
     let mut cargo = command("cargo", &project.root);
     cargo.args(["test", "--locked", "--no-fail-fast", "--lib", "--tests"]);
     cargo.args(MACHINES.iter().flat_map(|name| ["--package", name]));
-    cargo.env("PROPTEST_CASES", CASES).env_remove("PROPTEST_RNG_SEED").env("RUST_BACKTRACE", "0");
+    cargo.env("PROPTEST_CASES", CASES).env_remove(SEED).env("RUST_BACKTRACE", "0");
     say!("fuzz: {CASES} orders of events for each machine's tests ...");
     let broken = run_quietly(&mut cargo, &log);
     match &broken {

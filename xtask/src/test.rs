@@ -17,7 +17,7 @@ use crate::{
     checklist::{Checklist, Outcomes},
     flex_ui::FlexUi,
     playwright,
-    process::{command, interrupted, run_into, run_openly, run_quietly, seconds},
+    process::{command, interrupted, run_into, run_openly, run_quietly, seconds, tail, text},
     project::Project,
     publish,
     rollout::{self, PassingKey},
@@ -46,7 +46,7 @@ enum Half {
 }
 
 /// Where proptest begins to make up its input.
-const SEED: &str = "PROPTEST_RNG_SEED";
+pub const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The crates that are compiled for the browser, and so linted for it.
 const BROWSER_CRATES: [&str; 8] = [
@@ -120,9 +120,9 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
 fn step(name: &str, work: impl FnOnce() -> Result<Counts>) -> Result<Counts> {
     let start = Instant::now();
     let counts = work().unwrap_or_else(|error| {
-        say!("{error:#}");
-        let why = format!("{error:#}");
-        let why = why.lines().next().unwrap_or_default();
+        let error = format!("{error:#}");
+        say!("{error}");
+        let why = error.lines().next().unwrap_or_default();
         Counts { failed: 1, remarks: vec![format!("FAILED: {name}: {why}")], ..Counts::default() }
     });
     if interrupted() {
@@ -212,7 +212,7 @@ impl Run<'_> {
         if status.success() {
             return Ok(counts);
         }
-        say!("{}\nwhole log: {}", complaints(&said), log.display());
+        say!("{}\nwhole log: {}", complaints(&said).unwrap_or_else(|| tail(&log, 60)), log.display());
         if counts.failed == 0 {
             bail!("the native tests did not run to their end ({status})");
         }
@@ -229,18 +229,19 @@ impl Run<'_> {
 
     /// Whether each of these test programs passes, with all that they say in `log`.
     fn passes(&self, programs: &[&str], log: &Path) -> Result<bool> {
-        let mut all = true;
+        let once = self.project.log("native-tests-once");
+        let (mut all, mut everything) = (true, String::new());
         for program in programs {
-            let once = self.project.log("native-tests-once");
             let words: Vec<&str> = program.split(' ').collect();
             let passes = self.cargo_test(&words, &once)?.success();
             let said = text(&once)?;
-            fs::write(log, text(log)? + &said)?;
             if !passes {
-                say!("once more: {}", complaints(&said));
+                say!("once more: {}", complaints(&said).unwrap_or_else(|| tail(&once, 60)));
             }
+            everything.push_str(&said);
             all &= passes;
         }
+        fs::write(log, everything)?;
         Ok(all)
     }
 
@@ -350,8 +351,8 @@ fn cargo_failed_programs(log: &str) -> Vec<&str> {
     listed.filter_map(|line| line.trim().strip_prefix('`')?.strip_suffix('`')).collect()
 }
 
-/// What the failed tests said last, without their stacks.
-fn complaints(log: &str) -> String {
+/// What the failed tests said last, without their stacks; none when no test says that it failed.
+fn complaints(log: &str) -> Option<String> {
     let lines: Vec<&str> = log.lines().collect();
     let of = |name: &String| {
         let start = format!("thread '{name}'");
@@ -361,20 +362,11 @@ fn complaints(log: &str) -> String {
         Some(said.copied().collect::<Vec<_>>().join("\n"))
     };
     let failed = cargo_failed(log);
-    if failed.is_empty() {
-        return lines[lines.len().saturating_sub(60)..].join("\n");
-    }
-    failed.iter().filter_map(of).collect::<Vec<_>>().join("\n")
+    (!failed.is_empty()).then(|| failed.iter().filter_map(of).collect::<Vec<_>>().join("\n"))
 }
 
 fn unsteady(name: &str) -> String {
     format!("UNSTEADY, passed only at the second try: {name}")
-}
-
-/// A log. A test may print what is no text.
-fn text(log: &Path) -> Result<String> {
-    let bytes = fs::read(log).with_context(|| log.display().to_string())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reads the JSON reporter's statistics. A test that passed only at a second try, which only CI gives it, is named.
@@ -426,7 +418,8 @@ mod tests {
                    error: 2 targets failed:\n    `-p a --lib`\n    `-p b --test c`\n";
         assert_eq!(cargo_failed(log), ["a::is_ill"]);
         assert_eq!(cargo_failed_programs(log), ["-p a --lib", "-p b --test c"]);
-        assert_eq!(complaints(log), "thread 'a::is_ill' (7) panicked at src/a.rs:2:2:\nit broke");
+        let said = complaints(log).unwrap();
+        assert_eq!(said, "thread 'a::is_ill' (7) panicked at src/a.rs:2:2:\nit broke");
     }
 
     fn counts(passed: u64, failed: u64, skipped: u64) -> Counts {
