@@ -436,7 +436,7 @@ impl Machine {
                 self.ready = Some(Ready { token, edge });
                 self.warm_up(out);
             }
-            ToOffscreen::Connect { call_sid, connect_token, token, edge } => {
+            ToOffscreen::Connect { call_sid, connect_token, token, edge, tone: _ } => {
                 self.accept(call_sid, connect_token, Ready { token, edge }, out);
             }
             ToOffscreen::HangUp { call_sid } => {

@@ -244,7 +244,12 @@ impl Manager {
         let expiration = expiration.as_string().or_else(|| {
             expiration.dyn_ref::<js_sys::Date>().and_then(|date| date.to_iso_string().as_string())
         })?;
-        Some(FlexToken { token: Secret::new(text(&payload, &["token"])?), account_sid, expiration })
+        Some(FlexToken {
+            token: Secret::new(text(&payload, &["token"])?),
+            account_sid,
+            expiration,
+            agent_identity: None,
+        })
     }
 
     /// Sets the worker attribute `contact_uri` and keeps the others: TaskRouter replaces all by what it is given.

@@ -947,6 +947,7 @@ impl Machine {
                     account_sid: config.account.clone(),
                     extension_voice_client_prefix: config.prefix.clone(),
                     protocol_version: Some(PROTOCOL_VERSION),
+                    agent_identity: None,
                 },
             }));
         }

@@ -1097,6 +1097,7 @@ pub mod tests {
             sid: CallSid::new(format!("CA{}", sid_digit.to_string().repeat(32))).unwrap(),
             from: Some("+15550199".into()),
             since: START,
+            unexpected: false,
         });
         state
     }

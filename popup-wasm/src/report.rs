@@ -256,7 +256,8 @@ pub mod tests {
         call.on_hold = Some(false);
         call.warnings = vec![QualityWarning::HighJitter];
         let sid = call.sid.clone();
-        state.client.waiting = Some(WaitingCall { sid: sid.clone(), from: Some(filth.into()), since: START });
+        state.client.waiting =
+            Some(WaitingCall { sid: sid.clone(), from: Some(filth.into()), since: START, unexpected: false });
         state.client.problem = problem();
         state.client.audio = with_sound().client.audio;
         let audio = state.client.audio.as_mut().unwrap();

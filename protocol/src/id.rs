@@ -134,6 +134,15 @@ identifier! {
 }
 
 identifier! {
+    /// What a call is expected for: a reservation's or a task's SID, or any other name of 1 to 64 letters, digits, `_`, `-`
+    /// and `:` that is not used for anything else.
+    ExpectationId, "name of an expectation (letters, digits, _, - and :)", |v| {
+        (1..=64).contains(&v.len())
+            && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':'))
+    }
+}
+
+identifier! {
     /// Where Flex tokens are exchanged for Voice tokens: an `https` URL without user, query or fragment.
     ///
     /// `https` only, because a Flex token travels to it.

@@ -26,7 +26,7 @@ pub mod token;
 
 pub use audio::{AudioDevice, AudioKind, AudioSettings, AudioState};
 pub use bucket::Bucket;
-pub use id::{AccountSid, CallSid, DtmfDigits, Identity, IdentityPrefix, InvalidId, TokenUrl};
+pub use id::{AccountSid, CallSid, DtmfDigits, ExpectationId, Identity, IdentityPrefix, InvalidId, TokenUrl};
 pub use quality::{QualitySample, QualitySummary, QualityWarning};
 pub use secret::Secret;
 pub use state::{CallPhase, CallSummary, CallView, Problem, ProblemCode, Status, WaitingCall};
@@ -35,8 +35,9 @@ pub use time::Timestamp;
 /// The version of the page contract that this build speaks, as `protocolVersion` in messages.
 ///
 /// 1 is the contract of the extension that Holdfast replaces (which sends no version). 2 adds the fields and types
-/// that [`page`] marks as extensions.
-pub const PROTOCOL_VERSION: u32 = 2;
+/// that [`page`] marks as extensions. 3 is that a page says who its agent is, that they sign out, and which calls they
+/// expect.
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The identity prefix used when neither policy nor the page names one. The token service owns the real one.
 pub const DEFAULT_IDENTITY_PREFIX: &str = "ext_";

@@ -33,6 +33,8 @@ pub enum ToOffscreen {
         token: Secret,
         /// The edge that the worker's `Device` is connected to: Twilio requires the same one.
         edge: Option<String>,
+        /// Tell the agent by a tone on the speaker that it is answered: nobody clicked for it.
+        tone: bool,
     },
     /// End the call, also one that is still connecting.
     HangUp {

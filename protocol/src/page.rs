@@ -14,8 +14,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountSid, AudioKind, CallSid, DtmfDigits, IdentityPrefix, Problem, ProblemCode, Secret, Timestamp,
-    state::ClientState,
+    AccountSid, AudioKind, CallSid, DtmfDigits, ExpectationId, Identity, IdentityPrefix, Problem,
+    ProblemCode, Secret, Timestamp, state::ClientState,
 };
 
 /// Every type in the contract starts with this.
@@ -75,6 +75,19 @@ pub enum ToExtension {
         /// What Flex knows.
         payload: CallContext,
     },
+    /// Extension of the contract, since version 3: the agent of this page has signed out. The voice client is taken down.
+    #[serde(rename = "VOICE_CLIENT_EXTENSION_SIGN_OUT")]
+    SignOut {
+        /// How.
+        payload: SignOut,
+    },
+    /// Extension of the contract, since version 3: the calls that this page's agent expects, all of them each time. Only
+    /// these are answered by themselves; what a page of an older version expects is any call while it is open.
+    #[serde(rename = "VOICE_CLIENT_EXTENSION_EXPECT_CALLS")]
+    ExpectCalls {
+        /// Which.
+        payload: ExpectCalls,
+    },
 }
 
 /// Payload of CONFIGURE.
@@ -91,6 +104,10 @@ pub struct Configure {
     /// Extension of the contract: the page contract's version that the plugin speaks; absent in the replaced plugin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol_version: Option<u32>,
+    /// Extension of the contract, since version 3: the agent whose page this is, as Flex's session names them (without the
+    /// voice client's prefix). What the token service says of this page's Flex token has to agree with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_identity: Option<Identity>,
 }
 
 /// Payload of FLEX_TOKEN.
@@ -103,6 +120,10 @@ pub struct FlexToken {
     pub account_sid: AccountSid,
     /// When the token expires, ISO-8601 (`2026-01-01T00:00:00.000Z`).
     pub expiration: String,
+    /// Extension of the contract, since version 3: whose token it is, as Flex's session names the agent (without the voice
+    /// client's prefix).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_identity: Option<Identity>,
 }
 
 /// Names one call.
@@ -153,6 +174,60 @@ pub struct CallContext {
     pub call_sid: CallSid,
     /// True while Flex holds the customer.
     pub on_hold: bool,
+}
+
+/// Payload of SIGN_OUT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignOut {
+    /// How the agent signed out.
+    pub reason: SignOutReason,
+}
+
+/// How an agent signs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignOutReason {
+    /// Flex's own logout.
+    Logout,
+    /// The Flex session ended: its token expired or was taken back.
+    SessionEnded,
+    /// The agent went to the workspace's *Offline*, with no live call.
+    Offline,
+}
+
+/// Payload of EXPECT_CALLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectCalls {
+    /// At most [`MAX_EXPECTED_CALLS`]; what is more is not read.
+    pub calls: Vec<ExpectedCall>,
+}
+
+/// How many calls a page can expect at once.
+pub const MAX_EXPECTED_CALLS: usize = 16;
+
+/// One call that an agent expects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedCall {
+    /// What it is expected for: the same for as long as it is the same call. It lets one call through.
+    pub id: ExpectationId,
+    /// Why.
+    pub reason: ExpectReason,
+}
+
+/// Why a call is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpectReason {
+    /// A reservation that this agent accepted, or that Flex shows as accepted, whoever accepted it.
+    Reservation,
+    /// A voice task that the page shows and whose call is not live.
+    Task,
+    /// The agent listens to a colleague's call.
+    Monitoring,
+    /// A transfer to this agent.
+    Transfer,
+    /// The agent calls out.
+    Outbound,
 }
 
 /// From the extension to the page.
@@ -245,12 +320,14 @@ impl ToExtension {
             Self::SelectAudioDevice { .. } => "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE",
             Self::SetVolume { .. } => "VOICE_CLIENT_EXTENSION_SET_VOLUME",
             Self::CallContext { .. } => "VOICE_CLIENT_EXTENSION_CALL_CONTEXT",
+            Self::SignOut { .. } => "VOICE_CLIENT_EXTENSION_SIGN_OUT",
+            Self::ExpectCalls { .. } => "VOICE_CLIENT_EXTENSION_EXPECT_CALLS",
         }
     }
 }
 
 /// The types that the page may send.
-pub const TO_EXTENSION_TYPES: [&str; 8] = [
+pub const TO_EXTENSION_TYPES: [&str; 10] = [
     "VOICE_CLIENT_EXTENSION_CONFIGURE",
     "VOICE_CLIENT_EXTENSION_FLEX_TOKEN",
     "VOICE_CLIENT_EXTENSION_HANGUP_CALL",
@@ -259,6 +336,8 @@ pub const TO_EXTENSION_TYPES: [&str; 8] = [
     "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE",
     "VOICE_CLIENT_EXTENSION_SET_VOLUME",
     "VOICE_CLIENT_EXTENSION_CALL_CONTEXT",
+    "VOICE_CLIENT_EXTENSION_SIGN_OUT",
+    "VOICE_CLIENT_EXTENSION_EXPECT_CALLS",
 ];
 
 /// The types that the extension may send: the content script hears its own posts and must pass them over.
@@ -413,6 +492,7 @@ mod tests {
             token: Secret::new("canary-token"),
             account_sid: AccountSid::new(AC).unwrap(),
             expiration: "2026-01-01T00:00:00Z".into(),
+            agent_identity: None,
         };
         assert!(!format!("{:?}", ToExtension::FlexToken { payload: token }).contains("canary"));
     }

@@ -79,7 +79,8 @@ pub struct CallView {
     pub warnings: Vec<QualityWarning>,
 }
 
-/// A second call, offered while one is live (policy `secondCall: offer`).
+/// A call that rings until the agent says something: a second one while another is live (policy `secondCall: offer`), or
+/// one that nobody expects (policy `unexpectedCalls: ring`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingCall {
@@ -90,6 +91,9 @@ pub struct WaitingCall {
     pub from: Option<String>,
     /// When it was offered.
     pub since: Timestamp,
+    /// True when no page of the agent knows of it: no reservation, task, transfer or monitoring that it would be for.
+    #[serde(default)]
+    pub unexpected: bool,
 }
 
 /// A call that is over.

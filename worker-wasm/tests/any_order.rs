@@ -385,6 +385,7 @@ impl World {
                     account_sid: account.parse().unwrap(),
                     extension_voice_client_prefix: prefix.parse().unwrap(),
                     protocol_version: Some(2),
+                    agent_identity: None,
                 };
                 self.page_says(page, ToExtension::Configure { payload });
             }

@@ -45,7 +45,8 @@ fn closes_offscreen(rig: &Rig) -> bool {
 fn an_incoming_call_is_handed_to_the_warm_offscreen_document_at_once() {
     let mut rig = Rig::registered();
     rig.incoming(CA);
-    let [ToOffscreen::Connect { call_sid, connect_token, token, edge }] = rig.to_offscreen()[..] else {
+    let [ToOffscreen::Connect { call_sid, connect_token, token, edge, tone: _ }] = rig.to_offscreen()[..]
+    else {
         panic!("{:?}", rig.to_offscreen())
     };
     assert_eq!(call_sid.as_str(), CA);

@@ -25,6 +25,7 @@ fn connect(n: u8, text: &str, edge: Option<&str>) -> ToOffscreen {
         connect_token: token("connect"),
         token: token(text),
         edge: edge.map(str::to_owned),
+        tone: false,
     }
 }
 
@@ -980,8 +981,8 @@ proptest! {
                 let canary = token("canary-token");
                 match message.clone() {
                     ToOffscreen::Prepare { edge, .. } => ToOffscreen::Prepare { token: canary, edge },
-                    ToOffscreen::Connect { call_sid, edge, .. } => ToOffscreen::Connect {
-                        call_sid, connect_token: canary.clone(), token: canary, edge,
+                    ToOffscreen::Connect { call_sid, edge, tone, .. } => ToOffscreen::Connect {
+                        call_sid, connect_token: canary.clone(), token: canary, edge, tone,
                     },
                     other => other,
                 }

@@ -989,6 +989,7 @@ fn no_command_shows_a_token() {
             token: Secret::new("canary"),
             account_sid: AccountSid::new(ACCOUNT).unwrap(),
             expiration: String::new(),
+            agent_identity: None,
         },
     };
     assert!(!format!("{:?}", Command::Post(message)).contains("canary"));

@@ -155,6 +155,7 @@ impl Machine {
             connect_token: connect_token.clone(),
             token: voice.token.clone(),
             edge: self.registration.edge().map(str::to_owned),
+            tone: false,
         };
         call.stage = Stage::Accepting;
         self.timers.arm(Timer::Accept, now.plus(ACCEPT_MS));

@@ -468,6 +468,7 @@ mod tests {
             account_sid: AccountSid::new(account).unwrap(),
             extension_voice_client_prefix: IdentityPrefix::new(prefix).unwrap(),
             protocol_version: None,
+            agent_identity: None,
         }
     }
 

@@ -328,6 +328,8 @@ impl Machine {
                 return;
             }
             ToExtension::CallContext { payload } => return self.call_context(&payload),
+            // Not judged yet.
+            ToExtension::SignOut { .. } | ToExtension::ExpectCalls { .. } => return,
         };
         if let Err(refused) = self.command_call(sid.as_ref(), command, now) {
             self.answer_page(port, Some(name), refused.code(), refused.message());

@@ -62,8 +62,11 @@ impl Machine {
         self.count("second_calls_offered");
         self.info(now, "A second call is offered to the agent.");
         self.waiting_offer = Some(offer);
-        self.durable.waiting =
-            Some(Waiting { view: WaitingCall { sid, from, since: now }, connect_token, answered: false });
+        self.durable.waiting = Some(Waiting {
+            view: WaitingCall { sid, from, since: now, unexpected: false },
+            connect_token,
+            answered: false,
+        });
         self.timers.arm(Timer::Waiting, now.plus(WAIT_MS));
     }
 

@@ -108,6 +108,7 @@ pub fn flex_token(text: &str, expires_at: Timestamp) -> PageMessage {
                 token: Secret::new(text),
                 account_sid: AccountSid::new(AC).unwrap(),
                 expiration: "read by the shell".into(),
+                agent_identity: None,
             },
         }),
         flex_token_expires_at: Some(expires_at),
@@ -254,6 +255,7 @@ impl Rig {
             account_sid: AccountSid::new(account).unwrap(),
             extension_voice_client_prefix: prefix.parse().unwrap(),
             protocol_version: None,
+            agent_identity: None,
         };
         self.page_says(port, ToExtension::Configure { payload });
     }

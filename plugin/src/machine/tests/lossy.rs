@@ -225,6 +225,7 @@ fn message(command: Command) -> Option<ToExtension> {
                 token: Secret::new("token".to_owned()),
                 account_sid,
                 expiration: "2030-01-01T00:00:00Z".into(),
+                agent_identity: None,
             },
         }),
         _ => None,
