@@ -173,6 +173,42 @@ fn every_test_that_the_security_page_names_is_there() {
     }
 }
 
+/// The unit variants of an enum in a source file, as serde writes them in `snake_case`.
+fn codes_of(file: &str, name: &str) -> Vec<String> {
+    let source = fs::read_to_string(root().join(file)).unwrap();
+    let body = source.split_once(&format!("pub enum {name} {{")).unwrap().1.split_once("\n}").unwrap().0;
+    let variants = body.lines().filter_map(|line| line.trim().strip_suffix(','));
+    variants
+        .filter(|variant| variant.chars().all(char::is_alphanumeric))
+        .map(|variant| {
+            let words = variant.chars().enumerate().map(|(at, letter)| {
+                let underscore = if at > 0 && letter.is_uppercase() { "_" } else { "" };
+                format!("{underscore}{}", letter.to_lowercase())
+            });
+            words.collect()
+        })
+        .collect()
+}
+
+#[test]
+fn the_errors_page_names_every_code_and_no_other() {
+    let page = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    for (heading, file, name) in [
+        ("## The extension's codes", "protocol/src/state.rs", "ProblemCode"),
+        ("## The token service's codes", "protocol/src/token.rs", "TokenErrorCode"),
+    ] {
+        let section = page.split_once(heading).unwrap().1;
+        let section = section.split("\n## ").next().unwrap();
+        let named: BTreeSet<&str> =
+            section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        let codes = codes_of(file, name);
+        // What an answer of a newer service is read as is no code that anybody sends.
+        let codes: BTreeSet<&str> = codes.iter().map(String::as_str).filter(|code| *code != "unknown").collect();
+        assert!(codes.len() > 5, "{codes:?}");
+        assert_eq!(named, codes, "docs/errors.md and {file}");
+    }
+}
+
 #[test]
 fn hand_written_javascript_stays_short() {
     for file in sources(&["extension", "plugin"], "js") {
