@@ -1,13 +1,14 @@
-// One stack for the whole run, started by `cargo xtask test`; so one test at a time. A test that passes only sometimes is
+// `cargo xtask test` starts as many stacks as tests run side by side: each worker has one of its own. A test that passes only sometimes is
 // a defect, and shows as a failure wherever a person can look into it. In CI, on machines that are shared with others and
 // stall at times, it is tried a second time, and named as unsteady at the end of the run.
 import { defineConfig } from '@playwright/test';
+import { stackFiles } from './lib/stack.mjs';
 
 export default defineConfig({
   testDir: './tests',
   testMatch: '**/*.spec.mjs',
-  workers: 1,
-  fullyParallel: false,
+  workers: Math.max(1, stackFiles().length),
+  fullyParallel: true,
   retries: process.env.CI ? 1 : 0,
   timeout: 120_000,
   globalTimeout: 40 * 60_000,

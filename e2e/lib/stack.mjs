@@ -1,9 +1,13 @@
 // The running stack (sandbox, token service, built extension), as `cargo xtask` describes it in a JSON file.
 import fs from 'node:fs';
 import https from 'node:https';
+import path from 'node:path';
 
-/** Reads the stack file: --stack FILE, or HOLDFAST_STACK. */
-export function readStack(file = process.env.HOLDFAST_STACK) {
+/** The files of all running stacks: HOLDFAST_STACK names one, or several as PATH does. */
+export const stackFiles = () => (process.env.HOLDFAST_STACK ?? '').split(path.delimiter).filter(Boolean);
+
+/** Reads the stack file: --stack FILE, or the first of HOLDFAST_STACK. */
+export function readStack(file = stackFiles()[0]) {
   if (!file) throw new Error('no stack: run this through `cargo xtask demo|test|bench`, which starts it');
   return JSON.parse(fs.readFileSync(file, 'utf8'));
 }

@@ -3,14 +3,15 @@ import { expect, test as base } from '@playwright/test';
 import * as bare from './cdp.mjs';
 import { launch, uiState } from './browser.mjs';
 import { Probe } from './probe.mjs';
-import { Switchboard, readStack } from './stack.mjs';
+import { Switchboard, readStack, stackFiles } from './stack.mjs';
 
 export { expect, uiState };
 
 export const test = base.extend({
   /** Which Flex UI the sandbox serves: 'newest', or 'oldest' of those that are supported. */
   flexUi: ['newest', { option: true }],
-  stack: [async ({}, use) => use(readStack()), { scope: 'worker' }],
+  /** Each worker of Playwright has a stack of its own, so that tests run side by side. */
+  stack: [async ({}, use, { parallelIndex }) => use(readStack(stackFiles()[parallelIndex])), { scope: 'worker' }],
   switchboard: async ({ stack, flexUi }, use) => {
     const switchboard = new Switchboard(stack);
     await switchboard.reset();

@@ -102,7 +102,8 @@ fn answer(project: &Project, answer: &Answer) -> Result<ExitCode> {
     let usual = stack::Options { rtt_ms: answer.rtt_ms, headless: true, ..Default::default() };
     // Another extension gets a stack of its own, whose token URL has the older shape.
     let other = answer.vs.as_ref().map(|directory| {
-        let options = stack::Options { extension: Some(directory.clone()), label: "vs-", ..usual.clone() };
+        let options =
+            stack::Options { extension: Some(directory.clone()), label: "vs-".into(), ..usual.clone() };
         Stack::start(project, &tools, &options)
     });
     let other = other.transpose()?;

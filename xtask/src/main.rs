@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "times its steps and waits for processes; ships to nobody")]
 
 mod api_test;
+mod attack;
 mod bars;
 mod bench;
 mod bench_token;
@@ -56,6 +57,8 @@ enum Command {
     Bench(bench::Bench),
     /// Call after call, with killed workers and reloaded pages at random moments
     Soak(soak::Options),
+    /// Attacks on what ships, each with what it got and what it may get
+    Attack(attack::Options),
     /// Make the key that signs the extension: cargo xtask key FILE
     Key(rollout::Arguments),
     /// Pack the extension: CRX3, unpacked folder, Web Store archive, update manifest (--help says how)
@@ -100,6 +103,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Test(options) => return test::run(&project, &options),
         Command::Bench(bench) => return bench::run(&project, &bench),
         Command::Soak(options) => return soak::run(&project, &options),
+        Command::Attack(options) => return attack::run(&project, &options),
         Command::Key(arguments) => return rollout::run(&project, "key", &arguments),
         Command::Policy(arguments) => return rollout::run(&project, "policy", &arguments),
         Command::Pack(arguments) => {

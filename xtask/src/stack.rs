@@ -48,13 +48,15 @@ pub struct Options {
     /// Another plugin bundle.
     pub plugin: Option<PathBuf>,
     /// Put before the names of its files where a second stack runs beside the usual one.
-    pub label: &'static str,
+    pub label: String,
     /// Simulated round trip to the voice gateway, in milliseconds.
     pub rtt_ms: u32,
     /// Whether the browser shows nothing.
     pub headless: bool,
     /// Another extension id that the token service serves: that of the signed package.
     pub signed_id: Option<String>,
+    /// The browser's token service is not ours but whatever the driver has at this port of this machine.
+    pub token_port: Option<u16>,
     /// Versions of Flex UI; the first is served unless the switchboard chooses another. None: the newest.
     pub flex: Vec<FlexUi>,
 }
@@ -66,7 +68,7 @@ pub struct Stack {
     /// The description as a JSON file.
     pub file: PathBuf,
     // Dropped in this order: the token service asks the sandbox.
-    _token_service: Running,
+    _token_service: Option<Running>,
     _sandbox: Running,
 }
 
@@ -86,7 +88,7 @@ impl Stack {
         let extension_id = identity::of_directory(&extension)?;
         let foreign = options.extension.is_some() || options.plugin.is_some();
         let token_path = if foreign { LEGACY_TOKEN_PATH } else { TOKEN_PATH };
-        let token_port = free_port()?;
+        let token_port = options.token_port.map_or_else(free_port, Ok)?;
 
         let mut sandbox = server(project, "sandbox");
         sandbox.args(["--tls-port", "0", "--signalling-port", "0", "--http-port", "0"]);
@@ -110,29 +112,10 @@ impl Stack {
         let rules = ready["host_resolver_rules"].as_str().context("the sandbox says no host rules")?;
         let key = ready["spki_sha256"].as_str().context("the sandbox says no certificate key")?;
 
-        let mut token_service = server(project, "token-service");
-        token_service.args(["--port", &token_port.to_string(), "--admin-port", "0"]);
-        token_service.args([
-            "--iam-base-url",
-            &format!("http://127.0.0.1:{http}/iam"),
-            "--legacy-generate-token",
-        ]);
-        // Tests fail on purpose, and often; all of them come from one address.
-        token_service.args(["--mints-per-minute", "600", "--failures-per-minute", "600"]);
-        if foreign {
-            token_service.arg("--allow-missing-origin");
-        }
-        token_service.args(["--allowed-origin", &format!("chrome-extension://{extension_id}")]);
-        if let Some(id) = &options.signed_id {
-            token_service.args(["--allowed-origin", &format!("chrome-extension://{id}")]);
-        }
-        token_service
-            .env("TWILIO_ACCOUNT_SID", account::ACCOUNT_SID)
-            .env("TWILIO_API_KEY_SID", account::API_KEY_SID)
-            .env("TWILIO_API_KEY_SECRET", account::API_KEY_SECRET)
-            .env("TWILIO_AUTH_TOKEN", account::AUTH_TOKEN);
-        let (token_service, _) =
-            start_server(project, &format!("{}token-service", options.label), token_service)?;
+        let token_service = match options.token_port {
+            Some(_) => None,
+            None => Some(token_service(project, options, &extension_id, token_port, http, foreign)?),
+        };
 
         let description = json!({
             "tls": tls,
@@ -205,6 +188,39 @@ fn server(project: &Project, name: &str) -> Command {
     server
 }
 
+/// The token service, told to judge Flex tokens at the sandbox.
+fn token_service(
+    project: &Project,
+    options: &Options,
+    extension_id: &str,
+    port: u16,
+    sandbox_http: u64,
+    foreign: bool,
+) -> Result<Running> {
+    let mut token_service = server(project, "token-service");
+    token_service.args(["--port", &port.to_string(), "--admin-port", "0"]);
+    token_service.args([
+        "--iam-base-url",
+        &format!("http://127.0.0.1:{sandbox_http}/iam"),
+        "--legacy-generate-token",
+    ]);
+    // Tests fail on purpose, and often; all of them come from one address.
+    token_service.args(["--mints-per-minute", "600", "--failures-per-minute", "600"]);
+    if foreign {
+        token_service.arg("--allow-missing-origin");
+    }
+    token_service.args(["--allowed-origin", &format!("chrome-extension://{extension_id}")]);
+    if let Some(id) = &options.signed_id {
+        token_service.args(["--allowed-origin", &format!("chrome-extension://{id}")]);
+    }
+    token_service
+        .env("TWILIO_ACCOUNT_SID", account::ACCOUNT_SID)
+        .env("TWILIO_API_KEY_SID", account::API_KEY_SID)
+        .env("TWILIO_API_KEY_SECRET", account::API_KEY_SECRET)
+        .env("TWILIO_AUTH_TOKEN", account::AUTH_TOKEN);
+    Ok(start_server(project, &format!("{}token-service", options.label), token_service)?.0)
+}
+
 /// Starts a server and waits for the line of JSON in which it says that it is ready.
 pub fn start_server(project: &Project, name: &str, mut server: Command) -> Result<(Running, Value)> {
     let log = project.log(name);
@@ -239,7 +255,7 @@ pub fn start_server(project: &Project, name: &str, mut server: Command) -> Resul
 }
 
 /// A port that nobody listens on at this moment.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

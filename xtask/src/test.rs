@@ -35,6 +35,9 @@ pub struct Options {
     /// Only the end-to-end tests whose file or name matches this pattern
     #[arg(long)]
     grep: Option<String>,
+    /// How many end-to-end tests run side by side, each with a sandbox and a token service of its own
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    jobs: u8,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,7 +93,7 @@ impl fmt::Display for Counts {
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
     let tools = setup::run(project)?;
-    let run = Run { project, tools: &tools, grep: options.grep.as_deref() };
+    let run = Run { project, tools: &tools, grep: options.grep.as_deref(), jobs: options.jobs };
     let mut total = Counts::default();
     // Before the lints and the native tests, some of which look at what was built.
     total += step("build", || build::run(project, &tools).map(|()| Counts::default()))?;
@@ -142,6 +145,7 @@ struct Run<'a> {
     project: &'a Project,
     tools: &'a Tools,
     grep: Option<&'a str>,
+    jobs: u8,
 }
 
 impl Run<'_> {
@@ -291,7 +295,12 @@ impl Run<'_> {
             flex: vec![FlexUi::Newest, FlexUi::Oldest],
             ..Default::default()
         };
-        let stack = Stack::start(self.project, self.tools, &options)?;
+        let stacks = (0..self.jobs)
+            .map(|at| {
+                let options = stack::Options { label: format!("{at}-"), ..options.clone() };
+                Stack::start(self.project, self.tools, &options)
+            })
+            .collect::<Result<Vec<Stack>>>()?;
         let results = self.project.run_dir().join("e2e.json");
         if results.exists() {
             fs::remove_file(&results)?;
@@ -307,13 +316,14 @@ impl Run<'_> {
             playwright.args(["--grep", pattern]);
         }
         playwright.arg("--reporter=list,json").env("PLAYWRIGHT_JSON_OUTPUT_FILE", &results);
-        playwright.env("HOLDFAST_STACK", &stack.file);
+        playwright.env("HOLDFAST_STACK", env::join_paths(stacks.iter().map(|stack| &stack.file))?);
         // For the test that releases the plugin, and those that pack and install the extension themselves.
         playwright.env("HOLDFAST_PUBLISH", publish);
         playwright.env("HOLDFAST_ROLLOUT", self.project.target.join("debug/rollout"));
         playwright.env("HOLDFAST_KEY", key.file()).env("HOLDFAST_SIGNED_ID", &key.id);
         let status = run_openly(&mut playwright)?;
         let counts = playwright_counts(&results)?;
+        say!("test: the slowest:\n{}", slowest(&results)?);
         if !status.success() && counts.failed == 0 {
             bail!("Playwright did not run to its end ({status})");
         }
@@ -392,6 +402,24 @@ fn playwright_counts(results: &Path) -> Result<Counts> {
         skipped: of("skipped"),
         remarks,
     })
+}
+
+/// The ten end-to-end tests that took longest, a line each.
+fn slowest(results: &Path) -> Result<String> {
+    let text = fs::read_to_string(results).context("Playwright left no results")?;
+    let report: Value = serde_json::from_str(&text).context("Playwright's results")?;
+    let mut times: Vec<(u64, &str)> = playwright::specs(&report)
+        .into_iter()
+        .map(|spec| {
+            let results =
+                playwright::list(&spec["tests"]).flat_map(|test| playwright::list(&test["results"]));
+            let millis = results.filter_map(|result| result["duration"].as_u64()).sum();
+            (millis, spec["title"].as_str().unwrap_or_default())
+        })
+        .collect();
+    times.sort_by_key(|(millis, _)| std::cmp::Reverse(*millis));
+    let lines = times.iter().take(10).map(|(millis, title)| format!("  {:>4} s  {title}", millis / 1_000));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]

@@ -203,7 +203,8 @@ fn the_errors_page_names_every_code_and_no_other() {
             section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
         let codes = codes_of(file, name);
         // What an answer of a newer service is read as is no code that anybody sends.
-        let codes: BTreeSet<&str> = codes.iter().map(String::as_str).filter(|code| *code != "unknown").collect();
+        let codes: BTreeSet<&str> =
+            codes.iter().map(String::as_str).filter(|code| *code != "unknown").collect();
         assert!(codes.len() > 5, "{codes:?}");
         assert_eq!(named, codes, "docs/errors.md and {file}");
     }
