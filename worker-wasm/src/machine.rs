@@ -12,7 +12,8 @@
 //! | [`token`] | Flex tokens in, Voice tokens out |
 //! | `registration` | the `Device` |
 //! | [`call`] | the one call |
-//! | [`waiting`] | a second one |
+//! | [`waiting`] | one that waits for the agent's word |
+//! | [`expected`] | which calls are answered by themselves |
 //! | [`quality`] | how it sounds |
 //! | `audio` | microphone, speaker, volume |
 //! | [`consent`] | the agent's word on a token service that no policy names |
@@ -28,6 +29,7 @@ pub mod command;
 pub mod config;
 pub mod consent;
 pub mod event;
+pub mod expected;
 pub mod notices;
 mod offscreen;
 pub mod persisted;
@@ -108,6 +110,8 @@ pub struct Machine {
     offer: Option<OfferId>,
     /// The same of the call that waits.
     waiting_offer: Option<OfferId>,
+    /// The pages that were open when the worker was killed.
+    open_before: expected::Open,
     /// How the live call sounds. The saved state has it up to some seconds ago.
     sound: Sound,
     audio_tests: AudioTests,
@@ -154,6 +158,7 @@ impl Machine {
             registration: Registration::default(),
             offer: None,
             waiting_offer: None,
+            open_before: expected::Open::default(),
             sound: Sound::default(),
             audio_tests: AudioTests::default(),
             digits: ports::DIGITS,
@@ -281,6 +286,7 @@ impl Machine {
 
     fn settle(&mut self, now: Timestamp) {
         self.obey_policy(now);
+        self.settle_expected(now);
         self.settle_waiting(now);
         self.settle_token(now);
         self.settle_device(now);
@@ -324,6 +330,7 @@ impl Machine {
             self.restore_token(now);
             self.restore_call(now);
             self.restore_waiting(now);
+            self.restore_expected();
             self.plan_renewal(now);
         } else {
             self.info(now, format!("Version {} has started.", self.version));
