@@ -110,8 +110,6 @@ pub struct Machine {
     offer: Option<OfferId>,
     /// The same of the call that waits.
     waiting_offer: Option<OfferId>,
-    /// The pages that were open when the worker was killed.
-    open_before: expected::Open,
     /// How the live call sounds. The saved state has it up to some seconds ago.
     sound: Sound,
     audio_tests: AudioTests,
@@ -158,7 +156,6 @@ impl Machine {
             registration: Registration::default(),
             offer: None,
             waiting_offer: None,
-            open_before: expected::Open::default(),
             sound: Sound::default(),
             audio_tests: AudioTests::default(),
             digits: ports::DIGITS,
@@ -280,6 +277,7 @@ impl Machine {
             | Timer::OffscreenRetry
             | Timer::Rebuild
             | Timer::Trouble
+            | Timer::PagesBack
             | Timer::RestoreGrace => {}
         }
     }
@@ -330,7 +328,7 @@ impl Machine {
             self.restore_token(now);
             self.restore_call(now);
             self.restore_waiting(now);
-            self.restore_expected();
+            self.restore_expected(now);
             self.plan_renewal(now);
         } else {
             self.info(now, format!("Version {} has started.", self.version));

@@ -19,6 +19,7 @@ use super::{
     call::LiveCall,
     config::{SecondCall, UnexpectedCalls},
     event::{OfferId, PortId},
+    timers::Timer,
 };
 
 /// The version of the page contract since which a page says which calls it expects.
@@ -85,7 +86,7 @@ struct Used {
 /// Which accepted pages of the registered agent are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Open {
+enum Open {
     #[default]
     None,
     /// Only such that say which calls they expect.
@@ -106,8 +107,10 @@ enum Pass {
 
 impl Machine {
     /// The pages that the saved state had open are about to connect again.
-    pub(super) const fn restore_expected(&mut self) {
-        self.open_before = self.durable.expected.open;
+    pub(super) fn restore_expected(&mut self, now: Timestamp) {
+        if self.durable.expected.open != Open::None {
+            self.timers.arm(Timer::PagesBack, now.plus(PAGES_BACK_MS));
+        }
     }
 
     /// A page says which calls its agent expects.
@@ -152,7 +155,7 @@ impl Machine {
         while calls.len() > MAX_KEPT {
             calls.pop_front();
         }
-        self.durable.expected.open = self.open_pages(now);
+        self.durable.expected.open = self.open_pages();
     }
 
     /// True when a page of this agent is one of the agent who is registered.
@@ -164,14 +167,14 @@ impl Machine {
         })
     }
 
-    fn open_pages(&self, now: Timestamp) -> Open {
+    fn open_pages(&self) -> Open {
         let open = self
             .pages()
             .filter(|(_, page)| page.accepted && self.is_registered_agent(page.expects.agent.as_ref()))
             .map(|(_, page)| if page.expects.says_itself { Open::Pages } else { Open::OlderPages })
             .max()
             .unwrap_or_default();
-        if now.since(self.started_at) < PAGES_BACK_MS { open.max(self.open_before) } else { open }
+        if self.timers.is_armed(Timer::PagesBack) { open.max(self.durable.expected.open) } else { open }
     }
 
     /// Why a call would be answered by itself now, if it would.
@@ -185,7 +188,7 @@ impl Machine {
         if let Some(kept) = free.filter(|_| may_use_expectation) {
             return Some(Pass::Expectation(kept.id.clone()));
         }
-        match self.open_pages(now) {
+        match self.open_pages() {
             Open::OlderPages => Some(Pass::OlderPage),
             Open::Pages if self.policy.unexpected_calls == UnexpectedCalls::Answer => Some(Pass::Policy),
             Open::Pages | Open::None => None,
