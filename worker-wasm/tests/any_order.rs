@@ -534,10 +534,10 @@ impl World {
             Step::Popup(what) => {
                 let message = match what {
                     0 => Some(FromPopup::Restart),
-                    1 => Some(FromPopup::HangUp),
-                    2 => Some(FromPopup::SetMute { muted: true }),
+                    1 => Some(FromPopup::HangUp { sid: None }),
+                    2 => Some(FromPopup::SetMute { sid: None, muted: true }),
                     3 => Some(FromPopup::MicrophoneChanged),
-                    4 => Some(FromPopup::SendDigits { digits: "5".parse().unwrap() }),
+                    4 => Some(FromPopup::SendDigits { sid: None, digits: "5".parse().unwrap() }),
                     _ => None,
                 };
                 self.happens(Event::FromPopup { port: POPUP, message });

@@ -546,11 +546,13 @@ impl Machine {
         }
         let done = match message {
             None => Err(Refused::NotUnderstood),
-            Some(FromPopup::HangUp) => self.command_call(None, CallCommand::HangUp, now),
-            Some(FromPopup::SetMute { muted }) => self.command_call(None, CallCommand::SetMute(muted), now),
-            Some(FromPopup::SendDigits { digits }) => self
+            Some(FromPopup::HangUp { sid }) => self.command_call(sid.as_ref(), CallCommand::HangUp, now),
+            Some(FromPopup::SetMute { sid, muted }) => {
+                self.command_call(sid.as_ref(), CallCommand::SetMute(muted), now)
+            }
+            Some(FromPopup::SendDigits { sid, digits }) => self
                 .admit_digits(&digits, now)
-                .and_then(|()| self.command_call(None, CallCommand::SendDigits(digits), now)),
+                .and_then(|()| self.command_call(sid.as_ref(), CallCommand::SendDigits(digits), now)),
             Some(FromPopup::AnswerWaiting { sid }) => self.answer_waiting(Some(&sid), now),
             Some(FromPopup::DeclineWaiting { sid }) => self.decline_waiting(Some(&sid), now),
             Some(FromPopup::SelectAudioDevice(wish)) => self.select_audio(&wish),
