@@ -79,8 +79,8 @@ export class Probe {
   }, options);
 
   /** The whole handshake, as the plugin does it: answers every CONFIGURED with a Flex token. */
-  async register() {
-    await this.configure();
+  async register(overrides = {}) {
+    await this.configure(overrides);
     const isAsked = async () => (await this.received('ERROR')).some(({ payload }) => payload.code === 'consent_needed');
     await until('the extension to answer CONFIGURE', async () => await this.count('CONFIGURED') > 0 || await isAsked());
     if (await this.count('CONFIGURED') === 0) await this.agree();
@@ -88,6 +88,9 @@ export class Probe {
     await this.sendFlexToken();
     return (await this.wait('HEARTBEAT', beat => beat.registered, { timeout: 20_000 })).payload;
   }
+
+  /** Since version 3 of the contract: which calls the agent expects, all of them each time. */
+  expectCalls = (...ids) => this.send('EXPECT_CALLS', { calls: ids.map(id => ({ id, reason: 'reservation' })) });
 
   /** After a reload: hello again. */
   async hello() {

@@ -85,6 +85,8 @@ export const SCREENS = [
   { name: 'popup-call-keypad', page: 'popup.html', state: () => inCall({}), after: page => page.locator('#keypad-toggle').click() },
   { name: 'popup-call-devices', page: 'popup.html', state: () => ({ ...inCall({}), audio: audio({ missing: ['microphone', 'speaker'], microphone: device('m2', 'Built-in'), speaker: device('s2', 'Built-in') }) }), after: page => page.locator('#sound > summary').click() },
   { name: 'popup-waiting', page: 'popup.html', state: () => ({ ...inCall({}), waiting: { sid: sid('f'), from: NAME, since: seconds(3) } }) },
+  { name: 'popup-unexpected', page: 'popup.html', state: () => ({ ...base(), waiting: { sid: sid('f'), since: seconds(3), unexpected: true } }) },
+  { name: 'popup-unexpected-in-call', page: 'popup.html', state: () => ({ ...inCall({}), waiting: { sid: sid('f'), from: 'client:firstname.lastname@depar…', since: seconds(3), unexpected: true } }) },
   { name: 'popup-consent', page: 'popup.html', state: () => ({ ...base(), status: 'waitingForFlex', registered: false, accountSid: null, identity: null, tokenService: null, consent: { accountSid: AC, tokenUrl: 'https://voice-token.contact-centre.a-very-long-company-name.example:8443/v1/voice/token', pageOrigin: 'https://flex.twilio.com' } }) },
   { name: 'popup-problem', page: 'popup.html', state: () => failing('token_service_unavailable', true) },
   { name: 'popup-problem-declined', page: 'popup.html', state: () => failing('consent_declined') },

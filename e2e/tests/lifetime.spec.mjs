@@ -126,9 +126,10 @@ test('a page that says hello long after the worker fell asleep is answered', asy
   expect((await probe.register()).voiceClientIdentity).toBe(stack.account.extension_identity);
 });
 
-test('with the Flex tab closed the registration stays, and a call is answered', async ({ untouched, stack, switchboard }) => {
+test('with the Flex tab closed the registration stays, and a call that was expected is answered', async ({ untouched, stack, switchboard }) => {
   const probe = await Probe.openBare(untouched, stack, switchboard);
-  const { voiceClientIdentity: identity } = await probe.register();
+  const { voiceClientIdentity: identity } = await probe.register({ protocolVersion: 3 });
+  await probe.expectCalls('WR1');
   await probe.page.close();
   await sleep(IDLE_MS);
   const sid = await probe.takeCall(identity);

@@ -726,9 +726,9 @@ impl Machine {
             | FromPopup::TestMicrophone { .. }
             | FromPopup::TestSpeaker
             | FromPopup::Consent { .. } => None,
-            FromPopup::HangUp | FromPopup::SetMute { .. } | FromPopup::SendDigits { .. } => {
-                self.live_call().map(|(sid, ..)| sid.clone())
-            }
+            FromPopup::HangUp { ref sid }
+            | FromPopup::SetMute { ref sid, .. }
+            | FromPopup::SendDigits { ref sid, .. } => sid.clone(),
         };
         self.unsent.push((meant, message));
         self.reconnect()
@@ -737,8 +737,9 @@ impl Machine {
     fn pressed(&mut self, action: Action, now: Timestamp) -> Vec<Command> {
         match action {
             Action::Mute => match self.live_call() {
-                Some((_, CallPhase::Open | CallPhase::Reconnecting, muted)) => {
-                    self.tell(FromPopup::SetMute { muted: !muted })
+                Some((sid, CallPhase::Open | CallPhase::Reconnecting, muted)) => {
+                    let sid = Some(sid.clone());
+                    self.tell(FromPopup::SetMute { sid, muted: !muted })
                 }
                 _ => vec![],
             },
@@ -750,8 +751,9 @@ impl Machine {
             Action::Digit(c) => self.digit(c),
             Action::HangUp => match self.live_call() {
                 Some((sid, ..)) if self.hanging_up.is_none() => {
+                    let sid = sid.clone();
                     self.hanging_up = Some((sid.clone(), now.plus(HANG_UP_MS)));
-                    self.tell(FromPopup::HangUp)
+                    self.tell(FromPopup::HangUp { sid: Some(sid) })
                 }
                 _ => vec![],
             },
@@ -838,13 +840,14 @@ impl Machine {
     }
 
     fn digit(&mut self, c: char) -> Vec<Command> {
-        let has_media = self.live_call().is_some_and(|(_, phase, _)| phase != CallPhase::Connecting);
+        let with_media = self.live_call().filter(|(_, phase, _)| *phase != CallPhase::Connecting);
+        let sid = with_media.map(|(sid, ..)| sid.clone());
         match DtmfDigits::new(c.to_string()) {
-            Ok(digits) if has_media => {
+            Ok(digits) if sid.is_some() => {
                 self.digits.push(c);
                 let surplus = self.digits.len().saturating_sub(DIGITS_SHOWN);
                 self.digits.drain(..surplus);
-                self.tell(FromPopup::SendDigits { digits })
+                self.tell(FromPopup::SendDigits { sid, digits })
             }
             _ => vec![],
         }
@@ -931,19 +934,24 @@ pub mod tests {
         machine
     }
 
+    /// The call that is shown.
+    fn shown(sid_digit: char) -> Option<CallSid> {
+        with_call(sid_digit, CallPhase::Open, false).client.call.map(|call| call.sid)
+    }
+
     #[test]
     fn a_click_during_a_call_asks_the_worker_and_changes_nothing_by_itself() {
         let mut machine = told(with_call('a', CallPhase::Open, false));
         let before = machine.state.clone();
         assert_eq!(
             machine.handle(Event::Pressed(Action::Mute), START),
-            [Command::Send(FromPopup::SetMute { muted: true })]
+            [Command::Send(FromPopup::SetMute { sid: shown('a'), muted: true })]
         );
         assert_eq!(machine.state, before);
         machine.handle(news(with_call('a', CallPhase::Open, true)), START);
         assert_eq!(
             machine.handle(Event::Pressed(Action::Mute), START),
-            [Command::Send(FromPopup::SetMute { muted: false })]
+            [Command::Send(FromPopup::SetMute { sid: shown('a'), muted: false })]
         );
     }
 
@@ -951,11 +959,17 @@ pub mod tests {
     fn hang_up_is_sent_once_and_can_be_pressed_again_when_nothing_came_of_it() {
         let mut machine = told(with_call('a', CallPhase::Connecting, false));
         let press = Event::Pressed(Action::HangUp);
-        assert_eq!(machine.handle(press.clone(), START), [Command::Send(FromPopup::HangUp)]);
+        assert_eq!(
+            machine.handle(press.clone(), START),
+            [Command::Send(FromPopup::HangUp { sid: shown('a') })]
+        );
         assert_eq!(machine.handle(press.clone(), START.plus(1)), []);
         let later = machine.wake_at(START.plus(1)).unwrap();
         machine.handle(Event::Tick, later);
-        assert_eq!(machine.handle(press.clone(), later), [Command::Send(FromPopup::HangUp)]);
+        assert_eq!(
+            machine.handle(press.clone(), later),
+            [Command::Send(FromPopup::HangUp { sid: shown('a') })]
+        );
 
         machine.handle(news(registered()), later);
         machine.handle(news(with_call('b', CallPhase::Open, false)), later);
@@ -976,7 +990,10 @@ pub mod tests {
     #[test]
     fn what_was_pressed_while_the_worker_was_away_reaches_the_next_one_if_it_is_still_the_same_call() {
         for (then, expected) in [
-            (with_call('a', CallPhase::Open, false), vec![Command::Send(FromPopup::HangUp)]),
+            (
+                with_call('a', CallPhase::Open, false),
+                vec![Command::Send(FromPopup::HangUp { sid: shown('a') })],
+            ),
             (with_call('b', CallPhase::Open, false), vec![]),
             (registered(), vec![]),
         ] {
@@ -1050,8 +1067,12 @@ pub mod tests {
     #[test]
     fn digits_come_from_the_keypad_and_while_it_is_open_from_the_keyboard() {
         let mut machine = told(with_call('a', CallPhase::Open, false));
-        let sent =
-            |c: &str| vec![Command::Send(FromPopup::SendDigits { digits: DtmfDigits::new(c).unwrap() })];
+        let sent = |c: &str| {
+            vec![Command::Send(FromPopup::SendDigits {
+                sid: shown('a'),
+                digits: DtmfDigits::new(c).unwrap(),
+            })]
+        };
         assert_eq!(machine.handle(Event::Typed('5'), START), [], "closed: the keyboard is not a telephone");
         machine.handle(Event::Pressed(Action::Keypad), START);
         assert_eq!(machine.handle(Event::Typed('5'), START), sent("5"));
@@ -1400,7 +1421,7 @@ pub mod tests {
                     match command {
                         Command::Connect => ports += 1,
                         Command::Send(
-                            FromPopup::HangUp | FromPopup::SetMute { .. } | FromPopup::SendDigits { .. },
+                            FromPopup::HangUp { .. } | FromPopup::SetMute { .. } | FromPopup::SendDigits { .. },
                         ) => prop_assert!(call),
                         Command::Send(FromPopup::Restart) => prop_assert!(ports == 1),
                         _ => {}

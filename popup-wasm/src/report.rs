@@ -59,6 +59,7 @@ struct State {
     problem: Option<ProblemLine>,
     call: Option<LiveCall>,
     waiting_call: Option<CallSid>,
+    waiting_call_is_unexpected: bool,
     audio: Option<Audio>,
     last_calls: Vec<PastCall>,
     counters: BTreeMap<String, u32>,
@@ -175,6 +176,7 @@ fn state_of(state: &UiState, iso: &dyn Fn(Timestamp) -> String) -> State {
             samples: state.quality.clone(),
         }),
         waiting_call: client.waiting.as_ref().map(|waiting| waiting.sid.clone()),
+        waiting_call_is_unexpected: client.waiting.as_ref().is_some_and(|waiting| waiting.unexpected),
         audio: client.audio.as_ref().map(|audio| Audio {
             microphone: label(&audio.microphone),
             speaker: label(&audio.speaker),
@@ -257,7 +259,7 @@ pub mod tests {
         call.warnings = vec![QualityWarning::HighJitter];
         let sid = call.sid.clone();
         state.client.waiting =
-            Some(WaitingCall { sid: sid.clone(), from: Some(filth.into()), since: START, unexpected: false });
+            Some(WaitingCall { sid: sid.clone(), from: Some(filth.into()), since: START, unexpected: true });
         state.client.problem = problem();
         state.client.audio = with_sound().client.audio;
         let audio = state.client.audio.as_mut().unwrap();
@@ -295,6 +297,7 @@ pub mod tests {
         assert_eq!(value["state"]["last_calls"][0]["quality"]["mosMeanHundredths"], 412);
         assert_eq!(value["state"]["call"]["warnings"], json!(["high-jitter"]));
         assert_eq!(value["state"]["counters"]["worker_started"], 3);
+        assert_eq!(value["state"]["waiting_call_is_unexpected"], true);
         assert_eq!(value["state"]["policy"]["keys"], json!(["tokenServiceUrls"]));
         assert_eq!(value["state"]["audio"]["missing"], json!(["microphone"]));
         let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();

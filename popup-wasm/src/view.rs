@@ -398,12 +398,18 @@ fn caller(from: Option<&str>) -> Text {
 
 fn waiting(machine: &Machine, state: &UiState, now: Timestamp) -> Option<Question> {
     let waiting = state.client.waiting.as_ref()?;
+    let is_live = state.client.call.is_some();
     Some(Question {
-        title: Key::WaitingTitle,
+        title: if waiting.unexpected { Key::UnexpectedTitle } else { Key::WaitingTitle },
         about: caller(waiting.from.as_deref()),
-        help: if state.client.call.is_some() { Key::WaitingHelp } else { Key::WaitingFreeHelp },
+        help: match (waiting.unexpected, is_live) {
+            (false, true) => Key::WaitingHelp,
+            (false, false) => Key::WaitingFreeHelp,
+            (true, true) => Key::UnexpectedHelp,
+            (true, false) => Key::UnexpectedFreeHelp,
+        },
         rows: vec![],
-        yes: if state.client.call.is_some() { Key::WaitingAnswer } else { Key::WaitingAnswerFree },
+        yes: if is_live { Key::WaitingAnswer } else { Key::WaitingAnswerFree },
         enabled: machine.may_answer(now),
     })
 }
@@ -1005,6 +1011,24 @@ mod tests {
         assert_snapshot!(shown(&told(state), START.plus(1_000)), @"
         ready: Ready for calls | Accept calls in Flex. A call goes on even when you refresh or close the tab.
         A second call is waiting | +15550199 | Your last call is over: you can answer this one. [Answer]
+        ");
+    }
+
+    #[test]
+    fn a_call_that_nobody_expects_says_that_flex_does_not_know_it_and_whether_answering_ends_another() {
+        let mut state = with_waiting('b');
+        let waiting = state.client.waiting.as_mut().unwrap();
+        waiting.unexpected = true;
+        waiting.from = None;
+        assert_snapshot!(shown(&told(state.clone()), START.plus(1_000)), @"
+        call: On a call | +15550100
+        00:01 [Mute] keypad closed [Hang up]
+        Unexpected call | Unknown caller | Flex does not know of this call. If you answer it, your present call ends. [Hang up and answer]
+        ");
+        state.client.call = None;
+        assert_snapshot!(shown(&told(state), START.plus(1_000)), @"
+        ready: Ready for calls | Accept calls in Flex. A call goes on even when you refresh or close the tab.
+        Unexpected call | Unknown caller | Flex does not know of this call. [Answer]
         ");
     }
 

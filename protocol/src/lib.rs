@@ -14,6 +14,7 @@
 
 pub mod audio;
 pub mod bucket;
+pub mod caller;
 pub mod id;
 pub mod offscreen;
 pub mod page;

@@ -72,14 +72,24 @@ impl Refused {
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum FromPopup {
     /// End the live call.
-    HangUp,
+    HangUp {
+        /// The call that is shown, so that a click on an older view ends no other; without it, whichever is live.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sid: Option<CallSid>,
+    },
     /// Mute or unmute.
     SetMute {
+        /// As in [`Self::HangUp`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sid: Option<CallSid>,
         /// True to mute.
         muted: bool,
     },
     /// Send DTMF into the live call.
     SendDigits {
+        /// As in [`Self::HangUp`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sid: Option<CallSid>,
         /// The digits.
         digits: DtmfDigits,
     },

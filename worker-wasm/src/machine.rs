@@ -12,7 +12,8 @@
 //! | [`token`] | Flex tokens in, Voice tokens out |
 //! | `registration` | the `Device` |
 //! | [`call`] | the one call |
-//! | [`waiting`] | a second one |
+//! | [`waiting`] | one that waits for the agent's word |
+//! | [`expected`] | which calls are answered by themselves |
 //! | [`quality`] | how it sounds |
 //! | `audio` | microphone, speaker, volume |
 //! | [`consent`] | the agent's word on a token service that no policy names |
@@ -28,6 +29,7 @@ pub mod command;
 pub mod config;
 pub mod consent;
 pub mod event;
+pub mod expected;
 pub mod notices;
 mod offscreen;
 pub mod persisted;
@@ -275,12 +277,14 @@ impl Machine {
             | Timer::OffscreenRetry
             | Timer::Rebuild
             | Timer::Trouble
+            | Timer::PagesBack
             | Timer::RestoreGrace => {}
         }
     }
 
     fn settle(&mut self, now: Timestamp) {
         self.obey_policy(now);
+        self.settle_expected(now);
         self.settle_waiting(now);
         self.settle_token(now);
         self.settle_device(now);
@@ -324,6 +328,7 @@ impl Machine {
             self.restore_token(now);
             self.restore_call(now);
             self.restore_waiting(now);
+            self.restore_expected(now);
             self.plan_renewal(now);
         } else {
             self.info(now, format!("Version {} has started.", self.version));

@@ -472,22 +472,26 @@ fn words(notice: &Notice) -> notifications::Notification {
     match notice {
         Notice::Call { from, muted } => notifications::Notification {
             title: if *muted { webext::message("call_muted") } else { webext::message("notice_call") },
-            message: from.clone().unwrap_or_default(),
+            message: from.clone().unwrap_or_else(|| webext::message("caller_unknown")),
             buttons: vec![
                 if *muted { webext::message("unmute") } else { webext::message("mute") },
                 webext::message("hang_up"),
             ],
             stays: false,
         },
-        Notice::Waiting { from, hangs_up } => {
+        Notice::Waiting { from, hangs_up, unexpected } => {
+            // The keys are those of the popup.
+            let kind = if *unexpected { "unexpected" } else { "waiting" };
             let (help, answer) = if *hangs_up {
-                (webext::message("waiting_help"), webext::message("waiting_answer"))
+                (format!("{kind}_help"), "waiting_answer")
             } else {
-                (webext::message("waiting_free_help"), webext::message("waiting_answer_free"))
+                (format!("{kind}_free_help"), "waiting_answer_free")
             };
+            let from = from.clone().unwrap_or_else(|| webext::message("caller_unknown"));
+            let answer = webext::message(answer);
             notifications::Notification {
-                title: webext::message("waiting_title"),
-                message: [from.as_deref().unwrap_or(""), &help].join("\n").trim().to_owned(),
+                title: webext::message(&format!("{kind}_title")),
+                message: [from, webext::message(&help)].join("\n"),
                 buttons: vec![answer, webext::message("waiting_decline")],
                 stays: true,
             }
@@ -516,6 +520,7 @@ fn show(badge: Badge) {
         Badge::Off => ("", GREY, webext::message("badge_off")),
         Badge::Connecting => ("…", GREY, webext::message("badge_connecting")),
         Badge::Ready => ("✓", GREEN, webext::message("badge_ready")),
+        Badge::Ringing => ("?", AMBER, webext::message("badge_ringing")),
         Badge::OnCall => ("●", GREEN, webext::message("badge_on_call")),
         Badge::Muted => ("✕", AMBER, webext::message("badge_muted")),
         Badge::Problem => ("!", RED, webext::message("badge_problem")),

@@ -9,9 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use protocol::{
     AudioDevice, AudioKind, AudioState, CallPhase, CallSid, Problem, ProblemCode, QualitySample,
-    QualityWarning, Secret,
+    QualityWarning, Secret, Timestamp,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
-    page::{Kind, SelectAudioDevice, SendDigits, SetMute, ToExtension, ToPage},
+    page::{
+        ExpectCalls, ExpectReason, ExpectedCall, Kind, SelectAudioDevice, SendDigits, SetMute, ToExtension,
+        ToPage,
+    },
     popup::{FromPopup, ToPopup},
     state::ConsentRequest,
 };
@@ -32,6 +35,7 @@ enum Step {
     PageCloses(u8),
     Configure(u8, u8),
     FlexToken(u8, u64),
+    Expects(u8, u8),
     Malformed(u8),
     PageHangsUp(u8),
     PageMutes(u8, bool),
@@ -69,6 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3_u8).prop_map(Step::PageCloses),
         3 => (0..3_u8, 0..8_u8).prop_map(|(page, what)| Step::Configure(page, what)),
         3 => (0..3_u8, 0..HOUR).prop_map(|(page, life)| Step::FlexToken(page, life)),
+        2 => (0..3_u8, 0..16_u8).prop_map(|(page, ids)| Step::Expects(page, ids)),
         1 => (0..3_u8).prop_map(Step::Malformed),
         1 => (0..3_u8).prop_map(Step::PageHangsUp),
         1 => (0..3_u8, any::<bool>()).prop_map(|(page, on)| Step::PageMutes(page, on)),
@@ -99,6 +104,75 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What happens to an agent who is registered and is called.
+fn call_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => prop_oneof![0..2_000_u64, 0..40_000_u64].prop_map(Step::Passes),
+        1 => Just(Step::Killed),
+        1 => (0..2_u8).prop_map(Step::PageOpens),
+        1 => (0..2_u8).prop_map(Step::PageCloses),
+        3 => (0..2_u8, 4..8_u8).prop_map(|(page, what)| Step::Configure(page, what)),
+        6 => (0..2_u8, 0..4_u8).prop_map(|(page, ids)| Step::Expects(page, ids)),
+        8 => Just(Step::Incoming),
+        1 => (0..2_u8).prop_map(Step::OfferGone),
+        6 => Just(Step::OffscreenReports(1, false)),
+        4 => Just(Step::OffscreenEnds(0)),
+        1 => any::<bool>().prop_map(Step::Waiting),
+        2 => Just(Step::Device(7)),
+        2 => Just(Step::OffscreenConnects(0)),
+        1 => (3..8_u8).prop_map(Step::Policy),
+    ]
+}
+
+/// The world's own account of which calls may be answered by themselves.
+#[derive(Default)]
+struct PagesExpect {
+    /// The pages of a version that says which calls it expects, and those of an older one.
+    says_itself: BTreeMap<PortId, bool>,
+    /// What each page lists.
+    lists: BTreeMap<PortId, BTreeSet<u8>>,
+    /// Until when each expectation may hold: a minute after it was last listed.
+    until: BTreeMap<u8, Timestamp>,
+    /// Until when an older page, or any, counts as open: for a moment after the worker was killed.
+    older_until: Timestamp,
+    any_until: Timestamp,
+    /// The calls that were answered by themselves for an expectation: one each, unless they never became open.
+    for_expectation: BTreeSet<CallSid>,
+    /// The call that the agent has clicked on.
+    clicked: Option<CallSid>,
+    /// Policy answers what nobody expects.
+    by_policy: bool,
+    /// Until then a page may find that its messages are dropped.
+    flooded_until: Timestamp,
+}
+
+impl PagesExpect {
+    fn older_open(&self, accepted: &BTreeSet<PortId>) -> bool {
+        accepted.iter().any(|port| self.says_itself.get(port) == Some(&false))
+    }
+
+    /// Before an event.
+    fn looks(&mut self, accepted: &BTreeSet<PortId>, now: Timestamp) {
+        for port in accepted {
+            for id in self.lists.get(port).into_iter().flatten() {
+                self.until.insert(*id, now.plus(60_000));
+            }
+        }
+    }
+
+    /// A call is answered by itself, while these pages are accepted.
+    fn answered_by_itself(&mut self, call: &CallSid, accepted: &BTreeSet<PortId>, now: Timestamp) {
+        let is_older = self.older_open(accepted) || now <= self.older_until;
+        let by_policy = self.by_policy && (!accepted.is_empty() || now <= self.any_until);
+        if is_older || by_policy {
+            return;
+        }
+        self.for_expectation.insert(call.clone());
+        assert!(self.until.values().any(|until| *until > now), "answered, and nobody expected a call");
+        assert!(self.for_expectation.len() <= self.until.len(), "more calls than expectations");
+    }
+}
+
 /// The world, which keeps its own account of what the machine may do.
 struct World {
     rig: Rig,
@@ -109,6 +183,8 @@ struct World {
     offers: Vec<OfferId>,
     accepted: BTreeSet<PortId>,
     connects: BTreeMap<CallSid, u32>,
+    /// What the pages say of the calls that they expect.
+    pages_expect: PagesExpect,
     /// The token service that policy names.
     vouched: Option<String>,
     /// What the popup shows that the agent is asked.
@@ -126,6 +202,7 @@ impl World {
             offers: Vec::new(),
             accepted: BTreeSet::new(),
             connects: BTreeMap::new(),
+            pages_expect: PagesExpect::default(),
             vouched: None,
             asked: None,
         };
@@ -143,6 +220,8 @@ impl World {
             self.accepted.remove(&port);
         }
         let before = self.rig.saved.as_ref().and_then(|saved| saved.call.clone());
+        let mut accepted = self.accepted.clone();
+        self.pages_expect.looks(&accepted, self.rig.now);
         self.rig.happens(event);
         let commands = self.rig.take();
         let saved: &Persisted = self.rig.saved.as_ref().expect("the log alone makes something to save");
@@ -179,7 +258,9 @@ impl World {
                     }
                 }
                 Command::ToOffscreen { message, .. } => {
-                    if let ToOffscreen::Connect { call_sid, .. } = message.as_ref() {
+                    if let ToOffscreen::Connect { call_sid, tone, .. } = message.as_ref() {
+                        let is_clicked = self.pages_expect.clicked.as_ref() == Some(call_sid);
+                        assert!(*tone || is_clicked, "answered without a tone and without a click");
                         *self.connects.entry(call_sid.clone()).or_default() += 1;
                         assert_eq!(self.connects[call_sid], 1, "a second Connect for one call");
                         let live = saved.call.as_ref().map(|call| &call.view.sid);
@@ -209,6 +290,20 @@ impl World {
                 }
                 _ => {}
             }
+        }
+        accepted.extend(&self.accepted);
+        let (old, new) = (before.as_ref(), saved.call.as_ref());
+        if old.map(|call| &call.view.sid) != new.map(|call| &call.view.sid) {
+            // One that never became open was nobody's.
+            if let Some(call) = old.filter(|call| call.view.answered_at.is_none()) {
+                self.pages_expect.for_expectation.remove(&call.view.sid);
+            }
+            if let Some(call) = new.filter(|call| call.by_itself) {
+                self.pages_expect.answered_by_itself(&call.view.sid, &accepted, self.rig.now);
+            }
+        }
+        if saved.config.is_none() {
+            self.pages_expect.for_expectation.clear();
         }
         assert!(saved.log.len() <= 200);
         assert!(saved.log.iter().all(|line| !line.message.contains(CANARY)), "a secret in the log");
@@ -257,6 +352,15 @@ impl World {
         assert_eq!(Some(&saved), self.rig.saved.as_ref());
         self.rig.saved = Some(saved);
         self.vouched = None;
+        self.pages_expect.looks(&self.accepted, self.rig.now);
+        let back = self.rig.now.plus(3_000);
+        if self.pages_expect.older_open(&self.accepted) || self.rig.now <= self.pages_expect.older_until {
+            self.pages_expect.older_until = back;
+        }
+        if !self.accepted.is_empty() || self.rig.now <= self.pages_expect.any_until {
+            self.pages_expect.any_until = back;
+        }
+        self.pages_expect.by_policy = false;
         self.rig.is_killed();
         let mut after = self.rig.state();
         for call in [&mut before.call, &mut after.call].into_iter().flatten() {
@@ -372,6 +476,7 @@ impl World {
                     self.happens(Event::PortClosed { port });
                 }
             }
+            Step::Configure(..) | Step::Expects(..) if self.rig.now < self.pages_expect.flooded_until => {}
             Step::Configure(page, what) => {
                 let (account, url, prefix) = match what {
                     0 => (OTHER_AC, URL, "ext_"),
@@ -384,10 +489,29 @@ impl World {
                     voice_client_token_generator_url: url.into(),
                     account_sid: account.parse().unwrap(),
                     extension_voice_client_prefix: prefix.parse().unwrap(),
-                    protocol_version: Some(2),
+                    protocol_version: Some(if matches!(what, 4..=6) { 3 } else { 2 }),
                     agent_identity: None,
                 };
+                let port = self.page(page);
+                self.pages_expect.says_itself.insert(port, matches!(what, 4..=6));
+                self.pages_expect.lists.remove(&port);
                 self.page_says(page, ToExtension::Configure { payload });
+            }
+            Step::Expects(page, ids) => {
+                let port = self.page(page);
+                let ids: BTreeSet<u8> = (0..4).filter(|bit| ids & (1 << bit) != 0).collect();
+                let calls = ids
+                    .iter()
+                    .map(|id| ExpectedCall {
+                        id: format!("WR{id}").parse().unwrap(),
+                        reason: ExpectReason::Task,
+                    })
+                    .collect();
+                if self.accepted.contains(&port) {
+                    self.pages_expect.lists.insert(port, ids);
+                    self.pages_expect.looks(&self.accepted, self.rig.now);
+                }
+                self.page_says(page, ToExtension::ExpectCalls { payload: ExpectCalls { calls } });
             }
             Step::FlexToken(page, life) => {
                 let message = flex_token(&format!("canary-flex-{}", life % 7), self.rig.now.plus(life));
@@ -410,10 +534,10 @@ impl World {
             Step::Popup(what) => {
                 let message = match what {
                     0 => Some(FromPopup::Restart),
-                    1 => Some(FromPopup::HangUp),
-                    2 => Some(FromPopup::SetMute { muted: true }),
+                    1 => Some(FromPopup::HangUp { sid: None }),
+                    2 => Some(FromPopup::SetMute { sid: None, muted: true }),
                     3 => Some(FromPopup::MicrophoneChanged),
-                    4 => Some(FromPopup::SendDigits { digits: "5".parse().unwrap() }),
+                    4 => Some(FromPopup::SendDigits { sid: None, digits: "5".parse().unwrap() }),
                     _ => None,
                 };
                 self.happens(Event::FromPopup { port: POPUP, message });
@@ -507,8 +631,11 @@ impl World {
                     1 => json!({"accountSids": [AC]}),
                     2 => json!({"tokenServiceUrls": [URL], "secondCall": "offer"}),
                     3 | 4 => json!({"secondCall": "offer"}),
+                    5 => json!({"unexpectedCalls": "answer", "secondCall": "offer"}),
+                    6 => json!({"unexpectedCalls": "refuse"}),
                     _ => json!({}),
                 };
+                self.pages_expect.by_policy = what == 5;
                 self.vouched = (what == 2).then(|| URL.to_owned());
                 self.happens(Event::PolicyChanged { policy: policy.into() });
             }
@@ -541,12 +668,18 @@ impl World {
             Step::Waiting(answer) => {
                 let Some(waiting) = self.rig.state().waiting else { return };
                 let sid = waiting.sid;
+                if answer {
+                    self.pages_expect.clicked = Some(sid.clone());
+                }
                 let message =
                     if answer { FromPopup::AnswerWaiting { sid } } else { FromPopup::DeclineWaiting { sid } };
                 self.happens(Event::FromPopup { port: POPUP, message: Some(message) });
             }
             Step::Notice(id, button) => {
                 let id = [NoticeId::Call, NoticeId::Waiting, NoticeId::Trouble][usize::from(id % 3)];
+                if let (NoticeId::Waiting, 0, Some(waiting)) = (id, button, self.rig.state().waiting) {
+                    self.pages_expect.clicked = Some(waiting.sid);
+                }
                 self.happens(match button {
                     2 => Event::NoticeClosed(id),
                     button => Event::NoticeButton { id, button },
@@ -554,6 +687,7 @@ impl World {
                 self.happens(Event::Shortcut(Shortcut::Mute));
             }
             Step::Flood(page) => {
+                self.pages_expect.flooded_until = self.rig.now.plus(5_000);
                 let port = self.page(page);
                 self.happens(Event::FromPage {
                     port,
@@ -573,6 +707,30 @@ proptest! {
     #[test]
     fn any_order_of_events_keeps_every_promise(steps in prop::collection::vec(step(), 1..200)) {
         let mut world = World::new();
+        for step in steps {
+            world.takes(step);
+        }
+    }
+
+    /// The same for an agent who is registered and is called again and again.
+    #[test]
+    fn whatever_rings_is_answered_only_by_a_click_by_policy_or_because_it_was_expected(
+        steps in prop::collection::vec(call_step(), 1..120),
+    ) {
+        let mut world = World::new();
+        for step in [
+            Step::PageOpens(0),
+            Step::Configure(0, 4),
+            Step::AnswersConsent(true),
+            Step::FlexToken(0, 40 * HOUR),
+            Step::Answer(11, 7_000),
+            Step::Device(7),
+            Step::OffscreenOpened(true),
+            Step::OffscreenConnects(0),
+        ] {
+            world.takes(step);
+        }
+        prop_assert!(world.rig.state().registered);
         for step in steps {
             world.takes(step);
         }

@@ -233,17 +233,22 @@ fn a_call_without_what_it_takes_to_accept_it_is_rejected() {
 
 #[test]
 fn the_callers_name_is_kept_short_and_plain() {
-    let mut rig = Rig::registered();
-    rig.device_says(DeviceEvent::Incoming {
-        offer: OfferId(9),
-        call_sid: CA.into(),
-        connect_token: Some(protocol::Secret::new("canary-connect-1")),
-        from: Some(format!("a\u{0}\n{}", "b".repeat(5_000))),
-    });
-    let from = rig.state().call.unwrap().from.unwrap();
-    assert_eq!(from.len(), 128);
-    assert!(from.starts_with("ab"));
-    assert!(rig.saved.unwrap().log.iter().all(|line| !line.message.contains("bbb")));
+    for (from, shown) in [
+        (format!("a\u{0}\n{}", "b".repeat(5_000)), None),
+        ("sip:\u{202e}0010 555 1+\u{202c}\u{200b}@evil.example bbb".to_owned(), None),
+        (format!("client:{}", "b".repeat(120)), Some(format!("client:{}…", "b".repeat(24)))),
+        ("client:ada_40example_2Ecom".to_owned(), Some("client:ada@example.com".to_owned())),
+    ] {
+        let mut rig = Rig::registered();
+        rig.device_says(DeviceEvent::Incoming {
+            offer: OfferId(9),
+            call_sid: CA.into(),
+            connect_token: Some(protocol::Secret::new("canary-connect-1")),
+            from: Some(from),
+        });
+        assert_eq!(rig.state().call.unwrap().from, shown);
+        assert!(rig.saved.unwrap().log.iter().all(|line| !line.message.contains("bbb")));
+    }
 }
 
 // The second call.
@@ -303,16 +308,39 @@ fn the_next_call_is_taken_after_the_first() {
 
 // Commands.
 
+/// The one that it was meant for ended while it was on its way.
+#[test]
+fn a_click_on_an_older_view_ends_mutes_and_dials_in_no_other_call() {
+    let mut rig = Rig::on_call();
+    rig.popup_opens();
+    rig.ended(CA, None);
+    rig.incoming(OTHER_CA);
+    rig.offscreen_says(FromOffscreen::Call { call: held(OTHER_CA, CallPhase::Open) });
+    rig.take();
+    let older = || Some(sid(CA));
+    for message in [
+        FromPopup::HangUp { sid: older() },
+        FromPopup::SetMute { sid: older(), muted: true },
+        FromPopup::SendDigits { sid: older(), digits: "9".parse().unwrap() },
+    ] {
+        rig.popup_says(message);
+        assert_eq!(rig.refusal(), Some("That call is over."));
+    }
+    assert!(rig.to_offscreen().is_empty(), "{:?}", rig.to_offscreen());
+    rig.popup_says(FromPopup::HangUp { sid: Some(sid(OTHER_CA)) });
+    assert_eq!(hang_ups(&rig), 1);
+}
+
 #[test]
 fn page_and_popup_take_the_same_path_to_the_call() {
     let mut rig = Rig::on_call();
     rig.popup_opens();
     rig.take();
     rig.page_says(PAGE, ToExtension::SetMute { payload: SetMute { muted: true } });
-    rig.popup_says(FromPopup::SetMute { muted: false });
+    rig.popup_says(FromPopup::SetMute { sid: None, muted: false });
     rig.page_says(PAGE, ToExtension::SendDigits { payload: SendDigits { digits: "12#".parse().unwrap() } });
-    rig.popup_says(FromPopup::SendDigits { digits: "9".parse().unwrap() });
-    rig.popup_says(FromPopup::HangUp);
+    rig.popup_says(FromPopup::SendDigits { sid: None, digits: "9".parse().unwrap() });
+    rig.popup_says(FromPopup::HangUp { sid: None });
     let sent = rig.to_offscreen();
     assert!(
         matches!(
@@ -699,7 +727,7 @@ fn a_cold_start_takes_up_a_call_that_the_document_still_holds_so_that_it_can_be_
     rig.opens(OFFSCREEN, protocol::port::OFFSCREEN, own_page("offscreen.html"));
     rig.offscreen_says(FromOffscreen::Hello { call: Some(held(CA, CallPhase::Open)) });
     rig.popup_opens();
-    rig.popup_says(FromPopup::HangUp);
+    rig.popup_says(FromPopup::HangUp { sid: None });
     assert_eq!(hang_ups(&rig), 1);
     rig.ended(CA, None);
     assert!(closes_offscreen(&rig), "nothing is configured, so nothing is to be warm for");
@@ -716,7 +744,8 @@ fn the_call_goes_on_when_every_flex_tab_is_closed() {
     rig.ended(CA, None);
     rig.take();
     rig.incoming(OTHER_CA);
-    assert_eq!(rig.connects().len(), 1, "and the next one arrives");
+    assert!(rig.connects().is_empty(), "nobody is there who expects it");
+    assert_eq!(rig.state().waiting.unwrap().sid, sid(OTHER_CA), "the next one arrives, and rings");
 }
 
 #[test]

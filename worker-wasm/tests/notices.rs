@@ -141,7 +141,8 @@ fn a_call_that_waits_is_answered_and_declined_from_its_notification() {
     };
     let mut rig = offering();
     rig.incoming(OTHER_CA);
-    assert_eq!(shown(&rig), [(&Notice::Waiting { from: Some("+15550100".into()), hangs_up: true }, false)]);
+    let waiting = Notice::Waiting { from: Some("+15550100".into()), hangs_up: true, unexpected: false };
+    assert_eq!(shown(&rig), [(&waiting, false)]);
     rig.happens(Event::NoticeButton { id: NoticeId::Waiting, button: 0 });
     assert!(cleared(&rig, NoticeId::Waiting));
     rig.ended(CA, None);

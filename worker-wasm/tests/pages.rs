@@ -55,7 +55,7 @@ fn a_url_that_merely_contains_popup_or_offscreen_is_neither() {
 fn a_refused_connection_that_speaks_anyway_is_not_heard() {
     let mut rig = Rig::on_call();
     rig.opens(PortId(9), "popup", flex_tab());
-    rig.happens(Event::FromPopup { port: PortId(9), message: Some(FromPopup::HangUp) });
+    rig.happens(Event::FromPopup { port: PortId(9), message: Some(FromPopup::HangUp { sid: None }) });
     rig.happens(Event::FromOffscreen {
         port: PortId(9),
         message: Some(protocol::offscreen::FromOffscreen::Ended { call_sid: sid(CA), problem: None }),
@@ -242,7 +242,7 @@ fn commands_without_a_call_are_answered_no_call() {
     rig.popup_opens();
     rig.page_says(PAGE, ToExtension::SetMute { payload: SetMute { muted: true } });
     assert_eq!(rig.error(PAGE), Some(ProblemCode::NoCall));
-    rig.popup_says(FromPopup::HangUp);
+    rig.popup_says(FromPopup::HangUp { sid: None });
     assert!(rig.did(
         |c| matches!(c, Command::ToPopup { message, .. } if matches!(**message, ToPopup::Refused { .. }))
     ));

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use protocol::page::{ErrorReply, FlexToken};
 use protocol::{
     AudioDevice, AudioSettings, AudioState, CallView, Problem, QualitySample, QualityWarning, Secret,
+    WaitingCall,
 };
 
 use super::*;
@@ -1324,6 +1325,23 @@ fn how_the_call_sounds_is_said_in_a_word_and_in_figures() {
     assert!(page.shown().notes[0].starts_with("Your microphone is silent"));
     page.send(heartbeat(state(Some(call(SID)))));
     assert_eq!(page.shown().quality, None, "nothing is known yet");
+}
+
+#[test]
+fn a_call_that_waits_is_told_in_flex_and_one_that_flex_does_not_know_as_such() {
+    let mut page = ready();
+    for (unexpected, words) in
+        [(false, "Another call is waiting"), (true, "A call that Flex does not know of")]
+    {
+        let waiting = WaitingCall {
+            sid: CallSid::new(SID).unwrap(),
+            from: None,
+            since: Timestamp::from_millis(9),
+            unexpected,
+        };
+        page.send(heartbeat(ClientState { waiting: Some(waiting), ..state(None) }));
+        assert!(page.shown().notes[0].starts_with(words), "{:?}", page.shown().notes);
+    }
 }
 
 #[test]

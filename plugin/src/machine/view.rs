@@ -127,8 +127,8 @@ pub(super) fn compose(voice: &Voice, report: &Report, connected: bool, words: &W
     if let Some(call) = &state.call {
         notes.extend(call.warnings.iter().map(|warning| words.warning(*warning)));
     }
-    if state.waiting.is_some() {
-        notes.push(words.plain(Text::WaitingCall));
+    if let Some(waiting) = &state.waiting {
+        notes.push(words.plain(if waiting.unexpected { Text::UnexpectedCall } else { Text::WaitingCall }));
     }
     if report.beating && report.is_old() {
         notes.push(words.plain(Text::OldExtension));

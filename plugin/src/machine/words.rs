@@ -200,6 +200,8 @@ texts! {
         "La extensión ({extension}) es anterior a este complemento de Flex ({plugin}). Pida a su administrador que la actualice.";
     WaitingCall: "Another call is waiting: answer or decline it in the extension's popup.",
         "Hay otra llamada en espera: responda o rechácela en la ventana de la extensión.";
+    UnexpectedCall: "A call that Flex does not know of is ringing: answer or decline it in the extension's popup.",
+        "Suena una llamada que Flex no conoce: responda o rechácela en la ventana de la extensión.";
     Identity: "Identity", "Identidad";
     ExtensionVersion: "Extension", "Extensión";
     PluginVersion: "Flex plugin", "Complemento de Flex";

@@ -1,7 +1,7 @@
 //! The one call: offered to the worker, carried by the offscreen document.
 
 use protocol::{
-    CallPhase, CallSid, CallSummary, CallView, Problem, ProblemCode, Secret, Timestamp,
+    CallPhase, CallSid, CallSummary, CallView, Problem, ProblemCode, Secret, Timestamp, caller,
     offscreen::{OffscreenCall, ToOffscreen},
 };
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,6 @@ const HANG_UP_MS: u64 = 8_000;
 const CALL_LOST_MS: u64 = 500;
 /// How long a failed call is shown after it.
 const PROBLEM_SHOWN_MS: u64 = 60_000;
-/// The longest caller's name that is kept.
-const MAX_FROM_CHARS: usize = 128;
 /// How many commands wait for an offscreen document that is gone for a moment.
 const MAX_WAITING_COMMANDS: usize = 16;
 
@@ -35,6 +33,9 @@ pub struct LiveCall {
     pub handed_over: bool,
     /// True once somebody asked to end it.
     pub hang_up: bool,
+    /// True when no click has answered it: the agent is told by a tone.
+    #[serde(default)]
+    pub by_itself: bool,
     /// How it has sounded, up to some seconds ago.
     #[serde(default)]
     pub sound: Sound,
@@ -57,14 +58,22 @@ impl LiveCall {
             stage,
             handed_over: false,
             hang_up: false,
+            by_itself: false,
             sound: Sound::default(),
         }
     }
 
-    /// A call that the gateway offers.
-    pub(super) fn offered(sid: CallSid, connect_token: Secret, from: Option<String>, now: Timestamp) -> Self {
+    /// A call that the gateway offers; `by_itself` when it is answered without a click.
+    pub(super) fn offered(
+        sid: CallSid,
+        connect_token: Secret,
+        from: Option<String>,
+        by_itself: bool,
+        now: Timestamp,
+    ) -> Self {
         let mut call = Self::new(sid, Stage::Waiting { connect_token }, now);
         call.view.from = from;
+        call.by_itself = by_itself;
         call
     }
 }
@@ -109,7 +118,7 @@ impl Machine {
             self.warn(now, "Rejected a call that the gateway did not describe well enough to accept it.");
             return self.out.push(Command::RejectOffer { offer });
         };
-        let from = from.map(|from| from.chars().filter(|c| !c.is_control()).take(MAX_FROM_CHARS).collect());
+        let from = from.as_deref().and_then(caller::shown);
         if let Some(call) = self.durable.call.as_mut().filter(|call| call.view.sid == sid) {
             // The same call once more, after the gateway lost its socket to us. Rejecting would end the call.
             let unneeded = if let Stage::Waiting { connect_token: held } = &mut call.stage {
@@ -125,13 +134,11 @@ impl Machine {
             self.warn(now, "Rejected a call that has ended already.");
             return self.out.push(Command::RejectOffer { offer });
         }
-        if self.is_busy() {
-            return self.second_call(offer, sid, connect_token, from, now);
+        if let Some(waiting) = self.durable.waiting.as_mut().filter(|waiting| waiting.view.sid == sid) {
+            waiting.connect_token = connect_token;
+            return self.waiting_again(offer);
         }
-        self.info(now, "A call is offered.");
-        self.begin_call(LiveCall::offered(sid, connect_token, from, now), now);
-        self.offer = Some(offer);
-        self.hand_over(now);
+        self.new_call(offer, sid, connect_token, from, now);
     }
 
     /// A call becomes the live one.
@@ -155,7 +162,7 @@ impl Machine {
             connect_token: connect_token.clone(),
             token: voice.token.clone(),
             edge: self.registration.edge().map(str::to_owned),
-            tone: false,
+            tone: call.by_itself && self.policy.answer_tone,
         };
         call.stage = Stage::Accepting;
         self.timers.arm(Timer::Accept, now.plus(ACCEPT_MS));
@@ -277,6 +284,9 @@ impl Machine {
     /// The call is over for everybody. What is still on offer is refused, so that the caller is routed on.
     fn end_call(&mut self, problem: Option<Problem>, now: Timestamp) {
         let Some(call) = self.durable.call.take() else { return };
+        if call.view.answered_at.is_none() {
+            self.release_expectation(&call.view.sid);
+        }
         if let Some(offer) = self.offer.take() {
             self.out.push(if call.handed_over {
                 Command::IgnoreOffer { offer }

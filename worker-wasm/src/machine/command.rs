@@ -141,6 +141,8 @@ pub enum Badge {
     Connecting,
     /// Registered: calls arrive.
     Ready,
+    /// A call waits for the agent's word, and none is live.
+    Ringing,
     /// On a call.
     OnCall,
     /// On a call with the microphone muted.

@@ -65,6 +65,18 @@ pub enum SecondCall {
     Offer,
 }
 
+/// What becomes of a call that nobody expects (`unexpectedCalls`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnexpectedCalls {
+    /// It rings until the agent says something. The default.
+    #[default]
+    Ring,
+    /// It is refused at once, so that its caller is routed on.
+    Refuse,
+    /// It is answered by itself while a page of the agent is open, and rings otherwise.
+    Answer,
+}
+
 /// When an update that Chrome has downloaded is applied (`applyUpdates`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApplyUpdates {
@@ -94,6 +106,10 @@ pub struct Policy {
     pub edges: Vec<Edge>,
     /// `secondCall`.
     pub second_call: SecondCall,
+    /// `unexpectedCalls`.
+    pub unexpected_calls: UnexpectedCalls,
+    /// `answerTone`: false leaves out the tone that tells the agent of a call that was answered by itself.
+    pub answer_tone: bool,
     /// `refreshTokenAt`: after which share of its life a Voice token is replaced.
     pub refresh_at: Share,
     /// `preferredMicrophone`: see [`Policy::prefers`].
@@ -145,6 +161,17 @@ impl Policy {
             second_call: reader
                 .word("secondCall", &[("refuse", SecondCall::Refuse), ("offer", SecondCall::Offer)])
                 .unwrap_or_default(),
+            unexpected_calls: reader
+                .word(
+                    "unexpectedCalls",
+                    &[
+                        ("ring", UnexpectedCalls::Ring),
+                        ("refuse", UnexpectedCalls::Refuse),
+                        ("answer", UnexpectedCalls::Answer),
+                    ],
+                )
+                .unwrap_or_default(),
+            answer_tone: reader.flag("answerTone").unwrap_or(true),
             refresh_at: reader.text("refreshTokenAt", PolicyForm::Percentage, Share::new).unwrap_or_default(),
             microphone: reader.text("preferredMicrophone", PolicyForm::DeviceName, device_label),
             speaker: reader.text("preferredSpeaker", PolicyForm::DeviceName, device_label),
@@ -595,9 +622,10 @@ mod tests {
         let free = Policy::default();
         assert!(free.may_restart && free.may_change_settings);
         assert_eq!(
-            (free.second_call, free.apply_updates, free.log_level),
-            (SecondCall::Refuse, ApplyUpdates::BetweenCalls, LogLevel::Info)
+            (free.second_call, free.unexpected_calls, free.apply_updates, free.log_level),
+            (SecondCall::Refuse, UnexpectedCalls::Ring, ApplyUpdates::BetweenCalls, LogLevel::Info)
         );
+        assert!(free.answer_tone);
         assert!(free.items.is_empty() && free.complaints.is_empty() && free.edges.is_empty());
         assert!(!free.prefers(AudioKind::Microphone, "Headset"));
     }
@@ -609,8 +637,10 @@ mod tests {
             "identityPrefix": "ext_", "edges": ["dublin", "roaming"], "secondCall": "offer",
             "preferredMicrophone": "Jabra", "preferredSpeaker": "Jabra", "logLevel": "warning",
             "applyUpdates": "whenFlexIsClosed", "agentMayRestart": false, "agentMayChangeSettings": false,
-            "refreshTokenAt": "50 %",
+            "refreshTokenAt": "50 %", "unexpectedCalls": "refuse", "answerTone": false,
         }));
+        assert_eq!(policy.unexpected_calls, UnexpectedCalls::Refuse);
+        assert!(!policy.answer_tone);
         assert_eq!(policy.refresh_at.of_millis(3_600_000), 1_800_000);
         assert_eq!(policy.second_call, SecondCall::Offer);
         assert_eq!(policy.apply_updates, ApplyUpdates::WhenFlexIsClosed);
@@ -621,7 +651,7 @@ mod tests {
         assert!(!policy.prefers(AudioKind::Microphone, "Built-in microphone"));
         let shown: Vec<String> =
             policy.items.iter().map(|item| format!("{}={}", item.key, item.value)).collect();
-        assert_eq!(shown.len(), 13);
+        assert_eq!(shown.len(), 15);
         assert!(shown.contains(&"edges=dublin, roaming".into()), "{shown:?}");
         assert!(shown.contains(&"agentMayRestart=false".into()), "{shown:?}");
     }
@@ -633,12 +663,13 @@ mod tests {
             "pageOrigins": "https://acme.test", "identityPrefix": " ", "edges": ["DUBLIN"], "secondCall": "acme",
             "preferredSpeaker": "x".repeat(201), "logLevel": 3, "applyUpdates": ["acme"],
             "agentMayRestart": "no", "agentMayChangeSettings": false, "refreshTokenAt": "5%",
+            "unexpectedCalls": "acme", "answerTone": "yes",
         }));
         assert_eq!(wrong.accounts, [AccountSid::new(A).unwrap()]);
         assert!(!wrong.may_change_settings);
         let holds = policy(json!({"accountSids": [A], "agentMayChangeSettings": false}));
         assert_eq!(Policy { complaints: Vec::new(), ..wrong.clone() }, holds);
-        assert_eq!(wrong.complaints.len(), 11, "{:#?}", wrong.complaints);
+        assert_eq!(wrong.complaints.len(), 13, "{:#?}", wrong.complaints);
         for line in wrong.complaints.iter().map(ToString::to_string) {
             assert!(!line.contains("<b>") && !line.contains("acme"), "{line}");
         }
@@ -662,7 +693,7 @@ mod tests {
             assert_eq!(read.complaints.len(), 1, "nobody reads {key}");
             assert!(property["title"].is_string() && property["description"].is_string(), "{key}");
         }
-        // The thirteen of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
-        assert_eq!(properties.len(), 15);
+        // The fifteen of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
+        assert_eq!(properties.len(), 17);
     }
 }

@@ -36,12 +36,14 @@ pub enum Notice {
         /// True while the microphone is muted.
         muted: bool,
     },
-    /// A second call, with buttons to answer and to decline.
+    /// A call that waits, with buttons to answer and to decline.
     Waiting {
         /// The caller.
         from: Option<String>,
         /// True while another is live, which answering hangs up.
         hangs_up: bool,
+        /// True when Flex does not know of it.
+        unexpected: bool,
     },
     /// Trouble.
     Trouble {
@@ -144,7 +146,11 @@ impl Machine {
         let wanted = [
             call.map(|call| Notice::Call { from: call.view.from.clone(), muted: call.view.muted }),
             self.durable.waiting.as_ref().filter(|waiting| !waiting.answered).map(|waiting| {
-                Notice::Waiting { from: waiting.view.from.clone(), hangs_up: self.durable.call.is_some() }
+                Notice::Waiting {
+                    from: waiting.view.from.clone(),
+                    hangs_up: self.durable.call.is_some(),
+                    unexpected: waiting.view.unexpected,
+                }
             }),
             self.trouble(now),
         ];
@@ -175,6 +181,11 @@ impl Machine {
         if let Some(notice) = self.durable.notices.shown.remove(&id) {
             self.durable.notices.dismissed.insert(id, notice);
         }
+    }
+
+    /// What it spoke of is over, and the next one of that kind is news.
+    pub(super) fn notice_is_over(&mut self, id: NoticeId) {
+        self.durable.notices.dismissed.remove(&id);
     }
 
     /// The agent clicked on a notification.

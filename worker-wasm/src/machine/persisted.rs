@@ -10,6 +10,7 @@ use super::{
     call::LiveCall,
     config::Config,
     consent::Agreement,
+    expected::Expected,
     notices::Notices,
     token::{FlexToken, VoiceToken},
     waiting::Waiting,
@@ -53,8 +54,10 @@ pub struct Persisted {
     pub error_seen: bool,
     /// The live call.
     pub call: Option<LiveCall>,
-    /// A second call that waits for the agent's word.
+    /// A call that waits for the agent's word.
     pub waiting: Option<Waiting>,
+    /// Which calls are answered by themselves.
+    pub expected: Expected,
     /// The call that ended last, so that a late word about it does not bring it back.
     pub last_ended: Option<CallSid>,
     /// How many calls the open offscreen document has carried.

@@ -14,6 +14,7 @@ use super::{
     config::{self, Config},
     consent::{Consent, consent_declined, consent_needed},
     event::{PageMessage, PortId, Sender},
+    expected::Expects,
     timers::Timer,
     token::ASK_PAGES_MS,
 };
@@ -64,7 +65,7 @@ pub(super) struct Page {
     /// Where it lives, as Chrome vouches for it.
     pub(super) origin: String,
     /// Its last CONFIGURE was accepted.
-    accepted: bool,
+    pub(super) accepted: bool,
     /// Its last CONFIGURE was refused.
     pub(super) rejected: bool,
     /// Its last CONFIGURE waits for the agent's word, and what would be pinned by it.
@@ -80,10 +81,12 @@ pub(super) struct Page {
     messages: Bucket,
     /// When it last said too much.
     flooded_at: Option<Timestamp>,
+    /// The calls that its agent expects.
+    pub(super) expects: Expects,
 }
 
 impl Page {
-    const fn new(origin: String) -> Self {
+    fn new(origin: String) -> Self {
         Self {
             origin,
             accepted: false,
@@ -95,6 +98,7 @@ impl Page {
             problem: None,
             messages: PAGE_MESSAGES,
             flooded_at: None,
+            expects: Expects::default(),
         }
     }
 
@@ -205,7 +209,7 @@ impl Machine {
         matches!(self.peers.get(&port), Some(Peer::Offscreen))
     }
 
-    fn page_mut(&mut self, port: PortId) -> Option<&mut Page> {
+    pub(super) fn page_mut(&mut self, port: PortId) -> Option<&mut Page> {
         match self.peers.get_mut(&port) {
             Some(Peer::Page(page)) => Some(page),
             _ => None,
@@ -217,14 +221,14 @@ impl Machine {
         self.page_mut(port).is_some_and(|page| std::mem::take(&mut page.new_session))
     }
 
-    fn pages(&self) -> impl Iterator<Item = (PortId, &Page)> {
+    pub(super) fn pages(&self) -> impl Iterator<Item = (PortId, &Page)> {
         self.peers.iter().filter_map(|(port, peer)| match peer {
             Peer::Page(page) => Some((*port, page.as_ref())),
             _ => None,
         })
     }
 
-    fn accepted_pages(&mut self) -> impl Iterator<Item = (PortId, &mut Page)> {
+    pub(super) fn accepted_pages(&mut self) -> impl Iterator<Item = (PortId, &mut Page)> {
         self.peers.iter_mut().filter_map(|(port, peer)| match peer {
             Peer::Page(page) if page.accepted => Some((*port, page.as_mut())),
             _ => None,
@@ -328,8 +332,9 @@ impl Machine {
                 return;
             }
             ToExtension::CallContext { payload } => return self.call_context(&payload),
+            ToExtension::ExpectCalls { payload } => return self.expect_calls(port, payload, now),
             // Not judged yet.
-            ToExtension::SignOut { .. } | ToExtension::ExpectCalls { .. } => return,
+            ToExtension::SignOut { .. } => return,
         };
         if let Err(refused) = self.command_call(sid.as_ref(), command, now) {
             self.answer_page(port, Some(name), refused.code(), refused.message());
@@ -391,6 +396,7 @@ impl Machine {
     fn configure(&mut self, port: PortId, wish: &Configure, now: Timestamp) {
         let Some(page) = self.page_mut(port) else { return };
         page.begin_anew();
+        page.expects = Expects::of(wish);
         let origin = page.origin.clone();
         let judged = config::judge(wish, &origin, &self.policy, self.durable.config.as_ref());
         let judged = judged.and_then(|config| match self.consent_to(&config) {
@@ -540,11 +546,13 @@ impl Machine {
         }
         let done = match message {
             None => Err(Refused::NotUnderstood),
-            Some(FromPopup::HangUp) => self.command_call(None, CallCommand::HangUp, now),
-            Some(FromPopup::SetMute { muted }) => self.command_call(None, CallCommand::SetMute(muted), now),
-            Some(FromPopup::SendDigits { digits }) => self
+            Some(FromPopup::HangUp { sid }) => self.command_call(sid.as_ref(), CallCommand::HangUp, now),
+            Some(FromPopup::SetMute { sid, muted }) => {
+                self.command_call(sid.as_ref(), CallCommand::SetMute(muted), now)
+            }
+            Some(FromPopup::SendDigits { sid, digits }) => self
                 .admit_digits(&digits, now)
-                .and_then(|()| self.command_call(None, CallCommand::SendDigits(digits), now)),
+                .and_then(|()| self.command_call(sid.as_ref(), CallCommand::SendDigits(digits), now)),
             Some(FromPopup::AnswerWaiting { sid }) => self.answer_waiting(Some(&sid), now),
             Some(FromPopup::DeclineWaiting { sid }) => self.decline_waiting(Some(&sid), now),
             Some(FromPopup::SelectAudioDevice(wish)) => self.select_audio(&wish),

@@ -45,6 +45,8 @@ pub(super) enum Timer {
     Waiting,
     /// The last call's problem has been shown long enough.
     ProblemFade,
+    /// After a restart, time for the pages that were open to connect again.
+    PagesBack,
     /// After a restart, time to register again before the pages are told that calls do not arrive.
     RestoreGrace,
 }

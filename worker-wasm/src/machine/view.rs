@@ -105,6 +105,7 @@ impl Machine {
         let badge = match (&state.call, &state.problem) {
             (Some(call), _) if call.muted && call.state != CallPhase::Connecting => Badge::Muted,
             (Some(_), _) => Badge::OnCall,
+            (None, _) if state.waiting.is_some() => Badge::Ringing,
             (None, _) if self.consent_request().is_some() => Badge::Problem,
             // A refresh that is being tried again is nobody's business while calls arrive.
             (None, Some(problem)) if !(state.registered && problem.retrying) => Badge::Problem,

@@ -1,5 +1,6 @@
-//! A second call while one is live: refused at once so that its caller is routed on, or, where policy says so, offered
-//! to the agent. The first call is never ended without a click.
+//! A call that waits for the agent's word. A second one while one is live is refused at once so that its caller is routed on,
+//! or, where policy says so, offered to the agent; one that nobody expects rings here too. The first call is never ended
+//! without a click.
 
 use protocol::{CallSid, Secret, Timestamp, WaitingCall};
 use serde::{Deserialize, Serialize};
@@ -9,15 +10,16 @@ use super::{
     call::{CallCommand, LiveCall},
     config::SecondCall,
     event::OfferId,
+    notices::NoticeId,
     timers::Timer,
 };
 
-/// How long a second call waits for the agent's word. Then it is refused, so that its caller is routed on.
+/// How long a call waits for the agent's word. Then it is refused, so that its caller is routed on.
 const WAIT_MS: u64 = 60_000;
 /// After the worker's restart the gateway's own word on the call is waited for that long: offered again, or not.
 const RESTORED_MS: u64 = 10_000;
 
-/// A second call, offered while one is live.
+/// A call that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// What popup and page see.
@@ -31,12 +33,12 @@ pub struct Waiting {
 const GONE: Refused = Refused::WaitingGone;
 
 impl Machine {
-    /// True while a call is live, or another waits: a further one has no place.
+    /// True while a call is live, or another waits.
     pub(super) const fn is_busy(&self) -> bool {
         self.durable.call.is_some() || self.durable.waiting.is_some()
     }
 
-    /// A call is offered while another is live or waits.
+    /// An expected call is offered while another is live or waits. False when it is refused.
     pub(super) fn second_call(
         &mut self,
         offer: OfferId,
@@ -44,30 +46,50 @@ impl Machine {
         connect_token: Secret,
         from: Option<String>,
         now: Timestamp,
-    ) {
-        if let Some(waiting) = self.durable.waiting.as_mut().filter(|waiting| waiting.view.sid == sid) {
-            // The same call once more, after the gateway lost its socket to us.
-            waiting.connect_token = connect_token;
-            self.timers.arm(Timer::Waiting, waiting.view.since.plus(WAIT_MS));
-            if let Some(old) = self.waiting_offer.replace(offer) {
-                self.out.push(Command::IgnoreOffer { offer: old });
-            }
-            return;
-        }
-        if self.policy.second_call == SecondCall::Refuse || self.durable.waiting.is_some() {
+    ) -> bool {
+        // One that nobody expects makes room, unless the agent has just answered it.
+        let is_taken =
+            self.durable.waiting.as_ref().is_some_and(|waiting| !waiting.view.unexpected || waiting.answered);
+        if self.policy.second_call == SecondCall::Refuse || is_taken {
             self.count("second_calls_refused");
             self.warn(now, "Rejected a second call: one is live.");
-            return self.out.push(Command::RejectOffer { offer });
+            self.out.push(Command::RejectOffer { offer });
+            return false;
+        }
+        if self.durable.waiting.is_some() {
+            self.count("calls_unexpected_refused");
+            self.info(now, "A call that nobody expects makes room for one that is expected.");
+            self.drop_waiting();
+            self.notice_is_over(NoticeId::Waiting);
         }
         self.count("second_calls_offered");
         self.info(now, "A second call is offered to the agent.");
+        let view = WaitingCall { sid, from, since: now, unexpected: false };
+        self.begin_waiting(offer, view, connect_token, now);
+        true
+    }
+
+    /// A call begins to wait.
+    pub(super) fn begin_waiting(
+        &mut self,
+        offer: OfferId,
+        view: WaitingCall,
+        connect_token: Secret,
+        now: Timestamp,
+    ) {
         self.waiting_offer = Some(offer);
-        self.durable.waiting = Some(Waiting {
-            view: WaitingCall { sid, from, since: now, unexpected: false },
-            connect_token,
-            answered: false,
-        });
+        self.durable.waiting = Some(Waiting { view, connect_token, answered: false });
         self.timers.arm(Timer::Waiting, now.plus(WAIT_MS));
+    }
+
+    /// The call that waits is offered once more, after the gateway lost its socket to us.
+    pub(super) fn waiting_again(&mut self, offer: OfferId) {
+        if let Some(waiting) = &self.durable.waiting {
+            self.timers.arm(Timer::Waiting, waiting.view.since.plus(WAIT_MS));
+        }
+        if let Some(old) = self.waiting_offer.replace(offer) {
+            self.out.push(Command::IgnoreOffer { offer: old });
+        }
     }
 
     /// The agent answers the call that waits. The live one is hung up first, which is what the button says.
@@ -79,7 +101,10 @@ impl Machine {
             self.durable.waiting.as_mut().filter(|waiting| sid.is_none_or(|sid| *sid == waiting.view.sid));
         let Some(waiting) = waiting else { return Err(GONE) };
         if !std::mem::replace(&mut waiting.answered, true) {
-            self.info(now, "The agent answers the second call; the first is hung up.");
+            if waiting.view.unexpected {
+                self.count("calls_unexpected_answered");
+            }
+            self.info(now, "The agent answers the call that waits; one that is live is hung up.");
         }
         if self.durable.call.is_some() {
             self.command_call(None, CallCommand::HangUp, now)?;
@@ -100,7 +125,10 @@ impl Machine {
         if !waits {
             return Err(GONE);
         }
-        self.info(now, "The agent declined the second call.");
+        if self.durable.waiting.as_ref().is_some_and(|waiting| waiting.view.unexpected) {
+            self.count("calls_unexpected_declined");
+        }
+        self.info(now, "The agent declined the call that waits.");
         self.drop_waiting();
         Ok(())
     }
@@ -108,7 +136,9 @@ impl Machine {
     /// Refuses the call that waits, if one does, so that its caller is routed on.
     pub(super) fn drop_waiting(&mut self) {
         self.timers.disarm(Timer::Waiting);
-        self.durable.waiting = None;
+        if let Some(waiting) = self.durable.waiting.take() {
+            self.release_expectation(&waiting.view.sid);
+        }
         if let Some(offer) = self.waiting_offer.take() {
             self.out.push(Command::RejectOffer { offer });
         }
@@ -127,16 +157,15 @@ impl Machine {
             return false;
         }
         self.waiting_offer = None;
-        self.durable.waiting = None;
-        self.timers.disarm(Timer::Waiting);
-        self.info(now, "The second caller gave up.");
+        self.drop_waiting();
+        self.info(now, "The caller who waits gave up.");
         true
     }
 
     /// The agent has said nothing for too long, or the gateway does not know the call any more.
     pub(super) fn waiting_overdue(&mut self, now: Timestamp) {
         if self.durable.waiting.is_some() {
-            self.info(now, "Nobody answered the second call, so its caller is routed on.");
+            self.info(now, "Nobody answered the call that waits, so its caller is routed on.");
             self.drop_waiting();
         }
     }
@@ -153,10 +182,16 @@ impl Machine {
         if self.durable.call.is_some() {
             return;
         }
-        let Some(waiting) = self.durable.waiting.take_if(|waiting| waiting.answered) else { return };
-        self.timers.disarm(Timer::Waiting);
+        if let Some(waiting) = self.durable.waiting.take_if(|waiting| waiting.answered) {
+            self.timers.disarm(Timer::Waiting);
+            self.promote(waiting, false, now);
+        }
+    }
+
+    /// The call that waited becomes the live one.
+    pub(super) fn promote(&mut self, waiting: Waiting, by_itself: bool, now: Timestamp) {
         let WaitingCall { sid, from, .. } = waiting.view;
-        self.begin_call(LiveCall::offered(sid, waiting.connect_token, from, now), now);
+        self.begin_call(LiveCall::offered(sid, waiting.connect_token, from, by_itself, now), now);
         self.offer = self.waiting_offer.take();
         self.hand_over(now);
     }
