@@ -58,7 +58,8 @@ export class Probe {
 
   async sendFlexToken(overrides = {}) {
     const { token, expiration, accountSid } = await this.switchboard.flexLogin();
-    await this.send('FLEX_TOKEN', { token, expiration, accountSid, ...overrides });
+    this.flexToken = { token, expiration, accountSid, ...overrides };
+    await this.send('FLEX_TOKEN', this.flexToken);
   }
 
   /** Everything received of one type (without the prefix), oldest first. */
@@ -89,10 +90,13 @@ export class Probe {
     return (await this.wait('HEARTBEAT', beat => beat.registered, { timeout: 20_000 })).payload;
   }
 
-  /** After a reload: hello again. */
+  /** After a reload: hello again, with the Flex token that Flex still has. */
   async hello() {
     await this.configure();
-    return (await this.wait('CONFIGURED')).payload;
+    const { payload } = await this.wait('CONFIGURED');
+    if (!this.flexToken) return payload;
+    await this.send('FLEX_TOKEN', this.flexToken);
+    return this.waitState('the extension to know whose page it is', ({ status }) => !['waitingForToken', 'fetchingToken'].includes(status));
   }
 
   /** Calls this client without Flex and waits until audio flows from the agent. */

@@ -40,6 +40,9 @@ protocol::identifier! {
     }
 }
 
+/// `signOutAfterMinutesWithoutPage` where policy does not say: long enough for a tab that was closed by mistake.
+const DEFAULT_SIGN_OUT_MINUTES: u64 = 5;
+
 /// The administrator's policy as Chrome hands it over (`chrome.storage.managed`), unchecked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
@@ -104,6 +107,8 @@ pub struct Policy {
     pub log_level: LogLevel,
     /// `applyUpdates`.
     pub apply_updates: ApplyUpdates,
+    /// `signOutAfterMinutesWithoutPage`: how long the voice client outlives the last page of its agent, in milliseconds.
+    pub sign_out_after_ms: u64,
     /// `agentMayRestart`: false takes the popup's *Restart* away.
     pub may_restart: bool,
     /// `agentMayChangeSettings`: false fixes devices and volume as they are, for popup and page alike.
@@ -164,6 +169,8 @@ impl Policy {
                     ],
                 )
                 .unwrap_or_default(),
+            sign_out_after_ms: 60_000
+                * reader.minutes("signOutAfterMinutesWithoutPage").unwrap_or(DEFAULT_SIGN_OUT_MINUTES),
             may_restart: reader.flag("agentMayRestart").unwrap_or(true),
             may_change_settings: reader.flag("agentMayChangeSettings").unwrap_or(true),
             items: reader.items,
@@ -347,6 +354,16 @@ impl Reader<'_> {
         };
         self.note(key, (*word).into());
         Some(*value)
+    }
+
+    /// A whole number of minutes, up to a day.
+    fn minutes(&mut self, key: &str) -> Option<u64> {
+        let minutes = self.values.0.get(key)?.as_u64().filter(|minutes| (1..=1_440).contains(minutes));
+        match minutes {
+            Some(minutes) => self.note(key, minutes.to_string()),
+            None => self.complain(key, PolicyForm::Minutes),
+        }
+        minutes
     }
 
     fn flag(&mut self, key: &str) -> Option<bool> {
@@ -598,6 +615,7 @@ mod tests {
             (free.second_call, free.apply_updates, free.log_level),
             (SecondCall::Refuse, ApplyUpdates::BetweenCalls, LogLevel::Info)
         );
+        assert_eq!(free.sign_out_after_ms, 5 * 60_000);
         assert!(free.items.is_empty() && free.complaints.is_empty() && free.edges.is_empty());
         assert!(!free.prefers(AudioKind::Microphone, "Headset"));
     }
@@ -609,8 +627,9 @@ mod tests {
             "identityPrefix": "ext_", "edges": ["dublin", "roaming"], "secondCall": "offer",
             "preferredMicrophone": "Jabra", "preferredSpeaker": "Jabra", "logLevel": "warning",
             "applyUpdates": "whenFlexIsClosed", "agentMayRestart": false, "agentMayChangeSettings": false,
-            "refreshTokenAt": "50 %",
+            "refreshTokenAt": "50 %", "signOutAfterMinutesWithoutPage": 15,
         }));
+        assert_eq!(policy.sign_out_after_ms, 15 * 60_000);
         assert_eq!(policy.refresh_at.of_millis(3_600_000), 1_800_000);
         assert_eq!(policy.second_call, SecondCall::Offer);
         assert_eq!(policy.apply_updates, ApplyUpdates::WhenFlexIsClosed);
@@ -621,7 +640,7 @@ mod tests {
         assert!(!policy.prefers(AudioKind::Microphone, "Built-in microphone"));
         let shown: Vec<String> =
             policy.items.iter().map(|item| format!("{}={}", item.key, item.value)).collect();
-        assert_eq!(shown.len(), 13);
+        assert_eq!(shown.len(), 14);
         assert!(shown.contains(&"edges=dublin, roaming".into()), "{shown:?}");
         assert!(shown.contains(&"agentMayRestart=false".into()), "{shown:?}");
     }
@@ -633,12 +652,13 @@ mod tests {
             "pageOrigins": "https://acme.test", "identityPrefix": " ", "edges": ["DUBLIN"], "secondCall": "acme",
             "preferredSpeaker": "x".repeat(201), "logLevel": 3, "applyUpdates": ["acme"],
             "agentMayRestart": "no", "agentMayChangeSettings": false, "refreshTokenAt": "5%",
+            "signOutAfterMinutesWithoutPage": 1441,
         }));
         assert_eq!(wrong.accounts, [AccountSid::new(A).unwrap()]);
         assert!(!wrong.may_change_settings);
         let holds = policy(json!({"accountSids": [A], "agentMayChangeSettings": false}));
         assert_eq!(Policy { complaints: Vec::new(), ..wrong.clone() }, holds);
-        assert_eq!(wrong.complaints.len(), 11, "{:#?}", wrong.complaints);
+        assert_eq!(wrong.complaints.len(), 12, "{:#?}", wrong.complaints);
         for line in wrong.complaints.iter().map(ToString::to_string) {
             assert!(!line.contains("<b>") && !line.contains("acme"), "{line}");
         }
@@ -655,14 +675,14 @@ mod tests {
             let value = match property["type"].as_str().unwrap() {
                 "array" => json!(7),
                 "string" => json!(["x"]),
-                "boolean" => json!("x"),
+                "boolean" | "integer" => json!("x"),
                 other => panic!("{key}: {other}"),
             };
             let read = policy(json!({ key: value }));
             assert_eq!(read.complaints.len(), 1, "nobody reads {key}");
             assert!(property["title"].is_string() && property["description"].is_string(), "{key}");
         }
-        // The thirteen of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
-        assert_eq!(properties.len(), 15);
+        // The fourteen of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
+        assert_eq!(properties.len(), 16);
     }
 }

@@ -11,6 +11,7 @@ use super::{
     config::Config,
     consent::Agreement,
     notices::Notices,
+    session::SignIn,
     token::{FlexToken, VoiceToken},
     waiting::Waiting,
 };
@@ -47,6 +48,8 @@ pub struct Persisted {
     pub flex: Option<FlexToken>,
     /// The newest Voice token.
     pub voice: Option<VoiceToken>,
+    /// Who is signed in, and who has signed out.
+    pub sign_in: SignIn,
     /// The identity that the gateway has confirmed at least once: whom heartbeats speak of.
     pub confirmed: Option<Identity>,
     /// True once something went wrong: until then a heartbeat's `error` is `null`.

@@ -45,6 +45,8 @@ pub(super) enum Timer {
     Waiting,
     /// The last call's problem has been shown long enough.
     ProblemFade,
+    /// No page of the agent has been open for long enough.
+    Absence,
     /// After a restart, time to register again before the pages are told that calls do not arrive.
     RestoreGrace,
 }
