@@ -58,7 +58,8 @@ export class Probe {
 
   async sendFlexToken(overrides = {}) {
     const { token, expiration, accountSid } = await this.switchboard.flexLogin();
-    await this.send('FLEX_TOKEN', { token, expiration, accountSid, ...overrides });
+    this.flexToken = { token, expiration, accountSid, ...overrides };
+    await this.send('FLEX_TOKEN', this.flexToken);
   }
 
   /** Everything received of one type (without the prefix), oldest first. */
@@ -92,10 +93,13 @@ export class Probe {
   /** Since version 3 of the contract: which calls the agent expects, all of them each time. */
   expectCalls = (...ids) => this.send('EXPECT_CALLS', { calls: ids.map(id => ({ id, reason: 'reservation' })) });
 
-  /** After a reload: hello again. */
+  /** After a reload: hello again, with the Flex token that Flex still has. */
   async hello() {
     await this.configure();
-    return (await this.wait('CONFIGURED')).payload;
+    const { payload } = await this.wait('CONFIGURED');
+    if (!this.flexToken) return payload;
+    await this.send('FLEX_TOKEN', this.flexToken);
+    return this.waitState('the extension to know whose page it is', ({ status }) => !['waitingForToken', 'fetchingToken'].includes(status));
   }
 
   /** Calls this client without Flex and waits until audio flows from the agent. */

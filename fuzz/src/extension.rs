@@ -239,6 +239,7 @@ fn flex_tab() -> Sender {
         origin: Some("https://flex.twilio.com".into()),
         in_tab: true,
         frame_id: Some(0),
+        document: None,
     }
 }
 
@@ -249,6 +250,7 @@ fn own(path: &str) -> Sender {
         origin: Some("chrome-extension://holdfastid".into()),
         in_tab: false,
         frame_id: None,
+        document: None,
     }
 }
 

@@ -503,6 +503,7 @@ const fn problem_words(code: ProblemCode) -> (Key, Key) {
             (Key::ProblemAudioDeviceMissing, Key::ProblemAudioDeviceMissingHelp)
         }
         ProblemCode::NoCall => (Key::ProblemNoCall, Key::ProblemNoCallHelp),
+        ProblemCode::WrongIdentity => (Key::ProblemWrongIdentity, Key::ProblemWrongIdentityHelp),
         ProblemCode::InvalidFlexToken => (Key::ProblemInvalidFlexToken, Key::ProblemInvalidFlexTokenHelp),
         ProblemCode::TokenServiceUnavailable => {
             (Key::ProblemTokenServiceUnavailable, Key::ProblemTokenServiceUnavailableHelp)
@@ -709,6 +710,7 @@ fn complaint(complaint: &PolicyComplaint) -> Text {
         PolicyForm::IdentityPrefix => Key::ComplaintIdentityPrefix,
         PolicyForm::Edge => Key::ComplaintEdge,
         PolicyForm::Percentage => Key::ComplaintPercentage,
+        PolicyForm::Minutes => Key::ComplaintMinutes,
         PolicyForm::DeviceName => Key::ComplaintDeviceName,
         PolicyForm::Text => Key::ComplaintText,
         PolicyForm::List => Key::ComplaintList,
@@ -794,7 +796,7 @@ mod tests {
         Status::Reconnecting,
         Status::Failed,
     ];
-    const PROBLEMS: [ProblemCode; 21] = [
+    const PROBLEMS: [ProblemCode; 22] = [
         ProblemCode::MalformedMessage,
         ProblemCode::UnknownType,
         ProblemCode::WrongAccount,
@@ -809,6 +811,7 @@ mod tests {
         ProblemCode::NotConfigured,
         ProblemCode::NoCall,
         ProblemCode::InvalidFlexToken,
+        ProblemCode::WrongIdentity,
         ProblemCode::TokenServiceUnavailable,
         ProblemCode::TokenServiceMisconfigured,
         ProblemCode::VoiceTokenRefused,

@@ -154,6 +154,8 @@ pub enum ProblemCode {
     TokenServiceUnavailable,
     /// The token service answered something that is not its contract: check its URL and version.
     TokenServiceMisconfigured,
+    /// The token service names another agent than the page does: nobody is registered for it.
+    WrongIdentity,
     /// The gateway refused the Voice token.
     VoiceTokenRefused,
     /// The gateway cannot be reached or dropped the registration; it is being tried again.
@@ -268,6 +270,8 @@ pub enum PolicyForm {
     Edge,
     /// A share of a token's life.
     Percentage,
+    /// A number of minutes.
+    Minutes,
     /// Part of the name of a microphone or speaker.
     DeviceName,
     /// A JSON string.
@@ -289,6 +293,7 @@ impl fmt::Display for PolicyForm {
             Self::IdentityPrefix => "identity prefix (lower-case letters and digits, then _)",
             Self::Edge => "edge location (lower-case letters, digits and hyphens)",
             Self::Percentage => "percentage from 10% to 95%",
+            Self::Minutes => "whole number of minutes from 1 to 1440",
             Self::DeviceName => "part of a device's name (at most 200 characters)",
             Self::Text => "text",
             Self::List => "list",

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`config`] | the administrator's policy; account and token service: policy first, else first use |
 //! | [`ports`] | who is connected, who is believed, pages and popups |
+//! | [`session`] | whose page is whose, sign-in and sign-out |
 //! | [`token`] | Flex tokens in, Voice tokens out |
 //! | `registration` | the `Device` |
 //! | [`call`] | the one call |
@@ -36,6 +37,7 @@ pub mod persisted;
 pub mod ports;
 pub mod quality;
 mod registration;
+pub mod session;
 mod timers;
 pub mod token;
 mod update;
@@ -278,12 +280,15 @@ impl Machine {
             | Timer::Rebuild
             | Timer::Trouble
             | Timer::PagesBack
-            | Timer::RestoreGrace => {}
+            | Timer::RestoreGrace
+            | Timer::Absence => {}
         }
     }
 
     fn settle(&mut self, now: Timestamp) {
         self.obey_policy(now);
+        self.settle_leftover();
+        self.settle_absence(now);
         self.settle_expected(now);
         self.settle_waiting(now);
         self.settle_token(now);
@@ -293,6 +298,7 @@ impl Machine {
         self.settle_call(now);
         let is_restoring = self.timers.is_armed(Timer::RestoreGrace);
         self.durable.error_seen |= self.durable.config.is_some() && !is_restoring && self.has_error();
+        self.settle_sessions();
         self.settle_pages(now);
         self.settle_heartbeat(now);
         self.settle_popups(now);
@@ -326,6 +332,7 @@ impl Machine {
                 self.timers.arm(Timer::RestoreGrace, now.plus(RESTORE_GRACE_MS));
             }
             self.restore_token(now);
+            self.restore_sign_in(now);
             self.restore_call(now);
             self.restore_waiting(now);
             self.restore_expected(now);
@@ -409,6 +416,7 @@ impl Machine {
         if back > CLOCK_TOLERANCE_MS {
             self.timers.shift_back(back);
             self.shift_tokens_back(back);
+            self.shift_sign_in_back(back);
         }
         self.last_now = now;
     }

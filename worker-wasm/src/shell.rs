@@ -323,6 +323,7 @@ impl Shell {
                 origin: sender.origin,
                 in_tab: sender.tab.is_some(),
                 frame_id: sender.frame_id,
+                document: sender.document_id,
             },
         });
     }

@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use protocol::{
-    AudioDevice, AudioKind, AudioState, CallPhase, CallSid, Problem, ProblemCode, QualitySample,
+    AudioDevice, AudioKind, AudioState, Bucket, CallPhase, CallSid, Problem, ProblemCode, QualitySample,
     QualityWarning, Secret, Timestamp,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
     page::{
-        ExpectCalls, ExpectReason, ExpectedCall, Kind, SelectAudioDevice, SendDigits, SetMute, ToExtension,
-        ToPage,
+        ExpectCalls, ExpectReason, ExpectedCall, Kind, SelectAudioDevice, SendDigits, SetMute, SignOut,
+        SignOutReason, ToExtension, ToPage,
     },
     popup::{FromPopup, ToPopup},
-    state::ConsentRequest,
+    state::{ClientState, ConsentRequest},
 };
 use rig::*;
 use serde_json::json;
@@ -26,6 +26,9 @@ use worker_wasm::machine::{
     notices::{NoticeId, Shortcut},
 };
 
+/// Who may sit at a page.
+const AGENTS: [&str; 3] = ["agent_40acme_2Etest", "bob_40acme_2Etest", "cy_40acme_2Etest"];
+
 /// What a test lets happen. Numbers choose among what there is at that moment.
 #[derive(Clone, Debug)]
 enum Step {
@@ -34,8 +37,10 @@ enum Step {
     PageOpens(u8),
     PageCloses(u8),
     Configure(u8, u8),
+    ConfigureAs(u8, u8, bool),
     FlexToken(u8, u64),
     Expects(u8, u8),
+    SignsOut(u8, u8),
     Malformed(u8),
     PageHangsUp(u8),
     PageMutes(u8, bool),
@@ -72,14 +77,16 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_u8).prop_map(Step::PageOpens),
         1 => (0..3_u8).prop_map(Step::PageCloses),
         3 => (0..3_u8, 0..8_u8).prop_map(|(page, what)| Step::Configure(page, what)),
+        3 => (0..3_u8, 0..3_u8, any::<bool>()).prop_map(|(page, agent, named)| Step::ConfigureAs(page, agent, named)),
         3 => (0..3_u8, 0..HOUR).prop_map(|(page, life)| Step::FlexToken(page, life)),
         2 => (0..3_u8, 0..16_u8).prop_map(|(page, ids)| Step::Expects(page, ids)),
+        1 => (0..3_u8, 0..3_u8).prop_map(|(page, how)| Step::SignsOut(page, how)),
         1 => (0..3_u8).prop_map(Step::Malformed),
         1 => (0..3_u8).prop_map(Step::PageHangsUp),
         1 => (0..3_u8, any::<bool>()).prop_map(|(page, on)| Step::PageMutes(page, on)),
         1 => (0..3_u8).prop_map(Step::PageSendsDigits),
         1 => (0..8_u8).prop_map(Step::Popup),
-        4 => (0..12_u8, 1..8_000_u64).prop_map(|(what, life)| Step::Answer(what, life)),
+        5 => (0..16_u8, 1..8_000_u64).prop_map(|(what, life)| Step::Answer(what, life)),
         5 => (0..8_u8).prop_map(Step::Device),
         4 => Just(Step::Incoming),
         1 => Just(Step::OfferedAgain),
@@ -182,6 +189,14 @@ struct World {
     calls: u32,
     offers: Vec<OfferId>,
     accepted: BTreeSet<PortId>,
+    /// Who sits at a page since its last CONFIGURE, and the agent whom it names, if any.
+    sits: BTreeMap<PortId, (u8, Option<String>)>,
+    /// The identities that the token service has minted for each agent's Flex tokens.
+    minted: BTreeSet<(u8, String)>,
+    /// Whose Flex token the service was asked about last.
+    asked_about: Option<u8>,
+    /// What the machine still hears of each page: a CONFIGURE in a flood begins no session.
+    heard: BTreeMap<PortId, Bucket>,
     connects: BTreeMap<CallSid, u32>,
     /// What the pages say of the calls that they expect.
     pages_expect: PagesExpect,
@@ -201,6 +216,10 @@ impl World {
             calls: 0,
             offers: Vec::new(),
             accepted: BTreeSet::new(),
+            sits: BTreeMap::new(),
+            minted: BTreeSet::new(),
+            asked_about: None,
+            heard: BTreeMap::new(),
             connects: BTreeMap::new(),
             pages_expect: PagesExpect::default(),
             vouched: None,
@@ -218,6 +237,10 @@ impl World {
     fn happens(&mut self, event: Event) {
         if let Event::PortClosed { port } = event {
             self.accepted.remove(&port);
+            self.sits.remove(&port);
+        }
+        if let Event::FromPage { port, .. } = event {
+            self.heard.entry(port).or_insert(Bucket::new(200, 100)).take(1, self.rig.now);
         }
         let before = self.rig.saved.as_ref().and_then(|saved| saved.call.clone());
         let mut accepted = self.accepted.clone();
@@ -231,21 +254,27 @@ impl World {
             assert!(!seen.contains(CANARY), "a secret is seen in {seen}");
             match command {
                 Command::ToPage { port, message } => match message.as_ref() {
-                    ToPage::Configured { .. } => {
+                    ToPage::Configured { payload } => {
                         self.accepted.insert(*port);
+                        self.tells_of_its_own(*port, payload.as_ref().unwrap(), None);
                     }
                     ToPage::ConfigRejected { .. } => {
                         self.accepted.remove(port);
                     }
                     ToPage::Heartbeat { payload } => {
                         assert!(self.accepted.contains(port), "a heartbeat to a page that is not accepted");
+                        let identity = Some(payload.voice_client_identity.as_str());
+                        self.tells_of_its_own(*port, &payload.state, identity);
                         assert!(
                             payload.error != Some(payload.state.registered),
                             "error contradicts registered"
                         );
                         assert!(payload.error.is_some() || payload.state.registered, "silent about an error");
                     }
-                    ToPage::State { .. } => assert!(self.accepted.contains(port)),
+                    ToPage::State { payload } => {
+                        assert!(self.accepted.contains(port));
+                        self.tells_of_its_own(*port, payload, None);
+                    }
                     ToPage::Disconnected => panic!("terminal for the replaced plugin"),
                     ToPage::Error { .. } => {}
                 },
@@ -273,6 +302,9 @@ impl World {
                     }
                 }
                 Command::FetchToken { request, .. } => {
+                    let text = request.bearer.as_ref().map_or(request.body.expose(), |token| token.expose());
+                    self.asked_about =
+                        text.split("canary-flex-").nth(1).and_then(|rest| rest[..1].parse().ok());
                     let is_agreed =
                         self.rig.remembered.agreements.iter().any(|agreed| agreed.token_url == request.url)
                             || self.vouched.as_deref() == Some(request.url.as_str());
@@ -326,6 +358,34 @@ impl World {
         assert!(saved.calls.len() <= 20 && saved.declined.len() <= 32);
         assert!(self.rig.remembered.agreements.len() <= 32);
         assert_eq!(state.registered, state.status.is_available());
+    }
+
+    /// Somebody sits down at a page, if the machine hears its CONFIGURE.
+    fn sits_down(&mut self, port: PortId, agent: u8, named: Option<String>) {
+        let mut bucket = self.heard.get(&port).cloned().unwrap_or(Bucket::new(200, 100));
+        if bucket.take(1, self.rig.now) {
+            self.sits.insert(port, (agent, named));
+        }
+    }
+
+    /// A page is told of an identity, a registration or a call only when the service has minted that identity for a Flex
+    /// token of the agent who sits there, and it is the one that the page names.
+    fn tells_of_its_own(&self, port: PortId, state: &ClientState, identity: Option<&str>) {
+        let whose = self.rig.saved.as_ref().and_then(|saved| saved.voice.as_ref());
+        let whose = identity.or(whose.map(|voice| voice.identity.as_str()));
+        if identity.is_none() && !state.registered && state.call.is_none() && state.waiting.is_none() {
+            return;
+        }
+        let whose = whose.expect("told of a registration or a call while nobody is signed in");
+        let (agent, named) = self.sits.get(&port).expect("a page that nobody sits at");
+        assert!(
+            self.minted.contains(&(*agent, whose.to_owned())),
+            "{whose} was never minted for agent {agent}: {state:?}"
+        );
+        assert!(
+            named.as_ref().is_none_or(|named| whose == format!("ext_{named}")),
+            "{named:?} is told of {whose}"
+        );
     }
 
     fn passes(&mut self, millis: u64) {
@@ -384,6 +444,8 @@ impl World {
         self.rig.take();
         self.pages = [None; 3];
         self.accepted.clear();
+        self.sits.clear();
+        self.asked_about = None;
         self.offers.clear();
         self.offscreen = None;
         self.rig.popup_opens();
@@ -495,6 +557,7 @@ impl World {
                 let port = self.page(page);
                 self.pages_expect.says_itself.insert(port, matches!(what, 4..=6));
                 self.pages_expect.lists.remove(&port);
+                self.sits_down(port, 0, None);
                 self.page_says(page, ToExtension::Configure { payload });
             }
             Step::Expects(page, ids) => {
@@ -513,8 +576,30 @@ impl World {
                 }
                 self.page_says(page, ToExtension::ExpectCalls { payload: ExpectCalls { calls } });
             }
+            Step::ConfigureAs(page, agent, named) => {
+                let port = self.page(page);
+                let named = named.then(|| AGENTS[usize::from(agent)].to_owned());
+                self.sits_down(port, agent, named.clone());
+                self.pages_expect.says_itself.insert(port, true);
+                self.pages_expect.lists.remove(&port);
+                let payload = protocol::page::Configure {
+                    voice_client_token_generator_url: URL.into(),
+                    account_sid: AC.parse().unwrap(),
+                    extension_voice_client_prefix: "ext_".parse().unwrap(),
+                    protocol_version: Some(3),
+                    agent_identity: named.map(|named| named.parse().unwrap()),
+                };
+                self.page_says(page, ToExtension::Configure { payload });
+            }
+            Step::SignsOut(page, how) => {
+                let reason = [SignOutReason::Logout, SignOutReason::SessionEnded, SignOutReason::Offline]
+                    [usize::from(how)];
+                self.page_says(page, ToExtension::SignOut { payload: SignOut { reason } });
+            }
             Step::FlexToken(page, life) => {
-                let message = flex_token(&format!("canary-flex-{}", life % 7), self.rig.now.plus(life));
+                let agent = self.sits.get(&self.page(page)).map_or(0, |(agent, _)| *agent);
+                let text = format!("canary-flex-{agent}-{}", life % 7);
+                let message = flex_token(&text, self.rig.now.plus(life));
                 self.happens(Event::FromPage { port: self.page(page), message });
             }
             Step::Malformed(page) => {
@@ -555,9 +640,17 @@ impl World {
                     2 => FetchOutcome::TooLong,
                     3 => answer(401, error_body("invalid_flex_token")),
                     4 => answer(503, "canary".into()),
-                    5 => answer(200, voice_token_body("ext_other", AC, "canary-voice-o", life)),
+                    5 => {
+                        self.minted.extend(self.asked_about.map(|agent| (agent, "ext_other".into())));
+                        answer(200, voice_token_body("ext_other", AC, "canary-voice-o", life))
+                    }
                     6 => answer(200, voice_token_body("nobody", AC, "canary-voice-n", life)),
-                    _ => answer(200, voice_token_body(IDENTITY, AC, &format!("canary-voice-{life}"), life)),
+                    _ => {
+                        let agent = self.asked_about.unwrap_or_default();
+                        let identity = format!("ext_{}", AGENTS[usize::from(agent)]);
+                        self.minted.insert((agent, identity.clone()));
+                        answer(200, voice_token_body(&identity, AC, &format!("canary-voice-{life}"), life))
+                    }
                 };
                 self.happens(Event::Fetched { attempt, outcome });
             }
@@ -744,7 +837,7 @@ proptest! {
             world.takes(step);
         }
         world.takes(Step::Policy(7));
-        for _ in 0..40 {
+        for round in 0..40 {
             if world.pages[0].is_none() {
                 world.takes(Step::PageOpens(0));
             }
@@ -760,7 +853,7 @@ proptest! {
                 world.takes(Step::Passes(15_000));
                 continue;
             }
-            world.takes(Step::FlexToken(0, 40 * HOUR));
+            world.takes(Step::FlexToken(0, 40 * HOUR + round));
             world.takes(Step::Answer(11, 7_000));
             world.takes(Step::OffscreenClosed);
             world.takes(Step::OffscreenOpened(true));

@@ -51,6 +51,8 @@ fn says_hello_as(rig: &mut Rig, port: PortId, agent: Option<&str>) {
         agent_identity: agent.map(|agent| agent.parse().unwrap()),
     };
     rig.page_says(port, ToExtension::Configure { payload });
+    // What Flex holds, after a reload and in every tab: whose pages these are, the token service has said.
+    rig.flex_token(port, "canary-flex-1", 8 * HOUR);
 }
 
 fn expects(rig: &mut Rig, port: PortId, ids: &[&str]) {
@@ -398,6 +400,8 @@ fn with_a_page_of_an_older_version_any_call_is_expected_while_it_is_open() {
             agent_identity: None,
         };
         rig.page_says(TAB, ToExtension::Configure { payload });
+        assert!(rig.connects().is_empty(), "whose page it is shows with its token");
+        rig.flex_token(TAB, "canary-flex-1", 8 * HOUR);
         assert_eq!(accepted(&rig), once(CA, true), "it is back");
     }
 }

@@ -211,8 +211,13 @@ fn a_reloaded_page_is_told_of_the_live_call_at_once() {
     assert!(rig.state().call.is_some());
     rig.page_opens(PAGE_2);
     rig.configure(PAGE_2, AC, URL, "ext_");
+    // Its Flex token says whose page it is, and a plugin answers CONFIGURED with it.
+    rig.flex_token(PAGE_2, "canary-flex-1", 8 * HOUR);
+    assert!(!rig.fetched());
     let told = rig.to_page(PAGE_2);
-    let Some(ToPage::Configured { payload: Some(state) }) = told.first() else { panic!("{told:?}") };
+    let [ToPage::Configured { .. }, ToPage::State { payload: state }, ..] = told[..] else {
+        panic!("{told:?}")
+    };
     assert_eq!(state.call.as_ref().unwrap().sid.as_str(), CA);
     assert!(state.registered);
 }
@@ -335,6 +340,7 @@ fn every_accepted_page_gets_heartbeats_and_no_other_page_does() {
     let stranger = PortId(9);
     rig.page_opens(stranger);
     rig.configure(PAGE_2, AC, URL, "ext_");
+    rig.flex_token(PAGE_2, "canary-flex-1", 8 * HOUR);
     rig.take();
     rig.passes(2_000);
     assert_eq!((rig.heartbeats(PAGE).len(), rig.heartbeats(PAGE_2).len()), (2, 2));

@@ -56,7 +56,10 @@ fn senders() -> Vec<(&'static str, Sender)> {
                 ..own_page("")
             },
         ),
-        ("nobody", Sender { id: None, url: None, origin: None, in_tab: false, frame_id: None }),
+        (
+            "nobody",
+            Sender { id: None, url: None, origin: None, in_tab: false, frame_id: None, document: None },
+        ),
     ]
 }
 

@@ -346,7 +346,7 @@ fn pages_are_asked_for_a_fresh_flex_token_by_configured_at_most_every_30_seconds
     assert_eq!(rig.configureds(PAGE), 1);
     rig.passes(1_000);
     assert_eq!(rig.configureds(PAGE), 2);
-    assert_eq!(rig.state().status, Status::Registered, "calls still arrive");
+    assert_eq!(rig.state().status, Status::Failed, "a session that is refused gets no calls either");
 }
 
 #[test]

@@ -123,6 +123,8 @@ texts! {
         "esta página envía demasiados mensajes a la extensión; recargue Flex";
     InvalidFlexToken: "your Flex login was refused; log in to Flex again",
         "se rechazó su inicio de sesión en Flex; vuelva a iniciar sesión";
+    WrongAgent: "the token service takes your Flex login for another agent's; reload Flex, or ask your administrator",
+        "el servicio de tokens toma su inicio de sesión por el de otro agente; recargue Flex o consulte a su administrador";
     TokenServiceUnavailable: "the token service cannot be reached; it is asked again",
         "no se puede acceder al servicio de tokens; se volverá a intentar";
     TokenServiceMisconfigured: "the token service's answer is not understood; ask your administrator",
@@ -368,6 +370,7 @@ impl Words {
             ProblemCode::DisabledByPolicy => Text::DisabledByPolicy,
             ProblemCode::TooManyMessages => Text::TooManyMessages,
             ProblemCode::InvalidFlexToken => Text::InvalidFlexToken,
+            ProblemCode::WrongIdentity => Text::WrongAgent,
             ProblemCode::TokenServiceUnavailable => Text::TokenServiceUnavailable,
             ProblemCode::TokenServiceMisconfigured => Text::TokenServiceMisconfigured,
             ProblemCode::VoiceTokenRefused => Text::VoiceTokenRefused,

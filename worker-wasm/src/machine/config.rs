@@ -40,6 +40,9 @@ protocol::identifier! {
     }
 }
 
+/// `signOutAfterMinutesWithoutPage` where policy does not say: long enough for a tab that was closed by mistake.
+const DEFAULT_SIGN_OUT_MINUTES: u64 = 5;
+
 /// The administrator's policy as Chrome hands it over (`chrome.storage.managed`), unchecked.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(transparent)]
@@ -120,6 +123,8 @@ pub struct Policy {
     pub log_level: LogLevel,
     /// `applyUpdates`.
     pub apply_updates: ApplyUpdates,
+    /// `signOutAfterMinutesWithoutPage`: how long the voice client outlives the last page of its agent, in milliseconds.
+    pub sign_out_after_ms: u64,
     /// `agentMayRestart`: false takes the popup's *Restart* away.
     pub may_restart: bool,
     /// `agentMayChangeSettings`: false fixes devices and volume as they are, for popup and page alike.
@@ -191,6 +196,8 @@ impl Policy {
                     ],
                 )
                 .unwrap_or_default(),
+            sign_out_after_ms: 60_000
+                * reader.minutes("signOutAfterMinutesWithoutPage").unwrap_or(DEFAULT_SIGN_OUT_MINUTES),
             may_restart: reader.flag("agentMayRestart").unwrap_or(true),
             may_change_settings: reader.flag("agentMayChangeSettings").unwrap_or(true),
             items: reader.items,
@@ -374,6 +381,16 @@ impl Reader<'_> {
         };
         self.note(key, (*word).into());
         Some(*value)
+    }
+
+    /// A whole number of minutes, up to a day.
+    fn minutes(&mut self, key: &str) -> Option<u64> {
+        let minutes = self.values.0.get(key)?.as_u64().filter(|minutes| (1..=1_440).contains(minutes));
+        match minutes {
+            Some(minutes) => self.note(key, minutes.to_string()),
+            None => self.complain(key, PolicyForm::Minutes),
+        }
+        minutes
     }
 
     fn flag(&mut self, key: &str) -> Option<bool> {
@@ -626,6 +643,7 @@ mod tests {
             (SecondCall::Refuse, UnexpectedCalls::Ring, ApplyUpdates::BetweenCalls, LogLevel::Info)
         );
         assert!(free.answer_tone);
+        assert_eq!(free.sign_out_after_ms, 5 * 60_000);
         assert!(free.items.is_empty() && free.complaints.is_empty() && free.edges.is_empty());
         assert!(!free.prefers(AudioKind::Microphone, "Headset"));
     }
@@ -638,9 +656,11 @@ mod tests {
             "preferredMicrophone": "Jabra", "preferredSpeaker": "Jabra", "logLevel": "warning",
             "applyUpdates": "whenFlexIsClosed", "agentMayRestart": false, "agentMayChangeSettings": false,
             "refreshTokenAt": "50 %", "unexpectedCalls": "refuse", "answerTone": false,
+            "signOutAfterMinutesWithoutPage": 15,
         }));
         assert_eq!(policy.unexpected_calls, UnexpectedCalls::Refuse);
         assert!(!policy.answer_tone);
+        assert_eq!(policy.sign_out_after_ms, 15 * 60_000);
         assert_eq!(policy.refresh_at.of_millis(3_600_000), 1_800_000);
         assert_eq!(policy.second_call, SecondCall::Offer);
         assert_eq!(policy.apply_updates, ApplyUpdates::WhenFlexIsClosed);
@@ -651,7 +671,7 @@ mod tests {
         assert!(!policy.prefers(AudioKind::Microphone, "Built-in microphone"));
         let shown: Vec<String> =
             policy.items.iter().map(|item| format!("{}={}", item.key, item.value)).collect();
-        assert_eq!(shown.len(), 15);
+        assert_eq!(shown.len(), 16);
         assert!(shown.contains(&"edges=dublin, roaming".into()), "{shown:?}");
         assert!(shown.contains(&"agentMayRestart=false".into()), "{shown:?}");
     }
@@ -664,12 +684,13 @@ mod tests {
             "preferredSpeaker": "x".repeat(201), "logLevel": 3, "applyUpdates": ["acme"],
             "agentMayRestart": "no", "agentMayChangeSettings": false, "refreshTokenAt": "5%",
             "unexpectedCalls": "acme", "answerTone": "yes",
+            "signOutAfterMinutesWithoutPage": 1441,
         }));
         assert_eq!(wrong.accounts, [AccountSid::new(A).unwrap()]);
         assert!(!wrong.may_change_settings);
         let holds = policy(json!({"accountSids": [A], "agentMayChangeSettings": false}));
         assert_eq!(Policy { complaints: Vec::new(), ..wrong.clone() }, holds);
-        assert_eq!(wrong.complaints.len(), 13, "{:#?}", wrong.complaints);
+        assert_eq!(wrong.complaints.len(), 14, "{:#?}", wrong.complaints);
         for line in wrong.complaints.iter().map(ToString::to_string) {
             assert!(!line.contains("<b>") && !line.contains("acme"), "{line}");
         }
@@ -686,14 +707,14 @@ mod tests {
             let value = match property["type"].as_str().unwrap() {
                 "array" => json!(7),
                 "string" => json!(["x"]),
-                "boolean" => json!("x"),
+                "boolean" | "integer" => json!("x"),
                 other => panic!("{key}: {other}"),
             };
             let read = policy(json!({ key: value }));
             assert_eq!(read.complaints.len(), 1, "nobody reads {key}");
             assert!(property["title"].is_string() && property["description"].is_string(), "{key}");
         }
-        // The fifteen of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
-        assert_eq!(properties.len(), 17);
+        // The sixteen of `every_setting_is_read_and_shown_under_its_key` and the two older ones.
+        assert_eq!(properties.len(), 18);
     }
 }

@@ -144,6 +144,8 @@ pub struct Sender {
     pub in_tab: bool,
     /// 0 for a tab's top frame.
     pub frame_id: Option<i64>,
+    /// Chrome's name of the document: the same when its content script connects again, another after a reload.
+    pub document: Option<String>,
 }
 
 /// A message of a content script, parsed as far as it goes.

@@ -19,6 +19,7 @@ use super::{
     call::LiveCall,
     config::{SecondCall, UnexpectedCalls},
     event::{OfferId, PortId},
+    ports::Page,
     timers::Timer,
 };
 
@@ -135,7 +136,7 @@ impl Machine {
     /// Brings what is expected in line with the pages that are open.
     fn follow_pages(&mut self, now: Timestamp) {
         let mut listed: Vec<(ExpectationId, Option<Identity>)> = Vec::new();
-        for (_, page) in self.accepted_pages() {
+        for (_, page) in self.pages_of_the_agent() {
             let agent = &page.expects.agent;
             listed.extend(page.expects.calls.iter().map(|id| (id.clone(), agent.clone())));
         }
@@ -167,10 +168,20 @@ impl Machine {
         })
     }
 
+    /// The pages of the agent who is registered: what any other page expects is not theirs.
+    fn pages_of_the_agent(&self) -> impl Iterator<Item = (PortId, &Page)> {
+        self.pages().filter(|(_, page)| page.accepted && self.is_confirmed(&page.session))
+    }
+
+    /// Another agent's calls, or nobody's, are expected from now on.
+    pub(super) fn expect_nothing(&mut self) {
+        self.durable.expected = Expected::default();
+        self.timers.disarm(Timer::PagesBack);
+    }
+
     fn open_pages(&self) -> Open {
         let open = self
-            .pages()
-            .filter(|(_, page)| page.accepted && self.is_registered_agent(page.expects.agent.as_ref()))
+            .pages_of_the_agent()
             .map(|(_, page)| if page.expects.says_itself { Open::Pages } else { Open::OlderPages })
             .max()
             .unwrap_or_default();

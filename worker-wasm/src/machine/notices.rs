@@ -106,6 +106,7 @@ const fn patience_ms(code: ProblemCode, is_retrying: bool) -> Option<u64> {
         | ProblemCode::CallFailed
         | ProblemCode::AudioDeviceMissing => Some(0),
         ProblemCode::InvalidFlexToken
+        | ProblemCode::WrongIdentity
         | ProblemCode::TokenServiceUnavailable
         | ProblemCode::TokenServiceMisconfigured
         | ProblemCode::VoiceTokenRefused

@@ -203,6 +203,7 @@ impl Machine {
     /// Opens the document when it is wanted, keeps it ready, and closes it when nothing needs it.
     pub(super) fn settle_offscreen(&mut self, now: Timestamp) {
         let has_call = self.durable.call.is_some();
+        let is_registered = self.is_registered();
         let wanted = has_call
             || self.durable.voice.is_some()
             || self.audio_tests.are_wanted()
@@ -214,9 +215,13 @@ impl Machine {
                 self.out.push(Command::EnsureOffscreen);
             }
             State::Ready { .. } if !wanted => self.reset_offscreen(now),
+            // It still has the token of somebody who has gone.
+            State::Ready { prepared: Some(_), .. } if !has_call && self.durable.voice.is_none() => {
+                self.reset_offscreen(now);
+            }
             // Not before the gateway has named the edge, nor with a token that it would refuse; and the
             // Device that carries a call is left alone.
-            State::Ready { port, prepared, .. } if !has_call && self.registration.is_registered() => {
+            State::Ready { port, prepared, .. } if !has_call && is_registered => {
                 let Some(voice) = self.durable.voice.as_ref().filter(|voice| voice.is_good(now)) else {
                     return;
                 };

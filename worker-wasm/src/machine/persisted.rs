@@ -12,6 +12,7 @@ use super::{
     consent::Agreement,
     expected::Expected,
     notices::Notices,
+    session::SignIn,
     token::{FlexToken, VoiceToken},
     waiting::Waiting,
 };
@@ -48,6 +49,8 @@ pub struct Persisted {
     pub flex: Option<FlexToken>,
     /// The newest Voice token.
     pub voice: Option<VoiceToken>,
+    /// Who is signed in, and who has signed out.
+    pub sign_in: SignIn,
     /// The identity that the gateway has confirmed at least once: whom heartbeats speak of.
     pub confirmed: Option<Identity>,
     /// True once something went wrong: until then a heartbeat's `error` is `null`.

@@ -1,5 +1,7 @@
 //! Who is connected, who is believed, and what they ask for.
 
+use std::collections::BTreeMap;
+
 use protocol::{
     Bucket, DtmfDigits, Problem, ProblemCode, Timestamp,
     page::{Configure, ErrorReply, Heartbeat, Kind, ToExtension, ToPage},
@@ -15,6 +17,7 @@ use super::{
     consent::{Consent, consent_declined, consent_needed},
     event::{PageMessage, PortId, Sender},
     expected::Expects,
+    session::Session,
     timers::Timer,
     token::ASK_PAGES_MS,
 };
@@ -70,8 +73,17 @@ pub(super) struct Page {
     pub(super) rejected: bool,
     /// Its last CONFIGURE waits for the agent's word, and what would be pinned by it.
     undecided: Option<(Configure, Config)>,
+    /// Chrome's name of its document.
+    document: Option<String>,
+    /// It has said CONFIGURE over this port.
+    has_greeted: bool,
+    /// What it has said of itself since its CONFIGURE.
+    pub(super) session: Session,
     /// Its next Flex token is the first since it said CONFIGURE: perhaps of another agent.
     new_session: bool,
+    /// It has signed out, and its content script said CONFIGURE again by itself: the token with which every plugin
+    /// answers CONFIGURED brings nobody back.
+    ignores_answer: bool,
     /// It is to be sent a CONFIGURED.
     owed_configured: bool,
     /// What it was told last.
@@ -86,13 +98,17 @@ pub(super) struct Page {
 }
 
 impl Page {
-    fn new(origin: String) -> Self {
+    fn new(origin: String, document: Option<String>) -> Self {
         Self {
             origin,
+            document,
+            has_greeted: false,
+            session: Session { agent: None, token: None, signed_out: false },
             accepted: false,
             rejected: false,
             undecided: None,
             new_session: false,
+            ignores_answer: false,
             owed_configured: false,
             told: None,
             problem: None,
@@ -104,8 +120,14 @@ impl Page {
 
     /// A new CONFIGURE is judged by itself.
     fn begin_anew(&mut self) {
-        let fresh = Self::new(std::mem::take(&mut self.origin));
-        *self = Self { messages: self.messages, flooded_at: self.flooded_at, ..fresh };
+        let fresh = Self::new(std::mem::take(&mut self.origin), self.document.take());
+        *self = Self {
+            messages: self.messages,
+            flooded_at: self.flooded_at,
+            has_greeted: self.has_greeted,
+            session: std::mem::take(&mut self.session),
+            ..fresh
+        };
     }
 
     fn is_flooding(&self, now: Timestamp) -> bool {
@@ -126,7 +148,7 @@ impl Trust {
                 let is_ours = sender.in_tab
                     && sender.frame_id == Some(0)
                     && self.page_patterns.iter().any(|pattern| matches_origin(pattern, origin));
-                is_ours.then(|| Peer::Page(Box::new(Page::new(origin.to_owned()))))
+                is_ours.then(|| Peer::Page(Box::new(Page::new(origin.to_owned(), sender.document.clone()))))
             }
             port::POPUP => {
                 let page = self.own_page(sender)?;
@@ -181,7 +203,12 @@ impl Machine {
         match self.peers.remove(&port) {
             Some(Peer::Offscreen) => self.offscreen_port_closed(port),
             Some(Peer::Popup { .. }) => self.audio_tester_gone(port),
-            Some(Peer::Page(_)) | None => {}
+            Some(Peer::Page(page)) => {
+                if let Some(document) = page.document {
+                    self.forget_session(&document);
+                }
+            }
+            None => {}
         }
     }
 
@@ -221,6 +248,61 @@ impl Machine {
         self.page_mut(port).is_some_and(|page| std::mem::take(&mut page.new_session))
     }
 
+    /// True once when the page's next Flex token is only its plugin's answer to CONFIGURED.
+    pub(super) fn takes_answer_for_none(&mut self, port: PortId) -> bool {
+        self.page_mut(port).is_some_and(|page| std::mem::take(&mut page.ignores_answer))
+    }
+
+    /// The session of an accepted page.
+    pub(super) fn session_of(&self, port: PortId) -> Option<&Session> {
+        match self.peers.get(&port) {
+            Some(Peer::Page(page)) if page.accepted => Some(&page.session),
+            _ => None,
+        }
+    }
+
+    pub(super) fn set_session(&mut self, port: PortId, session: Session) {
+        if let Some(page) = self.page_mut(port) {
+            page.session = session;
+        }
+    }
+
+    /// True while an accepted page of the agent who is signed in, or about to be, is open.
+    pub(super) fn has_present_page(&self) -> bool {
+        self.pages().any(|(_, page)| page.accepted && self.is_present(&page.session))
+    }
+
+    /// True while an accepted page is open that has not signed out.
+    pub(super) fn may_sign_in(&self) -> bool {
+        self.pages().any(|(_, page)| page.accepted && !page.session.signed_out)
+    }
+
+    /// Marks accepted pages as signed out.
+    pub(super) fn mark_signed_out(&mut self, which: impl Fn(PortId, &Session, &Self) -> bool) {
+        let ports: Vec<PortId> = self
+            .pages()
+            .filter(|(port, page)| page.accepted && which(*port, &page.session, self))
+            .map(|(port, _)| port)
+            .collect();
+        for port in ports {
+            if let Some(page) = self.page_mut(port) {
+                page.session.signed_out = true;
+            }
+        }
+    }
+
+    /// Keeps the sessions of open documents for a restart of the worker.
+    pub(super) fn settle_sessions(&mut self) {
+        let open: Vec<(String, Session)> = self
+            .pages()
+            .filter(|(_, page)| page.accepted)
+            .filter_map(|(_, page)| Some((page.document.clone()?, page.session.clone())))
+            .collect();
+        for (document, session) in open {
+            self.save_session(&document, session);
+        }
+    }
+
     pub(super) fn pages(&self) -> impl Iterator<Item = (PortId, &Page)> {
         self.peers.iter().filter_map(|(port, peer)| match peer {
             Peer::Page(page) => Some((*port, page.as_ref())),
@@ -233,6 +315,11 @@ impl Machine {
             Peer::Page(page) if page.accepted => Some((*port, page.as_mut())),
             _ => None,
         })
+    }
+
+    /// The pages whose sessions are the agent's who is registered.
+    fn confirmed_pages(&self) -> impl Iterator<Item = (PortId, &Page)> {
+        self.pages().filter(|(_, page)| page.accepted && self.is_confirmed(&page.session))
     }
 
     /// What an open page does wrong, for a person to see; the other pages are not told.
@@ -308,6 +395,7 @@ impl Machine {
                 "This page has not been accepted. Send CONFIGURE first.",
             );
         }
+        let is_confirmed = self.session_of(port).is_some_and(|session| self.sees_calls(session));
         let (sid, command) = match message {
             ToExtension::Configure { payload } => return self.configure(port, &payload, now),
             ToExtension::FlexToken { payload } => return self.flex_token(port, payload, expires_at, now),
@@ -331,12 +419,19 @@ impl Machine {
                 }
                 return;
             }
-            ToExtension::CallContext { payload } => return self.call_context(&payload),
+            ToExtension::CallContext { payload } => {
+                if is_confirmed {
+                    self.call_context(&payload);
+                }
+                return;
+            }
+            ToExtension::SignOut { payload } => return self.sign_out(port, payload.reason, now),
             ToExtension::ExpectCalls { payload } => return self.expect_calls(port, payload, now),
-            // Not judged yet.
-            ToExtension::SignOut { .. } => return,
         };
-        if let Err(refused) = self.command_call(sid.as_ref(), command, now) {
+        // Of somebody else's call a page knows nothing, and does nothing to it.
+        let done =
+            if is_confirmed { self.command_call(sid.as_ref(), command, now) } else { Err(Refused::NoCall) };
+        if let Err(refused) = done {
             self.answer_page(port, Some(name), refused.code(), refused.message());
         }
     }
@@ -394,9 +489,26 @@ impl Machine {
     }
 
     fn configure(&mut self, port: PortId, wish: &Configure, now: Timestamp) {
+        let known = match self.peers.get(&port) {
+            Some(Peer::Page(page)) if !page.has_greeted => {
+                page.document.as_deref().and_then(|document| self.saved_session(document))
+            }
+            _ => None,
+        };
         let Some(page) = self.page_mut(port) else { return };
         page.begin_anew();
         page.expects = Expects::of(wish);
+        let agent = &wish.agent_identity;
+        // A content script that lost the worker says its page's CONFIGURE again: that is no new session.
+        let goes_on = known.filter(|known| known.agent == *agent);
+        let is_new = goes_on.is_none();
+        page.ignores_answer = goes_on.as_ref().is_some_and(|session| session.signed_out);
+        page.session = goes_on.unwrap_or_else(|| Session {
+            // A page that names the same agent once more is still that agent's.
+            token: page.session.token.take().filter(|_| agent.is_some() && page.session.agent == *agent),
+            agent: agent.clone(),
+            signed_out: false,
+        });
         let origin = page.origin.clone();
         let judged = config::judge(wish, &origin, &self.policy, self.durable.config.as_ref());
         let judged = judged.and_then(|config| match self.consent_to(&config) {
@@ -429,10 +541,10 @@ impl Machine {
                     self.durable.config = Some(config);
                 }
                 self.out.push(Command::CheckMicrophone);
-                self.expect_flex_token();
                 if let Some(page) = self.page_mut(port) {
                     page.accepted = true;
-                    page.new_session = true;
+                    page.has_greeted = true;
+                    page.new_session = is_new;
                     page.owed_configured = true;
                 }
             }
@@ -454,12 +566,11 @@ impl Machine {
             return;
         }
         let mut asked = false;
-        for (_, page) in self.accepted_pages() {
+        for (_, page) in self.accepted_pages().filter(|(_, page)| !page.session.signed_out) {
             page.owed_configured = true;
             asked = true;
         }
         if asked {
-            self.expect_flex_token();
             self.timers.arm(Timer::AskPages, now.plus(ASK_PAGES_MS));
         }
     }
@@ -470,13 +581,13 @@ impl Machine {
         let next = due.plus(HEARTBEAT_MS);
         self.timers.arm(Timer::Heartbeat, if next > now { next } else { now.plus(HEARTBEAT_MS) });
         let Some(identity) = self.durable.confirmed.clone() else { return };
-        let state = self.client_state(now);
-        self.durable.error_seen |= !state.registered;
-        let error = self.durable.error_seen.then_some(!state.registered);
-        let ports: Vec<PortId> = self.accepted_pages().map(|(port, _)| port).collect();
-        for port in ports {
-            let payload =
-                Heartbeat { voice_client_identity: identity.to_string(), error, state: state.clone() };
+        let is_registered = self.is_registered();
+        self.durable.error_seen |= !is_registered;
+        let error = self.durable.error_seen.then_some(!is_registered);
+        let states: Vec<(PortId, ClientState)> =
+            self.confirmed_pages().map(|(port, page)| (port, self.page_state(&page.session, now))).collect();
+        for (port, state) in states {
+            let payload = Heartbeat { voice_client_identity: identity.to_string(), error, state };
             self.tell_page(port, ToPage::Heartbeat { payload });
         }
     }
@@ -486,8 +597,8 @@ impl Machine {
     pub(super) fn settle_heartbeat(&mut self, now: Timestamp) {
         let has_news = self.durable.config.is_some()
             && self.durable.confirmed.is_some()
-            && (self.registration.is_registered() || !self.timers.is_armed(Timer::RestoreGrace));
-        if has_news && self.accepted_pages().next().is_some() {
+            && (self.is_registered() || !self.timers.is_armed(Timer::RestoreGrace));
+        if has_news && self.confirmed_pages().next().is_some() {
             if !self.timers.is_armed(Timer::Heartbeat) {
                 self.heartbeat(now, now);
             }
@@ -498,14 +609,19 @@ impl Machine {
 
     /// Tells every accepted page what is new to it.
     pub(super) fn settle_pages(&mut self, now: Timestamp) {
-        let state = self.client_state(now);
-        // How a call sounds changes every second; the heartbeats carry it.
-        let mut news = state.clone();
-        if let Some(call) = &mut news.call {
-            call.quality = None;
-        }
+        let states: BTreeMap<PortId, ClientState> = self
+            .pages()
+            .filter(|(_, page)| page.accepted)
+            .map(|(port, page)| (port, self.page_state(&page.session, now)))
+            .collect();
         let mut messages = Vec::new();
         for (port, page) in self.accepted_pages() {
+            let Some(state) = states.get(&port) else { continue };
+            // How a call sounds changes every second; the heartbeats carry it.
+            let mut news = state.clone();
+            if let Some(call) = &mut news.call {
+                call.quality = None;
+            }
             if !page.owed_configured && page.told.as_ref() == Some(&news) {
                 continue;
             }
@@ -515,7 +631,7 @@ impl Machine {
             } else {
                 ToPage::State { payload }
             };
-            page.told = Some(news.clone());
+            page.told = Some(news);
             messages.push(Command::ToPage { port, message: Box::new(message) });
         }
         self.out.extend(messages);

@@ -76,6 +76,13 @@ impl Machine {
             DeviceEvent::Incoming { offer, .. } if !self.registration.is_current(id) => {
                 return self.out.push(Command::IgnoreOffer { offer });
             }
+            // For somebody who has gone: its caller is routed on.
+            DeviceEvent::Incoming { offer, ref call_sid, .. }
+                if (self.durable.voice.is_none() || self.has_leftover())
+                    && self.durable.call.as_ref().is_none_or(|call| call.view.sid.as_str() != call_sid) =>
+            {
+                return self.out.push(Command::RejectOffer { offer });
+            }
             event => event,
         };
         if !self.registration.is_current(id) {
@@ -196,6 +203,9 @@ impl Machine {
 
     /// Brings the `Device` in line with the Voice token.
     pub(super) fn settle_device(&mut self, now: Timestamp) {
+        if self.durable.voice.is_none() || self.has_leftover() {
+            return self.let_go_of_device();
+        }
         let Some(voice) = self.durable.voice.as_ref().filter(|voice| voice.is_good(now)) else { return };
         let Some(device) = &mut self.registration.device else { return self.build_device(now) };
 
@@ -225,6 +235,22 @@ impl Machine {
             device.token = voice.token.clone();
             self.out.push(Command::UpdateToken { device: device.id, token: voice.token.clone() });
         }
+    }
+
+    /// Nobody is signed in, or a call of somebody who has gone is live: nothing more may arrive. Only a call that the
+    /// offscreen document is about to take is waited for, because destroying its `Device` would reject it.
+    fn let_go_of_device(&mut self) {
+        if self.durable.call.as_ref().is_none_or(|call| call.handed_over) {
+            self.destroy_device();
+        }
+    }
+
+    /// True while the gateway confirms the registration of the agent who is signed in.
+    pub(super) fn is_registered(&self) -> bool {
+        let whose = self.durable.voice.as_ref().map(|voice| &voice.identity);
+        let device = self.registration.device.as_ref();
+        !self.has_leftover()
+            && device.is_some_and(|device| device.registered && whose == Some(&device.identity))
     }
 
     fn build_device(&mut self, now: Timestamp) {

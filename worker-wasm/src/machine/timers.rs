@@ -47,6 +47,8 @@ pub(super) enum Timer {
     ProblemFade,
     /// After a restart, time for the pages that were open to connect again.
     PagesBack,
+    /// No page of the agent has been open for long enough.
+    Absence,
     /// After a restart, time to register again before the pages are told that calls do not arrive.
     RestoreGrace,
 }

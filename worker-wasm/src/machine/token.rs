@@ -13,6 +13,7 @@ use super::{
     config::{Config, Share},
     consent::Consent,
     event::{FetchOutcome, PortId},
+    session::{Claim, Session, TokenDigest, is_of},
     timers::{Timer, backoff_ms, decorrelated_ms},
 };
 
@@ -40,6 +41,10 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 pub struct FlexToken {
     /// The token, opaque.
     pub token: Secret,
+    /// Its digest.
+    pub digest: TokenDigest,
+    /// Whose it is, as its page says.
+    pub agent: Option<Identity>,
     /// When it expires, as the page says.
     pub expires_at: Timestamp,
     /// True once the token service has refused it.
@@ -86,8 +91,6 @@ pub(super) struct TokenWork {
     pause: u64,
     /// Voice tokens in a row that the gateway has refused.
     refusals: u32,
-    /// The Flex token that was refused is worth another try when a page sends it again: it was asked to.
-    same_again: bool,
     pub(super) problem: Option<Problem>,
 }
 
@@ -97,8 +100,6 @@ struct InFlight {
     attempt: u32,
     /// The Flex token that it was made with.
     flex: Secret,
-    /// Another session began meanwhile: the answer is perhaps about another agent.
-    outdated: bool,
 }
 
 impl TokenWork {
@@ -118,7 +119,6 @@ impl TokenWork {
             last_request: self.last_request,
             pause: 0,
             refusals: 0,
-            same_again: false,
             problem: None,
         }
     }
@@ -164,6 +164,8 @@ enum Failure {
     FlexTokenRefused(&'static str),
     /// Ask again later.
     Unavailable { message: &'static str, retry_after: Option<u64> },
+    /// The Voice token would be for another agent than the page names.
+    WrongIdentity,
     /// Somebody has to correct something; ask again now and then.
     Misconfigured(&'static str),
 }
@@ -257,6 +259,18 @@ fn refusal(status: u16, body: &Secret, retry_after: Option<u64>) -> Failure {
     }
 }
 
+/// The token service and the page do not name the same agent.
+pub(super) fn wrong_identity() -> Problem {
+    Problem {
+        code: ProblemCode::WrongIdentity,
+        message:
+            "The token service takes this Flex session for another agent's, so no calls are taken. Reload \
+                  Flex; if it stays so, tell your administrator."
+                .into(),
+        retrying: false,
+    }
+}
+
 impl Machine {
     /// A FLEX_TOKEN of an accepted page.
     pub(super) fn flex_token(
@@ -290,43 +304,74 @@ impl Machine {
                 "This Flex token has expired. Refresh the Flex session and send the new token.",
             );
         }
-        let is_same = self.durable.flex.as_ref().is_some_and(|held| held.token == message.token);
-        let begins_session = self.begins_session(port);
+        let Some(before) = self.session_of(port).cloned() else { return };
+        let begins = self.begins_session(port);
+        let is_answer = self.takes_answer_for_none(port);
+        let token = TokenDigest::of(&message.token);
+        let agent = message.agent_identity.or_else(|| before.agent.clone());
+        // A page that names another agent than before is another session, whatever it calls itself.
+        let is_other_agent = before.agent.is_some() && agent != before.agent;
+        let begins = begins || is_other_agent;
+        if before.signed_out && is_answer || !self.signs_in_again(&token, begins) {
+            return;
+        }
+        let goes_on = !begins && self.is_confirmed(&before);
+        let is_newest = !begins && self.is_newest(&before);
+        let claim = self.claim(agent.as_ref());
+        let session = Session { agent: agent.clone(), token: Some(token.clone()), signed_out: false };
+        self.set_session(port, session);
+        if goes_on && claim != Claim::Another {
+            self.vouch(token.clone());
+        }
+        let is_known = self.durable.voice.is_some() && self.durable.sign_in.tokens.contains(&token);
+        let is_same = self.durable.flex.as_ref().is_some_and(|held| held.digest == token);
+        // The service named somebody else for this token than its page did. Another page may name them rightly.
+        let is_wrong = self.tokens.problem.as_ref().is_some_and(|p| p.code == ProblemCode::WrongIdentity);
+        let is_renamed =
+            is_same && is_wrong && self.durable.flex.as_ref().is_some_and(|held| held.agent != agent);
         let is_welcome = match &self.durable.flex {
             None => true,
             // One that was refused makes way for any other, so that a forged one cannot keep the real one
             // out.
-            Some(held) if held.refused => !is_same || self.tokens.same_again,
+            Some(held) if held.refused => !is_same || is_renamed || self.may_ask_about(&token, begins, now),
+            // A token of the same agent, of which the service need not be asked.
+            Some(held) if is_known || is_same => held.expires_at < expires_at,
             // A page that was just loaded may belong to the next agent at this desk, whatever the dates say.
-            Some(held) if begins_session => !is_same || held.expires_at < expires_at,
-            Some(held) => held.expires_at < expires_at,
+            Some(_) if begins => true,
+            Some(held) if is_newest || claim == Claim::Same => held.expires_at < expires_at,
+            // An older page, of somebody whom another has followed.
+            Some(_) => false,
         };
-        if !is_welcome {
+        if !is_welcome || !(is_renamed || self.may_ask_about(&token, begins, now)) {
             return;
         }
-        self.durable.flex = Some(FlexToken { token: message.token, expires_at, refused: false });
-        self.tokens.same_again = false;
-        if begins_session && !is_same {
+        if !is_known && !is_same {
             // Whose it is, the token service says: calls must not arrive under the name of the agent before.
-            self.refresh_voice_token(now);
-            if let Some(request) = &mut self.tokens.in_flight {
-                request.outdated = true;
+            // What is still being said of another session's is not waited for.
+            self.tokens.in_flight = None;
+            self.timers.disarm(Timer::FetchDeadline);
+            match claim {
+                Claim::Another => self.take_down(now),
+                Claim::Unknown => self.durable.sign_in.undecided = self.durable.voice.is_some(),
+                Claim::Same => {}
             }
+            self.refresh_voice_token(now);
         }
-        if !is_same
-            && self
-                .tokens
-                .problem
-                .as_ref()
-                .is_some_and(|problem| problem.code == ProblemCode::InvalidFlexToken)
-        {
+        self.durable.flex =
+            Some(FlexToken { token: message.token, digest: token, agent, expires_at, refused: false });
+        let is_refusal = |problem: &Problem| {
+            matches!(problem.code, ProblemCode::InvalidFlexToken | ProblemCode::WrongIdentity)
+        };
+        if !is_same && self.tokens.problem.as_ref().is_some_and(is_refusal) {
             self.tokens.problem = None;
         }
     }
 
-    /// The pages are about to send their Flex token: it is worth a try, even if it was refused before.
-    pub(super) const fn expect_flex_token(&mut self) {
-        self.tokens.same_again = true;
+    /// Whatever the token service still says to what it was asked, it is not heard.
+    pub(super) fn forget_request(&mut self) {
+        self.tokens.in_flight = None;
+        self.tokens.problem = None;
+        self.timers.disarm(Timer::FetchDeadline);
     }
 
     /// The token service has answered, or not.
@@ -338,21 +383,25 @@ impl Machine {
         let Some(config) = &self.durable.config else { return };
         match understand(config, outcome, self.policy.refresh_at, now) {
             Ok(voice) => {
-                if self.durable.voice.as_ref().is_some_and(|old| old.identity != voice.identity) {
-                    self.durable.confirmed = None;
-                    // Whom the agent before spoke with is not the next one's business.
-                    self.durable.calls.clear();
-                    self.warn(now, "The token service names another identity than before: registering anew.");
+                let digest = TokenDigest::of(&request.flex);
+                let named = self.durable.flex.as_ref().filter(|held| held.digest == digest);
+                let named = named.and_then(|held| held.agent.as_ref());
+                if named.is_some_and(|agent| !is_of(&voice.identity, &config.prefix, agent)) {
+                    return self.fetch_failed(Failure::WrongIdentity, now);
                 }
+                let old = self.durable.voice.as_ref().map(|old| old.identity.clone());
+                let is_same_agent = old.as_ref() == Some(&voice.identity);
+                if old.is_some() && !is_same_agent {
+                    self.warn(now, "The token service names another identity than before: registering anew.");
+                    self.take_down(now);
+                }
+                self.minted(digest, is_same_agent);
                 self.count("tokens_fetched");
                 self.info(now, format!("Got a Voice token for {}.", voice.identity));
                 self.durable.voice = Some(voice);
                 self.tokens.pause = 0;
                 self.tokens.problem = None;
                 self.timers.disarm(Timer::FetchRetry);
-                if request.outdated {
-                    self.refresh_voice_token(now);
-                }
             }
             Err(Failure::FlexTokenRefused(_)) if self.holds_another(&request.flex) => {}
             Err(failure) => self.fetch_failed(failure, now),
@@ -370,11 +419,15 @@ impl Machine {
         let pause = self.tokens.pause;
         let (code, message, retrying) = match failure {
             Failure::FlexTokenRefused(message) => {
-                if let Some(flex) = &mut self.durable.flex {
-                    flex.refused = true;
-                }
                 // Asking again is up to the pages, which are asked for a newer Flex token.
+                self.refuse_flex_token(now);
                 (ProblemCode::InvalidFlexToken, message, false)
+            }
+            Failure::WrongIdentity => {
+                self.refuse_flex_token(now);
+                let problem = wrong_identity();
+                self.warn(now, problem.message.clone());
+                return self.tokens.problem = Some(problem);
             }
             Failure::Unavailable { message, retry_after } => {
                 let asked = retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_S) * 1_000;
@@ -386,8 +439,21 @@ impl Machine {
                 (ProblemCode::TokenServiceMisconfigured, message, true)
             }
         };
+        if self.durable.sign_in.undecided {
+            // Perhaps another agent sits here, and nobody can say.
+            self.take_down(now);
+        }
         self.warn(now, message);
         self.tokens.problem = Some(Problem { code, message: message.into(), retrying });
+    }
+
+    /// The newest session is not one that calls may arrive for: nothing of the agent before is left either.
+    fn refuse_flex_token(&mut self, now: Timestamp) {
+        let Some(flex) = &mut self.durable.flex else { return };
+        flex.refused = true;
+        let token = flex.digest.clone();
+        self.note_refusal(&token, now);
+        self.take_down(now);
     }
 
     /// The answer never came.
@@ -447,7 +513,7 @@ impl Machine {
     }
 
     /// The Flex token that may be sent to the token service now.
-    fn usable_flex_token(&self, now: Timestamp) -> Option<&FlexToken> {
+    pub(super) fn usable_flex_token(&self, now: Timestamp) -> Option<&FlexToken> {
         self.durable.flex.as_ref().filter(|flex| !flex.refused && flex.expires_at.plus(CLOCK_SKEW_MS) > now)
     }
 
@@ -490,7 +556,7 @@ impl Machine {
         let flex = flex.token.clone();
         let attempt = self.tokens.attempts.wrapping_add(1);
         self.tokens.attempts = attempt;
-        self.tokens.in_flight = Some(InFlight { attempt, flex, outdated: false });
+        self.tokens.in_flight = Some(InFlight { attempt, flex });
         self.tokens.last_request = Some(now);
         self.timers.arm(Timer::FetchDeadline, now.plus(FETCH_DEADLINE_MS));
         self.out.push(Command::FetchToken { attempt, request });

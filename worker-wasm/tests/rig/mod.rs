@@ -7,7 +7,7 @@
 use protocol::{
     AccountSid, CallPhase, CallSid, Problem, Secret, Timestamp,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
-    page::{Configure, FlexToken, Heartbeat, ToExtension, ToPage},
+    page::{Configure, FlexToken, Heartbeat, SignOut, SignOutReason, ToExtension, ToPage},
     popup::{FromPopup, ToPopup},
     state::{ClientState, UiState},
 };
@@ -80,6 +80,7 @@ pub fn flex_tab() -> Sender {
         origin: Some(FLEX_ORIGIN.into()),
         in_tab: true,
         frame_id: Some(0),
+        document: None,
     }
 }
 
@@ -90,6 +91,7 @@ pub fn own_page(path: &str) -> Sender {
         origin: Some("chrome-extension://holdfastid".into()),
         in_tab: false,
         frame_id: None,
+        document: None,
     }
 }
 
@@ -233,7 +235,8 @@ impl Rig {
     }
 
     pub fn page_opens(&mut self, port: PortId) {
-        self.opens(port, protocol::port::PAGE, flex_tab());
+        let document = Some(format!("document-{}", port.0));
+        self.opens(port, protocol::port::PAGE, Sender { document, ..flex_tab() });
     }
 
     pub fn opens(&mut self, port: PortId, name: &str, sender: Sender) {
@@ -263,6 +266,66 @@ impl Rig {
     /// A Flex token that lives that many milliseconds from now.
     pub fn flex_token(&mut self, port: PortId, text: &str, life: u64) {
         self.happens(Event::FromPage { port, message: flex_token(text, self.now.plus(life)) });
+    }
+
+    /// As a plugin of version 3 says it: with the agent's name.
+    pub fn configure_as(&mut self, port: PortId, agent: Option<&str>) {
+        let payload = Configure {
+            voice_client_token_generator_url: URL.into(),
+            account_sid: AccountSid::new(AC).unwrap(),
+            extension_voice_client_prefix: "ext_".parse().unwrap(),
+            protocol_version: agent.map(|_| 3),
+            agent_identity: agent.map(|agent| agent.parse().unwrap()),
+        };
+        self.page_says(port, ToExtension::Configure { payload });
+    }
+
+    /// A page of this agent opens, says hello, and sends its Flex token of eight hours.
+    pub fn page_of(&mut self, port: PortId, agent: Option<&str>, token: &str) {
+        self.page_opens(port);
+        self.configure_as(port, agent);
+        self.flex_token(port, token, 8 * HOUR);
+    }
+
+    pub fn signs_out(&mut self, port: PortId, reason: SignOutReason) {
+        self.page_says(port, ToExtension::SignOut { payload: SignOut { reason } });
+    }
+
+    /// What the token service mints for this agent.
+    pub fn minted_for(&mut self, agent: &str, token: &str) {
+        self.answer(200, &voice_token_body(&format!("ext_{agent}"), AC, token, 3_600));
+    }
+
+    /// The identities and the `registered` that a page was told since [`Rig::take`], by whatever message.
+    pub fn told(&self, to: PortId) -> Vec<(Option<String>, bool, bool)> {
+        self.to_page(to)
+            .into_iter()
+            .filter_map(|message| match message {
+                ToPage::Heartbeat { payload } => Some((
+                    Some(payload.voice_client_identity.clone()),
+                    payload.state.registered,
+                    payload.state.call.is_some(),
+                )),
+                ToPage::Configured { payload: Some(state) } | ToPage::State { payload: state } => {
+                    Some((None, state.registered, state.call.is_some() || state.waiting.is_some()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What a page was told last of the state.
+    pub fn page_state(&self, to: PortId) -> Option<&ClientState> {
+        self.to_page(to).into_iter().rev().find_map(|message| match message {
+            ToPage::Heartbeat { payload } => Some(&payload.state),
+            ToPage::Configured { payload } => payload.as_ref(),
+            ToPage::State { payload } => Some(payload),
+            _ => None,
+        })
+    }
+
+    pub fn destroys(&self) -> bool {
+        self.did(|command| matches!(command, Command::DestroyDevice { .. }))
     }
 
     pub fn answer(&mut self, status: u16, body: &str) {

@@ -174,6 +174,7 @@ fn setting(text: &str, schema: &Value) -> Result<(String, Value)> {
             json!(value.split(',').map(str::trim).filter(|one| !one.is_empty()).collect::<Vec<_>>())
         }
         Some("boolean") => json!(value.parse::<bool>().with_context(|| format!("{key} is true or false"))?),
+        Some("integer") => json!(value.parse::<u32>().with_context(|| format!("{key} is a whole number"))?),
         Some(_) => json!(value),
         None => {
             let known = schema["properties"].as_object().context("the schema has no properties")?;
@@ -263,6 +264,7 @@ mod tests {
             "refreshTokenAt=50%",
             "logLevel=warning",
             "applyUpdates=whenFlexIsClosed",
+            "signOutAfterMinutesWithoutPage=15",
             "agentMayRestart=false",
             "agentMayChangeSettings=true",
         ])
@@ -287,6 +289,8 @@ mod tests {
             "secondCall=maybe",
             "answerTone=no",
             "agentMayRestart=no",
+            "signOutAfterMinutesWithoutPage=soon",
+            "signOutAfterMinutesWithoutPage=0",
             "accountsid=AC11111111111111111111111111111111",
             "edges",
         ] {
@@ -305,7 +309,7 @@ mod tests {
         let linux: Value =
             serde_json::from_str(&text(&everything(), Browser::Chrome, "linux/holdfast.json")).unwrap();
         let settings = &linux["3rdparty"]["extensions"][ID];
-        assert_eq!(settings.as_object().unwrap().len(), 13);
+        assert_eq!(settings.as_object().unwrap().len(), 14);
         assert!(validator.is_valid(settings), "{settings:#}");
         assert!(!validator.is_valid(&json!({"accountSids": "AC1"})), "the schema can say no");
     }
@@ -375,6 +379,7 @@ mod tests {
             let ours = format!(r"3rdparty\extensions\{ID}\policy");
             assert_eq!(value(&ours, "secondCall"), Some(RegistryValue::Sz("offer".into())));
             assert_eq!(value(&ours, "agentMayRestart"), Some(RegistryValue::Dword(0)));
+            assert_eq!(value(&ours, "signOutAfterMinutesWithoutPage"), Some(RegistryValue::Dword(15)));
             assert_eq!(
                 value(&ours, "preferredMicrophone"),
                 Some(RegistryValue::Sz("Jabra \"Evolve\" & <Büro>".into()))
@@ -413,6 +418,8 @@ mod tests {
             );
             is(identifiers[2], "secondCall", "offer");
             assert_eq!(identifiers[2].get("agentMayRestart").unwrap().as_boolean(), Some(false));
+            let minutes = identifiers[2].get("signOutAfterMinutesWithoutPage").unwrap();
+            assert_eq!(minutes.as_signed_integer(), Some(15));
             assert_eq!(
                 bytes,
                 file(&everything(), browser, "macos/holdfast.mobileconfig"),
@@ -441,7 +448,7 @@ mod tests {
             let entry = entries.iter().find(|entry| entry["omaUri"].as_str().unwrap().ends_with(end));
             entry.unwrap_or_else(|| panic!("{end}"))["value"].as_str().unwrap().to_owned()
         };
-        assert_eq!(entries.len(), 4 + 13, "three policies, our template, thirteen settings");
+        assert_eq!(entries.len(), 4 + 14, "three policies, our template, fourteen settings");
         for entry in entries {
             assert!(entry["omaUri"].as_str().unwrap().starts_with("./Device/Vendor/MSFT/Policy/Config"));
             assert_eq!(entry["dataType"], "String");
@@ -453,6 +460,7 @@ mod tests {
         assert!(value("/ExtensionSettings").contains("force_installed"));
         assert!(value("/AudioCaptureAllowedUrls").contains(&format!("1000&#xF000;{ORIGIN}")));
         assert!(value("/edges").contains("1&#xF000;dublin&#xF000;2&#xF000;roaming"));
+        assert!(value("/signOutAfterMinutesWithoutPage").ends_with("value=\"15\"/>"));
         assert_eq!(value("/agentMayRestart"), "<disabled/>");
         assert_eq!(value("/agentMayChangeSettings"), "<enabled/>");
     }

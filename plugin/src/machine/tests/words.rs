@@ -79,6 +79,7 @@ fn every_reason_why_voice_is_missing_has_words_of_its_own() {
         ProblemCode::ConsentDeclined,
         ProblemCode::TooManyMessages,
         ProblemCode::InvalidFlexToken,
+        ProblemCode::WrongIdentity,
         ProblemCode::TokenServiceUnavailable,
         ProblemCode::TokenServiceMisconfigured,
         ProblemCode::VoiceTokenRefused,

@@ -44,6 +44,11 @@ pub fn registry_file(wanted: &Wanted, browser: Browser) -> Vec<u8> {
             Value::Bool(flag) => {
                 plain = plain.with(ValueName::named(name), RegistryValue::Dword(u32::from(*flag)));
             }
+            Value::Number(number) => {
+                let number =
+                    number.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or_default();
+                plain = plain.with(ValueName::named(name), RegistryValue::Dword(number));
+            }
             other => {
                 let text = other.as_str().unwrap_or_default().to_owned();
                 plain = plain.with(ValueName::named(name), RegistryValue::Sz(text));
@@ -90,6 +95,13 @@ pub fn template(wanted: &Wanted, browser: Browser, schema: &Value) -> (String, S
                 format!("presentation=\"$(presentation.{name})\""),
                 format!("<elements><list id=\"{name}\" key=\"{key}\\{name}\" valuePrefix=\"\"/></elements>"),
             ),
+            Some("integer") => (
+                format!("presentation=\"$(presentation.{name})\""),
+                format!(
+                    "<elements><decimal id=\"{name}\" valueName=\"{name}\" required=\"true\" minValue=\"1\" \
+                     maxValue=\"1440\"/></elements>"
+                ),
+            ),
             _ => (
                 format!("presentation=\"$(presentation.{name})\""),
                 format!("<elements><text id=\"{name}\" valueName=\"{name}\" required=\"true\"/></elements>"),
@@ -111,6 +123,10 @@ pub fn template(wanted: &Wanted, browser: Browser, schema: &Value) -> (String, S
         let control = match property["type"].as_str() {
             Some("boolean") => continue,
             Some("array") => format!("<listBox refId=\"{name}\">{}</listBox>", text("title")),
+            Some("integer") => format!(
+                "<decimalTextBox refId=\"{name}\" defaultValue=\"5\">{}</decimalTextBox>",
+                text("title")
+            ),
             _ => format!("<textBox refId=\"{name}\"><label>{}</label></textBox>", text("title")),
         };
         let _written = writeln!(presentations, "      <presentation id=\"{name}\">{control}</presentation>");
@@ -181,7 +197,7 @@ pub fn intune(wanted: &Wanted, browser: Browser, schema: &Value) -> String {
             other => {
                 format!(
                     "<enabled/><data id=\"{name}\" value=\"{}\"/>",
-                    safe(other.as_str().unwrap_or_default())
+                    safe(other.as_str().map_or_else(|| other.to_string(), str::to_owned).as_str())
                 )
             }
         };
