@@ -193,6 +193,8 @@ struct World {
     sits: BTreeMap<PortId, (u8, Option<String>)>,
     /// The identities that the token service has minted for each agent's Flex tokens.
     minted: BTreeSet<(u8, String)>,
+    /// Whether each page was told last that calls arrive for its agent.
+    told_registered: BTreeMap<PortId, bool>,
     /// Whose Flex token the service was asked about last.
     asked_about: Option<u8>,
     /// What the machine still hears of each page: a CONFIGURE in a flood begins no session.
@@ -218,6 +220,7 @@ impl World {
             accepted: BTreeSet::new(),
             sits: BTreeMap::new(),
             minted: BTreeSet::new(),
+            told_registered: BTreeMap::new(),
             asked_about: None,
             heard: BTreeMap::new(),
             connects: BTreeMap::new(),
@@ -256,7 +259,9 @@ impl World {
                 Command::ToPage { port, message } => match message.as_ref() {
                     ToPage::Configured { payload } => {
                         self.accepted.insert(*port);
-                        self.tells_of_its_own(*port, payload.as_ref().unwrap(), None);
+                        let state = payload.as_ref().unwrap();
+                        self.told_registered.insert(*port, state.registered);
+                        self.tells_of_its_own(*port, state, None);
                     }
                     ToPage::ConfigRejected { .. } => {
                         self.accepted.remove(port);
@@ -264,6 +269,7 @@ impl World {
                     ToPage::Heartbeat { payload } => {
                         assert!(self.accepted.contains(port), "a heartbeat to a page that is not accepted");
                         let identity = Some(payload.voice_client_identity.as_str());
+                        self.told_registered.insert(*port, payload.state.registered);
                         self.tells_of_its_own(*port, &payload.state, identity);
                         assert!(
                             payload.error != Some(payload.state.registered),
@@ -273,6 +279,7 @@ impl World {
                     }
                     ToPage::State { payload } => {
                         assert!(self.accepted.contains(port));
+                        self.told_registered.insert(*port, payload.registered);
                         self.tells_of_its_own(*port, payload, None);
                     }
                     ToPage::Disconnected => panic!("terminal for the replaced plugin"),
@@ -538,7 +545,8 @@ impl World {
                     self.happens(Event::PortClosed { port });
                 }
             }
-            Step::Configure(..) | Step::Expects(..) if self.rig.now < self.pages_expect.flooded_until => {}
+            Step::Configure(..) | Step::ConfigureAs(..) | Step::Expects(..)
+                if self.rig.now < self.pages_expect.flooded_until => {}
             Step::Configure(page, what) => {
                 let (account, url, prefix) = match what {
                     0 => (OTHER_AC, URL, "ext_"),
@@ -862,13 +870,19 @@ proptest! {
                 world.takes(Step::Device(7));
             }
             let state = world.rig.state();
-            if state.registered && state.call.is_none() && state.problem.is_none_or(|p| p.code != ProblemCode::InvalidFlexToken) {
+            // Also the page's own session: before that, its agent may be another than the registered one.
+            let page = world.page(0);
+            let is_told = world.told_registered.get(&page) == Some(&true);
+            // In a flood its CONFIGURE was not heard.
+            let expects_all = world.pages_expect.says_itself.get(&page) == Some(&false);
+            if is_told && expects_all && state.registered && state.call.is_none() && state.problem.is_none_or(|p| p.code != ProblemCode::InvalidFlexToken) {
                 break;
             }
             world.takes(Step::Passes(15_000));
         }
         let state = world.rig.state();
         prop_assert!(state.registered && state.call.is_none(), "{state:?}");
+        prop_assert_eq!(world.told_registered.get(&world.page(0)), Some(&true), "{:?}", state);
         world.takes(Step::OffscreenConnects(0));
         let before: u32 = world.connects.values().sum();
         world.takes(Step::Incoming);
