@@ -114,6 +114,8 @@ keys! {
     WaitingForFlex => "status_waiting_for_flex",
     WaitingForFlexHelp => "status_waiting_for_flex_help",
     WaitingForFlexPageHelp => "status_waiting_for_flex_page_help",
+    SignedOut => "status_signed_out",
+    SignedOutHelp => "status_signed_out_help",
     WaitingForToken => "status_waiting_for_token",
     WaitingForTokenHelp => "status_waiting_for_token_help",
     FetchingToken => "status_fetching_token",

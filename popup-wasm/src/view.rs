@@ -356,6 +356,10 @@ fn status(machine: &Machine, now: Timestamp) -> Card {
         Permission::Granted | Permission::Unknown => {}
     }
     match state.client.status {
+        // Its pages have signed out, or wait until somebody else has.
+        Status::WaitingForFlex if state.pages_connected > 0 => {
+            Card::new(Tone::Waiting, Key::SignedOut, Key::SignedOutHelp)
+        }
         Status::WaitingForFlex if state.pages_open > 0 => {
             Card::new(Tone::Waiting, Key::WaitingForFlex, Key::WaitingForFlexPageHelp)
         }
@@ -917,7 +921,7 @@ mod tests {
             })
             .collect();
         assert_snapshot!(lines.join("\n"), @"
-        waiting: Waiting for Flex | Flex is open and has not answered yet. If this stays, log in there or refresh the page.
+        waiting: Signed out | You are offline or logged out in Flex, so no calls reach you. Go to another activity there, or log in.
         waiting: Waiting for your Flex login | Log in to Flex. If you are logged in already, refresh the page.
         busy: Signing in… | Asking your organization's token service. This takes a moment.
         busy: Connecting to Twilio… | Almost there: calls can reach you in a moment.

@@ -287,6 +287,17 @@ fn what_the_service_mints_for_another_agent_than_the_page_names_is_not_used_and_
 }
 
 #[test]
+fn an_older_token_that_a_page_sends_while_the_service_is_asked_does_not_lose_it_the_answer() {
+    let mut rig = Rig::started();
+    rig.page_of(PAGE, None, "canary-flex-1");
+    rig.flex_token(PAGE, "canary-flex-0", HOUR);
+    rig.voice_token("canary-voice-1", 3_600);
+    rig.is_registered();
+    rig.passes(1_000);
+    assert_eq!(rig.heartbeats(PAGE).last().unwrap().voice_client_identity, IDENTITY);
+}
+
+#[test]
 fn an_older_page_of_an_agent_whom_another_has_followed_changes_nothing() {
     for (ann_says, bob_says) in [(Some(ANN), Some(BOB)), (None, Some(BOB)), (None, None)] {
         let mut rig = ann(ann_says);

@@ -305,6 +305,7 @@ impl Machine {
     pub(super) fn take_down(&mut self, now: Timestamp) {
         let identity = self.durable.voice.take().map(|voice| voice.identity);
         self.durable.confirmed = None;
+        self.durable.error_seen = false;
         self.durable.sign_in.tokens.clear();
         self.durable.sign_in.undecided = false;
         self.registration.problem = None;

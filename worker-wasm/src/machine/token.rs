@@ -319,7 +319,7 @@ impl Machine {
         let is_newest = !begins && self.is_newest(&before);
         let claim = self.claim(agent.as_ref());
         let session = Session { agent: agent.clone(), token: Some(token.clone()), signed_out: false };
-        self.set_session(port, session);
+        self.set_session(port, session.clone());
         if goes_on && claim != Claim::Another {
             self.vouch(token.clone());
         }
@@ -343,6 +343,10 @@ impl Machine {
             Some(_) => false,
         };
         if !is_welcome || !(is_renamed || self.may_ask_about(&token, begins, now)) {
+            if is_newest {
+                // The service's answer to the token that it sent before is still to come.
+                self.set_session(port, Session { token: before.token, ..session });
+            }
             return;
         }
         if !is_known && !is_same {
@@ -353,7 +357,7 @@ impl Machine {
             match claim {
                 Claim::Another => self.take_down(now),
                 Claim::Unknown => self.durable.sign_in.undecided = self.durable.voice.is_some(),
-                Claim::Same => {}
+                Claim::Same => self.durable.sign_in.undecided = false,
             }
             self.refresh_voice_token(now);
         }
