@@ -305,7 +305,7 @@ mod tests {
         let linux: Value =
             serde_json::from_str(&text(&everything(), Browser::Chrome, "linux/holdfast.json")).unwrap();
         let settings = &linux["3rdparty"]["extensions"][ID];
-        assert_eq!(settings.as_object().unwrap().len(), 13);
+        assert_eq!(settings.as_object().unwrap().len(), 15);
         assert!(validator.is_valid(settings), "{settings:#}");
         assert!(!validator.is_valid(&json!({"accountSids": "AC1"})), "the schema can say no");
     }
@@ -441,7 +441,7 @@ mod tests {
             let entry = entries.iter().find(|entry| entry["omaUri"].as_str().unwrap().ends_with(end));
             entry.unwrap_or_else(|| panic!("{end}"))["value"].as_str().unwrap().to_owned()
         };
-        assert_eq!(entries.len(), 4 + 13, "three policies, our template, thirteen settings");
+        assert_eq!(entries.len(), 4 + 15, "three policies, our template, fifteen settings");
         for entry in entries {
             assert!(entry["omaUri"].as_str().unwrap().starts_with("./Device/Vendor/MSFT/Policy/Config"));
             assert_eq!(entry["dataType"], "String");
