@@ -309,7 +309,7 @@ mod tests {
         let linux: Value =
             serde_json::from_str(&text(&everything(), Browser::Chrome, "linux/holdfast.json")).unwrap();
         let settings = &linux["3rdparty"]["extensions"][ID];
-        assert_eq!(settings.as_object().unwrap().len(), 14);
+        assert_eq!(settings.as_object().unwrap().len(), 16);
         assert!(validator.is_valid(settings), "{settings:#}");
         assert!(!validator.is_valid(&json!({"accountSids": "AC1"})), "the schema can say no");
     }
@@ -448,7 +448,7 @@ mod tests {
             let entry = entries.iter().find(|entry| entry["omaUri"].as_str().unwrap().ends_with(end));
             entry.unwrap_or_else(|| panic!("{end}"))["value"].as_str().unwrap().to_owned()
         };
-        assert_eq!(entries.len(), 4 + 14, "three policies, our template, fourteen settings");
+        assert_eq!(entries.len(), 4 + 16, "three policies, our template, sixteen settings");
         for entry in entries {
             assert!(entry["omaUri"].as_str().unwrap().starts_with("./Device/Vendor/MSFT/Policy/Config"));
             assert_eq!(entry["dataType"], "String");
