@@ -49,8 +49,15 @@ const DIGIT_MS: u32 = 230;
 /// How long `w` pauses, in milliseconds: Twilio's meaning of it.
 const PAUSE_MS: u32 = 500;
 
-/// How many digits may wait; more are not typed by a person.
-const DIGITS_WAITING: usize = 64;
+/// How many digits are given to the browser in one go. Its tone sender keeps its own time, and a long run would still sound
+/// when ours says that it is over.
+const RUN: usize = 10;
+
+/// What is allowed for that, in milliseconds, between two runs.
+const RUN_SLACK_MS: u32 = 150;
+
+/// How many digits and pauses may wait: more than the worker admits, even one that was restarted and has forgotten.
+const DIGITS_WAITING: usize = 4 * DtmfDigits::MAX;
 
 /// How long an answered call may be without a packet in either direction, in milliseconds, before its media is repaired.
 const SILENCE_MS: u32 = 2_500;
@@ -442,6 +449,7 @@ impl Machine {
             ToOffscreen::HangUp { call_sid } => {
                 let Some(live) = self.named(&call_sid, "hang-up", out) else { return };
                 live.hang_up = true;
+                live.digits.clear();
                 let device = live.device;
                 if live.made {
                     out.extend([Command::Disconnect(device), Command::Start(Timer::HangUp, HANG_UP_MS)]);
@@ -460,6 +468,9 @@ impl Machine {
             }
             ToOffscreen::SendDigits { call_sid, digits } => {
                 let Some(live) = self.named(&call_sid, "digits", out) else { return };
+                if live.hang_up {
+                    return;
+                }
                 if live.phase == CallPhase::Connecting {
                     self.note("Digits came before the call was open and were not sent.", out);
                 } else if live.digits.len() + digits.as_str().len() > DIGITS_WAITING {
@@ -477,11 +488,12 @@ impl Machine {
     /// Sends the digits up to the next pause, or pauses; [`Timer::Digits`] goes on from there.
     fn sound_digits(&mut self, out: &mut Vec<Command>) {
         let Some(live) = &mut self.live else { return };
-        let run = live.digits.find('w').unwrap_or(live.digits.len());
+        let run = live.digits.find('w').unwrap_or(live.digits.len()).min(RUN);
         live.sounding = !live.digits.is_empty();
         if run > 0 {
             let chunk: String = live.digits.drain(..run).collect();
-            let millis = DIGIT_MS * u32::try_from(run).unwrap_or(1);
+            let slack = if run == RUN { RUN_SLACK_MS } else { 0 };
+            let millis = DIGIT_MS * u32::try_from(run).unwrap_or(1) + slack;
             // A piece of valid digits is valid: it is neither empty nor longer than they were, and holds no other key.
             let Ok(digits) = DtmfDigits::new(chunk) else { return };
             out.extend([Command::SendDigits(live.device, digits), Command::Start(Timer::Digits, millis)]);

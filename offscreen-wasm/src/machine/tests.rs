@@ -403,11 +403,53 @@ fn a_pause_waits_until_the_digits_before_it_have_sounded() {
 }
 
 #[test]
-fn more_digits_than_a_person_types_are_refused_and_noted() {
+fn a_long_row_of_digits_sounds_whole_in_runs_that_do_not_cut_each_other_off() {
+    let mut document = Document::in_call();
+    let long = "1234567890".repeat(25) + "wwww*#";
+    let mut out = document.told(typed(&long));
+    let (mut heard, mut pauses) = (String::new(), 0);
+    loop {
+        let waits = out.iter().find_map(|command| match command {
+            Command::Start(Timer::Digits, millis) => Some(*millis),
+            _ => None,
+        });
+        let digits = out.iter().find_map(|command| match command {
+            Command::SendDigits(1, digits) => Some(digits.to_string()),
+            _ => None,
+        });
+        let Some(waits) = waits else { break };
+        match digits {
+            Some(digits) => {
+                let sounding = 230 * u32::try_from(digits.len()).unwrap();
+                assert!(digits.len() <= 10 && waits >= sounding, "{digits} {waits}");
+                heard.push_str(&digits);
+            }
+            None => {
+                assert_eq!(waits, 500);
+                pauses += 1;
+            }
+        }
+        out = document.when(Event::Timer(Timer::Digits));
+    }
+    assert_eq!((heard, pauses), (long.replace('w', ""), 4));
+}
+
+#[test]
+fn a_hang_up_ends_the_digits_that_still_wait() {
+    let mut document = Document::in_call();
+    document.told(typed(&"1".repeat(200)));
+    document.told(ToOffscreen::HangUp { call_sid: sid(1) });
+    assert_eq!(document.when(Event::Timer(Timer::Digits)), []);
+    assert_eq!(document.told(typed("2")), []);
+}
+
+#[test]
+fn more_digits_than_the_worker_ever_admits_are_refused_and_noted() {
     let mut document = Document::in_call();
     document.told(typed("1"));
-    document.told(typed(&"2".repeat(32)));
-    document.told(typed(&"3".repeat(32)));
+    for _ in 0..4 {
+        document.told(typed(&"2".repeat(256)));
+    }
     assert!(matches!(sent(&document.told(typed("4")))[..], [FromOffscreen::Note { .. }]));
 }
 
@@ -860,6 +902,7 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         Just(Timer::GiveUp),
         Just(Timer::Repair),
         Just(Timer::Test),
+        Just(Timer::Digits),
     ];
     let event = prop_oneof![
         8 => any_message().prop_map(|message| Event::Message(0, message)),
