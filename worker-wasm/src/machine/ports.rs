@@ -2,6 +2,7 @@
 
 use protocol::{
     Bucket, DtmfDigits, Problem, ProblemCode, Timestamp,
+    offscreen::ToOffscreen,
     page::{Configure, ErrorReply, Heartbeat, Kind, ToExtension, ToPage},
     popup::{FromPopup, ToPopup},
     port,
@@ -192,6 +193,10 @@ fn matches_origin(pattern: &str, origin: &str) -> bool {
 impl Machine {
     pub(super) fn port_opened(&mut self, port: PortId, name: &str, sender: &Sender, now: Timestamp) {
         if let Some(peer) = self.trust.judge(name, sender) {
+            if matches!(peer, Peer::Popup { .. }) {
+                // Whoever looks sees what is plugged in now: not every plug comes with an event.
+                self.tell_offscreen(ToOffscreen::ListDevices);
+            }
             self.peers.insert(port, peer);
         } else {
             self.count("connections_refused");
