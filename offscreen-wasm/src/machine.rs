@@ -26,12 +26,17 @@ use protocol::{
 };
 use voice_sdk::{Sample, SdkError};
 
+use crate::tone::Tone;
 use audio::{Audio, Changes};
-pub use audio::{SYSTEM, level};
+pub use audio::{Opened, SYSTEM, level};
 use link::Link;
 use quality::Warnings;
 
-/// How long a call may take from the command to accept it until it is open, in milliseconds.
+/// How long the microphone may take to open, in milliseconds. A Bluetooth headset changes its profile first, and an
+/// antivirus may ask.
+const MICROPHONE_MS: u32 = 20_000;
+
+/// How long a call may take from its open microphone until it is open itself, in milliseconds: nothing is sent before.
 const CONNECT_MS: u32 = 15_000;
 
 /// How long a socket that was opened before the call may take to answer, in milliseconds.
@@ -49,8 +54,19 @@ const DIGIT_MS: u32 = 230;
 /// How long `w` pauses, in milliseconds: Twilio's meaning of it.
 const PAUSE_MS: u32 = 500;
 
-/// How many digits may wait; more are not typed by a person.
-const DIGITS_WAITING: usize = 64;
+/// How many digits are given to the browser in one go. Its tone sender keeps its own time, and a long run would still sound
+/// when ours says that it is over.
+const RUN: usize = 10;
+
+/// What is allowed for that, in milliseconds, between two runs.
+const RUN_SLACK_MS: u32 = 150;
+
+/// How many digits and pauses may wait: more than the worker admits, even one that was restarted and has forgotten.
+const DIGITS_WAITING: usize = 4 * DtmfDigits::MAX;
+
+/// The least volume of the tone that tells of an answer, in percent: it is to be heard also by who has turned the customer
+/// down.
+const ANSWER_TONE_VOLUME: u8 = 30;
 
 /// How long an answered call may be without a packet in either direction, in milliseconds, before its media is repaired.
 const SILENCE_MS: u32 = 2_500;
@@ -91,6 +107,8 @@ pub enum Timer {
     Reconnect,
     /// Ping the worker.
     Ping,
+    /// The microphone should be open by now.
+    Microphone,
     /// The call should be open by now.
     Connect,
     /// The gateway should have answered by now.
@@ -177,12 +195,28 @@ pub enum Event {
     /// What [`Command::OpenMicrophone`] wanted did not work, because the permission is missing (true) or for another
     /// reason.
     NoMicrophone(DeviceId, bool),
-    /// The microphone is open for the call.
-    MicrophoneOpen(DeviceId),
+    /// The microphone is open for the call, or has taken the place of the one before.
+    MicrophoneOpen(DeviceId, Opened),
     /// The call's microphone has ended by itself: unplugged, or taken away.
     MicrophoneLost(DeviceId),
+    /// The computer or the headset mutes the call's microphone (true), or lets it be heard again.
+    MicrophoneMuted(DeviceId, bool),
     /// What [`Command::SwitchMicrophone`] wanted did not work. The one before is still in use.
-    NotSwitched(DeviceId, String),
+    NotSwitched {
+        /// The call.
+        device: DeviceId,
+        /// The microphone that was tried first.
+        tried: String,
+        /// Why.
+        words: String,
+    },
+    /// A speaker was tried for a call or a tone.
+    Played {
+        /// The one that was tried.
+        tried: String,
+        /// The one that plays.
+        used: String,
+    },
     /// What devices there are.
     Devices {
         /// The microphones.
@@ -192,6 +226,10 @@ pub enum Event {
     },
     /// A device was plugged in or out.
     DevicesChanged,
+    /// The tested microphone is open.
+    TestOpen(Opened),
+    /// The computer or the headset mutes the tested microphone (true), or lets it be heard again.
+    TestMuted(bool),
     /// How loud the tested microphone is, 0 to 100.
     Level(u8),
     /// The tested microphone could not be opened.
@@ -232,6 +270,8 @@ pub enum Command {
     SendDigits(DeviceId, DtmfDigits),
     /// Open the first of these microphones that opens, for this call; the SDK gets it when it asks.
     OpenMicrophone(DeviceId, Vec<String>),
+    /// The microphone that was asked for, open or not yet, is for the call on this `Device` now.
+    KeepMicrophone(DeviceId),
     /// Open the first of these that opens, and let it take the place of the one in use without a gap.
     SwitchMicrophone(DeviceId, Vec<String>),
     /// Let go of the call's microphone.
@@ -244,8 +284,8 @@ pub enum Command {
     StartTest(Vec<String>),
     /// Let go of the tested microphone.
     StopTest,
-    /// Play the test tone on this speaker, so loud in percent.
-    PlayTone(String, u8),
+    /// Play a tone on this speaker, so loud in percent. Only the agent hears it.
+    PlayTone(Tone, String, u8),
     /// Let the SDK negotiate a new media path for the call, if its signalling is connected.
     RestartMedia(DeviceId),
     /// Report the microphone permission, now and after every change.
@@ -280,6 +320,10 @@ struct Live {
     made: bool,
     /// It reported its end.
     over: bool,
+    /// Its microphone was opened.
+    has_microphone: bool,
+    /// The agent is to be told by a tone that it is answered.
+    tone: bool,
     /// The worker asked to end it.
     hang_up: bool,
     /// What the SDK said went wrong in this turn.
@@ -357,25 +401,49 @@ impl Machine {
                     self.end(Some(words::no_microphone(denied)), &mut out);
                 }
             }
-            Event::MicrophoneOpen(device) => {
+            Event::MicrophoneOpen(device, opened) => self.microphone_open(device, opened, &mut out),
+            Event::MicrophoneLost(device) => self.microphone_lost(device, &mut out),
+            Event::MicrophoneMuted(device, muted) => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
-                    self.audio.set_open_for_call(true);
+                    self.audio.muted_in_call(muted);
                     self.tell_audio(&mut out);
-                    // Labels are hidden until a microphone was open, unless the permission is for good.
-                    out.push(Command::ListDevices);
                 }
             }
-            Event::MicrophoneLost(device) => self.microphone_lost(device, &mut out),
-            Event::NotSwitched(device, words) => {
+            Event::NotSwitched { device, tried, words } => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
+                    self.audio.not_switched(tried);
+                    self.tell_audio(&mut out);
                     self.note(format!("The microphone could not be changed: {words}."), &mut out);
                 }
+            }
+            Event::Played { tried, used } => {
+                if tried != used {
+                    self.note("The speaker could not be used; another one plays.", &mut out);
+                }
+                self.audio.played_on(tried, used);
+                self.tell_audio(&mut out);
             }
             Event::Devices { microphones, speakers } => {
                 let changes = self.audio.found(microphones, speakers);
                 self.apply(&changes, &mut out);
+                self.try_again(&changes, &mut out);
             }
-            Event::DevicesChanged => out.push(Command::ListDevices),
+            Event::DevicesChanged => {
+                self.audio.try_again();
+                out.push(Command::ListDevices);
+            }
+            Event::TestOpen(opened) => {
+                if self.testing {
+                    self.audio.opened_for_test(opened);
+                    self.tell_audio(&mut out);
+                }
+            }
+            Event::TestMuted(muted) => {
+                if self.testing {
+                    self.audio.muted_in_test(muted);
+                    self.tell_audio(&mut out);
+                }
+            }
             Event::Level(percent) => {
                 if self.testing {
                     self.link.send(FromOffscreen::Level { percent: percent.min(100) }, &mut out);
@@ -415,13 +483,17 @@ impl Machine {
     fn obey(&mut self, message: ToOffscreen, out: &mut Vec<Command>) {
         match message {
             ToOffscreen::Pong => {}
+            ToOffscreen::ListDevices => {
+                self.audio.try_again();
+                out.push(Command::ListDevices);
+            }
             ToOffscreen::SetAudio { settings } => {
                 let changes = self.audio.want(settings);
                 self.apply(&changes, out);
             }
             ToOffscreen::TestMicrophone { on: true } => {
                 self.testing = true;
-                self.audio.set_open_for_test(true);
+                self.audio.test_begins();
                 out.push(Command::StartTest(self.audio.microphones_to_try()));
                 out.push(Command::Start(Timer::Test, TEST_MS));
                 self.tell_audio(out);
@@ -429,19 +501,20 @@ impl Machine {
             ToOffscreen::TestMicrophone { on: false } => self.stop_test(out),
             ToOffscreen::TestSpeaker => {
                 let (speaker, volume) = self.audio.speaker();
-                out.push(Command::PlayTone(speaker, volume));
+                out.push(Command::PlayTone(Tone::Test, speaker, volume));
             }
             ToOffscreen::Prepare { token, edge } => {
                 out.push(Command::CheckPermission);
                 self.ready = Some(Ready { token, edge });
                 self.warm_up(out);
             }
-            ToOffscreen::Connect { call_sid, connect_token, token, edge, tone: _ } => {
-                self.accept(call_sid, connect_token, Ready { token, edge }, out);
+            ToOffscreen::Connect { call_sid, connect_token, token, edge, tone } => {
+                self.accept(call_sid, connect_token, Ready { token, edge }, tone, out);
             }
             ToOffscreen::HangUp { call_sid } => {
                 let Some(live) = self.named(&call_sid, "hang-up", out) else { return };
                 live.hang_up = true;
+                live.digits.clear();
                 let device = live.device;
                 if live.made {
                     out.extend([Command::Disconnect(device), Command::Start(Timer::HangUp, HANG_UP_MS)]);
@@ -460,6 +533,9 @@ impl Machine {
             }
             ToOffscreen::SendDigits { call_sid, digits } => {
                 let Some(live) = self.named(&call_sid, "digits", out) else { return };
+                if live.hang_up {
+                    return;
+                }
                 if live.phase == CallPhase::Connecting {
                     self.note("Digits came before the call was open and were not sent.", out);
                 } else if live.digits.len() + digits.as_str().len() > DIGITS_WAITING {
@@ -477,11 +553,12 @@ impl Machine {
     /// Sends the digits up to the next pause, or pauses; [`Timer::Digits`] goes on from there.
     fn sound_digits(&mut self, out: &mut Vec<Command>) {
         let Some(live) = &mut self.live else { return };
-        let run = live.digits.find('w').unwrap_or(live.digits.len());
+        let run = live.digits.find('w').unwrap_or(live.digits.len()).min(RUN);
         live.sounding = !live.digits.is_empty();
         if run > 0 {
             let chunk: String = live.digits.drain(..run).collect();
-            let millis = DIGIT_MS * u32::try_from(run).unwrap_or(1);
+            let slack = if run == RUN { RUN_SLACK_MS } else { 0 };
+            let millis = DIGIT_MS * u32::try_from(run).unwrap_or(1) + slack;
             // A piece of valid digits is valid: it is neither empty nor longer than they were, and holds no other key.
             let Ok(digits) = DtmfDigits::new(chunk) else { return };
             out.extend([Command::SendDigits(live.device, digits), Command::Start(Timer::Digits, millis)]);
@@ -536,9 +613,10 @@ impl Machine {
         live.device = self.devices;
         out.extend([
             Command::Stop(Timer::Answer),
+            // Before the old one is destroyed, which lets go of what it was given.
+            Command::KeepMicrophone(live.device),
             Command::Destroy(old),
             Command::Build { device: live.device, token: ready.token.clone(), edge: ready.edge.clone() },
-            Command::OpenMicrophone(live.device, self.audio.microphones_to_try()),
             Command::Dial(live.device, live.connect_token.clone()),
         ]);
         self.note(
@@ -547,7 +625,14 @@ impl Machine {
         );
     }
 
-    fn accept(&mut self, sid: CallSid, connect_token: Secret, ready: Ready, out: &mut Vec<Command>) {
+    fn accept(
+        &mut self,
+        sid: CallSid,
+        connect_token: Secret,
+        ready: Ready,
+        tone: bool,
+        out: &mut Vec<Command>,
+    ) {
         let was_warm = self.warm.as_ref().map(|warm| warm.id);
         self.ready = Some(ready);
         if self.live.as_ref().is_some_and(|live| live.over) {
@@ -570,13 +655,10 @@ impl Machine {
         out.extend([
             Command::OpenMicrophone(device.id, self.audio.microphones_to_try()),
             Command::Dial(device.id, connect_token.clone()),
-            Command::Start(Timer::Connect, CONNECT_MS),
+            Command::Start(Timer::Microphone, MICROPHONE_MS),
         ]);
         // One that was built just now is as good as another.
         let redialled = was_warm != Some(device.id);
-        if !redialled {
-            out.push(Command::Start(Timer::Answer, ANSWER_MS));
-        }
         self.live = Some(Live {
             sid,
             device: device.id,
@@ -586,6 +668,8 @@ impl Machine {
             muted: false,
             made: false,
             over: false,
+            has_microphone: false,
+            tone,
             hang_up: false,
             fault: None,
             warnings: Warnings::default(),
@@ -627,6 +711,10 @@ impl Machine {
                 live.phase = CallPhase::Open;
                 out.extend([Timer::Connect, Timer::Answer].map(Command::Stop));
                 out.push(Command::Start(Timer::Silence, SILENCE_MS));
+                if std::mem::take(&mut live.tone) {
+                    let (speaker, volume) = self.audio.speaker();
+                    out.push(Command::PlayTone(Tone::Answered, speaker, volume.max(ANSWER_TONE_VOLUME)));
+                }
                 if std::mem::take(&mut live.switch) {
                     let order = self.audio.microphones_to_try();
                     out.push(Command::SwitchMicrophone(live.device, order));
@@ -725,6 +813,36 @@ impl Machine {
         self.end(Some(words::lost()), out);
     }
 
+    /// The call's microphone is open. Only now something is sent, so that only now the gateway can be late.
+    fn microphone_open(&mut self, device: DeviceId, opened: Opened, out: &mut Vec<Command>) {
+        let Some(live) = self.live.as_mut().filter(|live| live.device == device) else { return };
+        if !std::mem::replace(&mut live.has_microphone, true) {
+            out.extend([Command::Stop(Timer::Microphone), Command::Start(Timer::Connect, CONNECT_MS)]);
+            if !live.redialled {
+                out.push(Command::Start(Timer::Answer, ANSWER_MS));
+            }
+        }
+        self.audio.opened_for_call(opened);
+        self.tell_audio(out);
+        // Labels are hidden until a microphone was open, unless the permission is for good.
+        out.push(Command::ListDevices);
+    }
+
+    /// Tries the wanted devices once more that could not be opened.
+    fn try_again(&mut self, changes: &Changes, out: &mut Vec<Command>) {
+        let (microphone, is_speaker) = self.audio.take_again();
+        let open = self.live.as_ref().filter(|live| live.phase != CallPhase::Connecting);
+        if let (Some(microphone), Some(live)) = (microphone.filter(|_| !changes.microphone), open) {
+            // Without another to fall back on: one is in use.
+            out.push(Command::SwitchMicrophone(live.device, vec![microphone]));
+        }
+        if is_speaker {
+            let (speaker, volume) = self.audio.speaker();
+            out.push(Command::UseSpeaker(speaker, volume));
+            self.tell_audio(out);
+        }
+    }
+
     fn microphone_lost(&mut self, device: DeviceId, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_mut().filter(|live| live.device == device) else { return };
         live.microphone_losses += 1;
@@ -758,7 +876,7 @@ impl Machine {
 
     fn stop_test(&mut self, out: &mut Vec<Command>) {
         if std::mem::take(&mut self.testing) {
-            self.audio.set_open_for_test(false);
+            self.audio.test_over();
             out.extend([Command::StopTest, Command::Stop(Timer::Test)]);
             self.tell_audio(out);
         }
@@ -859,6 +977,11 @@ impl Machine {
             Timer::Repair => self.repair(now, out),
             Timer::Silence => self.silence(out),
             Timer::Test => self.stop_test(out),
+            Timer::Microphone => {
+                if self.live.as_ref().is_some_and(|live| !live.has_microphone) {
+                    self.end(Some(words::slow_microphone()), out);
+                }
+            }
             Timer::Connect => {
                 if self.live.as_ref().is_some_and(|live| live.phase == CallPhase::Connecting) {
                     self.end(Some(words::timed_out()), out);
@@ -876,6 +999,7 @@ impl Machine {
     fn end(&mut self, problem: Option<Problem>, out: &mut Vec<Command>) {
         let Some(live) = self.live.take() else { return };
         let timers = [
+            Timer::Microphone,
             Timer::Connect,
             Timer::Answer,
             Timer::Settle,
@@ -893,7 +1017,7 @@ impl Machine {
         // What was wished for is no problem, whatever the SDK thinks of it.
         let problem = problem.filter(|_| !live.hang_up);
         self.link.send(FromOffscreen::Ended { call_sid: live.sid, problem }, out);
-        self.audio.set_open_for_call(false);
+        self.audio.call_over();
         self.tell_audio(out);
         self.warm_up(out);
     }

@@ -24,7 +24,9 @@ use web_sys::{
 };
 use webext::{Inbox, Port, runtime};
 
-use crate::machine::{CallEvent, Command, DeviceId, Event, Machine, Permission, PortId, SYSTEM, Timer};
+use crate::machine::{
+    CallEvent, Command, DeviceId, Event, Machine, Opened, Permission, PortId, SYSTEM, Timer,
+};
 
 /// How long a call outlives its signalling socket, in milliseconds: the most that the SDK allows.
 const SIGNALLING_TIMEOUT_MS: u32 = 30_000;
@@ -42,10 +44,12 @@ struct Microphone {
     device: Option<DeviceId>,
     /// Counts what was asked for, so that what comes late is known as such.
     asked: u32,
+    /// The number of what is in use.
+    used: u32,
     /// What the SDK gets when it asks.
     opening: Option<Promise>,
-    /// What was opened, to be closed with the call.
-    streams: Vec<MediaStream>,
+    /// What is in use, to be closed with the call.
+    stream: Option<MediaStream>,
     /// The plug that is in use.
     plug: usize,
     /// The SDK is taking one over; what is asked for meanwhile waits here.
@@ -148,30 +152,35 @@ impl Shell {
             }
             Command::Mute(id, muted) => self.with_call(id, |call| call.mute(muted)),
             Command::SendDigits(id, digits) => self.with_call(id, |call| call.send_digits(digits.as_str())),
-            Command::OpenMicrophone(id, order) => drop(self.open_microphone(id, order)),
+            Command::OpenMicrophone(id, order) => self.open_microphone(id, order),
+            Command::KeepMicrophone(id) => self.keep_microphone(id),
             Command::SwitchMicrophone(id, order) => self.switch_microphone(id, order),
             Command::CloseMicrophone => {
                 let asked = self.microphone.borrow().asked;
                 let held = self.microphone.replace(Microphone { asked: asked + 1, ..Microphone::default() });
-                held.streams.iter().for_each(audio::stop);
+                held.stream.iter().for_each(audio::stop);
             }
             Command::ListDevices => self.list_devices(),
             Command::UseSpeaker(speaker, volume) => {
-                for (_, element) in self.outputs.borrow().iter() {
-                    audio::direct(element, &speaker, volume);
-                }
                 self.speaker.replace((speaker, volume));
+                for (_, element) in self.outputs.borrow().iter() {
+                    self.direct(element);
+                }
             }
             Command::StartTest(order) => self.start_test(order),
             Command::StopTest => {
                 let mut test = self.test.borrow_mut();
                 *test = (test.0 + 1, None);
             }
-            Command::PlayTone(speaker, volume) => spawn_local(async move {
-                if audio::play_tone(speaker, volume).await.is_err() {
-                    webext::console_warn("The test tone could not be played on that speaker.");
-                }
-            }),
+            Command::PlayTone(tone, speaker, volume) => {
+                let shell = Rc::clone(self);
+                spawn_local(async move {
+                    match audio::play_tone(tone, &speaker, volume).await {
+                        Ok(used) => shell.report(Event::Played { tried: speaker, used }),
+                        Err(_) => webext::console_warn("The tone could not be played."),
+                    }
+                });
+            }
             Command::RestartMedia(id) => self.with_call(id, |call| {
                 let is_connected = self.device(id).is_some_and(|device| device.edge().is_some());
                 if !is_connected || call.restart_media() {
@@ -289,8 +298,7 @@ impl Shell {
         let shell = Rc::clone(self);
         call.on_audio(move |element| {
             let element: HtmlAudioElement = element.unchecked_into();
-            let (speaker, volume) = shell.speaker.borrow().clone();
-            audio::direct(&element, &speaker, volume);
+            shell.direct(&element);
             shell.outputs.borrow_mut().push((id, element));
         });
         let shell = Rc::clone(self);
@@ -310,54 +318,97 @@ impl Shell {
         self.window.navigator().media_devices()
     }
 
-    /// Opens a microphone for a call; the promise is of its stream.
-    fn open_microphone(self: &Rc<Self>, id: DeviceId, order: Vec<String>) -> Promise {
-        let asked = {
-            let mut microphone = self.microphone.borrow_mut();
-            microphone.asked += 1;
-            microphone.device = Some(id);
-            microphone.asked
-        };
+    /// Plays an element where calls are played.
+    fn direct(self: &Rc<Self>, element: &HtmlAudioElement) {
+        let (speaker, volume) = self.speaker.borrow().clone();
+        let (shell, element) = (Rc::clone(self), Clone::clone(element));
+        spawn_local(async move {
+            let used = audio::direct(&element, &speaker, volume).await;
+            shell.report(Event::Played { tried: speaker, used });
+        });
+    }
+
+    /// Opens a microphone for a call that has none yet.
+    fn open_microphone(self: &Rc<Self>, id: DeviceId, order: Vec<String>) {
+        let asked = self.ask_for_microphone();
+        self.microphone.borrow_mut().device = Some(id);
         let shell = Rc::clone(self);
         let opening = future_to_promise(async move {
             let opened = async { audio::open_first(&shell.media_devices()?, &order).await }.await;
-            match opened {
-                Ok(stream) if shell.microphone.borrow().asked == asked => {
-                    shell.microphone.borrow_mut().streams.push(stream.clone());
-                    shell.watch(id, asked, &stream);
-                    shell.report(Event::MicrophoneOpen(id));
+            // The call may be on another `Device` by now, or over.
+            let wanted_by = Some(&*shell.microphone.borrow())
+                .filter(|microphone| microphone.asked == asked)
+                .and_then(|microphone| microphone.device);
+            match (opened, wanted_by) {
+                (Ok((stream, opened)), Some(id)) => {
+                    shell.watch(asked, &stream);
+                    {
+                        let mut microphone = shell.microphone.borrow_mut();
+                        microphone.used = asked;
+                        microphone.stream = Some(Clone::clone(&stream));
+                    }
+                    shell.report(Event::MicrophoneOpen(id, opened));
                     Ok(stream.into())
                 }
-                Ok(stream) => {
+                (Ok((stream, _)), None) => {
                     audio::stop(&stream);
                     Err(Error::new("the microphone is no longer wanted").into())
                 }
-                Err(error) => {
-                    shell.report(Event::NoMicrophone(id, audio::is_denied(&error)));
+                (Err(error), wanted_by) => {
+                    if let Some(id) = wanted_by {
+                        shell.report(Event::NoMicrophone(id, audio::is_denied(&error)));
+                    }
                     Err(error)
                 }
             }
         });
         self.microphone.borrow_mut().opening = Some(opening.clone());
-        let handled = opening.clone();
-        spawn_local(async move { drop(JsFuture::from(handled).await) });
-        opening
+        spawn_local(async move { drop(JsFuture::from(opening).await) });
     }
 
-    /// Reports the end of a microphone that nobody here has ended.
-    fn watch(self: &Rc<Self>, id: DeviceId, asked: u32, stream: &MediaStream) {
+    fn ask_for_microphone(&self) -> u32 {
+        let mut microphone = self.microphone.borrow_mut();
+        microphone.asked += 1;
+        microphone.asked
+    }
+
+    /// Lets another `Device` have the call's microphone. The one that had it before stops the tracks that it was given when
+    /// it is destroyed, so the other one gets a copy; of what is not open yet the older one gets nothing.
+    fn keep_microphone(self: &Rc<Self>, id: DeviceId) {
+        let copy = {
+            let mut microphone = self.microphone.borrow_mut();
+            microphone.device = Some(id);
+            let Some(held) = &microphone.stream else { return };
+            let copy = held.clone();
+            microphone.opening = Some(ready(&copy));
+            microphone.stream = Some(Clone::clone(&copy));
+            copy
+        };
+        let used = self.microphone.borrow().used;
+        self.watch(used, &copy);
+    }
+
+    /// Reports what happens to a microphone without anybody here having done it: its end, and a mute by the computer or
+    /// the headset. `asked` is its number.
+    fn watch(self: &Rc<Self>, asked: u32, stream: &MediaStream) {
+        let shell = Rc::clone(self);
+        let report = move |event: fn(DeviceId, bool) -> Event, muted: bool| {
+            let in_use = {
+                let microphone = shell.microphone.borrow();
+                microphone.device.filter(|_| microphone.used == asked)
+            };
+            if let Some(id) = in_use {
+                shell.report(event(id, muted));
+            }
+        };
         for track in audio::tracks(stream) {
             // The SDK lets it be heard when it has applied its mute state, and not a moment before.
             track.set_enabled(false);
-            let shell = Rc::clone(self);
-            let ended = Closure::once_into_js(move || {
-                let current = shell.microphone.borrow().asked == asked;
-                if current {
-                    shell.report(Event::MicrophoneLost(id));
-                }
-            });
+            let report = report.clone();
+            let ended = Closure::once_into_js(move || report(|id, _| Event::MicrophoneLost(id), false));
             track.set_onended(Some(ended.unchecked_ref()));
         }
+        audio::on_muted(stream, move |muted| report(Event::MicrophoneMuted, muted));
     }
 
     /// One at a time: the SDK would stop the track that it has just taken over.
@@ -367,38 +418,70 @@ impl Shell {
             self.microphone.borrow_mut().waiting = Some(order);
             return;
         }
-        let opening = self.open_microphone(id, order);
-        let plug = {
-            let mut microphone = self.microphone.borrow_mut();
-            microphone.switching = true;
-            1 - microphone.plug
-        };
+        let asked = self.ask_for_microphone();
+        self.microphone.borrow_mut().switching = true;
         let shell = Rc::clone(self);
         spawn_local(async move {
-            let switched = async {
-                JsFuture::from(opening).await?;
-                JsFuture::from(device.set_input_device(PLUGS[plug])?).await?;
-                Ok::<(), SdkError>(())
-            };
-            let switched = switched.await;
+            let switched = shell.take_over(&device, asked, &order).await;
             let waiting = {
                 let mut microphone = shell.microphone.borrow_mut();
-                if microphone.device != Some(id) {
+                if microphone.asked != asked {
                     return; // The call is over.
-                }
-                if switched.is_ok() {
-                    microphone.plug = plug;
                 }
                 microphone.switching = false;
                 microphone.waiting.take()
             };
-            if let Err(error) = switched {
-                shell.report(Event::NotSwitched(id, error.message));
-            }
+            shell.report(match switched {
+                Ok(opened) => Event::MicrophoneOpen(id, opened),
+                Err(error) => {
+                    let tried = order.into_iter().next().unwrap_or_default();
+                    Event::NotSwitched { device: id, tried, words: error.message }
+                }
+            });
             if let Some(order) = waiting {
                 shell.switch_microphone(id, order);
             }
         });
+    }
+
+    /// Opens a microphone and puts it into the unused plug. What goes wrong leaves the one before in use.
+    async fn take_over(
+        self: &Rc<Self>,
+        device: &Device,
+        asked: u32,
+        order: &[String],
+    ) -> Result<Opened, SdkError> {
+        let (stream, opened) = audio::open_first(&self.media_devices()?, order).await?;
+        let plug = {
+            let mut microphone = self.microphone.borrow_mut();
+            if microphone.asked != asked {
+                audio::stop(&stream);
+                return Err(SdkError { code: None, message: "the call is over".into() });
+            }
+            microphone.opening = Some(ready(&stream));
+            1 - microphone.plug
+        };
+        self.watch(asked, &stream);
+        let plugged = async {
+            JsFuture::from(device.set_input_device(PLUGS[plug])?).await?;
+            Ok::<(), SdkError>(())
+        }
+        .await;
+        let mut microphone = self.microphone.borrow_mut();
+        if let Some(error) = plugged.err() {
+            microphone.opening = microphone.stream.as_ref().map(ready);
+            audio::stop(&stream);
+            return Err(error);
+        }
+        if microphone.asked != asked {
+            audio::stop(&stream);
+            return Ok(opened);
+        }
+        microphone.plug = plug;
+        microphone.used = asked;
+        // The SDK has stopped it already; to be sure that no microphone stays open that is not in use.
+        microphone.stream.replace(stream).iter().for_each(audio::stop);
+        Ok(opened)
     }
 
     /// The two plugs, and one output: which speaker plays is set on the elements themselves.
@@ -425,11 +508,19 @@ impl Shell {
     fn microphone_for_the_sdk(self: &Rc<Self>, id: DeviceId) -> js_sys::Function {
         let shell = Rc::clone(self);
         let get = move |_constraints: JsValue| -> Promise {
-            let microphone = shell.microphone.borrow();
-            match &microphone.opening {
-                Some(opening) if microphone.device == Some(id) => opening.clone(),
-                _ => Promise::reject(&Error::new("no microphone is open for this call")),
-            }
+            let shell = Rc::clone(&shell);
+            future_to_promise(async move {
+                let is_for_it = || shell.microphone.borrow().device == Some(id);
+                let opening = shell.microphone.borrow().opening.clone().filter(|_| is_for_it());
+                if let Some(opening) = opening {
+                    let stream = JsFuture::from(opening).await?;
+                    // The call may be on another `Device` by now.
+                    if is_for_it() {
+                        return Ok(stream);
+                    }
+                }
+                Err(Error::new("no microphone is open for this call").into())
+            })
         };
         Closure::<dyn FnMut(JsValue) -> Promise>::new(get).into_js_value().unchecked_into()
     }
@@ -453,14 +544,23 @@ impl Shell {
         let shell = Rc::clone(self);
         spawn_local(async move {
             let opened = async {
-                let stream = audio::open_first(&shell.media_devices()?, &order).await?;
+                let (stream, opened) = audio::open_first(&shell.media_devices()?, &order).await?;
                 if shell.test.borrow().0 != asked {
                     audio::stop(&stream);
                     return Ok(());
                 }
                 let reporter = Rc::clone(&shell);
+                let is_current = move || reporter.test.borrow().0 == asked;
+                let reporter = Rc::clone(&shell);
+                audio::on_muted(&stream, move |muted| {
+                    if is_current() {
+                        reporter.report(Event::TestMuted(muted));
+                    }
+                });
+                let reporter = Rc::clone(&shell);
                 let meter = audio::Meter::start(stream, move |level| reporter.report(Event::Level(level)))?;
                 shell.test.borrow_mut().1 = Some(meter);
+                shell.report(Event::TestOpen(opened));
                 Ok::<(), JsValue>(())
             };
             if opened.await.is_err() && shell.test.borrow().0 == asked {
@@ -489,6 +589,12 @@ impl Shell {
             *shell.permission.borrow_mut() = Some(status);
         });
     }
+}
+
+/// What the SDK is given when the microphone is open already.
+fn ready(stream: &MediaStream) -> Promise {
+    let stream: &JsValue = stream;
+    Promise::resolve(stream)
 }
 
 fn ask(navigator: &Navigator) -> Result<Promise, JsValue> {

@@ -1197,7 +1197,7 @@ pub mod tests {
             microphone: Some(device("mic-1", "Jabra Link")),
             speaker: Some(device("ear-1", "Jabra Link")),
             missing: vec![],
-            microphone_open: false,
+            ..AudioState::default()
         });
         state
     }

@@ -45,11 +45,16 @@ pub fn quality(state: &UiState, now: Timestamp) -> Option<QualityCard> {
     // The worst first: that no sound arrives matters more than that it arrives late.
     let warning = SEVERITY.iter().find(|warning| call.warnings.contains(warning));
     let tone = if warning.is_some() { Tone::Problem } else { tone };
+    let is_muted = state.client.audio.as_ref().is_some_and(|audio| audio.microphone_muted);
     Some(QualityCard {
         tone,
         verdict,
         figures: latest.map_or(Key::QualityMeasuringHelp.into(), figures),
-        warning: warning.map(|warning| words(*warning)),
+        warning: warning.map(|warning| match warning {
+            // Why it is silent.
+            QualityWarning::ConstantAudioInput if is_muted => Key::WarningMicrophoneMuted,
+            warning => words(*warning),
+        }),
         line: line(&state.quality, now),
     })
 }

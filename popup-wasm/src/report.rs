@@ -97,6 +97,7 @@ struct Audio {
     microphones: usize,
     speakers: usize,
     microphone_open: bool,
+    microphone_muted: bool,
 }
 
 #[derive(Serialize)]
@@ -187,6 +188,7 @@ fn state_of(state: &UiState, iso: &dyn Fn(Timestamp) -> String) -> State {
             microphones: audio.microphones.len(),
             speakers: audio.speakers.len(),
             microphone_open: audio.microphone_open,
+            microphone_muted: audio.microphone_muted,
         }),
         last_calls: state
             .calls

@@ -153,6 +153,7 @@ keys! {
     WarningLowBytesReceived => "warning_low_bytes_received",
     WarningLowBytesSent => "warning_low_bytes_sent",
     WarningConstantAudioInput => "warning_constant_audio_input",
+    WarningMicrophoneMuted => "warning_microphone_muted",
     WarningConstantAudioOutput => "warning_constant_audio_output",
     WarningIceConnectivityLost => "warning_ice_connectivity_lost",
 
@@ -171,6 +172,8 @@ keys! {
     DeviceNotConnected => "device_not_connected",
     DeviceMissing => "device_missing",
     DeviceMissingOther => "device_missing_other",
+    DeviceBusy => "device_busy",
+    DeviceBusyOther => "device_busy_other",
     ChooseDevice => "choose_device",
     ShortcutOpen => "shortcut_open",
     ShortcutNone => "shortcut_none",

@@ -624,21 +624,31 @@ fn missing(state: &UiState, audio: &AudioState) -> Vec<Text> {
         return vec![]; // The problem is on the screen already.
     }
     let line = |kind: &AudioKind| {
-        let (wanted, used) = match kind {
-            AudioKind::Microphone => (&audio.wanted.microphone, &audio.microphone),
-            AudioKind::Speaker => (&audio.wanted.speaker, &audio.speaker),
+        let (wanted, used, there) = match kind {
+            AudioKind::Microphone => (&audio.wanted.microphone, &audio.microphone, &audio.microphones),
+            AudioKind::Speaker => (&audio.wanted.speaker, &audio.speaker, &audio.speakers),
         };
+        let is_there = wanted.as_ref().is_some_and(|wanted| there.iter().any(|one| one.id == wanted.id));
         let name = |device: &Option<AudioDevice>| {
             device.as_ref().map(|device| plain(&device.label)).filter(|label| !label.is_empty())
         };
+        let (alone, with_other) = if is_there {
+            (Key::DeviceBusy, Key::DeviceBusyOther)
+        } else {
+            (Key::DeviceMissing, Key::DeviceMissingOther)
+        };
         match (name(wanted), name(used)) {
-            (Some(wanted), Some(used)) => Text::With(Key::DeviceMissingOther, vec![wanted, used]),
-            (Some(wanted), None) => Text::With(Key::DeviceMissing, vec![wanted]),
+            (Some(wanted), Some(used)) => Text::With(with_other, vec![wanted, used]),
+            (Some(wanted), None) => Text::With(alone, vec![wanted]),
             (None, _) => Key::ProblemAudioDeviceMissing.into(),
         }
     };
     let mut lines: Vec<Text> = audio.missing.iter().map(line).collect();
     lines.dedup();
+    // In a call the quality says it.
+    if audio.microphone_muted && state.client.call.is_none() {
+        lines.push(Key::WarningMicrophoneMuted.into());
+    }
     lines
 }
 
@@ -779,7 +789,7 @@ mod tests {
     use insta::assert_snapshot;
     use proptest::prelude::*;
     use protocol::{
-        CallSid, QualitySample, QualitySummary, QualityWarning,
+        AudioState, CallSid, QualitySample, QualitySummary, QualityWarning,
         state::{LogEntry, PolicyItem, Problem as StateProblem},
     };
     use serde_json::{Value, json};
@@ -1195,6 +1205,13 @@ mod tests {
         let sound = view(&told(state.clone()), START).sound.unwrap();
         assert_snapshot!(list(&sound.speaker), @"System default | Speaker 1 | *Jabra Link (not connected)");
         assert_snapshot!(screen.words(&sound.missing[0]), @"Jabra Link is not connected. Built-in is used instead.");
+        let mut busy = state.clone();
+        let audio = busy.client.audio.as_mut().unwrap();
+        audio.speakers.push(audio.wanted.speaker.clone().unwrap());
+        audio.microphone_muted = true;
+        let sound = view(&told(busy), START).sound.unwrap();
+        assert_snapshot!(screen.words(&sound.missing[0]), @"Jabra Link cannot be used: another program may have it. Built-in is used instead.");
+        assert_snapshot!(screen.words(&sound.missing[1]), @"Your microphone is muted by the computer or the headset. Unmute it there.");
         state.client.problem = failing(ProblemCode::AudioDeviceMissing, false).client.problem;
         let view = view(&told(state), START);
         assert_eq!(view.sound.unwrap().missing, [], "not twice");
@@ -1229,6 +1246,12 @@ mod tests {
         call.warnings = vec![QualityWarning::HighRtt, QualityWarning::LowBytesReceived];
         let bad = quality(&state);
         assert_eq!((bad.tone, bad.warning), (Tone::Problem, Some(Key::WarningLowBytesReceived)), "the worst");
+        let call = state.client.call.as_mut().unwrap();
+        call.warnings = vec![QualityWarning::ConstantAudioInput];
+        assert_eq!(quality(&state).warning, Some(Key::WarningConstantAudioInput));
+        state.client.audio = Some(AudioState { microphone_muted: true, ..AudioState::default() });
+        let muted = quality(&state);
+        assert_eq!((muted.tone, muted.warning), (Tone::Problem, Some(Key::WarningMicrophoneMuted)), "why");
         state.client.call.as_mut().unwrap().answered_at = None;
         assert_eq!(view(&told(state), START).quality, None, "no sound yet");
     }

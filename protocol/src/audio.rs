@@ -67,16 +67,21 @@ pub struct AudioState {
     /// What is wanted.
     #[serde(default)]
     pub wanted: AudioSettings,
-    /// The microphone that is used, or would be for the next call: the fallback when the wanted one is missing.
+    /// The microphone that was opened, or would be for the next call: not the wanted one when that is missing or could not be
+    /// opened.
     #[serde(default)]
     pub microphone: Option<AudioDevice>,
-    /// The speaker that is used, or would be.
+    /// The speaker that plays, or would.
     #[serde(default)]
     pub speaker: Option<AudioDevice>,
-    /// Kinds whose wanted device is not there, so that another is in use.
+    /// Kinds whose wanted device is not there or could not be opened, so that another is in use.
     #[serde(default)]
     pub missing: Vec<AudioKind>,
     /// True while the microphone is open: in a call, or in a test that the agent started.
     #[serde(default)]
     pub microphone_open: bool,
+    /// True while the computer or the headset mutes the open microphone: the customer hears silence, whatever Holdfast's own
+    /// mute says.
+    #[serde(default)]
+    pub microphone_muted: bool,
 }

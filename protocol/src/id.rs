@@ -127,9 +127,22 @@ identifier! {
 }
 
 identifier! {
-    /// DTMF digits as the Voice SDK takes them: `0-9`, `*`, `#` and `w` (a pause of 500 ms), 1 to 32 of them.
-    DtmfDigits, "DTMF digits (0-9, *, #, w)", |v| {
-        (1..=32).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'w'))
+    /// DTMF digits as the Voice SDK takes them: `0-9`, `*`, `#` and `w` (a pause of 500 ms), 1 to 256 of them. The one bound
+    /// on what is sent in one go: longer than any account number with its PIN and pauses, and said before the first digit.
+    DtmfDigits, "DTMF digits (0-9, *, #, w; at most 256)", |v| {
+        (1..=DtmfDigits::MAX).contains(&v.len())
+            && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'w'))
+    }
+}
+
+impl DtmfDigits {
+    /// How many characters there are at most, pauses included.
+    pub const MAX: usize = 256;
+
+    /// How many of them are pauses.
+    #[must_use]
+    pub fn pauses(&self) -> usize {
+        self.0.bytes().filter(|b| *b == b'w').count()
     }
 }
 
@@ -219,8 +232,9 @@ mod tests {
 
     #[test]
     fn digits_are_what_a_keypad_has() {
-        assert!(DtmfDigits::new("12*#0w").is_ok());
-        for bad in ["", "a", "1 2", &"1".repeat(33)] {
+        assert_eq!(DtmfDigits::new("12*#0w").unwrap().pauses(), 1);
+        assert!(DtmfDigits::new("1".repeat(256)).is_ok());
+        for bad in ["", "a", "1 2", &"1".repeat(257)] {
             assert!(DtmfDigits::new(bad).is_err(), "{bad}");
         }
     }

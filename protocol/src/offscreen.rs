@@ -55,6 +55,9 @@ pub enum ToOffscreen {
         /// The digits.
         digits: DtmfDigits,
     },
+    /// List the devices anew, because somebody looks at them: not every plug comes with an event. What is wanted and could
+    /// not be opened is tried once more.
+    ListDevices,
     /// Answers [`FromOffscreen::Ping`]; nothing to do.
     Pong,
     /// The devices and the volume to use, from now on and in the live call. The whole of it each time.

@@ -222,10 +222,20 @@ impl Device {
     /// The gateway's answer to each `register` that the SDK sends, also to the repeated ones, of which the SDK's own
     /// events say nothing. Listened for at the SDK's signalling stream (2.18.5, `pstream.ts`: private, so that another
     /// version may have none: then nothing is called back). The stream exists once [`Device::start_register`] was called.
-    pub fn on_confirmation(&self, mut callback: impl FnMut() + 'static) {
+    pub fn on_confirmation(&self, callback: impl FnMut() + 'static) {
+        self.on_stream("ready", callback);
+    }
+
+    /// The gateway has told the `Device` to close for good: the SDK opens no socket again by itself. Listened for as
+    /// [`Device::on_confirmation`] does.
+    pub fn on_closed(&self, callback: impl FnMut() + 'static) {
+        self.on_stream("close", callback);
+    }
+
+    fn on_stream(&self, event: &str, mut callback: impl FnMut() + 'static) {
         if let Some((stream, on)) = self.stream_method("on") {
             // A stream that throws at its own `on` has nothing to tell.
-            let _called = on.call2(&stream, &"ready".into(), &keep(move |_| callback()));
+            let _called = on.call2(&stream, &event.into(), &keep(move |_| callback()));
         }
     }
 

@@ -52,7 +52,7 @@ pub use event::{
 };
 pub use persisted::{Persisted, Remembered};
 use protocol::{
-    Bucket, Problem, ProblemCode, Timestamp,
+    Problem, ProblemCode, Timestamp,
     offscreen::ToOffscreen,
     popup::Refused,
     state::{LogEntry, LogLevel},
@@ -63,7 +63,7 @@ use self::{
     config::{Policy, PolicyValues},
     consent::Consent,
     offscreen::Offscreen,
-    ports::{Peer, Trust},
+    ports::{Keypad, Peer, Trust},
     quality::Sound,
     registration::Registration,
     timers::{Jitter, Timer, Timers},
@@ -115,8 +115,7 @@ pub struct Machine {
     /// How the live call sounds. The saved state has it up to some seconds ago.
     sound: Sound,
     audio_tests: AudioTests,
-    /// How many digits may still be sent.
-    digits: Bucket,
+    keypad: Keypad,
     /// The call comes from the saved state, and the offscreen document has not yet confirmed it.
     restored_call: bool,
     /// What waits for the offscreen document to carry the call.
@@ -160,7 +159,7 @@ impl Machine {
             waiting_offer: None,
             sound: Sound::default(),
             audio_tests: AudioTests::default(),
-            digits: ports::DIGITS,
+            keypad: Keypad::FULL,
             restored_call: false,
             call_commands: Vec::new(),
             call_problem: None,

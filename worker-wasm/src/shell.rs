@@ -362,6 +362,7 @@ impl Shell {
             let edge = this.devices.borrow().get(&id).and_then(Device::edge);
             this.report(Event::Device { device: id, event: DeviceEvent::Confirmed { edge } });
         });
+        device.on_closed(say(|| DeviceEvent::Closed));
         self.devices.borrow_mut().insert(id, device);
         match registering {
             Ok(promise) => {

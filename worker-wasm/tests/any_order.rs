@@ -509,6 +509,7 @@ impl World {
                     speakers: vec![device("default"), device("s1")],
                     missing: vec![AudioKind::Speaker],
                     microphone_open: what == 7,
+                    microphone_muted: what == 7,
                     ..AudioState::default()
                 };
                 return self.offscreen_says(FromOffscreen::Audio { state: Box::new(state) });
@@ -667,6 +668,7 @@ impl World {
                 1 => DeviceEvent::Error { code: Some(20_101) },
                 2 => DeviceEvent::Error { code: Some(31_005) },
                 3 => DeviceEvent::TokenWillExpire,
+                4 => DeviceEvent::Closed,
                 _ => DeviceEvent::Registered { edge: Some("ashburn".into()) },
             }),
             Step::Incoming => {

@@ -328,3 +328,50 @@ fn a_headset_pulled_out_in_a_call_is_told_at_once_and_taken_back_when_it_is_in_a
     audio(&mut rig, plugged_in());
     assert_eq!(told(&rig), None);
 }
+
+#[test]
+fn a_microphone_that_the_computer_mutes_is_a_warning_of_the_call_while_it_lasts_and_leaves_our_own_mute_alone()
+ {
+    let mut rig = Rig::on_call();
+    let silent = |rig: &Rig| {
+        let call = rig.state().call.unwrap();
+        assert!(!call.muted, "the agent did not mute");
+        (rig.state().audio.unwrap().microphone_muted, call.warnings)
+    };
+    rig.take();
+    audio(&mut rig, AudioState { microphone_open: true, microphone_muted: true, ..plugged_in() });
+    assert_eq!(silent(&rig), (true, vec![QualityWarning::ConstantAudioInput]));
+    assert!(rig.did(|command| matches!(command, Command::ToPage { message, .. } if matches!(**message, ToPage::State { .. }))));
+    assert!(rig.to_offscreen().is_empty(), "nothing is muted or unmuted for it: {:?}", rig.to_offscreen());
+    audio(&mut rig, AudioState { microphone_open: true, ..plugged_in() });
+    assert_eq!(silent(&rig), (false, vec![]));
+}
+
+#[test]
+fn a_muted_microphone_is_no_warning_of_a_call_that_is_not_there() {
+    let mut rig = with_devices();
+    audio(&mut rig, AudioState { microphone_open: true, microphone_muted: true, ..plugged_in() });
+    assert_eq!(rig.state().call, None);
+    assert!(rig.state().problem.is_none());
+    rig.incoming(CA);
+    rig.offscreen_says(FromOffscreen::Call { call: held(CA, CallPhase::Open) });
+    audio(&mut rig, plugged_in());
+    assert_eq!(rig.state().call.unwrap().warnings, []);
+}
+
+#[test]
+fn the_devices_are_listed_anew_whenever_a_page_of_the_extension_is_opened() {
+    let mut rig = Rig::registered();
+    let listed = |rig: &mut Rig| {
+        let listed = rig.all_to_offscreen().contains(&&ToOffscreen::ListDevices);
+        rig.take();
+        listed
+    };
+    rig.take();
+    rig.popup_opens();
+    assert!(listed(&mut rig));
+    rig.opens(PortId(9), protocol::port::POPUP, own_page("options.html"));
+    assert!(listed(&mut rig));
+    rig.page_opens(PAGE_2);
+    assert!(!listed(&mut rig), "a Flex page is none of the extension's");
+}

@@ -208,7 +208,9 @@ fn a_hand_over_that_does_not_come_to_an_end_is_ended() {
     let mut rig = Rig::registered();
     let offer = rig.incoming(CA);
     rig.offscreen_says(connecting());
-    rig.passes(20_000);
+    rig.passes(39_000);
+    assert!(!rig.rejected(offer), "a slow microphone and a slow gateway are the document's to name");
+    rig.passes(1_000);
     assert!(rig.rejected(offer));
     assert!(closes_offscreen(&rig));
     assert_eq!(failure(&rig), Some(ProblemCode::CallFailed));
@@ -567,7 +569,7 @@ fn a_call_that_was_taken_up_while_it_connects_has_its_deadline_too() {
     let mut rig = Rig::started();
     rig.opens(OFFSCREEN, protocol::port::OFFSCREEN, own_page("offscreen.html"));
     rig.offscreen_says(FromOffscreen::Hello { call: Some(held(CA, CallPhase::Connecting)) });
-    rig.passes(19_000);
+    rig.passes(39_000);
     assert!(rig.state().call.is_some());
     rig.passes(1_000);
     assert!(rig.state().call.is_none());
@@ -806,4 +808,65 @@ fn a_document_that_is_due_for_replacement_is_left_alone_in_a_call_and_a_killed_w
     rig.offscreen_opens(None);
     rig.passes(1_000);
     assert!(closes_offscreen(&rig));
+}
+
+fn digits(text: &str) -> ToExtension {
+    ToExtension::SendDigits { payload: SendDigits { digits: text.parse().expect("digits") } }
+}
+
+/// What the offscreen document is told to send, all together.
+fn sent(rig: &Rig) -> String {
+    rig.to_offscreen()
+        .iter()
+        .filter_map(|message| match message {
+            ToOffscreen::SendDigits { digits, .. } => Some(digits.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_long_row_of_digits_is_sent_whole_in_one_message_or_in_several() {
+    let long = "1234567890".repeat(25) + "12345#";
+    let mut rig = Rig::on_call();
+    rig.page_says(PAGE, digits(&long));
+    assert_eq!((sent(&rig), rig.error(PAGE)), (long.clone(), None));
+    let mut rig = Rig::on_call();
+    for piece in long.as_bytes().chunks(32) {
+        rig.page_says(PAGE, digits(std::str::from_utf8(piece).unwrap()));
+    }
+    assert_eq!((sent(&rig), rig.error(PAGE)), (long, None));
+}
+
+#[test]
+fn pauses_are_no_digits() {
+    let mut rig = Rig::on_call();
+    let all = "1".repeat(250);
+    for message in [format!("{}123456789012", "w".repeat(200)), "3#".into(), all.clone()] {
+        rig.page_says(PAGE, digits(&message));
+    }
+    assert_eq!(rig.error(PAGE), Some(ProblemCode::TooManyMessages), "264 digits");
+    rig.passes(2_000);
+    rig.take();
+    rig.page_says(PAGE, digits(&all[..240]));
+    assert_eq!((sent(&rig).len(), rig.error(PAGE)), (240, None));
+}
+
+#[test]
+fn digits_that_cannot_all_be_sent_are_refused_before_the_first_and_those_who_wait_are_served() {
+    let mut rig = Rig::on_call();
+    rig.page_says(PAGE, digits(&"1".repeat(256)));
+    rig.take();
+    rig.page_says(PAGE, digits("123"));
+    assert_eq!((sent(&rig).as_str(), rig.error(PAGE)), ("", Some(ProblemCode::TooManyMessages)));
+    // As fast as they sound, so that what waits does not grow.
+    rig.passes(1_000);
+    rig.take();
+    rig.page_says(PAGE, digits("1234"));
+    rig.page_says(PAGE, digits("5"));
+    assert_eq!(sent(&rig), "1234");
+    for _ in 0..2 {
+        rig.page_says(PAGE, digits(&"w".repeat(200)));
+    }
+    assert_eq!(sent(&rig).len(), 204, "pauses have a bound of their own");
 }

@@ -129,3 +129,64 @@ fn an_sdk_that_does_not_pass_on_the_answers_is_believed() {
     assert_eq!(probes(&rig), 0);
     assert!(!rebuilt(&rig));
 }
+
+#[test]
+fn a_gateway_that_closes_the_connection_is_registered_with_again_within_three_seconds_and_not_by_all_in_one_moment()
+ {
+    let mut moments = std::collections::BTreeSet::new();
+    for earlier in 0..40 {
+        let mut rig = watched();
+        // Another history, another place in the sequence of jitter.
+        for _ in 0..earlier {
+            rig.passes(9_000);
+            confirms(&mut rig);
+            rig.passes(60_000);
+            rig.is_registered();
+            rig.take();
+        }
+        rig.passes(60_000);
+        rig.is_registered();
+        rig.device_says(DeviceEvent::Unregistered);
+        rig.device_says(DeviceEvent::Closed);
+        assert!(!rig.state().registered);
+        rig.take();
+        let lost = rig.now;
+        while !rebuilt(&rig) {
+            rig.passes(50);
+        }
+        moments.insert(rig.now.since(lost));
+        rig.is_registered();
+        assert!(rig.state().registered && rig.state().problem.is_none());
+    }
+    assert!(moments.len() > 10, "{moments:?}");
+    assert!(moments.iter().all(|millis| *millis <= 2_050), "{moments:?}");
+}
+
+#[test]
+fn a_gateway_that_closes_every_registration_is_asked_at_growing_intervals_and_forgiven_when_one_has_stood() {
+    for confirms_first in [true, false] {
+        let mut rig = Rig::registered();
+        let mut connections = 0;
+        let start = rig.now;
+        while rig.now.since(start) < HOUR / 6 {
+            if confirms_first {
+                rig.is_registered();
+            }
+            rig.device_says(DeviceEvent::Unregistered);
+            rig.device_says(DeviceEvent::Error { code: None });
+            rig.device_says(DeviceEvent::Closed);
+            rig.take();
+            while !rebuilt(&rig) {
+                rig.passes(250);
+            }
+            connections += 1;
+        }
+        assert!((10..25).contains(&connections), "{connections} connections in ten minutes");
+        rig.is_registered();
+        rig.passes(60_000);
+        rig.device_says(DeviceEvent::Closed);
+        rig.take();
+        rig.passes(2_000);
+        assert!(rebuilt(&rig), "as at the first time");
+    }
+}

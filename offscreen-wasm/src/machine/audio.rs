@@ -1,5 +1,9 @@
 //! Microphone and speaker: what there is, what is wanted, what is in use.
 //!
+//! What is told of them is what Chrome opened, not what it was asked for: a device that is listed can be held by another
+//! program, or fail. Such a one is stood in for like one that is not there, and tried again with the next call, when
+//! devices come or go, and when somebody looks.
+//!
 //! A device is remembered by id and by label. Chrome changes the ids when site data is cleared, and a headset that is
 //! plugged in again may come with another one; so the id is looked for first, then the label, and then the system's
 //! choice stands in, and says so. The wanted device is taken again as soon as it is back.
@@ -29,24 +33,88 @@ pub(super) struct Changes {
     pub speaker: bool,
 }
 
+/// A microphone that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The device that was tried first.
+    pub tried: String,
+    /// The one that Chrome opened.
+    pub device: AudioDevice,
+    /// The computer or the headset mutes it.
+    pub muted: bool,
+}
+
+/// The microphone as it is used for the call or for a test.
+#[derive(Debug, Default)]
+struct Used {
+    open: bool,
+    /// The device that was tried first when it was opened or changed last.
+    tried: Option<String>,
+    /// What was opened; `None` when that has ended.
+    device: Option<AudioDevice>,
+    muted: bool,
+}
+
+impl Used {
+    fn opened(opened: Opened) -> Self {
+        let Opened { tried, device, muted } = opened;
+        Self { open: true, tried: Some(tried), device: Some(device), muted }
+    }
+}
+
 /// The devices.
 #[derive(Debug, Default)]
 pub(super) struct Audio {
+    /// With the devices that are to be used, as far as the lists tell.
     state: AudioState,
     listed: bool,
     /// The microphone in use has ended by itself.
     lost: bool,
     /// The settings that the speaker was set to last.
     playing: Option<(Option<AudioDevice>, u8)>,
-    /// Open for the call, open for a test.
-    open: (bool, bool),
+    /// What plays, when a speaker was tried: the one that was tried, and the one in use.
+    heard_on: Option<(String, String)>,
+    call: Used,
+    test: Used,
+    /// What could not be opened may be tried once more.
+    again: bool,
 }
 
 impl Audio {
     /// What the worker is told, once the devices were listed.
     pub(super) fn state(&self) -> Option<AudioState> {
-        let microphone_open = self.open.0 || self.open.1;
-        self.listed.then(|| AudioState { microphone_open, ..self.state.clone() })
+        if !self.listed {
+            return None;
+        }
+        let mut state = self.state.clone();
+        let used = if self.call.open { &self.call } else { &self.test };
+        state.microphone_open = used.open;
+        state.microphone_muted = used.open && used.muted;
+        let target = id(state.microphone.as_ref());
+        let was_tried = used.tried.as_deref() == Some(target);
+        match &used.device {
+            _ if !used.open => {}
+            // Until the wanted one was tried, the one before it is what is heard.
+            Some(device) if device.id != target => {
+                state.missing.extend(was_tried.then_some(AudioKind::Microphone));
+                state.microphone = Some(listed(&state.microphones, &device.id).unwrap_or(device).clone());
+            }
+            None if was_tried => {
+                state.missing.push(AudioKind::Microphone);
+                state.microphone = None;
+            }
+            _ => {}
+        }
+        if let Some((tried, used)) = &self.heard_on
+            && tried != used
+            && tried == id(state.speaker.as_ref())
+        {
+            state.missing.push(AudioKind::Speaker);
+            state.speaker = listed(&state.speakers, used).cloned();
+        }
+        state.missing.sort_unstable();
+        state.missing.dedup();
+        Some(state)
     }
 
     /// What the agent wants.
@@ -66,20 +134,76 @@ impl Audio {
     /// The microphone in use has ended. What takes its place is found when the devices are listed anew.
     pub(super) fn microphone_lost(&mut self) {
         self.lost = true;
+        self.call = Used { open: true, ..Used::default() };
     }
 
-    pub(super) fn set_open_for_call(&mut self, open: bool) {
-        self.open.0 = open;
+    /// The call has a microphone, its first or another one.
+    pub(super) fn opened_for_call(&mut self, opened: Opened) {
+        self.call = Used::opened(opened);
     }
 
-    pub(super) fn set_open_for_test(&mut self, open: bool) {
-        self.open.1 = open;
+    /// The call's microphone could not be changed to this one.
+    pub(super) fn not_switched(&mut self, tried: String) {
+        self.call.tried = Some(tried);
+    }
+
+    /// The computer or the headset mutes the call's microphone, or lets it be heard again.
+    pub(super) fn muted_in_call(&mut self, muted: bool) {
+        self.call.muted = muted;
+    }
+
+    pub(super) fn call_over(&mut self) {
+        self.call = Used::default();
+        self.heard_on = None;
+    }
+
+    pub(super) fn test_begins(&mut self) {
+        self.test = Used { open: true, ..Used::default() };
+    }
+
+    /// The test has a microphone.
+    pub(super) fn opened_for_test(&mut self, opened: Opened) {
+        self.test = Used::opened(opened);
+    }
+
+    pub(super) fn muted_in_test(&mut self, muted: bool) {
+        self.test.muted = muted;
+    }
+
+    pub(super) fn test_over(&mut self) {
+        self.test = Used::default();
+    }
+
+    /// A speaker was tried, and this one plays.
+    pub(super) fn played_on(&mut self, tried: String, used: String) {
+        self.heard_on = Some((tried, used));
+    }
+
+    /// The reason why a device could not be opened may be over.
+    pub(super) fn try_again(&mut self) {
+        self.again = true;
+    }
+
+    /// The devices that stand to be tried once more, after the lists are known: microphone, speaker. Once each time that
+    /// [`Audio::try_again`] said so, because what is in use is found out by listing too.
+    pub(super) fn take_again(&mut self) -> (Option<String>, bool) {
+        if !std::mem::take(&mut self.again) {
+            return (None, false);
+        }
+        let target = id(self.state.microphone.as_ref());
+        let stands_in = self.call.open && self.call.device.as_ref().is_none_or(|device| device.id != target);
+        let microphone = stands_in && self.call.tried.as_deref() == Some(target);
+        let is_speaker_stood_in_for = self.heard_on.as_ref().is_some_and(|(tried, used)| tried != used);
+        if is_speaker_stood_in_for {
+            self.heard_on = None;
+        }
+        (microphone.then(|| target.to_owned()), is_speaker_stood_in_for)
     }
 
     /// The microphones to try, best first: the last one is always the system's choice.
     pub(super) fn microphones_to_try(&self) -> Vec<String> {
-        let chosen = self.state.microphone.iter().map(|device| device.id.clone());
-        let mut order: Vec<String> = chosen.filter(|id| id != SYSTEM && !id.is_empty()).collect();
+        let chosen = id(self.state.microphone.as_ref());
+        let mut order: Vec<String> = (chosen != SYSTEM).then(|| chosen.to_owned()).into_iter().collect();
         order.push(SYSTEM.into());
         order
     }
@@ -110,6 +234,15 @@ impl Audio {
         self.playing = Some(playing);
         Changes { microphone: microphone_changed, speaker: speaker_changed }
     }
+}
+
+/// The id that a device is opened by.
+fn id(device: Option<&AudioDevice>) -> &str {
+    device.map(|device| device.id.as_str()).filter(|id| !id.is_empty()).unwrap_or(SYSTEM)
+}
+
+fn listed<'a>(devices: &'a [AudioDevice], id: &str) -> Option<&'a AudioDevice> {
+    devices.iter().find(|device| device.id == id)
 }
 
 /// The system's choice keeps its id when it becomes another device, and is known by its label then. That a label is

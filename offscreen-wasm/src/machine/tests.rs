@@ -176,11 +176,74 @@ fn a_device_is_built_before_the_call_and_dials_at_once() {
     let expected = [
         Command::OpenMicrophone(1, vec!["default".into()]),
         Command::Dial(1, token("connect")),
-        Command::Start(Timer::Connect, 15_000),
-        Command::Start(Timer::Answer, 4_000),
+        Command::Start(Timer::Microphone, 20_000),
         Command::Send(1, call(1, CallPhase::Connecting, false)),
     ];
     assert_eq!(out, expected);
+}
+
+#[test]
+fn the_gateways_time_begins_when_the_microphone_is_open_because_nothing_is_sent_before() {
+    let mut document = Document::started();
+    document.told(prepare("t1", None));
+    document.told(connect(1, "t1", None));
+    let clocks = [
+        Command::Stop(Timer::Microphone),
+        Command::Start(Timer::Connect, 15_000),
+        Command::Start(Timer::Answer, 4_000),
+    ];
+    assert_eq!(document.when(open(1, "default"))[..3], clocks);
+    document.when(Event::CallMade(1));
+    document.call(CallEvent::Accepted);
+    let out = document.when(open(1, "default"));
+    assert!(!out.iter().any(|command| matches!(command, Command::Start(..))), "another microphone: {out:?}");
+}
+
+#[test]
+fn a_microphone_that_does_not_open_in_time_ends_the_call_under_its_own_name() {
+    let mut document = Document::started();
+    document.told(prepare("t1", None));
+    document.told(connect(1, "t1", None));
+    let out = document.when(Event::Timer(Timer::Microphone));
+    let (_, problem, words) = ended(&out);
+    assert_eq!(problem, Some(ProblemCode::MicrophoneUnavailable));
+    assert!(words.contains("microphone did not open in time") && !words.contains("etwork"), "{words}");
+    assert!(out.contains(&Command::CloseMicrophone), "one that opens too late is closed");
+    let mut document = Document::dialling();
+    document.when(open(1, "default"));
+    assert!(document.when(Event::Timer(Timer::Microphone)).is_empty());
+}
+
+#[test]
+fn a_call_that_nobody_clicked_for_is_told_by_one_tone_on_the_wanted_speaker_when_it_is_open() {
+    let tones = |out: &[Command]| {
+        out.iter().filter(|command| matches!(command, Command::PlayTone(..))).cloned().collect::<Vec<_>>()
+    };
+    for (wanted, volume, heard) in [(true, 70, Some(70)), (true, 0, Some(30)), (false, 70, None)] {
+        let mut document = Document::started();
+        document.when(found(&["default", "headset"]));
+        let settings = AudioSettings { microphone: None, speaker: Some(device("headset")), volume };
+        document.told(ToOffscreen::SetAudio { settings });
+        let ToOffscreen::Connect { call_sid, connect_token, token, edge, .. } = connect(1, "t1", None) else {
+            panic!("a Connect")
+        };
+        let command = ToOffscreen::Connect { call_sid, connect_token, token, edge, tone: wanted };
+        let mut out = document.told(command.clone());
+        out.extend(document.when(open(1, "default")));
+        out.extend(document.when(Event::CallMade(1)));
+        assert_eq!(tones(&out), [], "nothing is answered yet");
+        let heard: Vec<_> = heard
+            .map(|volume| Command::PlayTone(Tone::Answered, "headset".into(), volume))
+            .into_iter()
+            .collect();
+        assert_eq!(tones(&document.call(CallEvent::Accepted)), heard);
+        // The worker was restarted, or the line was repaired.
+        let mut out = document.told(command);
+        for event in [CallEvent::Reconnecting, CallEvent::Reconnected, CallEvent::Accepted] {
+            out.extend(document.call(event));
+        }
+        assert_eq!(tones(&out), [], "once");
+    }
 }
 
 #[test]
@@ -211,12 +274,12 @@ fn a_call_whose_waiting_socket_is_lost_or_does_not_answer_is_taken_on_a_new_one_
         let out = document.when(dead);
         let again = [
             Command::Stop(Timer::Answer),
+            Command::KeepMicrophone(2),
             Command::Destroy(1),
             build(2, "t1", Some("ashburn")),
-            Command::OpenMicrophone(2, vec!["default".into()]),
             Command::Dial(2, token("connect")),
         ];
-        assert_eq!(out[..5], again);
+        assert_eq!(out[..5], again, "the microphone is kept, and not asked for twice");
         assert!(document.when(Event::Call(1, CallEvent::Over)).is_empty(), "the old one is no longer heard");
         assert!(document.when(Event::Timer(Timer::Answer)).is_empty(), "once");
         document.when(Event::CallMade(2));
@@ -228,7 +291,8 @@ fn a_call_whose_waiting_socket_is_lost_or_does_not_answer_is_taken_on_a_new_one_
 #[test]
 fn a_device_that_was_built_for_the_call_is_given_all_its_time() {
     let mut document = Document::started();
-    let out = document.told(connect(1, "t1", None));
+    let mut out = document.told(connect(1, "t1", None));
+    out.extend(document.when(open(1, "default")));
     assert!(!out.iter().any(|command| matches!(command, Command::Start(Timer::Answer, _))));
     assert!(document.when(Event::Timer(Timer::Answer)).is_empty());
 }
@@ -403,11 +467,53 @@ fn a_pause_waits_until_the_digits_before_it_have_sounded() {
 }
 
 #[test]
-fn more_digits_than_a_person_types_are_refused_and_noted() {
+fn a_long_row_of_digits_sounds_whole_in_runs_that_do_not_cut_each_other_off() {
+    let mut document = Document::in_call();
+    let long = "1234567890".repeat(25) + "wwww*#";
+    let mut out = document.told(typed(&long));
+    let (mut heard, mut pauses) = (String::new(), 0);
+    loop {
+        let waits = out.iter().find_map(|command| match command {
+            Command::Start(Timer::Digits, millis) => Some(*millis),
+            _ => None,
+        });
+        let digits = out.iter().find_map(|command| match command {
+            Command::SendDigits(1, digits) => Some(digits.to_string()),
+            _ => None,
+        });
+        let Some(waits) = waits else { break };
+        match digits {
+            Some(digits) => {
+                let sounding = 230 * u32::try_from(digits.len()).unwrap();
+                assert!(digits.len() <= 10 && waits >= sounding, "{digits} {waits}");
+                heard.push_str(&digits);
+            }
+            None => {
+                assert_eq!(waits, 500);
+                pauses += 1;
+            }
+        }
+        out = document.when(Event::Timer(Timer::Digits));
+    }
+    assert_eq!((heard, pauses), (long.replace('w', ""), 4));
+}
+
+#[test]
+fn a_hang_up_ends_the_digits_that_still_wait() {
+    let mut document = Document::in_call();
+    document.told(typed(&"1".repeat(200)));
+    document.told(ToOffscreen::HangUp { call_sid: sid(1) });
+    assert_eq!(document.when(Event::Timer(Timer::Digits)), []);
+    assert_eq!(document.told(typed("2")), []);
+}
+
+#[test]
+fn more_digits_than_the_worker_ever_admits_are_refused_and_noted() {
     let mut document = Document::in_call();
     document.told(typed("1"));
-    document.told(typed(&"2".repeat(32)));
-    document.told(typed(&"3".repeat(32)));
+    for _ in 0..4 {
+        document.told(typed(&"2".repeat(256)));
+    }
     assert!(matches!(sent(&document.told(typed("4")))[..], [FromOffscreen::Note { .. }]));
 }
 
@@ -559,6 +665,7 @@ fn a_connection_that_is_back_is_not_given_up() {
 fn a_call_that_does_not_open_in_time_is_given_up_and_its_late_coming_too() {
     let mut document = Document::started();
     document.told(connect(1, "t1", None));
+    document.when(open(1, "default"));
     let out = document.when(Event::Timer(Timer::Connect));
     assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
     assert!(out.contains(&Command::Destroy(1)) && out.contains(&build(2, "t1", None)));
@@ -655,6 +762,16 @@ fn wants(microphone: &str, volume: u8) -> ToOffscreen {
     ToOffscreen::SetAudio { settings: AudioSettings { microphone, speaker: None, volume } }
 }
 
+/// A microphone is open for the call on this device: the one that was tried.
+fn open(device: DeviceId, id: &str) -> Event {
+    opened(device, id, id)
+}
+
+/// As [`open`], but perhaps another than the one that was tried first.
+fn opened(call: DeviceId, tried: &str, id: &str) -> Event {
+    Event::MicrophoneOpen(call, Opened { tried: tried.into(), device: device(id), muted: false })
+}
+
 fn found(ids: &[&str]) -> Event {
     let devices: Vec<_> = ids.iter().map(|id| device(id)).collect();
     Event::Devices { microphones: devices.clone(), speakers: devices }
@@ -691,7 +808,7 @@ fn the_wanted_microphone_is_opened_for_a_call_and_closed_with_it() {
     assert_eq!(audio(&document.told(wants("headset", 100))).microphone, Some(device("headset")));
     let out = document.told(connect(1, "t1", None));
     assert!(out.contains(&Command::OpenMicrophone(1, vec!["headset".into(), "default".into()])), "{out:?}");
-    assert!(audio(&document.when(Event::MicrophoneOpen(1))).microphone_open);
+    assert!(audio(&document.when(open(1, "headset"))).microphone_open);
     document.when(Event::CallMade(1));
     document.call(CallEvent::Accepted);
     document.call(CallEvent::Over);
@@ -713,6 +830,156 @@ fn a_headset_that_is_unplugged_in_a_call_is_stood_in_for_and_taken_again_when_it
     let out = document.when(found(&["default", "headset"]));
     assert!(out.contains(&Command::SwitchMicrophone(1, vec!["headset".into(), "default".into()])));
     assert!(audio(&out).missing.is_empty());
+}
+
+/// A call on the headset, which is wanted as microphone and speaker.
+fn on_the_headset() -> Document {
+    let mut document = Document::started();
+    document.when(found(&["default", "headset", "webcam"]));
+    let settings = AudioSettings {
+        microphone: Some(device("headset")),
+        speaker: Some(device("headset")),
+        ..AudioSettings::default()
+    };
+    document.told(ToOffscreen::SetAudio { settings });
+    document.told(connect(1, "t1", None));
+    document.when(open(1, "headset"));
+    document.when(Event::CallMade(1));
+    document.call(CallEvent::Accepted);
+    document
+}
+
+/// What is told of the microphone now, whatever was told before.
+fn told_now(document: &mut Document) -> AudioState {
+    let port = document.port;
+    document.when(Event::Closed { port, alive: true });
+    document.port += 1;
+    let out = document.when(Event::Timer(Timer::Reconnect));
+    document.told(ToOffscreen::Pong);
+    audio(&out)
+}
+
+#[test]
+fn the_microphone_that_is_told_is_the_one_that_was_opened_and_the_wanted_one_is_missing() {
+    let mut document = Document::started();
+    document.when(found(&["default", "headset"]));
+    document.told(wants("headset", 100));
+    document.told(connect(1, "t1", None));
+    let now = audio(&document.when(opened(1, "headset", "default")));
+    assert_eq!((now.microphone, now.missing), (Some(device("default")), vec![AudioKind::Microphone]));
+    assert_eq!(now.wanted.microphone, Some(device("headset")), "still wanted");
+    document.when(Event::CallMade(1));
+    document.call(CallEvent::Accepted);
+    document.call(CallEvent::Over);
+    let after = audio(&document.when(Event::Timer(Timer::Settle)));
+    assert_eq!((after.microphone, after.missing), (Some(device("headset")), vec![]), "for the next call");
+}
+
+#[test]
+fn a_change_of_the_microphone_is_told_when_it_is_done_and_one_that_fails_too() {
+    let mut document = on_the_headset();
+    let now = audio(&document.told(wants("webcam", 100)));
+    assert_eq!((now.microphone, now.missing), (Some(device("headset")), vec![]), "not yet");
+    let now = audio(&document.when(open(1, "webcam")));
+    assert_eq!((now.microphone, now.missing), (Some(device("webcam")), vec![]));
+
+    document.told(wants("headset", 100));
+    let failed = |tried: &str| Event::NotSwitched { device: 1, tried: tried.into(), words: "busy".into() };
+    let now = audio(&document.when(failed("headset")));
+    assert_eq!((now.microphone, now.missing), (Some(device("webcam")), vec![AudioKind::Microphone]));
+
+    // Both wished for quickly: the end of the first is no verdict on the second.
+    document.told(wants("webcam", 100));
+    document.told(wants("headset", 100));
+    document.when(opened(1, "webcam", "webcam"));
+    assert_eq!(told_now(&mut document).missing, []);
+    let now = audio(&document.when(opened(1, "headset", "default")));
+    assert_eq!((now.microphone, now.missing), (Some(device("default")), vec![AudioKind::Microphone]));
+}
+
+#[test]
+fn a_microphone_that_could_not_be_opened_is_tried_again_when_devices_come_or_somebody_looks_and_not_else() {
+    let all = ["default", "headset", "webcam"];
+    let is_switch = |command: &Command| matches!(command, Command::SwitchMicrophone(..));
+    for occasion in [Event::DevicesChanged, Event::Message(1, ToOffscreen::ListDevices)] {
+        let mut document = on_the_headset();
+        document.when(opened(1, "headset", "default"));
+        assert!(!document.when(found(&all)).iter().any(is_switch), "its own listing is no occasion");
+        assert_eq!(document.when(occasion), [Command::ListDevices]);
+        let out = document.when(found(&all));
+        assert!(out.contains(&Command::SwitchMicrophone(1, vec!["headset".into()])), "{out:?}");
+        assert!(!document.when(found(&all)).iter().any(is_switch), "once");
+        assert!(audio(&document.when(open(1, "headset"))).missing.is_empty());
+        document.when(Event::DevicesChanged);
+        assert!(!document.when(found(&all)).iter().any(is_switch), "it is in use");
+    }
+}
+
+#[test]
+fn a_call_whose_microphone_ended_and_cannot_be_replaced_has_none() {
+    let mut document = on_the_headset();
+    document.when(Event::MicrophoneLost(1));
+    document.when(found(&["default", "headset", "webcam"]));
+    let failed = Event::NotSwitched { device: 1, tried: "headset".into(), words: "gone".into() };
+    let now = audio(&document.when(failed));
+    assert_eq!((now.microphone, now.missing), (None, vec![AudioKind::Microphone]));
+}
+
+#[test]
+fn a_microphone_that_the_computer_or_the_headset_mutes_is_told_and_our_own_mute_is_left_alone() {
+    let mut document = on_the_headset();
+    let out = document.when(Event::MicrophoneMuted(1, true));
+    assert!(audio(&out).microphone_muted);
+    assert_eq!(out.len(), 1, "nothing else is done: {out:?}");
+    assert!(told_now(&mut document).microphone_muted, "also to a restarted worker");
+    assert!(!audio(&document.when(Event::MicrophoneMuted(1, false))).microphone_muted);
+    document.when(Event::MicrophoneMuted(1, true));
+    document.told(wants("webcam", 100));
+    assert!(!audio(&document.when(open(1, "webcam"))).microphone_muted, "another one is not muted");
+    let muted = Opened { tried: "webcam".into(), device: device("webcam"), muted: true };
+    assert!(audio(&document.when(Event::MicrophoneOpen(1, muted))).microphone_muted, "from its start");
+    assert!(document.when(Event::MicrophoneMuted(7, false)).is_empty(), "of another call");
+    document.call(CallEvent::Over);
+    assert!(!audio(&document.when(Event::Timer(Timer::Settle))).microphone_muted);
+}
+
+#[test]
+fn the_speaker_that_is_told_is_the_one_that_plays_and_the_wanted_one_is_tried_again() {
+    let all = ["default", "headset", "webcam"];
+    let played = |used: &str| Event::Played { tried: "headset".into(), used: used.into() };
+    let mut document = on_the_headset();
+    let now = audio(&document.when(played("default")));
+    assert_eq!((now.speaker, now.missing), (Some(device("default")), vec![AudioKind::Speaker]));
+    let again = |command: &Command| *command == Command::UseSpeaker("headset".into(), 100);
+    assert!(!document.when(found(&all)).iter().any(again));
+    document.when(Event::DevicesChanged);
+    assert!(document.when(found(&all)).iter().any(again));
+    document.when(played("headset"));
+    let now = told_now(&mut document);
+    assert_eq!((now.speaker, now.missing), (Some(device("headset")), vec![]));
+    document.when(played("default"));
+    document.call(CallEvent::Over);
+    assert!(audio(&document.when(Event::Timer(Timer::Settle))).missing.is_empty(), "for the next call");
+}
+
+#[test]
+fn a_test_tells_the_microphone_and_the_speaker_that_it_is_heard_with() {
+    let mut document = Document::started();
+    document.when(found(&["default", "headset"]));
+    document.told(wants("headset", 100));
+    document.told(ToOffscreen::TestMicrophone { on: true });
+    let other = Opened { tried: "headset".into(), device: device("default"), muted: true };
+    let now = audio(&document.when(Event::TestOpen(other.clone())));
+    assert_eq!((now.microphone, now.missing), (Some(device("default")), vec![AudioKind::Microphone]));
+    assert!(now.microphone_muted);
+    assert!(!audio(&document.when(Event::TestMuted(false))).microphone_muted);
+    let after = audio(&document.told(ToOffscreen::TestMicrophone { on: false }));
+    assert_eq!((after.microphone, after.missing), (Some(device("headset")), vec![]));
+    assert!(document.when(Event::TestOpen(other)).is_empty(), "it came too late");
+    let settings = AudioSettings { speaker: Some(device("headset")), ..AudioSettings::default() };
+    document.told(ToOffscreen::SetAudio { settings });
+    let silent = Event::Played { tried: "headset".into(), used: "default".into() };
+    assert_eq!(audio(&document.when(silent)).missing, [AudioKind::Speaker]);
 }
 
 #[test]
@@ -741,7 +1008,7 @@ fn speaker_and_volume_are_set_in_a_running_call_and_without_one() {
         let out = document.told(ToOffscreen::SetAudio { settings });
         assert!(out.contains(&Command::UseSpeaker("headset".into(), 40)), "{out:?}");
         let out = document.told(ToOffscreen::TestSpeaker);
-        assert_eq!(out, [Command::PlayTone("headset".into(), 40)]);
+        assert_eq!(out, [Command::PlayTone(Tone::Test, "headset".into(), 40)]);
     }
 }
 
@@ -830,6 +1097,7 @@ fn any_message() -> impl Strategy<Value = ToOffscreen> {
         1 => (0..120_u8).prop_map(|volume| wants("headset", volume)),
         1 => any::<bool>().prop_map(|on| ToOffscreen::TestMicrophone { on }),
         1 => Just(ToOffscreen::TestSpeaker),
+        1 => Just(ToOffscreen::ListDevices),
         1 => Just(ToOffscreen::Pong),
     ]
 }
@@ -860,6 +1128,8 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         Just(Timer::GiveUp),
         Just(Timer::Repair),
         Just(Timer::Test),
+        Just(Timer::Microphone),
+        Just(Timer::Digits),
     ];
     let event = prop_oneof![
         8 => any_message().prop_map(|message| Event::Message(0, message)),
@@ -873,8 +1143,11 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         1 => any::<bool>().prop_map(|denied| Event::NoMicrophone(0, denied)),
         1 => Just(Event::SocketLost(0)),
         1 => Just(Event::NetworkChanged),
-        1 => Just(Event::MicrophoneOpen(0)),
+        2 => any::<bool>().prop_map(|it| opened(0, "headset", if it { "headset" } else { "default" })),
         1 => Just(Event::MicrophoneLost(0)),
+        1 => any::<bool>().prop_map(|muted| Event::MicrophoneMuted(0, muted)),
+        1 => Just(Event::NotSwitched { device: 0, tried: "headset".into(), words: "x".into() }),
+        1 => Just(Event::Played { tried: "headset".into(), used: "default".into() }),
         1 => Just(Event::DevicesChanged),
         1 => any::<bool>().prop_map(|more| found(if more { &["default", "headset"] } else { &["default"] })),
         1 => Just(Event::Level(9)),
@@ -906,7 +1179,9 @@ proptest! {
                 Event::Call(_, e) => Event::Call(device, e),
                 Event::NoMicrophone(_, denied) => Event::NoMicrophone(device, denied),
                 Event::SocketLost(_) => Event::SocketLost(device),
-                Event::MicrophoneOpen(_) => Event::MicrophoneOpen(device),
+                Event::MicrophoneOpen(_, opened) => Event::MicrophoneOpen(device, opened),
+                Event::MicrophoneMuted(_, muted) => Event::MicrophoneMuted(device, muted),
+                Event::NotSwitched { tried, words, .. } => Event::NotSwitched { device, tried, words },
                 Event::MicrophoneLost(_) => Event::MicrophoneLost(device),
                 other => other,
             };
@@ -965,7 +1240,7 @@ proptest! {
             live = machine.live.as_ref().map(|live| live.sid.clone());
         }
         // However it stands: the timers alone bring every call to an end, except an open one nobody wants to end.
-        for timer in [Timer::Settle, Timer::HangUp, Timer::Connect] {
+        for timer in [Timer::Settle, Timer::HangUp, Timer::Microphone, Timer::Connect] {
             machine.handle(Event::Timer(timer), at(1_000_000));
         }
         if let Some(live) = machine.live {

@@ -46,6 +46,13 @@ pub(super) fn no_microphone(denied: bool) -> Problem {
     problem(ProblemCode::MicrophoneUnavailable, words)
 }
 
+/// The microphone does not open.
+pub(super) fn slow_microphone() -> Problem {
+    let words = "The call could not be answered, because the microphone did not open in time. Close other programs that use \
+                 it, connect the headset anew or choose another one, and see whether a security program asks about it.";
+    problem(ProblemCode::MicrophoneUnavailable, words)
+}
+
 /// An error of the SDK that ended a call.
 pub(super) fn fault(error: &SdkError) -> Problem {
     match error.code {

@@ -4,13 +4,16 @@ use gloo_timers::callback::Interval;
 use js_sys::{Array, Error, Object, Promise, Reflect, Uint8Array};
 use protocol::AudioDevice;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     AudioContext, Blob, BlobPropertyBag, HtmlAudioElement, MediaDeviceInfo, MediaDeviceKind, MediaDevices,
     MediaStream, MediaStreamConstraints, MediaStreamTrack, Url,
 };
 
-use crate::{machine::SYSTEM, tone};
+use crate::{
+    machine::{Opened, SYSTEM},
+    tone::{self, Tone},
+};
 
 #[wasm_bindgen]
 extern "C" {
@@ -19,6 +22,13 @@ extern "C" {
     type Output;
     #[wasm_bindgen(method, catch, js_name = setSinkId)]
     fn set_sink_id(this: &Output, id: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, getter, js_name = sinkId)]
+    fn sink_id(this: &Output) -> String;
+    /// `MediaStreamTrack.getSettings`, of which web-sys has no `deviceId`.
+    #[wasm_bindgen(extends = MediaStreamTrack, js_name = MediaStreamTrack)]
+    type Track;
+    #[wasm_bindgen(method, js_name = getSettings)]
+    fn settings(this: &Track) -> Object;
 }
 
 /// How often a tested microphone's level is reported, in milliseconds.
@@ -40,8 +50,11 @@ pub(super) async fn list(devices: &MediaDevices) -> Result<(Vec<AudioDevice>, Ve
     Ok((of(MediaDeviceKind::Audioinput), of(MediaDeviceKind::Audiooutput)))
 }
 
-/// Opens the first of the microphones that opens.
-pub(super) async fn open_first(devices: &MediaDevices, order: &[String]) -> Result<MediaStream, JsValue> {
+/// Opens the first of the microphones that opens, and says which that is.
+pub(super) async fn open_first(
+    devices: &MediaDevices,
+    order: &[String],
+) -> Result<(MediaStream, Opened), JsValue> {
     let mut last: JsValue = Error::new("no microphone to open").into();
     for id in order {
         let wanted = Object::new();
@@ -56,11 +69,41 @@ pub(super) async fn open_first(devices: &MediaDevices, order: &[String]) -> Resu
             constraints.set_audio(&wanted);
         }
         match JsFuture::from(devices.get_user_media_with_constraints(&constraints)?).await {
-            Ok(stream) => return Ok(stream.unchecked_into()),
+            Ok(stream) => {
+                let stream: MediaStream = stream.unchecked_into();
+                let opened = opened(&stream, order.first().unwrap_or(id), id);
+                return Ok((stream, opened));
+            }
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// What Chrome opened when it was asked for `id`.
+fn opened(stream: &MediaStream, tried: &str, id: &str) -> Opened {
+    let track = tracks(stream).next();
+    let chosen = track.as_ref().and_then(|track| {
+        let settings = track.unchecked_ref::<Track>().settings();
+        Reflect::get(&settings, &"deviceId".into()).ok()?.as_string().filter(|id| !id.is_empty())
+    });
+    // The system's choice is one, whatever device it comes to.
+    let id = chosen.filter(|_| id != SYSTEM).unwrap_or_else(|| id.to_owned());
+    let label = track.as_ref().map(MediaStreamTrack::label).unwrap_or_default();
+    let muted = track.is_some_and(|track| track.muted());
+    Opened { tried: tried.to_owned(), device: AudioDevice { id, label }, muted }
+}
+
+/// Reports when the computer or the headset mutes a microphone, and when it lets it be heard again.
+pub(super) fn on_muted(stream: &MediaStream, report: impl Fn(bool) + Clone + 'static) {
+    for track in tracks(stream) {
+        let say = |muted: bool| {
+            let report = report.clone();
+            Closure::<dyn FnMut()>::new(move || report(muted)).into_js_value()
+        };
+        track.set_onmute(Some(say(true).unchecked_ref()));
+        track.set_onunmute(Some(say(false).unchecked_ref()));
+    }
 }
 
 /// Whether the microphone may not be used, as opposed to cannot be.
@@ -78,31 +121,31 @@ pub(super) fn stop(stream: &MediaStream) {
     tracks(stream).for_each(|track| track.stop());
 }
 
-/// Sends what an element plays to a speaker, so loud in percent. A speaker that is gone leaves it where it is.
-pub(super) fn direct(element: &HtmlAudioElement, speaker: &str, volume: u8) {
+/// Sends what an element plays to a speaker, so loud in percent, and says which one plays then. A speaker that is gone or
+/// cannot be used leaves it where it is.
+pub(super) async fn direct(element: &HtmlAudioElement, speaker: &str, volume: u8) -> String {
     element.set_volume(f64::from(volume) / 100.0);
-    if let Ok(done) = element.unchecked_ref::<Output>().set_sink_id(speaker) {
-        spawn_local(async move { drop(JsFuture::from(done).await) });
+    let output: &Output = element.unchecked_ref();
+    if let Ok(done) = output.set_sink_id(speaker) {
+        // What came of it is read off the element.
+        let _tried = JsFuture::from(done).await;
     }
+    Some(output.sink_id()).filter(|id| !id.is_empty()).unwrap_or_else(|| SYSTEM.to_owned())
 }
 
-/// Plays the test tone.
-pub(super) async fn play_tone(speaker: String, volume: u8) -> Result<(), JsValue> {
+/// Plays a tone, on the system's speaker where this one cannot be used, and says which one played.
+pub(super) async fn play_tone(tone: Tone, speaker: &str, volume: u8) -> Result<String, JsValue> {
     let options = BlobPropertyBag::new();
     options.set_type("audio/wav");
-    let parts = Array::of1(&Uint8Array::from(tone::wav().as_slice()));
+    let parts = Array::of1(&Uint8Array::from(tone::wav(tone).as_slice()));
     let url =
         Url::create_object_url_with_blob(&Blob::new_with_u8_array_sequence_and_options(&parts, &options)?)?;
     let element = HtmlAudioElement::new_with_src(&url)?;
-    element.set_volume(f64::from(volume) / 100.0);
-    let directed = JsFuture::from(element.unchecked_ref::<Output>().set_sink_id(&speaker)?).await;
-    let played = match directed {
-        Ok(_) => JsFuture::from(element.play()?).await.map(drop),
-        Err(error) => Err(error),
-    };
+    let used = direct(&element, speaker, volume).await;
     let over = Closure::once_into_js(move || drop(Url::revoke_object_url(&url)));
     element.set_onended(Some(over.unchecked_ref()));
-    played
+    JsFuture::from(element.play()?).await?;
+    Ok(used)
 }
 
 /// A tested microphone. Dropping it closes the microphone.

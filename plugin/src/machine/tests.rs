@@ -1303,6 +1303,44 @@ fn devices_are_shown_as_the_extension_has_them_and_chosen_through_it() {
 }
 
 #[test]
+fn a_microphone_that_is_muted_outside_is_the_headers_first_word_and_one_that_cannot_be_opened_is_named() {
+    let silent = CallView { warnings: vec![QualityWarning::ConstantAudioInput], ..call(SID) };
+    let muted = |microphone_muted, call: CallView| {
+        let audio = AudioState { microphone_open: true, microphone_muted, ..AudioState::default() };
+        heartbeat(ClientState { audio: Some(audio), ..state(Some(call)) })
+    };
+    let mut page = on_call();
+    page.send(muted(true, silent.clone()));
+    let shown = page.shown();
+    assert_eq!(
+        (shown.text.as_str(), shown.tone),
+        ("Voice: your microphone is muted", Tone::Problem)
+    );
+    assert!(shown.detail.contains("by the computer or the headset"), "{}", shown.detail);
+    assert_eq!(shown.notes, [""; 0], "said once");
+    page.send(muted(true, CallView { muted: true, ..silent.clone() }));
+    assert_eq!(page.shown().text, "Voice: on a call, muted", "what the agent did is what is shown first");
+    page.send(muted(false, call(SID)));
+    assert_eq!(
+        (page.shown().text.as_str(), page.shown().tone),
+        ("Voice: on a call", Tone::Call)
+    );
+
+    let busy = AudioState {
+        microphones: ["default", "phone"].map(device).into(),
+        wanted: AudioSettings { microphone: Some(device("phone")), ..AudioSettings::default() },
+        microphone: Some(device("default")),
+        missing: vec![AudioKind::Microphone],
+        ..AudioState::default()
+    };
+    page.send(heartbeat(ClientState { audio: Some(busy), ..state(Some(call(SID))) }));
+    assert_eq!(
+        page.shown().notes,
+        ["the phone cannot be used, perhaps because another program has it; the default is in use."]
+    );
+}
+
+#[test]
 fn how_the_call_sounds_is_said_in_a_word_and_in_figures() {
     let sample = QualitySample {
         at: Timestamp::from_millis(9),

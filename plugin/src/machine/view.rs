@@ -1,6 +1,6 @@
 //! What the agent sees in Flex's header, and behind it: plain data, in the agent's language.
 
-use protocol::{AudioDevice, AudioKind, AudioState, CallView, QualitySample, QualityWarning};
+use protocol::{AudioDevice, AudioKind, AudioState, CallPhase, CallView, QualitySample, QualityWarning};
 
 use super::voice::{Voice, Why};
 use super::words::{Text, Words, sentence};
@@ -107,14 +107,22 @@ fn version(text: &str) -> Option<Vec<u32>> {
 
 /// Composes the header's item.
 pub(super) fn compose(voice: &Voice, report: &Report, connected: bool, words: &Words) -> StatusLine {
+    let state = &report.state;
+    // Not by us, who show that otherwise: by the system, or by a key of the headset.
+    let is_muted_outside = matches!(voice, Voice::OnCall { phase: CallPhase::Open, muted: false })
+        && state.audio.as_ref().is_some_and(|audio| audio.microphone_muted);
     let tone = match voice {
+        _ if is_muted_outside => Tone::Problem,
         Voice::Ready => Tone::Ready,
         Voice::Connecting => Tone::Connecting,
         Voice::OnCall { .. } => Tone::Call,
         Voice::Unavailable(_) => Tone::Problem,
     };
-    let (text, detail) = words.status(voice);
-    let state = &report.state;
+    let (text, detail) = if is_muted_outside {
+        (words.plain(Text::MicrophoneMuted), words.plain(Text::MicrophoneMutedDetail))
+    } else {
+        words.status(voice)
+    };
     let quality = state.call.as_ref().and_then(|call| quality(call, words));
     let mut notes = Vec::new();
     if let Voice::Unavailable(Why::Rejected(Some(problem)) | Why::Problem(problem)) = voice {
@@ -125,7 +133,11 @@ pub(super) fn compose(voice: &Voice, report: &Report, connected: bool, words: &W
         }
     }
     if let Some(call) = &state.call {
-        notes.extend(call.warnings.iter().map(|warning| words.warning(*warning)));
+        // That a muted microphone is silent is said by the detail.
+        let said = |warning: &&QualityWarning| {
+            !(is_muted_outside && **warning == QualityWarning::ConstantAudioInput)
+        };
+        notes.extend(call.warnings.iter().filter(said).map(|warning| words.warning(*warning)));
     }
     if let Some(waiting) = &state.waiting {
         notes.push(words.plain(if waiting.unexpected { Text::UnexpectedCall } else { Text::WaitingCall }));
@@ -208,16 +220,18 @@ fn missing_devices(audio: &AudioState, words: &Words) -> Vec<String> {
         .missing
         .iter()
         .map(|kind| {
-            let (wanted, used) = match kind {
-                AudioKind::Microphone => (&audio.wanted.microphone, &audio.microphone),
-                AudioKind::Speaker => (&audio.wanted.speaker, &audio.speaker),
+            let (wanted, used, there) = match kind {
+                AudioKind::Microphone => (&audio.wanted.microphone, &audio.microphone, &audio.microphones),
+                AudioKind::Speaker => (&audio.wanted.speaker, &audio.speaker, &audio.speakers),
             };
+            let is_there = wanted.as_ref().is_some_and(|wanted| there.iter().any(|one| one.id == wanted.id));
             let wanted = wanted
                 .as_ref()
                 .map_or_else(|| words.plain(Text::UnnamedDevice), |device| name(device, words));
             let used =
                 used.as_ref().map_or_else(|| words.plain(Text::AnotherDevice), |device| name(device, words));
-            words.say(Text::DeviceMissing, &[("device", &wanted), ("used", &used)])
+            let text = if is_there { Text::DeviceBusy } else { Text::DeviceMissing };
+            words.say(text, &[("device", &wanted), ("used", &used)])
         })
         .collect()
 }

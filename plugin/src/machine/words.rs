@@ -65,6 +65,7 @@ texts! {
     Connecting: "Voice: connecting", "Voz: conectando";
     OnCall: "Voice: on a call", "Voz: en llamada";
     OnCallMuted: "Voice: on a call, muted", "Voz: en llamada, silenciada";
+    MicrophoneMuted: "Voice: your microphone is muted", "Voz: su micrófono está silenciado";
     CallConnecting: "Voice: call is connecting", "Voz: conectando la llamada";
     CallReconnecting: "Voice: call is reconnecting", "Voz: reconectando la llamada";
     NotAvailable: "Voice: not available", "Voz: no disponible";
@@ -76,6 +77,8 @@ texts! {
         "La llamada está en la extensión; recargar esta página no la corta.";
     MutedDetail: "The call is in the extension; your microphone is muted.",
         "La llamada está en la extensión; su micrófono está silenciado.";
+    MicrophoneMutedDetail: "Your microphone is muted by the computer or the headset, so the customer does not hear you. Unmute it there.",
+        "El equipo o los auriculares silencian su micrófono, y el cliente no le oye. Active el sonido allí.";
     CallConnectingDetail: "The call is being connected.", "Se está conectando la llamada.";
     CallReconnectingDetail: "The call's connection is being repaired.", "Se está reparando la conexión de la llamada.";
     NotReady: "Voice is not ready.", "La voz no está lista.";
@@ -135,8 +138,8 @@ texts! {
         "no se puede acceder a Twilio; compruebe su red, se volverá a intentar";
     MicrophoneUnavailable: "the extension may not use the microphone; open its popup and allow it",
         "la extensión no puede usar el micrófono; abra su ventana y permítalo";
-    AudioDeviceMissing: "the chosen microphone or speaker is not plugged in; another is in use",
-        "el micrófono o altavoz elegido no está conectado; se usa otro";
+    AudioDeviceMissing: "the chosen microphone or speaker is not plugged in or cannot be used; another is in use",
+        "el micrófono o altavoz elegido no está conectado o no se puede usar; se usa otro";
     CallFailed: "the last call broke; the extension's popup says more",
         "la última llamada falló; la ventana de la extensión dice más";
 
@@ -194,6 +197,8 @@ texts! {
     SystemDefault: "Chosen by the system", "Elegido por el sistema";
     UnnamedDevice: "Unnamed device", "Dispositivo sin nombre";
     DeviceMissing: "{device} is not plugged in; {used} is in use.", "{device} no está conectado; se usa {used}.";
+    DeviceBusy: "{device} cannot be used, perhaps because another program has it; {used} is in use.",
+        "{device} no se puede usar, quizá porque lo tiene otro programa; se usa {used}.";
     AnotherDevice: "another device", "otro dispositivo";
     Volume: "Volume", "Volumen";
     OldExtension: "The installed extension is of an older kind: it cannot be muted from Flex, says nothing of quality and devices. Ask your administrator for the Holdfast extension.",

@@ -1,8 +1,8 @@
 //! Microphone, speaker and volume: what the agent or policy wants, kept here and carried out by the offscreen document.
 
 use protocol::{
-    AudioDevice, AudioKind, AudioSettings, AudioState, Problem, ProblemCode, audio::MAX_AUDIO_NAME,
-    offscreen::ToOffscreen, page::SelectAudioDevice, popup::ToPopup,
+    AudioDevice, AudioKind, AudioSettings, AudioState, Problem, ProblemCode, Timestamp,
+    audio::MAX_AUDIO_NAME, offscreen::ToOffscreen, page::SelectAudioDevice, popup::ToPopup,
 };
 
 use super::{Command, Machine, Refused, event::PortId};
@@ -53,7 +53,12 @@ fn devices(list: Vec<AudioDevice>) -> Vec<AudioDevice> {
 
 impl Machine {
     /// The offscreen document says what devices there are.
-    pub(super) fn audio_changed(&mut self, state: AudioState) {
+    pub(super) fn audio_changed(&mut self, state: AudioState, now: Timestamp) {
+        let was_muted = self.durable.audio.as_ref().is_some_and(|audio| audio.microphone_muted);
+        if was_muted != state.microphone_muted {
+            let word = if state.microphone_muted { "mutes" } else { "does not mute" };
+            self.info(now, format!("The computer or the headset {word} the microphone."));
+        }
         let mut missing = state.missing;
         missing.sort_unstable();
         missing.dedup();
@@ -65,6 +70,7 @@ impl Machine {
             speaker: state.speaker.and_then(device),
             missing,
             microphone_open: state.microphone_open,
+            microphone_muted: state.microphone_muted,
         });
     }
 
@@ -74,15 +80,22 @@ impl Machine {
         Some(AudioState { wanted: self.audio_wanted(), ..state })
     }
 
-    /// A device that is wanted was pulled out in a call, and another stands in. Without a call that is no trouble: who
-    /// puts the headset away for the night is not to be told of it.
+    /// A device that is wanted was pulled out or cannot be opened in a call, and another stands in. Without a call that is
+    /// no trouble: who puts the headset away for the night is not to be told of it.
     pub(super) fn device_missing_in_call(&self) -> Option<Problem> {
         let audio = self.durable.audio.as_ref().filter(|_| self.durable.call.is_some())?;
         (!audio.missing.is_empty()).then(|| Problem {
             code: ProblemCode::AudioDeviceMissing,
-            message: "Your headset is not connected. Another device is in use for this call.".into(),
+            message: "The device that you chose is not connected, or another program uses it. Another one is in use for \
+                      this call."
+                .into(),
             retrying: false,
         })
+    }
+
+    /// The computer or the headset mutes the microphone of the live call.
+    pub(super) fn is_microphone_muted(&self) -> bool {
+        self.durable.call.is_some() && self.durable.audio.as_ref().is_some_and(|audio| audio.microphone_muted)
     }
 
     fn plugged_in(&self, kind: AudioKind) -> &[AudioDevice] {

@@ -1,7 +1,7 @@
 //! The one call: offered to the worker, carried by the offscreen document.
 
 use protocol::{
-    CallPhase, CallSid, CallSummary, CallView, Problem, ProblemCode, Secret, Timestamp, caller,
+    CallPhase, CallSid, CallSummary, CallView, Problem, ProblemCode, QualityWarning, Secret, Timestamp, caller,
     offscreen::{OffscreenCall, ToOffscreen},
 };
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,9 @@ use super::{Command, Machine, Refused, event::OfferId, persisted, quality::Sound
 
 /// How long a live call waits for the offscreen document to appear (again).
 const OFFSCREEN_MS: u64 = 10_000;
-/// How long accepting may take, from the hand-over to the open call.
-const ACCEPT_MS: u64 = 20_000;
+/// How long accepting may take, from the hand-over to the open call: longer than the offscreen document waits for a slow
+/// microphone (20 s) and then for the gateway (15 s), because it names the cause.
+const ACCEPT_MS: u64 = 40_000;
 /// How long the offscreen document may take to end a call.
 const HANG_UP_MS: u64 = 8_000;
 /// A document that lost its port says how the call ended right after its Hello.
@@ -368,7 +369,12 @@ impl Machine {
     pub(super) fn call_view(&self) -> Option<CallView> {
         let mut view = self.durable.call.as_ref()?.view.clone();
         view.quality = self.sound.samples.back().copied();
-        view.warnings = self.sound.warnings.iter().copied().collect();
+        let mut warnings = self.sound.warnings.clone();
+        if self.is_microphone_muted() {
+            // What it comes to, also for a plugin that knows nothing of `AudioState::microphone_muted`.
+            warnings.insert(QualityWarning::ConstantAudioInput);
+        }
+        view.warnings = warnings.into_iter().collect();
         Some(view)
     }
 

@@ -207,6 +207,8 @@ pub enum DeviceEvent {
     },
     /// The registration is gone.
     Unregistered,
+    /// The gateway has told the `Device` to close: it will not connect again by itself.
+    Closed,
     /// An error, of the `Device` or of starting it.
     Error {
         /// Twilio's code.

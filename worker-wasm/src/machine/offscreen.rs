@@ -101,7 +101,7 @@ impl Machine {
             FromOffscreen::Hello { .. } => {}
             FromOffscreen::Call { call } => self.offscreen_holds(call, now),
             FromOffscreen::Ended { call_sid, problem } => self.offscreen_ended(&call_sid, problem, now),
-            FromOffscreen::Audio { state } => self.audio_changed(*state),
+            FromOffscreen::Audio { state } => self.audio_changed(*state, now),
             FromOffscreen::Quality { call_sid, sample } => self.quality_sampled(&call_sid, sample),
             FromOffscreen::Warning { call_sid, warning, raised } => {
                 self.quality_warned(&call_sid, warning, raised, now);

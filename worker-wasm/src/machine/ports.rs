@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use protocol::{
     Bucket, DtmfDigits, Problem, ProblemCode, Timestamp,
+    offscreen::ToOffscreen,
     page::{Configure, ErrorReply, Heartbeat, Kind, ToExtension, ToPage},
     popup::{FromPopup, ToPopup},
     port,
@@ -27,8 +28,11 @@ const HEARTBEAT_MS: u64 = 1_000;
 
 /// More than any plugin says: so many messages at once, and so many a second for good. The content script is stricter.
 const PAGE_MESSAGES: Bucket = Bucket::new(200, 100);
-/// More than anybody types: so many digits at once (the longest message), and so many a second for good.
-pub(super) const DIGITS: Bucket = Bucket::new(32, 20);
+/// As many digits as the longest message has, and then no faster than they sound: what is admitted is all sent.
+const DIGITS: Bucket = Bucket::new(256, 4);
+/// The same of pauses, which are no digits.
+const PAUSES: Bucket = Bucket::new(256, 2);
+const _: () = assert!(DtmfDigits::MAX == 256);
 /// How long a flood is shown after it, and how rarely the page is told.
 const FLOOD_SHOWN_MS: u64 = 10_000;
 
@@ -38,6 +42,30 @@ const OWN_PAGES: [&str; 3] = ["popup.html", "options.html", "welcome.html"];
 const OPTIONS_PAGE: &str = "options.html";
 /// The one page that may open the offscreen port.
 const OFFSCREEN_PAGE: &str = "offscreen.html";
+
+/// How many digits and pauses may still be sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Keypad {
+    digits: Bucket,
+    pauses: Bucket,
+}
+
+impl Keypad {
+    pub(super) const FULL: Self = Self { digits: DIGITS, pauses: PAUSES };
+
+    /// Admits the whole of it or nothing.
+    fn admit(&mut self, digits: &DtmfDigits, now: Timestamp) -> bool {
+        let mut after = *self;
+        let pauses = digits.pauses();
+        let keys = digits.as_str().len() - pauses;
+        let count = |amount| u32::try_from(amount).unwrap_or(u32::MAX);
+        let admitted = after.digits.take(count(keys), now) && after.pauses.take(count(pauses), now);
+        if admitted {
+            *self = after;
+        }
+        admitted
+    }
+}
 
 /// Who may connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -191,6 +219,10 @@ fn matches_origin(pattern: &str, origin: &str) -> bool {
 impl Machine {
     pub(super) fn port_opened(&mut self, port: PortId, name: &str, sender: &Sender, now: Timestamp) {
         if let Some(peer) = self.trust.judge(name, sender) {
+            if matches!(peer, Peer::Popup { .. }) {
+                // Whoever looks sees what is plugged in now: not every plug comes with an event.
+                self.tell_offscreen(ToOffscreen::ListDevices);
+            }
             self.peers.insert(port, peer);
         } else {
             self.count("connections_refused");
@@ -436,10 +468,9 @@ impl Machine {
         }
     }
 
-    /// No faster than a person types, whoever sends them.
+    /// All of a message, or nothing of it and said so before its first digit; whoever sends it.
     fn admit_digits(&mut self, digits: &DtmfDigits, now: Timestamp) -> Result<(), Refused> {
-        let count = u32::try_from(digits.as_str().len()).unwrap_or(u32::MAX);
-        if self.digits.take(count, now) {
+        if self.keypad.admit(digits, now) {
             return Ok(());
         }
         self.count("digits_refused");

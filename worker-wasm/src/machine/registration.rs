@@ -6,7 +6,7 @@ use protocol::{Identity, Problem, ProblemCode, Secret, Timestamp};
 use super::{
     Command, Machine,
     event::{DeviceEvent, DeviceId},
-    timers::Timer,
+    timers::{Timer, backoff_ms},
 };
 
 /// How long the gateway's confirmation may take before the `Device` is rebuilt; doubled for each rebuild in a
@@ -24,6 +24,10 @@ const ANSWER_MS: u64 = 8_000;
 const SLEPT_MS: u64 = 3_000;
 /// A lost registration is rebuilt after a random part of this, so that a thousand agents do not come in one moment.
 const SPREAD_MS: u64 = 2_000;
+/// A registration that stood this long was a good one: the gateway that closes it after that is well.
+const GOOD_MS: u64 = 60_000;
+/// The longest delay before connecting again to a gateway that closes every registration.
+const MAX_CLOSED_MS: u64 = 60_000;
 
 /// Codes by which gateway and SDK say that the token is not good (any more). The SDK turns 31201, 31204 and
 /// 31205 into 20151, 20101 and 20104.
@@ -49,6 +53,10 @@ pub(super) struct Registration {
     /// How many were built: the number of the newest one.
     built: u32,
     rebuilds: u32,
+    /// How often in a row the gateway closed a `Device` before its registration had stood for long.
+    closes: u32,
+    /// Since when the registration stands.
+    stands_since: Option<Timestamp>,
     pub(super) problem: Option<Problem>,
 }
 
@@ -96,6 +104,7 @@ impl Machine {
                 self.confirmed(edge, now);
             }
             DeviceEvent::Unregistered => self.registration_lost(now),
+            DeviceEvent::Closed => self.device_closed(now),
             DeviceEvent::Error { code } => self.device_error(code, now),
             DeviceEvent::TokenWillExpire => self.voice_token_expiring(now),
             DeviceEvent::Incoming { offer, call_sid, connect_token, from } => {
@@ -121,6 +130,7 @@ impl Machine {
             self.timers.disarm(timer);
         }
         if is_news {
+            self.registration.stands_since = Some(now);
             self.count("registrations_confirmed");
             self.info(now, "The gateway has confirmed the registration.");
         }
@@ -162,6 +172,28 @@ impl Machine {
         self.warn(now, "The registration is lost. Registering again.");
         self.registration.problem.get_or_insert_with(gateway_unavailable);
         self.watch_registration(now);
+    }
+
+    /// The gateway has closed the `Device` for good, as it does after an error of its own. The SDK does not come back from
+    /// that, so nothing is to be waited for; but a gateway that closes every time is asked at growing intervals.
+    fn device_closed(&mut self, now: Timestamp) {
+        self.registration_lost(now);
+        let stood = self.registration.stands_since.take();
+        if stood.is_some_and(|since| now.since(since) >= GOOD_MS) {
+            self.registration.closes = 0;
+        }
+        let Some(device) = &mut self.registration.device else { return };
+        device.must_rebuild = true;
+        self.registration.problem.get_or_insert_with(gateway_unavailable);
+        let random = self.jitter.next();
+        let delay = match self.registration.closes {
+            0 => random % SPREAD_MS + 1,
+            closes => backoff_ms(closes.saturating_add(1), MAX_CLOSED_MS, random),
+        };
+        self.registration.closes = self.registration.closes.saturating_add(1);
+        self.count("registrations_closed");
+        self.warn(now, "The gateway has closed the connection. Connecting anew.");
+        self.timers.arm(Timer::Rebuild, now.plus(delay));
     }
 
     fn device_error(&mut self, code: Option<u32>, now: Timestamp) {

@@ -441,7 +441,9 @@ impl Rig {
 
     /// Without the devices, which it is told after every Hello.
     pub fn to_offscreen(&self) -> Vec<&ToOffscreen> {
-        let is_audio = |message: &&ToOffscreen| matches!(message, ToOffscreen::SetAudio { .. });
+        let is_audio = |message: &&ToOffscreen| {
+            matches!(message, ToOffscreen::SetAudio { .. } | ToOffscreen::ListDevices)
+        };
         self.all_to_offscreen().into_iter().filter(|message| !is_audio(message)).collect()
     }
 
