@@ -19,7 +19,7 @@ use web_sys::{MessageChannel, MessageEvent, MessagePort};
 use self::call_object::CallObject;
 use self::header::Header;
 use crate::flex::{self, Flex, Manager, at, object};
-use crate::machine::line::{Line, Way};
+use crate::machine::line::{Hello, Line, Way};
 use crate::machine::words::{Language, Text, Words};
 use crate::machine::{
     Boot, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity, StandIn, TICK_MS,
@@ -279,8 +279,9 @@ impl Shell {
         let origin = window.location().origin().unwrap_or_default();
         let (shell, own) = (Rc::clone(self), window.clone());
         let listener = Listener::new(move |event: MessageEvent| {
-            let ours =
-                event.source().is_some_and(|source| Object::is(&source, &own)) && event.origin() == origin;
+            let ours = event.is_trusted()
+                && event.source().is_some_and(|source| Object::is(&source, &own))
+                && event.origin() == origin;
             if ours {
                 shell.hear(Way::Window, event.data());
             }
@@ -301,9 +302,15 @@ impl Shell {
         let Ok(value) = message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()) else { return };
         let Some(window) = web_sys::window() else { return };
         let origin = window.location().origin().unwrap_or_default();
-        if matches!(message, ToExtension::Configure { .. }) {
-            let offered = self.offer_port().map_or_else(Array::new, |port| Array::of1(&port));
+        let hello = matches!(message, ToExtension::Configure { .. }).then(|| self.line.borrow_mut().hello());
+        if hello == Some(Hello::Offer) {
+            let channel = MessageChannel::new().ok();
+            let offered = channel.as_ref().map_or_else(Array::new, |channel| Array::of1(&channel.port2()));
             warn_on_error(window.post_message_with_transfer(&value, &origin, &offered));
+            // After the offer, so that the extension knows whose offer it is when the old port is closed.
+            if let Some(channel) = channel {
+                self.hold_port(channel.port1());
+            }
             return;
         }
         let way = self.line.borrow().way();
@@ -313,21 +320,24 @@ impl Shell {
         });
     }
 
-    /// The extension's end of a new channel, which takes the last one's place.
-    fn offer_port(self: &Rc<Self>) -> Option<MessagePort> {
-        let channel = MessageChannel::new().ok()?;
+    /// Listens to our end of a new channel, which takes the last one's place.
+    fn hold_port(self: &Rc<Self>, port: MessagePort) {
         let shell = Rc::clone(self);
-        let listener = Listener::new(move |event: MessageEvent| shell.hear(Way::Port, event.data()));
-        let port = channel.port1();
-        port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
-        self.line.borrow_mut().offered();
+        let listener = Listener::new(move |event: MessageEvent| match &*event.type_() {
+            _ if !event.is_trusted() => {}
+            CLOSE => shell.line.borrow_mut().lost(),
+            _ => shell.hear(Way::Port, event.data()),
+        });
+        let callback = listener.as_ref().unchecked_ref();
+        warn_on_error(port.add_event_listener_with_callback(CLOSE, callback));
+        port.set_onmessage(Some(callback));
         if let Some((old, listener)) = self.port.replace(Some((port, listener))) {
             old.set_onmessage(None);
+            warn_on_error(old.remove_event_listener_with_callback(CLOSE, listener.as_ref().unchecked_ref()));
             old.close();
             // This may run inside this very closure, so it must not be dropped.
             listener.forget();
         }
-        Some(channel.port2())
     }
 
     fn listen_to_flex(self: &Rc<Self>) {
@@ -490,6 +500,8 @@ impl Shell {
         });
     }
 }
+
+const CLOSE: &str = "close";
 
 const INFO: &str = "HoldfastInformation";
 const WARNING: &str = "HoldfastWarning";

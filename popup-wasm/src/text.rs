@@ -254,6 +254,8 @@ keys! {
     ProblemDisabledByPolicyHelp => "problem_disabled_by_policy_help",
     ProblemTooManyMessages => "problem_too_many_messages",
     ProblemTooManyMessagesHelp => "problem_too_many_messages_help",
+    ProblemLineContested => "problem_line_contested",
+    ProblemLineContestedHelp => "problem_line_contested_help",
     ProblemAudioDeviceMissing => "problem_audio_device_missing",
     ProblemAudioDeviceMissingHelp => "problem_audio_device_missing_help",
     ProblemWrongPrefix => "problem_wrong_prefix",

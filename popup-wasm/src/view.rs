@@ -493,6 +493,7 @@ const fn problem_words(code: ProblemCode) -> (Key, Key) {
         ProblemCode::ConsentDeclined => (Key::ProblemConsentDeclined, Key::ProblemConsentDeclinedHelp),
         ProblemCode::DisabledByPolicy => (Key::ProblemDisabledByPolicy, Key::ProblemDisabledByPolicyHelp),
         ProblemCode::TooManyMessages => (Key::ProblemTooManyMessages, Key::ProblemTooManyMessagesHelp),
+        ProblemCode::LineContested => (Key::ProblemLineContested, Key::ProblemLineContestedHelp),
         ProblemCode::AudioDeviceMissing => {
             (Key::ProblemAudioDeviceMissing, Key::ProblemAudioDeviceMissingHelp)
         }
@@ -788,7 +789,7 @@ mod tests {
         Status::Reconnecting,
         Status::Failed,
     ];
-    const PROBLEMS: [ProblemCode; 21] = [
+    const PROBLEMS: [ProblemCode; 22] = [
         ProblemCode::MalformedMessage,
         ProblemCode::UnknownType,
         ProblemCode::WrongAccount,
@@ -799,6 +800,7 @@ mod tests {
         ProblemCode::ConsentDeclined,
         ProblemCode::DisabledByPolicy,
         ProblemCode::TooManyMessages,
+        ProblemCode::LineContested,
         ProblemCode::AudioDeviceMissing,
         ProblemCode::NotConfigured,
         ProblemCode::NoCall,

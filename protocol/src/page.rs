@@ -5,8 +5,8 @@
 //! else here is an extension: new types, which the old side ignores, and extra payload fields, likewise.
 //!
 //! So is the port: each CONFIGURE, which is posted in the window, may bring a `MessagePort`. An extension that answers
-//! over it hears and speaks to that page nowhere else from then on. The old side neither brings nor looks at one, and
-//! both sides use the window.
+//! over it hears and speaks to that page nowhere else from then on, and takes no other port until the plugin has closed
+//! that one. The old side neither brings nor looks at one, and both sides use the window.
 //!
 //! The same two enums travel over the [`crate::port::PAGE`] port between content script and worker: the content
 //! script never forwards a page's object, it parses it and sends what it understood.
@@ -368,6 +368,8 @@ pub enum Refusal {
         foreign: u32,
         /// More than is taken in a second.
         flooded: u32,
+        /// Ports that another script offered while the plugin's was open.
+        contested: u32,
     },
 }
 
