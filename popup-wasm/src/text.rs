@@ -182,6 +182,7 @@ keys! {
     ConsentTitle => "consent_title",
     ConsentHelp => "consent_help",
     ConsentAllow => "consent_allow",
+    ConsentHost => "consent_host",
     ConsentPage => "consent_page",
     ConsentStatus => "consent_status",
     ConsentStatusHelp => "consent_status_help",

@@ -228,7 +228,7 @@ impl Builder<'_> {
         let mut command = self.tools.npm_program(self.project, "esbuild");
         command.arg(input).args(flags).args([
             "--minify",
-            "--target=chrome120",
+            "--target=chrome122",
             "--legal-comments=inline",
             "--log-level=warning",
         ]);

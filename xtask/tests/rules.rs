@@ -37,7 +37,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
 /// Since which Chrome there is what the extension cannot do without.
 /// Source: the `Availability` of each page below <https://developer.chrome.com/docs/extensions/reference/api>; for the
 /// service worker, <https://developer.chrome.com/docs/extensions/develop/concepts/service-workers/lifecycle>.
-const CHROME_HAS: [(&str, u32); 15] = [
+const CHROME_HAS: [(&str, u32); 16] = [
     ("action", 88),
     ("alarms", 120), // since then as often as every 30 seconds, which is how a killed worker comes back
     ("commands", 88),
@@ -53,6 +53,7 @@ const CHROME_HAS: [(&str, u32); 15] = [
     ("tabs", 88),
     ("windows", 88),
     ("a WebSocket keeps the worker alive", 116),
+    ("a MessagePort tells that its other end was closed", 122),
 ];
 
 /// Hand-written JavaScript is what Chrome and Flex demand, and no more.
@@ -193,15 +194,47 @@ fn the_manifest_opens_no_door_to_pages_and_asks_for_nothing_unneeded() {
         serde_json::json!(["alarms", "notifications", "offscreen", "scripting", "storage"])
     );
     assert_eq!(manifest["host_permissions"], serde_json::json!(["https://flex.twilio.com/*"]));
-    let policy = manifest["content_security_policy"]["extension_pages"].as_str().unwrap();
-    assert!(
-        policy.contains("script-src 'self' 'wasm-unsafe-eval'") && !policy.contains("'unsafe-eval'"),
-        "{policy}"
-    );
+    assert_eq!(manifest["incognito"], "not_allowed", "the agent of one window is not that of the other");
     let scripts = manifest["content_scripts"].as_array().unwrap();
     assert_eq!(scripts.len(), 1);
     assert_eq!(scripts[0]["matches"], serde_json::json!(["https://flex.twilio.com/*"]));
     assert!(scripts[0].get("all_frames").is_none(), "only the top frame is Flex");
+}
+
+#[test]
+fn the_extensions_own_pages_may_load_and_reach_what_they_need_and_nothing_else() {
+    let manifest: Value =
+        serde_json::from_str(&fs::read_to_string(root().join("manifest.json")).unwrap()).unwrap();
+    let policy = manifest["content_security_policy"].as_object().unwrap();
+    assert_eq!(policy.keys().collect::<Vec<_>>(), ["extension_pages"]);
+    let directives: Vec<&str> = policy["extension_pages"].as_str().unwrap().split("; ").collect();
+    assert_eq!(
+        directives,
+        [
+            "default-src 'none'",
+            // Our WebAssembly, and no text that becomes code.
+            "script-src 'self' 'wasm-unsafe-eval'",
+            "style-src 'self'",
+            "img-src 'self'",
+            // The speaker's test tone, which the offscreen document makes itself.
+            "media-src blob:",
+            // The WASM files; the token service, which an administrator may put on any host, and Twilio's insights and sounds;
+            // the gateway's edges.
+            "connect-src 'self' https: wss://*.twilio.com",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    );
+    // What the policy forbids is not in the pages either, where it would fail without a word.
+    for page in sources(&["extension"], "html") {
+        let html = fs::read_to_string(&page).unwrap();
+        for inline in
+            ["<style", " style=", " onclick=", "<script>", "<form", "<iframe", "src=\"http", "href=\"http"]
+        {
+            assert!(!html.contains(inline), "{} has {inline}", page.display());
+        }
+    }
 }
 
 #[test]
@@ -218,6 +251,11 @@ fn the_minimum_chrome_version_is_the_newest_that_something_in_use_needs() {
         })
         .collect();
     used.insert("a WebSocket keeps the worker alive".into());
+    // Without it no page that offers ports could ever be heard over a second one.
+    assert!(
+        fs::read_to_string(root().join("content-wasm/src/shell.rs")).unwrap().contains("Event::LineClosed")
+    );
+    used.insert("a MessagePort tells that its other end was closed".into());
     let since: BTreeMap<&str, u32> = CHROME_HAS.into_iter().collect();
     let newest = used.iter().map(|name| {
         *since.get(name.as_str()).unwrap_or_else(|| panic!("since which Chrome is there {name}?"))
