@@ -7,15 +7,17 @@
 //!
 //! All scripts of a page hear what is posted in its window. A plugin that offers a `MessagePort` with its CONFIGURE is
 //! therefore spoken to over that port alone, and only what comes over it is believed from then on. The first port stays
-//! until its other end is closed: whoever offers another one meanwhile is not heard, and is counted. So a script that only
-//! listens, or comes later, gets nothing; a script that offers a port before the plugin does owns the page. The replaced
-//! plugin offers none and is answered in the window.
+//! until its plugin has left it or no longer answers: whoever offers another one meanwhile is not heard, and is counted. So
+//! a script that only listens, or comes later, gets nothing; a script that offers a port before the plugin does owns the
+//! page. The replaced plugin offers none and is answered in the window.
 
 use std::collections::VecDeque;
 
 use protocol::{
     Bucket, ProblemCode, Timestamp,
-    page::{Configure, ErrorReply, Kind, TO_EXTENSION_TYPES, TO_PAGE_TYPES, ToExtension, ToPage, kind_of},
+    page::{
+        Configure, ErrorReply, Kind, TO_EXTENSION_TYPES, TO_PAGE_TYPES, ToExtension, ToPage, kind_of, line,
+    },
 };
 use serde::Deserialize;
 
@@ -35,9 +37,9 @@ const PER_TYPE: Bucket = Bucket::new(40, 20);
 /// plugin's CONFIGURE out.
 const OFFERS: Bucket = Bucket::new(10, 1);
 
-/// How long an offered port waits for the end of the one that is in use, in milliseconds. A plugin closes its old port with
-/// the new offer; both come in one turn of the page, in either order.
-const OFFER_WAITS_MS: u64 = 1_000;
+/// At which look, [`WATCH_MS`] apart, a plugin that was asked and has not answered is gone. Two, because the first may come
+/// right after the question, or together with the answer in a page that was busy for long.
+const LOOKS: u8 = 2;
 
 /// How many connections are made: so many at once, and so many a second for good. A worker that is killed over and over
 /// needs fewer. It is one document's, however often the page hides and shows it; the worker has one for each tab.
@@ -119,6 +121,11 @@ impl WorkerSays {
     }
 }
 
+/// An older plugin knows no question: its newest port is taken, as it always was.
+fn can_be_asked(hello: &Configure) -> bool {
+    hello.protocol_version.is_some_and(|version| version >= line::SINCE)
+}
+
 /// Numbers the connections of this page, so that news of an old one is not taken for news of the present one.
 pub type PortId = u32;
 
@@ -140,8 +147,10 @@ pub enum Event {
     Page(Way, Reading),
     /// The page sent too many messages of a type: [`Machine::turns_away`].
     Flooded,
-    /// The other end of the port that [`Command::TakePort`] or [`Command::TakeKeptPort`] took was closed.
-    LineClosed,
+    /// The plugin leaves the port that [`Command::TakePort`] or [`Command::TakeKeptPort`] took.
+    LineLeft,
+    /// The plugin's answer to [`Command::Ask`].
+    LineHere,
     /// A message of our namespace that is not the plugin's: another window, another origin, or, once there is a port,
     /// another script of the page.
     Foreign,
@@ -203,9 +212,10 @@ pub enum Command {
         /// Ports that were offered while another one was in use.
         contested: u32,
     },
-    /// From now on hear and speak to the page over the port that this event's message brought. Its other end's closing is
-    /// reported as [`Event::LineClosed`].
+    /// From now on hear and speak to the page over the port that this event's message brought.
     TakePort,
+    /// Ask over the port that was taken whether the plugin is there.
+    Ask,
     /// Keep the port that this event's message brought, in place of one that is kept already.
     KeepPort,
     /// As [`Command::TakePort`], with the port that is kept.
@@ -243,10 +253,10 @@ pub struct Machine {
     rejected: bool,
     /// The page is spoken to over a port. No way leads back: the page has a plugin that offers ports.
     private: bool,
-    /// The other end of that port is open, as far as is known.
+    /// A plugin that can be asked is at the other end of that port, as far as is known.
     held: bool,
-    /// What was said with the port that is kept, and when.
-    offered: Option<(Timestamp, Configure)>,
+    /// What was said with the port that is kept, and how often was looked since.
+    offered: Option<(u8, Configure)>,
     offers: Bucket,
     /// How much of each type is still taken; the last one is for unknown types.
     buckets: [Bucket; TO_EXTENSION_TYPES.len() + 1],
@@ -330,10 +340,11 @@ impl Machine {
             Event::Page(Way::WindowWithPort, Reading::Understood(ToExtension::Configure { payload }))
                 if self.held =>
             {
-                self.contest(payload, now, &mut out);
+                self.contest(payload, &mut out);
             }
             Event::Page(way, Reading::Understood(message)) => self.pass_on(way, message, now, &mut out),
-            Event::LineClosed => self.line_closed(now, &mut out),
+            Event::LineLeft => self.line_left(now, &mut out),
+            Event::LineHere => self.turn_offer_down(&mut out),
             Event::Page(_, Reading::Malformed(name)) => {
                 let words = "The message does not have the form that the contract gives this type.";
                 self.refuse(ErrorReply::new(Some(name), ProblemCode::MalformedMessage, words), now, &mut out);
@@ -349,7 +360,7 @@ impl Machine {
                 self.retire(&mut out);
             }
             Event::Watch { alive: true } => {
-                self.turn_offer_down(now, &mut out);
+                self.doubt_line(now, &mut out);
                 self.report_dropped(&mut out);
             }
             Event::Closed { port, .. } => self.closed(port, now, &mut out),
@@ -382,29 +393,44 @@ impl Machine {
         out
     }
 
-    /// Somebody offers a port while the one in use is open, or just being closed. Which of the two, shows soon.
-    fn contest(&mut self, payload: Configure, now: Timestamp, out: &mut Vec<Command>) {
-        if self.offered.replace((now, payload)).is_some() {
-            self.contested = self.contested.saturating_add(1);
-        }
+    /// Somebody offers a port while there is a plugin: the plugin itself, which leaves its old one, or another script. The
+    /// plugin says which.
+    fn contest(&mut self, payload: Configure, out: &mut Vec<Command>) {
         out.push(Command::KeepPort);
+        if let Some((_, newest)) = &mut self.offered {
+            *newest = payload;
+            self.contested = self.contested.saturating_add(1);
+        } else {
+            self.offered = Some((0, payload));
+            out.push(Command::Ask);
+        }
     }
 
-    /// The other end of the line is gone, so whoever offered a port rightly takes its place.
-    fn line_closed(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+    /// Whoever offered a port rightly takes the place of the plugin that is gone.
+    fn line_left(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         self.held = false;
         if let Some((_, payload)) = self.offered.take() {
-            self.held = true;
+            self.held = can_be_asked(&payload);
             out.push(Command::TakeKeptPort);
             self.pass_on(Way::Port, ToExtension::Configure { payload }, now, out);
         }
     }
 
-    /// The line is still open: the offer was another script's.
-    fn turn_offer_down(&mut self, now: Timestamp, out: &mut Vec<Command>) {
-        if self.offered.take_if(|(at, _)| now.since(*at) >= OFFER_WAITS_MS).is_some() {
+    /// The plugin is there: the offer was another script's.
+    fn turn_offer_down(&mut self, out: &mut Vec<Command>) {
+        if self.offered.take().is_some() {
             self.contested = self.contested.saturating_add(1);
             out.push(Command::DropKeptPort);
+        }
+    }
+
+    /// A plugin that does not answer is gone. That is counted too: nobody may take its place unseen.
+    fn doubt_line(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let Some((looks, _)) = &mut self.offered else { return };
+        *looks += 1;
+        if *looks >= LOOKS {
+            self.contested = self.contested.saturating_add(1);
+            self.line_left(now, out);
         }
     }
 
@@ -457,7 +483,7 @@ impl Machine {
             self.rejected = false;
             if way == Way::WindowWithPort {
                 self.private = true;
-                self.held = true;
+                self.held = can_be_asked(payload);
                 out.push(Command::TakePort);
             }
         }
@@ -838,13 +864,18 @@ mod tests {
         );
     }
 
-    fn offer(account: char) -> Event {
-        let json = HELLO.replace("AC1", &format!("AC{account}"));
-        Event::Page(Way::WindowWithPort, reading(&json))
+    /// As a plugin says it that can be asked.
+    fn hello_of(account: char) -> String {
+        let version = r#""protocolVersion":3,"accountSid":"AC"#;
+        HELLO.replace(r#""accountSid":"AC1"#, &format!("{version}{account}"))
     }
 
-    fn hello_of(account: char) -> ToExtension {
-        message(&HELLO.replace("AC1", &format!("AC{account}")))
+    fn offer(account: char) -> Event {
+        Event::Page(Way::WindowWithPort, reading(&hello_of(account)))
+    }
+
+    fn sent(port: PortId, account: char) -> Command {
+        Command::Send(port, message(&hello_of(account)))
     }
 
     /// A page with a plugin that offered a port, accepted over connection 1.
@@ -855,48 +886,69 @@ mod tests {
         machine
     }
 
+    const LOOK: Event = Event::Watch { alive: true };
+
+    const fn report(port: PortId, contested: u32) -> Command {
+        Command::ReportDropped { port, foreign: 0, flooded: 0, contested }
+    }
+
     #[test]
-    fn a_second_port_is_not_taken_while_the_first_is_open_and_is_counted() {
+    fn a_second_port_is_not_taken_while_the_plugin_is_there_and_is_counted() {
         let mut machine = over_a_port();
-        assert_eq!(machine.handle(offer('6'), at(10)), [Command::KeepPort], "nothing of it is passed on");
-        assert!(machine.handle(Event::Watch { alive: true }, at(500)).is_empty(), "not decided yet");
-        let report = |contested| Command::ReportDropped { port: 1, foreign: 0, flooded: 0, contested };
-        let out = machine.handle(Event::Watch { alive: true }, at(2_000));
-        assert_eq!(out, [Command::DropKeptPort, report(1)]);
+        let asked = [Command::KeepPort, Command::Ask];
+        assert_eq!(machine.handle(offer('6'), at(10)), asked, "nothing of it is passed on");
+        assert!(machine.handle(LOOK, at(500)).is_empty(), "not decided yet");
+        assert_eq!(machine.handle(Event::LineHere, at(501)), [Command::DropKeptPort]);
+        assert_eq!(machine.handle(LOOK, at(2_500)), [report(1, 1)]);
         // The plugin is heard as before, and a worker that was killed hears of the plugin's account.
         let hang_up = || Event::Page(Way::Port, reading(HANG_UP));
-        assert_eq!(machine.handle(hang_up(), at(2_001)), [Command::Send(1, message(HANG_UP))]);
-        let out = machine.handle(lost(1), at(2_002));
-        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(HELLO))]);
+        assert_eq!(machine.handle(hang_up(), at(2_501)), [Command::Send(1, message(HANG_UP))]);
+        assert_eq!(machine.handle(lost(1), at(2_502)), [Command::Connect(2), sent(2, '1')]);
 
-        for i in 0..3 {
-            assert_eq!(machine.handle(offer('6'), at(3_000 + i)), [Command::KeepPort]);
+        assert_eq!(machine.handle(offer('6'), at(3_000)), asked);
+        for i in 1..3 {
+            assert_eq!(machine.handle(offer('6'), at(3_000 + i)), [Command::KeepPort], "asked once");
         }
-        let out = machine.handle(Event::Watch { alive: true }, at(6_000));
-        assert_eq!(
-            out,
-            [Command::DropKeptPort, Command::ReportDropped { port: 2, foreign: 0, flooded: 0, contested: 3 }]
-        );
+        assert_eq!(machine.handle(Event::LineHere, at(3_010)), [Command::DropKeptPort]);
+        assert_eq!(machine.handle(LOOK, at(4_500)), [report(2, 3)]);
+        assert!(machine.handle(Event::LineHere, at(4_501)).is_empty(), "an answer to nothing");
     }
 
     #[test]
-    fn a_plugin_that_closes_its_port_is_heard_over_its_next_one_at_once_in_whichever_order_the_two_come() {
+    fn a_plugin_that_leaves_its_port_is_heard_over_its_next_one_at_once_in_whichever_order_the_two_come() {
         let mut machine = over_a_port();
-        assert_eq!(machine.handle(offer('2'), at(10)), [Command::KeepPort]);
-        let out = machine.handle(Event::LineClosed, at(11));
-        assert_eq!(out, [Command::TakeKeptPort, Command::Send(1, hello_of('2'))]);
-        assert!(machine.handle(Event::Watch { alive: true }, at(4_000)).is_empty(), "nothing was contested");
+        assert_eq!(machine.handle(offer('2'), at(10)), [Command::KeepPort, Command::Ask]);
+        assert_eq!(machine.handle(Event::LineLeft, at(11)), [Command::TakeKeptPort, sent(1, '2')]);
+        assert!(machine.handle(LOOK, at(4_000)).is_empty(), "nothing was contested");
 
-        assert!(machine.handle(Event::LineClosed, at(5_000)).is_empty());
-        let out = machine.handle(offer('3'), at(5_001));
-        assert_eq!(out, [Command::TakePort, Command::Send(1, hello_of('3'))]);
-        assert_eq!(machine.handle(offer('6'), at(5_002)), [Command::KeepPort], "that one is kept as well");
+        assert!(machine.handle(Event::LineLeft, at(5_000)).is_empty());
+        assert_eq!(machine.handle(offer('3'), at(5_001)), [Command::TakePort, sent(1, '3')]);
+        let again = machine.handle(offer('6'), at(5_002));
+        assert_eq!(again, [Command::KeepPort, Command::Ask], "that one is kept as well");
     }
 
     #[test]
-    fn a_line_that_is_closed_does_not_open_the_window_to_other_scripts() {
+    fn a_plugin_that_does_not_answer_gives_way_after_two_looks_and_never_unseen() {
         let mut machine = over_a_port();
-        machine.handle(Event::LineClosed, at(5));
+        machine.handle(offer('2'), at(10));
+        assert!(machine.handle(LOOK, at(11)).is_empty());
+        machine.handle(offer('3'), at(1_000));
+        let out = machine.handle(LOOK, at(2_011));
+        assert_eq!(out, [Command::TakeKeptPort, sent(1, '3'), report(1, 2)], "the newest, who waits still");
+    }
+
+    #[test]
+    fn a_plugin_from_before_the_question_is_heard_over_its_newest_port_as_ever() {
+        let mut machine = Machine::default();
+        let older = || Event::Page(Way::WindowWithPort, reading(HELLO));
+        machine.handle(older(), at(0));
+        assert_eq!(machine.handle(older(), at(1)), [Command::TakePort, Command::Send(1, message(HELLO))]);
+    }
+
+    #[test]
+    fn a_line_that_was_left_does_not_open_the_window_to_other_scripts() {
+        let mut machine = over_a_port();
+        machine.handle(Event::LineLeft, at(5));
         let hang_up = Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL");
         assert_eq!(machine.turns_away(Way::Window, hang_up, at(6)), Some(Event::Foreign));
         assert_eq!(machine.turns_away(Way::Window, Some(CONFIGURE), at(6)), Some(Event::Foreign));
@@ -939,7 +991,7 @@ mod tests {
         assert_eq!(machine.handle(offer('1'), at(2)), [Command::TakePort]);
         assert!(machine.handle(Event::Page(Way::Port, reading(HANG_UP)), at(3)).is_empty());
         let out = machine.handle(Event::Activated, at(60_000));
-        assert_eq!(out, [Command::Connect(1), Command::Watch(2_000), Command::Send(1, message(HELLO))]);
+        assert_eq!(out, [Command::Connect(1), Command::Watch(2_000), sent(1, '1')]);
     }
 
     #[test]
@@ -1022,7 +1074,9 @@ mod tests {
             3 => Just(Event::PauseOver),
             1 => Just(Event::Hidden),
             1 => Just(Event::Shown),
-            1 => Just(Event::LineClosed),
+            1 => Just(Event::LineLeft),
+            1 => Just(Event::LineHere),
+            2 => Just(offer('1')),
             1 => Just(Event::Prerendering),
             1 => Just(Event::Activated),
         ]
@@ -1071,6 +1125,7 @@ mod tests {
                         Command::EndPause => pausing = false,
                         Command::Post(ToPage::Disconnected) => said += 1,
                         Command::KeepPort => kept = true,
+                        Command::Ask => prop_assert!(kept),
                         Command::TakeKeptPort | Command::DropKeptPort => prop_assert!(std::mem::take(&mut kept)),
                         Command::Post(_) | Command::Relay | Command::TakePort | Command::Watch(_) => {}
                         Command::Retire => gone = true,

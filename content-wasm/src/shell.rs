@@ -9,7 +9,7 @@ use gloo_timers::callback::{Interval, Timeout};
 use js_sys::{Array, JSON, Object, Reflect};
 use protocol::{
     Timestamp,
-    page::{Refusal, TYPE_PREFIX, ToExtension, ToPage},
+    page::{Refusal, TYPE_PREFIX, ToExtension, ToPage, line},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -26,15 +26,6 @@ const SENTINEL: &str = "holdfastServes";
 
 type Listener = Closure<dyn FnMut(JsValue)>;
 
-/// The page's port, and what listens to its messages and to its other end's closing.
-struct Line {
-    port: MessagePort,
-    message: Listener,
-    close: Listener,
-}
-
-const CLOSE: &str = "close";
-
 struct Shell {
     window: Window,
     origin: String,
@@ -42,7 +33,7 @@ struct Shell {
     /// Events that came while one was being handled, each with the worker's message, or the page's port, that it is about.
     inbox: Inbox<(Event, JsValue)>,
     /// The page's own port, and its listener.
-    line: RefCell<Option<Line>>,
+    line: RefCell<Option<(MessagePort, Listener)>>,
     /// A port that was offered meanwhile.
     kept: RefCell<Option<MessagePort>>,
     port: RefCell<Option<(PortId, Port)>>,
@@ -157,31 +148,30 @@ impl Shell {
     fn take_port(self: &Rc<Self>, port: &JsValue) {
         let Some(port) = port.dyn_ref::<MessagePort>() else { return };
         let shell = Rc::clone(self);
-        let message = Listener::new(move |event: JsValue| {
-            if is_trusted(&event) {
-                let data = event.unchecked_ref::<MessageEvent>().data();
-                shell.page_said(Way::Port, type_of(&data).as_deref(), &data, JsValue::UNDEFINED);
+        let listener = Listener::new(move |event: JsValue| {
+            if !is_trusted(&event) {
+                return;
+            }
+            let data = event.unchecked_ref::<MessageEvent>().data();
+            match type_of(&data).as_deref() {
+                Some(line::LEFT) => shell.report(Event::LineLeft),
+                Some(line::HERE) => shell.report(Event::LineHere),
+                name => shell.page_said(Way::Port, name, &data, JsValue::UNDEFINED),
             }
         });
-        let shell = Rc::clone(self);
-        let close = Listener::new(move |event: JsValue| shell.report_if_trusted(&event, Event::LineClosed));
-        self.leave_line();
-        // Adding a listener cannot fail.
-        let _added = port.add_event_listener_with_callback(CLOSE, close.as_ref().unchecked_ref());
         // Starts the port, too.
-        port.set_onmessage(Some(message.as_ref().unchecked_ref()));
-        *self.line.borrow_mut() = Some(Line { port: port.clone(), message, close });
+        port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
+        self.leave_line();
+        *self.line.borrow_mut() = Some((port.clone(), listener));
     }
 
     fn leave_line(&self) {
-        if let Some(Line { port, message, close }) = self.line.borrow_mut().take() {
+        if let Some((port, listener)) = self.line.borrow_mut().take() {
             port.set_onmessage(None);
-            let _removed = port.remove_event_listener_with_callback(CLOSE, close.as_ref().unchecked_ref());
             // What was sent before is delivered.
             port.close();
-            // This may run inside one of these very closures, so they must not be dropped.
-            message.forget();
-            close.forget();
+            // This may run inside this very closure, so it must not be dropped.
+            listener.forget();
         }
     }
 
@@ -221,6 +211,12 @@ impl Shell {
                 self.sent(port, &Refusal::Dropped { foreign, flooded, contested });
             }
             Command::TakePort => self.take_port(said),
+            Command::Ask => {
+                let question = Object::new();
+                if Reflect::set(&question, &"type".into(), &line::ASK.into()).is_ok() {
+                    self.post(&question);
+                }
+            }
             Command::KeepPort => self.keep_port(said.dyn_ref::<MessagePort>().cloned()),
             Command::TakeKeptPort => {
                 let kept = self.kept.take();
@@ -288,7 +284,7 @@ impl Shell {
     fn post(&self, value: &JsValue) {
         // Fails only for a value that cannot be cloned, and what came over a port was a clone.
         let _posted = match &*self.line.borrow() {
-            Some(line) => line.port.post_message(value),
+            Some((port, _)) => port.post_message(value),
             None => self.window.post_message(value, &self.origin),
         };
     }

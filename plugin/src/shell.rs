@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use gloo_timers::callback::Interval;
 use js_sys::{Array, Function, Object, Promise};
 use protocol::Timestamp;
-use protocol::page::{TO_PAGE_TYPES, ToExtension, ToPage};
+use protocol::page::{TO_PAGE_TYPES, ToExtension, ToPage, line};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -318,6 +318,9 @@ impl Shell {
         let Some(message) = parse(data) else { return };
         let heard = self.line.borrow_mut().hears(way);
         if heard {
+            if matches!(message, ToPage::Disconnected) {
+                self.line.borrow_mut().lost();
+            }
             self.take(Event::Message(message));
         }
     }
@@ -331,7 +334,7 @@ impl Shell {
             let channel = MessageChannel::new().ok();
             let offered = channel.as_ref().map_or_else(Array::new, |channel| Array::of1(&channel.port2()));
             warn_on_error(window.post_message_with_transfer(&value, &origin, &offered));
-            // After the offer, so that the extension knows whose offer it is when the old port is closed.
+            // After the offer, so that the extension knows whose offer it is when the old port is left.
             if let Some(channel) = channel {
                 self.hold_port(channel.port1());
             }
@@ -347,17 +350,22 @@ impl Shell {
     /// Listens to our end of a new channel, which takes the last one's place.
     fn hold_port(self: &Rc<Self>, port: MessagePort) {
         let shell = Rc::clone(self);
-        let listener = Listener::new(move |event: MessageEvent| match &*event.type_() {
-            _ if !event.is_trusted() => {}
-            CLOSE => shell.line.borrow_mut().lost(),
-            _ => shell.hear(Way::Port, event.data()),
+        let here = port.clone();
+        let listener = Listener::new(move |event: MessageEvent| {
+            if !event.is_trusted() {
+                return;
+            }
+            let data = event.data();
+            if at(&data, &["type"]).as_string().as_deref() == Some(line::ASK) {
+                return say_of_line(&here, line::HERE);
+            }
+            shell.hear(Way::Port, data);
         });
-        let callback = listener.as_ref().unchecked_ref();
-        warn_on_error(port.add_event_listener_with_callback(CLOSE, callback));
-        port.set_onmessage(Some(callback));
+        port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
         if let Some((old, listener)) = self.port.replace(Some((port, listener))) {
             old.set_onmessage(None);
-            warn_on_error(old.remove_event_listener_with_callback(CLOSE, listener.as_ref().unchecked_ref()));
+            say_of_line(&old, line::LEFT);
+            // What was sent before is delivered.
             old.close();
             // This may run inside this very closure, so it must not be dropped.
             listener.forget();
@@ -525,7 +533,10 @@ impl Shell {
     }
 }
 
-const CLOSE: &str = "close";
+/// Says something of a port over the port itself.
+fn say_of_line(port: &MessagePort, what: &str) {
+    warn_on_error(port.post_message(&object(&[("type", JsValue::from_str(what))])));
+}
 
 const INFO: &str = "HoldfastInformation";
 const WARNING: &str = "HoldfastWarning";

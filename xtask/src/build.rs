@@ -228,7 +228,7 @@ impl Builder<'_> {
         let mut command = self.tools.npm_program(self.project, "esbuild");
         command.arg(input).args(flags).args([
             "--minify",
-            "--target=chrome122",
+            "--target=chrome120",
             "--legal-comments=inline",
             "--log-level=warning",
         ]);

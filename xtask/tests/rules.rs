@@ -37,7 +37,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 18] = [
 /// Since which Chrome there is what the extension cannot do without.
 /// Source: the `Availability` of each page below <https://developer.chrome.com/docs/extensions/reference/api>; for the
 /// service worker, <https://developer.chrome.com/docs/extensions/develop/concepts/service-workers/lifecycle>.
-const CHROME_HAS: [(&str, u32); 16] = [
+const CHROME_HAS: [(&str, u32); 15] = [
     ("action", 88),
     ("alarms", 120), // since then as often as every 30 seconds, which is how a killed worker comes back
     ("commands", 88),
@@ -53,7 +53,6 @@ const CHROME_HAS: [(&str, u32); 16] = [
     ("tabs", 88),
     ("windows", 88),
     ("a WebSocket keeps the worker alive", 116),
-    ("a MessagePort tells that its other end was closed", 122),
 ];
 
 /// Hand-written JavaScript is what Chrome and Flex demand, and no more.
@@ -251,11 +250,6 @@ fn the_minimum_chrome_version_is_the_newest_that_something_in_use_needs() {
         })
         .collect();
     used.insert("a WebSocket keeps the worker alive".into());
-    // Without it no page that offers ports could ever be heard over a second one.
-    assert!(
-        fs::read_to_string(root().join("content-wasm/src/shell.rs")).unwrap().contains("Event::LineClosed")
-    );
-    used.insert("a MessagePort tells that its other end was closed".into());
     let since: BTreeMap<&str, u32> = CHROME_HAS.into_iter().collect();
     let newest = used.iter().map(|name| {
         *since.get(name.as_str()).unwrap_or_else(|| panic!("since which Chrome is there {name}?"))

@@ -4,8 +4,8 @@
 //! extension that takes it answers over it, and all else is said there. The replaced extension does not look at ports and is
 //! spoken to in the window.
 //!
-//! An extension takes no other port while ours is open. So the port is given up only when nobody is at its other end: when
-//! that was closed, when the extension has said that it goes, or when it has not answered a CONFIGURE.
+//! An extension takes no other port until we have left ours. So the port is left only when nobody is at its other end: when
+//! the extension has said that it goes, or has not answered a CONFIGURE.
 
 /// How a message of the extension came, or one for it is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Line {
         Hello::Offer
     }
 
-    /// Nobody is at the other end of the port any more.
+    /// The extension has said that it goes: nobody is at the other end of the port any more.
     pub fn lost(&mut self) {
         self.taken = false;
     }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_closed_at_its_other_end_gives_way_at_once() {
+    fn a_port_whose_extension_has_said_that_it_goes_gives_way_at_once() {
         let mut line = taken();
         line.lost();
         assert_eq!(line.hello(), Hello::Offer);
