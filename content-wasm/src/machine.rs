@@ -6,14 +6,18 @@
 //! good, is said only once the extension really is gone.
 //!
 //! All scripts of a page hear what is posted in its window. A plugin that offers a `MessagePort` with its CONFIGURE is
-//! therefore spoken to over that port alone, and only what comes over it is believed from then on. The replaced
-//! plugin offers none and is answered in the window.
+//! therefore spoken to over that port alone, and only what comes over it is believed from then on. The first port stays
+//! until its plugin has left it or no longer answers: whoever offers another one meanwhile is not heard, and is counted. So
+//! a script that only listens, or comes later, gets nothing; a script that offers a port before the plugin does owns the
+//! page. The replaced plugin offers none and is answered in the window.
 
 use std::collections::VecDeque;
 
 use protocol::{
     Bucket, ProblemCode, Timestamp,
-    page::{Configure, ErrorReply, Kind, TO_EXTENSION_TYPES, TO_PAGE_TYPES, ToExtension, ToPage, kind_of},
+    page::{
+        Configure, ErrorReply, Kind, TO_EXTENSION_TYPES, TO_PAGE_TYPES, ToExtension, ToPage, kind_of, line,
+    },
 };
 use serde::Deserialize;
 
@@ -28,6 +32,21 @@ pub const MAX_BODY: usize = 8 * 1024;
 /// What is taken of each type: so many at once, and so many a second for good. More than any plugin says, and one type's
 /// flood does not keep another's messages out.
 const PER_TYPE: Bucket = Bucket::new(40, 20);
+
+/// How many ports are looked at of a page that has one already. A bucket of their own: who offers them must not keep the
+/// plugin's CONFIGURE out.
+const OFFERS: Bucket = Bucket::new(10, 1);
+
+/// At which look, [`WATCH_MS`] apart, a plugin that was asked and has not answered is gone. Two, because the first may come
+/// right after the question, or together with the answer in a page that was busy for long.
+const LOOKS: u8 = 2;
+
+/// How many connections are made: so many at once, and so many a second for good. A worker that is killed over and over
+/// needs fewer. It is one document's, however often the page hides and shows it; the worker has one for each tab.
+const CONNECTIONS: Bucket = Bucket::new(20, 1);
+
+/// The pause when that is used up, in milliseconds.
+const CROWDED_MS: u32 = 1_000;
 
 /// How often a page that says too much is told so, in milliseconds.
 const TELL_FLOOD_MS: u64 = 10_000;
@@ -102,6 +121,11 @@ impl WorkerSays {
     }
 }
 
+/// An older plugin knows no question: its newest port is taken, as it always was.
+fn can_be_asked(hello: &Configure) -> bool {
+    hello.protocol_version.is_some_and(|version| version >= line::SINCE)
+}
+
 /// Numbers the connections of this page, so that news of an old one is not taken for news of the present one.
 pub type PortId = u32;
 
@@ -123,6 +147,10 @@ pub enum Event {
     Page(Way, Reading),
     /// The page sent too many messages of a type: [`Machine::turns_away`].
     Flooded,
+    /// The plugin leaves the port that [`Command::TakePort`] or [`Command::TakeKeptPort`] took.
+    LineLeft,
+    /// The plugin's answer to [`Command::Ask`].
+    LineHere,
     /// A message of our namespace that is not the plugin's: another window, another origin, or, once there is a port,
     /// another script of the page.
     Foreign,
@@ -153,8 +181,12 @@ pub enum Event {
     PauseOver,
     /// `pagehide`: the page is left. It may come back out of the back/forward cache.
     Hidden,
-    /// `pageshow`: also at the first showing.
+    /// `pageshow`: also at the first showing, and of a page that is prerendered.
     Shown,
+    /// The page is being prerendered: nobody has opened it, and perhaps nobody will.
+    Prerendering,
+    /// `prerenderingchange`: somebody has.
+    Activated,
 }
 
 /// What to do.
@@ -177,9 +209,19 @@ pub enum Command {
         foreign: u32,
         /// Messages that came too fast.
         flooded: u32,
+        /// Ports that were offered while another one was in use.
+        contested: u32,
     },
     /// From now on hear and speak to the page over the port that this event's message brought.
     TakePort,
+    /// Ask over the port that was taken whether the plugin is there.
+    Ask,
+    /// Keep the port that this event's message brought, in place of one that is kept already.
+    KeepPort,
+    /// As [`Command::TakePort`], with the port that is kept.
+    TakeKeptPort,
+    /// Close the port that is kept.
+    DropKeptPort,
     /// Hand the worker's message of this event on to the page as it came.
     Relay,
     /// Send to the page: over the port that was taken, else in its window.
@@ -211,21 +253,29 @@ pub struct Machine {
     rejected: bool,
     /// The page is spoken to over a port. No way leads back: the page has a plugin that offers ports.
     private: bool,
+    /// A plugin that can be asked is at the other end of that port, as far as is known.
+    held: bool,
+    /// What was said with the port that is kept, and how often was looked since.
+    offered: Option<(u8, Configure)>,
+    offers: Bucket,
     /// How much of each type is still taken; the last one is for unknown types.
     buckets: [Bucket; TO_EXTENSION_TYPES.len() + 1],
     /// What was dropped and the worker does not know of.
     foreign: u32,
     flooded: u32,
+    contested: u32,
     /// When the page was told that it says too much.
     told_flood: Option<Timestamp>,
     port: Option<Open>,
     ports: PortId,
+    connections: Bucket,
     failures: usize,
     pausing: bool,
     waiting: VecDeque<(Timestamp, ToExtension)>,
     /// A refusal that the worker is to hear of.
     refused: Option<ProblemCode>,
     hidden: bool,
+    prerendering: bool,
     watching: bool,
     retired: bool,
 }
@@ -236,17 +286,23 @@ impl Default for Machine {
             configure: None,
             rejected: false,
             private: false,
+            held: false,
+            offered: None,
+            offers: OFFERS,
             buckets: [PER_TYPE; TO_EXTENSION_TYPES.len() + 1],
             foreign: 0,
             flooded: 0,
+            contested: 0,
             told_flood: None,
             port: None,
             ports: 0,
+            connections: CONNECTIONS,
             failures: 0,
             pausing: false,
             waiting: VecDeque::new(),
             refused: None,
             hidden: false,
+            prerendering: false,
             watching: false,
             retired: false,
         }
@@ -263,8 +319,8 @@ impl Machine {
             Kind::Unknown => None,
         };
         let offer = way == Way::WindowWithPort && known == Some(CONFIGURE);
-        if self.private && way != Way::Port && !offer {
-            return Some(Event::Foreign);
+        if self.private && way != Way::Port {
+            return (!offer || !self.offers.take(1, now)).then_some(Event::Foreign);
         }
         let index = known.and_then(|name| TO_EXTENSION_TYPES.iter().position(|known| *known == name));
         let bucket = self.buckets.get_mut(index.unwrap_or(TO_EXTENSION_TYPES.len()));
@@ -281,7 +337,14 @@ impl Machine {
             Event::Page(_, Reading::NotForUs) => {}
             Event::Foreign => self.foreign = self.foreign.saturating_add(1),
             Event::Flooded => self.flood(now, &mut out),
+            Event::Page(Way::WindowWithPort, Reading::Understood(ToExtension::Configure { payload }))
+                if self.held =>
+            {
+                self.contest(payload, &mut out);
+            }
             Event::Page(way, Reading::Understood(message)) => self.pass_on(way, message, now, &mut out),
+            Event::LineLeft => self.line_left(now, &mut out),
+            Event::LineHere => self.turn_offer_down(&mut out),
             Event::Page(_, Reading::Malformed(name)) => {
                 let words = "The message does not have the form that the contract gives this type.";
                 self.refuse(ErrorReply::new(Some(name), ProblemCode::MalformedMessage, words), now, &mut out);
@@ -296,7 +359,10 @@ impl Machine {
             | Event::Watch { alive: false } => {
                 self.retire(&mut out);
             }
-            Event::Watch { alive: true } => self.report_dropped(&mut out),
+            Event::Watch { alive: true } => {
+                self.doubt_line(now, &mut out);
+                self.report_dropped(&mut out);
+            }
             Event::Closed { port, .. } => self.closed(port, now, &mut out),
             Event::NotSent { port, message, .. } => self.not_sent(port, message, now, &mut out),
             Event::PauseOver => {
@@ -318,8 +384,54 @@ impl Machine {
                 self.failures = 0;
                 self.connect_if_wanted(now, &mut out);
             }
+            Event::Prerendering => self.prerendering = true,
+            Event::Activated => {
+                self.prerendering = false;
+                self.connect_if_wanted(now, &mut out);
+            }
         }
         out
+    }
+
+    /// Somebody offers a port while there is a plugin: the plugin itself, which leaves its old one, or another script. The
+    /// plugin says which.
+    fn contest(&mut self, payload: Configure, out: &mut Vec<Command>) {
+        out.push(Command::KeepPort);
+        if let Some((_, newest)) = &mut self.offered {
+            *newest = payload;
+            self.contested = self.contested.saturating_add(1);
+        } else {
+            self.offered = Some((0, payload));
+            out.push(Command::Ask);
+        }
+    }
+
+    /// Whoever offered a port rightly takes the place of the plugin that is gone.
+    fn line_left(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        self.held = false;
+        if let Some((_, payload)) = self.offered.take() {
+            self.held = can_be_asked(&payload);
+            out.push(Command::TakeKeptPort);
+            self.pass_on(Way::Port, ToExtension::Configure { payload }, now, out);
+        }
+    }
+
+    /// The plugin is there: the offer was another script's.
+    fn turn_offer_down(&mut self, out: &mut Vec<Command>) {
+        if self.offered.take().is_some() {
+            self.contested = self.contested.saturating_add(1);
+            out.push(Command::DropKeptPort);
+        }
+    }
+
+    /// A plugin that does not answer is gone. That is counted too: nobody may take its place unseen.
+    fn doubt_line(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let Some((looks, _)) = &mut self.offered else { return };
+        *looks += 1;
+        if *looks >= LOOKS {
+            self.contested = self.contested.saturating_add(1);
+            self.line_left(now, out);
+        }
     }
 
     /// Answers a message that is not passed on, and lets the worker know, so that the popup can say it.
@@ -354,9 +466,10 @@ impl Machine {
     /// Nobody is woken for it: it waits for a connection that is there anyway.
     fn report_dropped(&mut self, out: &mut Vec<Command>) {
         let Some(open) = &self.port else { return };
-        let (foreign, flooded) = (std::mem::take(&mut self.foreign), std::mem::take(&mut self.flooded));
-        if foreign > 0 || flooded > 0 {
-            out.push(Command::ReportDropped { port: open.id, foreign, flooded });
+        let [foreign, flooded, contested] =
+            [&mut self.foreign, &mut self.flooded, &mut self.contested].map(std::mem::take);
+        if foreign > 0 || flooded > 0 || contested > 0 {
+            out.push(Command::ReportDropped { port: open.id, foreign, flooded, contested });
         }
     }
 
@@ -368,9 +481,9 @@ impl Machine {
         if let ToExtension::Configure { payload } = &message {
             self.configure = Some(payload.clone());
             self.rejected = false;
-            // The newest port: a plugin offers one again when it has lost us.
             if way == Way::WindowWithPort {
                 self.private = true;
+                self.held = can_be_asked(payload);
                 out.push(Command::TakePort);
             }
         }
@@ -408,7 +521,12 @@ impl Machine {
     fn connect_if_wanted(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         self.waiting.retain(|(since, _)| now.since(*since) <= MAX_WAIT_MS);
         let wanted = self.configure.is_some() || !self.waiting.is_empty() || self.refused.is_some();
-        if !wanted || self.hidden || self.pausing || self.port.is_some() {
+        if !wanted || self.hidden || self.prerendering || self.pausing || self.port.is_some() {
+            return;
+        }
+        if !self.connections.take(1, now) {
+            self.pausing = true;
+            out.push(Command::Pause(CROWDED_MS));
             return;
         }
         self.ports += 1;
@@ -707,7 +825,7 @@ mod tests {
             assert!(machine.handle(Event::Foreign, at(200)).is_empty(), "another window gets no answer");
         }
         let out = machine.handle(Event::Watch { alive: true }, at(2_000));
-        assert_eq!(out, [Command::ReportDropped { port: 1, foreign: 3, flooded: 100 }]);
+        assert_eq!(out, [Command::ReportDropped { port: 1, foreign: 3, flooded: 100, contested: 0 }]);
         assert!(machine.handle(Event::Watch { alive: true }, at(4_000)).is_empty());
         assert_eq!(posts(&machine.handle(Event::Flooded, at(20_000))), 1);
     }
@@ -731,8 +849,9 @@ mod tests {
         assert_eq!(turned_away(&mut machine, Way::Window, 0), 0, "without a port all speak in the window");
         let out = machine.handle(Event::Page(Way::WindowWithPort, reading(HELLO)), at(1));
         assert_eq!(out.first(), Some(&Command::TakePort));
-        assert_eq!(turned_away(&mut machine, Way::Window, 2), 9);
-        assert_eq!(turned_away(&mut machine, Way::WindowWithPort, 3), 8, "all but a new offer");
+        let types = TO_EXTENSION_TYPES.len() + 1;
+        assert_eq!(turned_away(&mut machine, Way::Window, 2), types);
+        assert_eq!(turned_away(&mut machine, Way::WindowWithPort, 3), types - 1, "all but a new offer");
         assert_eq!(turned_away(&mut machine, Way::Port, 4), 0);
         let hang_up = Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL");
         assert_eq!(machine.turns_away(Way::Window, hang_up, at(5)), Some(Event::Foreign));
@@ -743,8 +862,136 @@ mod tests {
             (1_000, None),
             "nobody's way is blocked"
         );
-        let newer = machine.handle(Event::Page(Way::WindowWithPort, reading(HELLO)), at(7));
-        assert_eq!(newer, [Command::TakePort, Command::Send(1, message(HELLO))]);
+    }
+
+    /// As a plugin says it that can be asked.
+    fn hello_of(account: char) -> String {
+        let version = r#""protocolVersion":3,"accountSid":"AC"#;
+        HELLO.replace(r#""accountSid":"AC1"#, &format!("{version}{account}"))
+    }
+
+    fn offer(account: char) -> Event {
+        Event::Page(Way::WindowWithPort, reading(&hello_of(account)))
+    }
+
+    fn sent(port: PortId, account: char) -> Command {
+        Command::Send(port, message(&hello_of(account)))
+    }
+
+    /// A page with a plugin that offered a port, accepted over connection 1.
+    fn over_a_port() -> Machine {
+        let mut machine = Machine::default();
+        assert_eq!(machine.handle(offer('1'), at(0)).first(), Some(&Command::TakePort));
+        machine.handle(Event::Worker(1, WorkerSays::Other), at(1));
+        machine
+    }
+
+    const LOOK: Event = Event::Watch { alive: true };
+
+    const fn report(port: PortId, contested: u32) -> Command {
+        Command::ReportDropped { port, foreign: 0, flooded: 0, contested }
+    }
+
+    #[test]
+    fn a_second_port_is_not_taken_while_the_plugin_is_there_and_is_counted() {
+        let mut machine = over_a_port();
+        let asked = [Command::KeepPort, Command::Ask];
+        assert_eq!(machine.handle(offer('6'), at(10)), asked, "nothing of it is passed on");
+        assert!(machine.handle(LOOK, at(500)).is_empty(), "not decided yet");
+        assert_eq!(machine.handle(Event::LineHere, at(501)), [Command::DropKeptPort]);
+        assert_eq!(machine.handle(LOOK, at(2_500)), [report(1, 1)]);
+        // The plugin is heard as before, and a worker that was killed hears of the plugin's account.
+        let hang_up = || Event::Page(Way::Port, reading(HANG_UP));
+        assert_eq!(machine.handle(hang_up(), at(2_501)), [Command::Send(1, message(HANG_UP))]);
+        assert_eq!(machine.handle(lost(1), at(2_502)), [Command::Connect(2), sent(2, '1')]);
+
+        assert_eq!(machine.handle(offer('6'), at(3_000)), asked);
+        for i in 1..3 {
+            assert_eq!(machine.handle(offer('6'), at(3_000 + i)), [Command::KeepPort], "asked once");
+        }
+        assert_eq!(machine.handle(Event::LineHere, at(3_010)), [Command::DropKeptPort]);
+        assert_eq!(machine.handle(LOOK, at(4_500)), [report(2, 3)]);
+        assert!(machine.handle(Event::LineHere, at(4_501)).is_empty(), "an answer to nothing");
+    }
+
+    #[test]
+    fn a_plugin_that_leaves_its_port_is_heard_over_its_next_one_at_once_in_whichever_order_the_two_come() {
+        let mut machine = over_a_port();
+        assert_eq!(machine.handle(offer('2'), at(10)), [Command::KeepPort, Command::Ask]);
+        assert_eq!(machine.handle(Event::LineLeft, at(11)), [Command::TakeKeptPort, sent(1, '2')]);
+        assert!(machine.handle(LOOK, at(4_000)).is_empty(), "nothing was contested");
+
+        assert!(machine.handle(Event::LineLeft, at(5_000)).is_empty());
+        assert_eq!(machine.handle(offer('3'), at(5_001)), [Command::TakePort, sent(1, '3')]);
+        let again = machine.handle(offer('6'), at(5_002));
+        assert_eq!(again, [Command::KeepPort, Command::Ask], "that one is kept as well");
+    }
+
+    #[test]
+    fn a_plugin_that_does_not_answer_gives_way_after_two_looks_and_never_unseen() {
+        let mut machine = over_a_port();
+        machine.handle(offer('2'), at(10));
+        assert!(machine.handle(LOOK, at(11)).is_empty());
+        machine.handle(offer('3'), at(1_000));
+        let out = machine.handle(LOOK, at(2_011));
+        assert_eq!(out, [Command::TakeKeptPort, sent(1, '3'), report(1, 2)], "the newest, who waits still");
+    }
+
+    #[test]
+    fn a_plugin_from_before_the_question_is_heard_over_its_newest_port_as_ever() {
+        let mut machine = Machine::default();
+        let older = || Event::Page(Way::WindowWithPort, reading(HELLO));
+        machine.handle(older(), at(0));
+        assert_eq!(machine.handle(older(), at(1)), [Command::TakePort, Command::Send(1, message(HELLO))]);
+    }
+
+    #[test]
+    fn a_line_that_was_left_does_not_open_the_window_to_other_scripts() {
+        let mut machine = over_a_port();
+        machine.handle(Event::LineLeft, at(5));
+        let hang_up = Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL");
+        assert_eq!(machine.turns_away(Way::Window, hang_up, at(6)), Some(Event::Foreign));
+        assert_eq!(machine.turns_away(Way::Window, Some(CONFIGURE), at(6)), Some(Event::Foreign));
+        assert_eq!(machine.turns_away(Way::WindowWithPort, Some(CONFIGURE), at(6)), None);
+    }
+
+    #[test]
+    fn a_flood_of_offered_ports_is_cut_off_and_keeps_nothing_of_the_plugin_out() {
+        let mut machine = over_a_port();
+        let looked_at = (0..1_000)
+            .filter(|i| machine.turns_away(Way::WindowWithPort, Some(CONFIGURE), at(1_000 + i)).is_none())
+            .count();
+        assert!((10..=12).contains(&looked_at), "{looked_at} of a thousand in a second");
+        assert_eq!(machine.turns_away(Way::Port, Some(CONFIGURE), at(2_000)), None);
+    }
+
+    #[test]
+    fn no_page_makes_connections_without_end_and_a_worker_that_is_killed_over_and_over_is_still_reached() {
+        let mut machine = accepted();
+        let connections = |out: &[Command]| out.iter().filter(|c| matches!(c, Command::Connect(_))).count();
+        let mut made = 1;
+        // Hidden and shown a thousand times a second, ten seconds long.
+        for millis in 0..10_000 {
+            machine.handle(Event::Hidden, at(millis));
+            made += connections(&machine.handle(Event::Shown, at(millis)));
+        }
+        assert!((20..=31).contains(&made), "{made}");
+        // It is connected again by itself, and soon.
+        machine.handle(Event::Shown, at(10_000));
+        assert!(machine.port.is_some() || machine.pausing);
+        machine.handle(Event::PauseOver, at(11_000));
+        assert!(machine.port.is_some());
+    }
+
+    #[test]
+    fn a_prerendered_page_is_connected_when_somebody_opens_it_and_not_before() {
+        let mut machine = Machine::default();
+        assert!(machine.handle(Event::Prerendering, at(0)).is_empty());
+        assert!(machine.handle(Event::Shown, at(1)).is_empty());
+        assert_eq!(machine.handle(offer('1'), at(2)), [Command::TakePort]);
+        assert!(machine.handle(Event::Page(Way::Port, reading(HANG_UP)), at(3)).is_empty());
+        let out = machine.handle(Event::Activated, at(60_000));
+        assert_eq!(out, [Command::Connect(1), Command::Watch(2_000), sent(1, '1')]);
     }
 
     #[test]
@@ -827,6 +1074,11 @@ mod tests {
             3 => Just(Event::PauseOver),
             1 => Just(Event::Hidden),
             1 => Just(Event::Shown),
+            1 => Just(Event::LineLeft),
+            1 => Just(Event::LineHere),
+            2 => Just(offer('1')),
+            1 => Just(Event::Prerendering),
+            1 => Just(Event::Activated),
         ]
     }
 
@@ -837,6 +1089,7 @@ mod tests {
         ) {
             let mut machine = Machine::default();
             let (mut now, mut open, mut said, mut gone, mut pausing) = (0, None, 0_u32, false, false);
+            let mut kept = false;
             let mut configured: Option<Configure> = None;
             for (event, later) in events {
                 now += later;
@@ -871,12 +1124,16 @@ mod tests {
                         Command::Pause(ms) => { pausing = true; prop_assert!(ms <= 5_000); }
                         Command::EndPause => pausing = false,
                         Command::Post(ToPage::Disconnected) => said += 1,
+                        Command::KeepPort => kept = true,
+                        Command::Ask => prop_assert!(kept),
+                        Command::TakeKeptPort | Command::DropKeptPort => prop_assert!(std::mem::take(&mut kept)),
                         Command::Post(_) | Command::Relay | Command::TakePort | Command::Watch(_) => {}
                         Command::Retire => gone = true,
                     }
                 }
                 prop_assert!(said <= 1 && machine.waiting.len() <= MAX_WAITING);
-                if configured.is_some() && !machine.hidden && !gone {
+                prop_assert!(gone || kept == machine.offered.is_some());
+                if configured.is_some() && !machine.hidden && !machine.prerendering && !gone {
                     prop_assert!(open.is_some() || pausing, "a configured page never stays unconnected");
                 }
             }

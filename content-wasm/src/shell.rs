@@ -9,7 +9,7 @@ use gloo_timers::callback::{Interval, Timeout};
 use js_sys::{Array, JSON, Object, Reflect};
 use protocol::{
     Timestamp,
-    page::{Refusal, TYPE_PREFIX, ToExtension, ToPage},
+    page::{Refusal, TYPE_PREFIX, ToExtension, ToPage, line},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -34,6 +34,8 @@ struct Shell {
     inbox: Inbox<(Event, JsValue)>,
     /// The page's own port, and its listener.
     line: RefCell<Option<(MessagePort, Listener)>>,
+    /// A port that was offered meanwhile.
+    kept: RefCell<Option<MessagePort>>,
     port: RefCell<Option<(PortId, Port)>>,
     pause: RefCell<Option<Timeout>>,
     watch: RefCell<Option<Interval>>,
@@ -54,6 +56,7 @@ pub fn start() {
         machine: RefCell::default(),
         inbox: Inbox::default(),
         line: RefCell::default(),
+        kept: RefCell::default(),
         port: RefCell::default(),
         pause: RefCell::default(),
         watch: RefCell::default(),
@@ -66,9 +69,20 @@ pub fn start() {
     // A fresh property of the isolated world's global object can always be set.
     let _was_set = Reflect::set(&js_sys::global(), &SENTINEL.into(), &serves.into_js_value());
 
-    shell.listen("message", |shell, event| shell.page_posted(&event));
-    shell.listen("pagehide", |shell, _| shell.report(Event::Hidden));
-    shell.listen("pageshow", |shell, _| shell.report(Event::Shown));
+    shell.listen("message", |shell, event| shell.page_posted(event));
+    shell.listen("pagehide", |shell, event| shell.report_if_trusted(event, Event::Hidden));
+    shell.listen("pageshow", |shell, event| shell.report_if_trusted(event, Event::Shown));
+    if is_prerendering() {
+        shell.report(Event::Prerendering);
+        shell.listen("prerenderingchange", |shell, event| shell.report_if_trusted(event, Event::Activated));
+    }
+}
+
+fn is_prerendering() -> bool {
+    let document = Reflect::get(&js_sys::global(), &"document".into());
+    document
+        .and_then(|document| Reflect::get(&document, &"prerendering".into()))
+        .is_ok_and(|answer| answer.is_truthy())
 }
 
 /// An instance of a replaced extension may still be here: that one does not count.
@@ -81,11 +95,20 @@ fn another_serves() -> bool {
 }
 
 impl Shell {
-    fn listen(self: &Rc<Self>, name: &'static str, on: fn(&Rc<Self>, JsValue)) {
+    fn listen(self: &Rc<Self>, name: &'static str, on: fn(&Rc<Self>, &JsValue)) {
         let shell = Rc::clone(self);
-        let closure = Listener::new(move |event| on(&shell, event));
-        if self.window.add_event_listener_with_callback(name, closure.as_ref().unchecked_ref()).is_ok() {
+        let closure = Listener::new(move |event| on(&shell, &event));
+        // Also what is meant for the document comes by here on its way down.
+        let callback = closure.as_ref().unchecked_ref();
+        if self.window.add_event_listener_with_callback_and_bool(name, callback, true).is_ok() {
             self.listeners.borrow_mut().push((name, closure));
+        }
+    }
+
+    /// What a script of the page made up is passed over.
+    fn report_if_trusted(self: &Rc<Self>, made: &JsValue, event: Event) {
+        if is_trusted(made) {
+            self.report(event);
         }
     }
 
@@ -126,8 +149,15 @@ impl Shell {
         let Some(port) = port.dyn_ref::<MessagePort>() else { return };
         let shell = Rc::clone(self);
         let listener = Listener::new(move |event: JsValue| {
+            if !is_trusted(&event) {
+                return;
+            }
             let data = event.unchecked_ref::<MessageEvent>().data();
-            shell.page_said(Way::Port, type_of(&data).as_deref(), &data, JsValue::UNDEFINED);
+            match type_of(&data).as_deref() {
+                Some(line::LEFT) => shell.report(Event::LineLeft),
+                Some(line::HERE) => shell.report(Event::LineHere),
+                name => shell.page_said(Way::Port, name, &data, JsValue::UNDEFINED),
+            }
         });
         // Starts the port, too.
         port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
@@ -142,6 +172,12 @@ impl Shell {
             port.close();
             // This may run inside this very closure, so it must not be dropped.
             listener.forget();
+        }
+    }
+
+    fn keep_port(&self, port: Option<MessagePort>) {
+        if let Some(older) = self.kept.replace(port) {
+            older.close();
         }
     }
 
@@ -171,10 +207,22 @@ impl Shell {
             Command::Report(id, code) => {
                 self.sent(id, &Refusal::Refused { code });
             }
-            Command::ReportDropped { port, foreign, flooded } => {
-                self.sent(port, &Refusal::Dropped { foreign, flooded });
+            Command::ReportDropped { port, foreign, flooded, contested } => {
+                self.sent(port, &Refusal::Dropped { foreign, flooded, contested });
             }
             Command::TakePort => self.take_port(said),
+            Command::Ask => {
+                let question = Object::new();
+                if Reflect::set(&question, &"type".into(), &line::ASK.into()).is_ok() {
+                    self.post(&question);
+                }
+            }
+            Command::KeepPort => self.keep_port(said.dyn_ref::<MessagePort>().cloned()),
+            Command::TakeKeptPort => {
+                let kept = self.kept.take();
+                self.take_port(kept.as_ref().map_or(&JsValue::UNDEFINED, AsRef::as_ref));
+            }
+            Command::DropKeptPort => self.keep_port(None),
             Command::Relay => self.post(said),
             Command::Post(message) => self.post_typed(&message),
             Command::Pause(millis) => {
@@ -246,6 +294,7 @@ impl Shell {
         *self.port.borrow_mut() = None;
         *self.pause.borrow_mut() = None;
         self.leave_line();
+        self.keep_port(None);
         if let Some(watch) = self.watch.take() {
             // Ends it without dropping the closure, inside which this may run.
             watch.cancel().forget();
@@ -253,11 +302,16 @@ impl Shell {
         for (name, closure) in self.listeners.take() {
             // Removing a listener that was added cannot fail.
             let callback = closure.as_ref().unchecked_ref();
-            let _removed = self.window.remove_event_listener_with_callback(name, callback);
+            let _removed = self.window.remove_event_listener_with_callback_and_bool(name, callback, true);
             // This may run inside this very closure, so it must not be dropped.
             closure.forget();
         }
     }
+}
+
+/// True of what the browser itself made.
+fn is_trusted(event: &JsValue) -> bool {
+    event.unchecked_ref::<web_sys::Event>().is_trusted()
 }
 
 fn type_of(message: &JsValue) -> Option<String> {

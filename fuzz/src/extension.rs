@@ -237,7 +237,7 @@ fn flex_tab() -> Sender {
         id: Some("holdfastid".into()),
         url: Some("https://flex.twilio.com/agent-desktop".into()),
         origin: Some("https://flex.twilio.com".into()),
-        in_tab: true,
+        tab: Some(1),
         frame_id: Some(0),
         document: None,
     }
@@ -248,7 +248,7 @@ fn own(path: &str) -> Sender {
         id: Some("holdfastid".into()),
         url: Some(format!("chrome-extension://holdfastid/{path}")),
         origin: Some("chrome-extension://holdfastid".into()),
-        in_tab: false,
+        tab: None,
         frame_id: None,
         document: None,
     }

@@ -10,7 +10,7 @@ use std::rc::{Rc, Weak};
 use gloo_timers::callback::Interval;
 use js_sys::{Array, Function, Object, Promise};
 use protocol::Timestamp;
-use protocol::page::{TO_PAGE_TYPES, ToExtension, ToPage};
+use protocol::page::{TO_PAGE_TYPES, ToExtension, ToPage, line};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -19,7 +19,7 @@ use web_sys::{MessageChannel, MessageEvent, MessagePort};
 use self::call_object::CallObject;
 use self::header::Header;
 use crate::flex::{self, Flex, Manager, at, object};
-use crate::machine::line::{Line, Way};
+use crate::machine::line::{Hello, Line, Way};
 use crate::machine::words::{Language, Text, Words};
 use crate::machine::{
     Boot, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity, StandIn, TICK_MS,
@@ -44,9 +44,33 @@ fn build_defaults() -> Settings {
 
 /// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`. `fail_closed` makes a
 /// before-listener of a function that says whether an action may go on.
+///
+/// Chrome prerenders an address that an agent has begun to type. Such a page is nobody's yet: it must neither answer for the
+/// agent, whose real page may be open in another tab, nor take them off the queue because no extension is there.
 #[wasm_bindgen]
 pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
     console_error_panic_hook::set_once();
+    let document = web_sys::window().and_then(|window| window.document());
+    let Some(document) = document.filter(is_prerendering) else { return serve(flex, manager, fail_closed) };
+    let waiting = RefCell::new(Some((flex, manager, fail_closed)));
+    let page = document.clone();
+    let activated = Closure::<dyn Fn()>::new(move || {
+        if is_prerendering(&page) {
+            return; // a script of the page made that event up
+        }
+        if let Some((flex, manager, fail_closed)) = waiting.take() {
+            serve(flex, manager, fail_closed);
+        }
+    })
+    .into_js_value();
+    warn_on_error(document.add_event_listener_with_callback("prerenderingchange", activated.unchecked_ref()));
+}
+
+fn is_prerendering(document: &web_sys::Document) -> bool {
+    at(document, &["prerendering"]).is_truthy()
+}
+
+fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
     let mut view = flex::view(&flex, &manager, None);
     view.remembered_activity = remembered(&manager);
     let language = Language::from_tag(&manager.language().unwrap_or_default());
@@ -279,8 +303,9 @@ impl Shell {
         let origin = window.location().origin().unwrap_or_default();
         let (shell, own) = (Rc::clone(self), window.clone());
         let listener = Listener::new(move |event: MessageEvent| {
-            let ours =
-                event.source().is_some_and(|source| Object::is(&source, &own)) && event.origin() == origin;
+            let ours = event.is_trusted()
+                && event.source().is_some_and(|source| Object::is(&source, &own))
+                && event.origin() == origin;
             if ours {
                 shell.hear(Way::Window, event.data());
             }
@@ -293,6 +318,9 @@ impl Shell {
         let Some(message) = parse(data) else { return };
         let heard = self.line.borrow_mut().hears(way);
         if heard {
+            if matches!(message, ToPage::Disconnected) {
+                self.line.borrow_mut().lost();
+            }
             self.take(Event::Message(message));
         }
     }
@@ -301,9 +329,15 @@ impl Shell {
         let Ok(value) = message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()) else { return };
         let Some(window) = web_sys::window() else { return };
         let origin = window.location().origin().unwrap_or_default();
-        if matches!(message, ToExtension::Configure { .. }) {
-            let offered = self.offer_port().map_or_else(Array::new, |port| Array::of1(&port));
+        let hello = matches!(message, ToExtension::Configure { .. }).then(|| self.line.borrow_mut().hello());
+        if hello == Some(Hello::Offer) {
+            let channel = MessageChannel::new().ok();
+            let offered = channel.as_ref().map_or_else(Array::new, |channel| Array::of1(&channel.port2()));
             warn_on_error(window.post_message_with_transfer(&value, &origin, &offered));
+            // After the offer, so that the extension knows whose offer it is when the old port is left.
+            if let Some(channel) = channel {
+                self.hold_port(channel.port1());
+            }
             return;
         }
         let way = self.line.borrow().way();
@@ -313,21 +347,29 @@ impl Shell {
         });
     }
 
-    /// The extension's end of a new channel, which takes the last one's place.
-    fn offer_port(self: &Rc<Self>) -> Option<MessagePort> {
-        let channel = MessageChannel::new().ok()?;
+    /// Listens to our end of a new channel, which takes the last one's place.
+    fn hold_port(self: &Rc<Self>, port: MessagePort) {
         let shell = Rc::clone(self);
-        let listener = Listener::new(move |event: MessageEvent| shell.hear(Way::Port, event.data()));
-        let port = channel.port1();
+        let here = port.clone();
+        let listener = Listener::new(move |event: MessageEvent| {
+            if !event.is_trusted() {
+                return;
+            }
+            let data = event.data();
+            if at(&data, &["type"]).as_string().as_deref() == Some(line::ASK) {
+                return say_of_line(&here, line::HERE);
+            }
+            shell.hear(Way::Port, data);
+        });
         port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
-        self.line.borrow_mut().offered();
         if let Some((old, listener)) = self.port.replace(Some((port, listener))) {
             old.set_onmessage(None);
+            say_of_line(&old, line::LEFT);
+            // What was sent before is delivered.
             old.close();
             // This may run inside this very closure, so it must not be dropped.
             listener.forget();
         }
-        Some(channel.port2())
     }
 
     fn listen_to_flex(self: &Rc<Self>) {
@@ -489,6 +531,11 @@ impl Shell {
             _ => storage.remove_item(REMEMBERED_KEY),
         });
     }
+}
+
+/// Says something of a port over the port itself.
+fn say_of_line(port: &MessagePort, what: &str) {
+    warn_on_error(port.post_message(&object(&[("type", JsValue::from_str(what))])));
 }
 
 const INFO: &str = "HoldfastInformation";

@@ -422,9 +422,13 @@ fn consent(machine: &Machine, state: &UiState, now: Timestamp) -> Option<Questio
     let request = state.consent.as_ref()?;
     Some(Question {
         title: Key::ConsentTitle,
-        about: Text::Plain(plain(request.token_url.origin())),
+        // The whole of it: what is agreed to is this address and no other. It is ASCII throughout, so that nothing in it turns
+        // direction or looks like another letter, and the page breaks it anywhere but never shortens it.
+        about: Text::Plain(plain(request.token_url.as_str())),
         help: Key::ConsentHelp,
         rows: vec![
+            // By itself, because a long address may be broken where a line begins like another host's name.
+            Row::code(Key::ConsentHost, Some(request.token_url.host())),
             Row::code(Key::ConsentPage, Some(&request.page_origin)),
             Row::code(Key::DetailAccount, Some(request.account_sid.as_str())),
         ],
@@ -503,6 +507,7 @@ const fn problem_words(code: ProblemCode) -> (Key, Key) {
         ProblemCode::ConsentDeclined => (Key::ProblemConsentDeclined, Key::ProblemConsentDeclinedHelp),
         ProblemCode::DisabledByPolicy => (Key::ProblemDisabledByPolicy, Key::ProblemDisabledByPolicyHelp),
         ProblemCode::TooManyMessages => (Key::ProblemTooManyMessages, Key::ProblemTooManyMessagesHelp),
+        ProblemCode::LineContested => (Key::ProblemLineContested, Key::ProblemLineContestedHelp),
         ProblemCode::AudioDeviceMissing => {
             (Key::ProblemAudioDeviceMissing, Key::ProblemAudioDeviceMissingHelp)
         }
@@ -810,7 +815,7 @@ mod tests {
         Status::Reconnecting,
         Status::Failed,
     ];
-    const PROBLEMS: [ProblemCode; 22] = [
+    const PROBLEMS: [ProblemCode; 23] = [
         ProblemCode::MalformedMessage,
         ProblemCode::UnknownType,
         ProblemCode::WrongAccount,
@@ -821,6 +826,7 @@ mod tests {
         ProblemCode::ConsentDeclined,
         ProblemCode::DisabledByPolicy,
         ProblemCode::TooManyMessages,
+        ProblemCode::LineContested,
         ProblemCode::AudioDeviceMissing,
         ProblemCode::NotConfigured,
         ProblemCode::NoCall,
@@ -1057,10 +1063,23 @@ mod tests {
         let machine = told(state);
         assert_snapshot!(shown(&machine, START.plus(1_000)), @"
         waiting: Waiting for your answer | Calls can reach you once you have answered below.
-        May this address receive your Flex login? | https://longlonglonglonglonglonglonglonglonglonglonglonglonglonglong.tokens.acme.test.evil.example:8443 | A Flex page wants to send your Flex login there, to sign you in for calls. Allow it only if it is your company's token service. If you are not sure, choose Don't allow and ask your administrator. [Allow]
+        May this address receive your Flex login? | https://longlonglonglonglonglonglonglonglonglonglonglonglonglonglong.tokens.acme.test.evil.example:8443/v1/voice/token | A Flex page wants to send your Flex login there, to sign you in for calls. Allow it only if it is your company's token service. If you are not sure, choose Don't allow and ask your administrator. [Allow]
+        Server: longlonglonglonglonglonglonglonglonglonglonglonglonglonglong.tokens.acme.test.evil.example:8443
         Asked by: https://flex.twilio.com
         Account: AC11111111111111111111111111111111
         ");
+    }
+
+    #[test]
+    fn consent_shows_the_path_too_however_long_it_is_and_nothing_in_it_can_be_read_another_way() {
+        let mut state = asking_consent("xn--tkens-jua.acme.test");
+        let url = format!("https://xn--tkens-jua.acme.test/{}/%E2%80%AEnekot", "deep/".repeat(60));
+        if let Some(asked) = &mut state.consent {
+            asked.token_url = TokenUrl::new(&*url).unwrap();
+        }
+        let view = view(&told(state), START.plus(1_000));
+        let Text::Plain(shown) = view.consent.unwrap().about else { panic!() };
+        assert_eq!(shown, url, "all of it, as it is asked for: neither decoded nor shortened");
     }
 
     #[test]

@@ -19,10 +19,24 @@ impl Bucket {
         Self { burst, per_second, left: burst as u64 * 1_000, seen: Timestamp::from_millis(0) }
     }
 
+    fn left_at(&self, now: Timestamp) -> u64 {
+        let gained = now.since(self.seen).saturating_mul(self.per_second.into());
+        self.left.saturating_add(gained).min(self.most())
+    }
+
+    fn most(&self) -> u64 {
+        u64::from(self.burst) * 1_000
+    }
+
+    /// True when all that was taken has come back.
+    #[must_use]
+    pub fn is_full(&self, now: Timestamp) -> bool {
+        self.left_at(now) == self.most()
+    }
+
     /// Takes `amount` out, or nothing when there is not enough.
     pub fn take(&mut self, amount: u32, now: Timestamp) -> bool {
-        let gained = now.since(self.seen).saturating_mul(self.per_second.into());
-        self.left = self.left.saturating_add(gained).min(u64::from(self.burst) * 1_000);
+        self.left = self.left_at(now);
         self.seen = now;
         let wanted = u64::from(amount) * 1_000;
         if wanted > self.left {
@@ -46,6 +60,7 @@ mod tests {
         assert!(bucket.take(1, at(100)));
         assert!(!bucket.take(2, at(200)), "half a batch is not taken");
         assert!(bucket.take(1, at(200)));
+        assert!(!bucket.is_full(at(600)) && bucket.is_full(at(700)));
         assert_eq!(
             (0..1_000).filter(|_| bucket.take(1, at(10_000))).count(),
             5,

@@ -171,12 +171,17 @@ identifier! {
 }
 
 impl TokenUrl {
-    /// Scheme, host and port: what may appear in a log or on a screen.
+    /// Scheme, host and port: what may appear in a log.
     #[must_use]
     pub fn origin(&self) -> &str {
+        self.0.get(.."https://".len() + self.host().len()).unwrap_or("")
+    }
+
+    /// The host, with its port where one is named.
+    #[must_use]
+    pub fn host(&self) -> &str {
         let rest = self.0.get("https://".len()..).unwrap_or("");
-        let host = rest.split('/').next().unwrap_or("");
-        self.0.get(.."https://".len() + host.len()).unwrap_or("")
+        rest.split('/').next().unwrap_or("")
     }
 }
 
@@ -215,6 +220,7 @@ mod tests {
     fn a_token_url_is_https_and_carries_nothing_but_a_path() {
         let url = TokenUrl::new("https://tokens.acme.test:8443/v1/voice/token").unwrap();
         assert_eq!(url.origin(), "https://tokens.acme.test:8443");
+        assert_eq!(url.host(), "tokens.acme.test:8443");
         for bad in [
             "http://tokens.acme.test/",
             "https://",
@@ -224,6 +230,9 @@ mod tests {
             "https://host/#x",
             "javascript:alert(1)",
             "https://ho st/",
+            "https://t\u{f6}kens.acme.test/",
+            "https://tokens.acme.test/\u{202e}nekot",
+            "https://tokens.acme.test/%E2%80%AE\u{200b}",
             "https://host\\@evil/",
         ] {
             assert!(TokenUrl::new(bad).is_err(), "{bad}");

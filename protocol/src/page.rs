@@ -5,8 +5,8 @@
 //! else here is an extension: new types, which the old side ignores, and extra payload fields, likewise.
 //!
 //! So is the port: each CONFIGURE, which is posted in the window, may bring a `MessagePort`. An extension that answers
-//! over it hears and speaks to that page nowhere else from then on. The old side neither brings nor looks at one, and
-//! both sides use the window.
+//! over it hears and speaks to that page nowhere else from then on, and takes no other port until the plugin has left that one
+//! ([`line`]). The old side neither brings nor looks at one, and both sides use the window.
 //!
 //! The same two enums travel over the [`crate::port::PAGE`] port between content script and worker: the content
 //! script never forwards a page's object, it parses it and sends what it understood.
@@ -350,6 +350,19 @@ pub const TO_PAGE_TYPES: [&str; 6] = [
     "VOICE_CLIENT_EXTENSION_ERROR",
 ];
 
+/// What the two ends of a plugin's port say of the port itself: messages of a type and nothing else, since version 3. Not in
+/// the contract's namespace, because they mean nothing elsewhere.
+pub mod line {
+    /// From the extension: another script offers a port; is the plugin still at the other end of this one?
+    pub const ASK: &str = "HOLDFAST_LINE_ASK";
+    /// From the plugin: it is.
+    pub const HERE: &str = "HOLDFAST_LINE_HERE";
+    /// From the plugin: it leaves this port for the one that it has just offered.
+    pub const LEFT: &str = "HOLDFAST_LINE_LEFT";
+    /// The version of the page contract from which on a plugin answers.
+    pub const SINCE: u32 = 3;
+}
+
 /// From the content script to the worker, beside [`ToExtension`]: what was not passed on. So that the popup can say that
 /// this page's plugin does not fit; nothing of the messages goes along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -368,6 +381,8 @@ pub enum Refusal {
         foreign: u32,
         /// More than is taken in a second.
         flooded: u32,
+        /// Ports that another script offered while the plugin's was open.
+        contested: u32,
     },
 }
 

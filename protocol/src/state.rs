@@ -146,6 +146,8 @@ pub enum ProblemCode {
     DisabledByPolicy,
     /// The page sends more messages than any plugin does; some were dropped.
     TooManyMessages,
+    /// Another script of the page wanted to speak in the plugin's place.
+    LineContested,
     /// A command that needs a call came while there is none.
     NoCall,
     /// The Flex token was refused by the token service, or has expired.

@@ -52,7 +52,7 @@ pub use event::{
 };
 pub use persisted::{Persisted, Remembered};
 use protocol::{
-    Problem, ProblemCode, Timestamp,
+    Bucket, Problem, ProblemCode, Timestamp,
     offscreen::ToOffscreen,
     popup::Refused,
     state::{LogEntry, LogLevel},
@@ -106,6 +106,8 @@ pub struct Machine {
     written: Remembered,
 
     peers: BTreeMap<PortId, Peer>,
+    /// How many connections each tab may still make.
+    tab_connections: BTreeMap<i64, Bucket>,
     tokens: TokenWork,
     registration: Registration,
     /// The worker's own object of the live call, while it is on offer.
@@ -153,6 +155,7 @@ impl Machine {
             remembered: Remembered::default(),
             written: Remembered::default(),
             peers: BTreeMap::new(),
+            tab_connections: BTreeMap::new(),
             tokens: TokenWork::default(),
             registration: Registration::default(),
             offer: None,

@@ -35,6 +35,9 @@ const POPUP_PAGE: &str = "popup.html";
 const WATCHDOG: &str = "watchdog";
 const WATCHDOG_MINUTES: f64 = 0.5;
 /// Chrome shows this nowhere; a reviewer reads it.
+/// Chrome's `tabs.TAB_ID_NONE`.
+const NO_TAB_ID: i64 = -1;
+
 const JUSTIFICATION: &str = "Carries the agent's call: microphone, speaker and WebRTC connection.";
 
 struct Shell {
@@ -321,7 +324,7 @@ impl Shell {
                 id: sender.id,
                 url: sender.url,
                 origin: sender.origin,
-                in_tab: sender.tab.is_some(),
+                tab: sender.tab.map(|tab| tab.id.unwrap_or(NO_TAB_ID)),
                 frame_id: sender.frame_id,
                 document: sender.document_id,
             },
@@ -444,7 +447,9 @@ fn read_page_message(message: JsValue) -> PageMessage {
     let name = js_sys::Reflect::get(&message, &"type".into()).ok().and_then(|name| name.as_string());
     match webext::from_js(message.clone()) {
         Ok(Refusal::Refused { code }) => return PageMessage::Refused(code),
-        Ok(Refusal::Dropped { foreign, flooded }) => return PageMessage::Dropped { foreign, flooded },
+        Ok(Refusal::Dropped { foreign, flooded, contested }) => {
+            return PageMessage::Dropped { foreign, flooded, contested };
+        }
         Err(_) => {}
     }
     // What does not parse is not shown: it is the page's text.

@@ -794,7 +794,7 @@ impl World {
                 let port = self.page(page);
                 self.happens(Event::FromPage {
                     port,
-                    message: PageMessage::Dropped { foreign: 3, flooded: 7 },
+                    message: PageMessage::Dropped { foreign: 3, flooded: 7, contested: 1 },
                 });
                 for _ in 0..300 {
                     self.page_says(page, ToExtension::HangUp { payload: None });

@@ -26,7 +26,7 @@ fn a_page_port_is_believed_only_from_the_top_frame_of_a_tab_on_the_content_scrip
     assert!(!refuses("flexUI", flex_tab()));
     assert!(refuses("flexUI", Sender { id: Some("another".into()), ..flex_tab() }));
     assert!(refuses("flexUI", Sender { id: None, ..flex_tab() }));
-    assert!(refuses("flexUI", Sender { in_tab: false, ..flex_tab() }));
+    assert!(refuses("flexUI", Sender { tab: None, ..flex_tab() }));
     assert!(refuses("flexUI", Sender { frame_id: Some(3), ..flex_tab() }));
     assert!(refuses("flexUI", Sender { frame_id: None, ..flex_tab() }));
     assert!(refuses("flexUI", Sender { origin: Some("https://evil.test".into()), ..flex_tab() }));
@@ -38,7 +38,7 @@ fn a_page_port_is_believed_only_from_the_top_frame_of_a_tab_on_the_content_scrip
 fn a_url_that_merely_contains_popup_or_offscreen_is_neither() {
     assert!(!refuses("popup", own_page("popup.html")));
     assert!(!refuses("popup", own_page("options.html#devices")));
-    assert!(!refuses("popup", Sender { in_tab: true, ..own_page("welcome.html?first") }));
+    assert!(!refuses("popup", Sender { tab: Some(1), ..own_page("welcome.html?first") }));
     assert!(!refuses("offscreen", own_page("offscreen.html")));
     let disguised = |path: &str| Sender { url: Some(format!("{FLEX_ORIGIN}/{path}")), ..flex_tab() };
     assert!(refuses("popup", disguised("popup.html")));
@@ -46,7 +46,7 @@ fn a_url_that_merely_contains_popup_or_offscreen_is_neither() {
     assert!(refuses("popup", own_page("offscreen.html")));
     assert!(refuses("popup", own_page("x/popup.html")));
     assert!(refuses("offscreen", own_page("popup.html")));
-    assert!(refuses("offscreen", Sender { in_tab: true, ..own_page("offscreen.html") }));
+    assert!(refuses("offscreen", Sender { tab: Some(1), ..own_page("offscreen.html") }));
     assert!(refuses("offscreen", Sender { id: Some("another".into()), ..own_page("offscreen.html") }));
     assert!(refuses("something", own_page("popup.html")));
 }
@@ -574,4 +574,72 @@ fn the_device_connects_where_policy_says_also_when_that_changes() {
         policy: json!({"edges": ["dublin", "roaming"], "logLevel": "error"}).into(),
     });
     assert_eq!(edges(&mut rig), None, "nothing that matters to the Device changed");
+}
+
+/// As a content script does that has something to say: it connects, and is let in or not.
+fn is_let_in(rig: &mut Rig, port: u64, tab: i64) -> bool {
+    rig.take();
+    rig.opens(PortId(port), "flexUI", Sender { tab: Some(tab), ..flex_tab() });
+    let refused = rig.did(|command| *command == Command::ClosePort { port: PortId(port) });
+    if !refused {
+        rig.closes(PortId(port));
+    }
+    !refused
+}
+
+#[test]
+fn a_tab_that_connects_without_end_is_cut_off_and_counted_and_no_other_tab_notices() {
+    let mut rig = Rig::registered();
+    // Loaded anew a thousand times a second, ten seconds long.
+    let mut let_in = 0;
+    for port in 100..10_100 {
+        let_in += u32::from(is_let_in(&mut rig, port, 7));
+        rig.passes(1);
+    }
+    assert!((40..=61).contains(&let_in), "{let_in}");
+    assert!(is_let_in(&mut rig, 20_000, 8), "another tab has its own bucket");
+    rig.passes(1_000);
+    assert!(is_let_in(&mut rig, 20_001, 7), "it may go on as soon as it is slower");
+    rig.popup_opens();
+    let shown = rig.shown().unwrap();
+    assert_eq!(shown.counters["connections_flooded"], 10_000 - let_in);
+    assert_eq!(shown.log.iter().filter(|entry| entry.message.contains("without end")).count(), 1);
+    assert!(rig.state().registered);
+}
+
+#[test]
+fn an_agent_who_holds_f5_down_is_let_in_each_time() {
+    let mut rig = Rig::registered();
+    for port in 100..120 {
+        assert!(is_let_in(&mut rig, port, 7), "{port}");
+        rig.passes(50);
+    }
+}
+
+#[test]
+fn a_script_that_wants_the_plugins_place_is_counted_logged_and_shown_and_the_page_goes_on() {
+    let mut rig = Rig::registered();
+    rig.popup_opens();
+    let contested = || PageMessage::Dropped { foreign: 0, flooded: 0, contested: 2 };
+    rig.take();
+    rig.happens(Event::FromPage { port: PAGE, message: contested() });
+    assert_eq!(rig.error(PAGE), Some(ProblemCode::LineContested), "the plugin shows it in Flex");
+    let problem = |rig: &Rig| rig.shown().and_then(|shown| shown.client.problem.clone()).map(|it| it.code);
+    assert_eq!(problem(&rig), Some(ProblemCode::LineContested));
+    assert!(rig.state().registered && rig.state().problem.is_none(), "it is no fault of the voice client");
+    let shown = rig.shown().unwrap();
+    assert_eq!(shown.counters["ports_contested"], 2);
+    assert!(shown.log.iter().any(|entry| entry.message.contains("in the plugin's place")));
+
+    // Not told again and again, and not forgotten because the plugin says something good.
+    rig.passes(2_000);
+    rig.take();
+    rig.happens(Event::FromPage { port: PAGE, message: contested() });
+    assert_eq!(rig.error(PAGE), None);
+    rig.configure(PAGE, AC, URL, "ext_");
+    rig.popup_opens();
+    assert_eq!(problem(&rig), Some(ProblemCode::LineContested));
+    rig.passes(61_000);
+    rig.configure(PAGE, AC, URL, "ext_");
+    assert_eq!(problem(&rig), None);
 }

@@ -9,7 +9,7 @@ const PORTS: [&str; 4] = ["flexUI", "popup", "offscreen", "something"];
 
 /// A document of the extension's that sits in a tab.
 fn own_tab(path: &str) -> Sender {
-    Sender { in_tab: true, frame_id: Some(0), ..own_page(path) }
+    Sender { tab: Some(1), frame_id: Some(0), ..own_page(path) }
 }
 
 fn senders() -> Vec<(&'static str, Sender)> {
@@ -20,7 +20,7 @@ fn senders() -> Vec<(&'static str, Sender)> {
         ("Flex's page, top frame", flex_tab()),
         ("Flex's page, inner frame", Sender { frame_id: Some(3), ..flex_tab() }),
         ("Flex's page, no frame named", Sender { frame_id: None, ..flex_tab() }),
-        ("Flex's page, not in a tab", Sender { in_tab: false, ..flex_tab() }),
+        ("Flex's page, not in a tab", Sender { tab: None, ..flex_tab() }),
         ("Flex's page, another extension", Sender { id: Some("another".into()), ..flex_tab() }),
         ("Flex's page, no extension", Sender { id: None, ..flex_tab() }),
         ("Flex's page, no origin", Sender { origin: None, ..flex_tab() }),
@@ -58,7 +58,7 @@ fn senders() -> Vec<(&'static str, Sender)> {
         ),
         (
             "nobody",
-            Sender { id: None, url: None, origin: None, in_tab: false, frame_id: None, document: None },
+            Sender { id: None, url: None, origin: None, tab: None, frame_id: None, document: None },
         ),
     ]
 }

@@ -124,6 +124,8 @@ texts! {
         "el servicio de tokens se rechazó en la ventana de la extensión; elija Reiniciar allí para que se le pregunte de nuevo";
     TooManyMessages: "this page sends the extension too many messages; reload Flex",
         "esta página envía demasiados mensajes a la extensión; recargue Flex";
+    LineContested: "another script in Flex wanted to act as the voice plugin and was not listened to; tell your administrator",
+        "otro programa en Flex quiso actuar como el complemento de voz y no se le hizo caso; avise a su administrador";
     InvalidFlexToken: "your Flex login was refused; log in to Flex again",
         "se rechazó su inicio de sesión en Flex; vuelva a iniciar sesión";
     WrongAgent: "the token service takes your Flex login for another agent's; reload Flex, or ask your administrator",
@@ -374,6 +376,7 @@ impl Words {
             ProblemCode::ConsentDeclined => Text::ConsentDeclined,
             ProblemCode::DisabledByPolicy => Text::DisabledByPolicy,
             ProblemCode::TooManyMessages => Text::TooManyMessages,
+            ProblemCode::LineContested => Text::LineContested,
             ProblemCode::InvalidFlexToken => Text::InvalidFlexToken,
             ProblemCode::WrongIdentity => Text::WrongAgent,
             ProblemCode::TokenServiceUnavailable => Text::TokenServiceUnavailable,

@@ -140,8 +140,8 @@ pub struct Sender {
     pub url: Option<String>,
     /// The document's origin.
     pub origin: Option<String>,
-    /// True when the sender sits in a tab.
-    pub in_tab: bool,
+    /// The number of the tab that the sender sits in.
+    pub tab: Option<i64>,
     /// 0 for a tab's top frame.
     pub frame_id: Option<i64>,
     /// Chrome's name of the document: the same when its content script connects again, another after a reload.
@@ -169,6 +169,8 @@ pub enum PageMessage {
         foreign: u32,
         /// Messages beyond what it takes in a second.
         flooded: u32,
+        /// Ports that another script offered while the plugin's was open.
+        contested: u32,
     },
 }
 

@@ -33,8 +33,13 @@ const DIGITS: Bucket = Bucket::new(256, 4);
 /// The same of pauses, which are no digits.
 const PAUSES: Bucket = Bucket::new(256, 2);
 const _: () = assert!(DtmfDigits::MAX == 256);
+/// Connections of one tab: so many at once, and so many a second for good. Each load of a page is one. An agent who holds F5
+/// down, and a content script whose worker is killed over and over, need fewer.
+const CONNECTIONS: Bucket = Bucket::new(40, 2);
 /// How long a flood is shown after it, and how rarely the page is told.
 const FLOOD_SHOWN_MS: u64 = 10_000;
+/// How long it is shown that another script wanted the plugin's place, and how rarely the page is told.
+const CONTEST_SHOWN_MS: u64 = 60_000;
 
 /// The extension's own pages that may open a popup port.
 const OWN_PAGES: [&str; 3] = ["popup.html", "options.html", "welcome.html"];
@@ -123,6 +128,8 @@ pub(super) struct Page {
     flooded_at: Option<Timestamp>,
     /// The calls that its agent expects.
     pub(super) expects: Expects,
+    /// When another of its scripts last wanted the plugin's place.
+    contested_at: Option<Timestamp>,
 }
 
 impl Page {
@@ -143,6 +150,7 @@ impl Page {
             messages: PAGE_MESSAGES,
             flooded_at: None,
             expects: Expects::default(),
+            contested_at: None,
         }
     }
 
@@ -152,10 +160,16 @@ impl Page {
         *self = Self {
             messages: self.messages,
             flooded_at: self.flooded_at,
+            contested_at: self.contested_at,
+            problem: self.problem.take().filter(|problem| problem.code == ProblemCode::LineContested),
             has_greeted: self.has_greeted,
             session: std::mem::take(&mut self.session),
             ..fresh
         };
+    }
+
+    fn is_contested(&self, now: Timestamp) -> bool {
+        self.contested_at.is_some_and(|at| now.since(at) < CONTEST_SHOWN_MS)
     }
 
     fn is_flooding(&self, now: Timestamp) -> bool {
@@ -173,7 +187,7 @@ impl Trust {
         match name {
             port::PAGE => {
                 let origin = sender.origin.as_deref()?;
-                let is_ours = sender.in_tab
+                let is_ours = sender.tab.is_some()
                     && sender.frame_id == Some(0)
                     && self.page_patterns.iter().any(|pattern| matches_origin(pattern, origin));
                 is_ours.then(|| Peer::Page(Box::new(Page::new(origin.to_owned(), sender.document.clone()))))
@@ -184,7 +198,7 @@ impl Trust {
                 OWN_PAGES.contains(&page).then_some(Peer::Popup { shown: None, is_options })
             }
             port::OFFSCREEN => {
-                (self.own_page(sender)? == OFFSCREEN_PAGE && !sender.in_tab).then_some(Peer::Offscreen)
+                (self.own_page(sender)? == OFFSCREEN_PAGE && sender.tab.is_none()).then_some(Peer::Offscreen)
             }
             _ => None,
         }
@@ -219,6 +233,12 @@ fn matches_origin(pattern: &str, origin: &str) -> bool {
 impl Machine {
     pub(super) fn port_opened(&mut self, port: PortId, name: &str, sender: &Sender, now: Timestamp) {
         if let Some(peer) = self.trust.judge(name, sender) {
+            if matches!(peer, Peer::Page(_)) && !self.admits_connection(sender.tab, now) {
+                self.count("connections_flooded");
+                self.complain(now, "A tab connects without end. Some of its connections were refused.");
+                self.out.push(Command::ClosePort { port });
+                return;
+            }
             if matches!(peer, Peer::Popup { .. }) {
                 // Whoever looks sees what is plugged in now: not every plug comes with an event.
                 self.tell_offscreen(ToOffscreen::ListDevices);
@@ -229,6 +249,14 @@ impl Machine {
             self.complain(now, "Refused a connection from somebody that may not connect.");
             self.out.push(Command::ClosePort { port });
         }
+    }
+
+    /// A page cannot empty another tab's bucket, nor fill its own by being loaded anew.
+    fn admits_connection(&mut self, tab: Option<i64>, now: Timestamp) -> bool {
+        let Some(tab) = tab else { return true };
+        // A full one is as good as none, so that closed tabs leave nothing behind.
+        self.tab_connections.retain(|_, bucket| !bucket.is_full(now));
+        self.tab_connections.entry(tab).or_insert(CONNECTIONS).take(1, now)
     }
 
     pub(super) fn port_closed(&mut self, port: PortId) {
@@ -385,13 +413,16 @@ impl Machine {
             return self.flooded(port, 1, now);
         }
         let accepted = page.accepted;
-        let is_flooding = page.is_flooding(now);
+        let is_shown = page.is_flooding(now) || page.is_contested(now);
         let (message, expires_at) = match message {
             PageMessage::Parsed { message, flex_token_expires_at } => (*message, flex_token_expires_at),
             PageMessage::Malformed(kind) => return self.malformed(port, kind),
-            PageMessage::Dropped { foreign, flooded } => {
+            PageMessage::Dropped { foreign, flooded, contested } => {
                 if foreign > 0 {
                     self.count_many("messages_foreign", foreign);
+                }
+                if contested > 0 {
+                    self.contested(port, contested, now);
                 }
                 if flooded > 0 {
                     self.flooded(port, flooded, now);
@@ -415,7 +446,7 @@ impl Machine {
                 return;
             }
         };
-        if !is_flooding {
+        if !is_shown {
             page.problem = None;
         }
         let name = message.type_name();
@@ -490,6 +521,22 @@ impl Machine {
             Some(Problem { code: ProblemCode::TooManyMessages, message: message.into(), retrying: false });
         self.complain(now, message);
         self.answer_page(port, None, ProblemCode::TooManyMessages, message);
+    }
+
+    /// Another script of the page offered a port while the plugin's was open. The content script did not take it.
+    fn contested(&mut self, port: PortId, offers: u32, now: Timestamp) {
+        self.count_many("ports_contested", offers);
+        let Some(page) = self.page_mut(port) else { return };
+        let was_contested = page.is_contested(now);
+        page.contested_at = Some(now);
+        let message =
+            "Another script in a Flex page wanted to speak in the plugin's place. It was not listened to.";
+        page.problem =
+            Some(Problem { code: ProblemCode::LineContested, message: message.into(), retrying: false });
+        self.complain(now, message);
+        if !was_contested {
+            self.answer_page(port, None, ProblemCode::LineContested, message);
+        }
     }
 
     fn malformed(&mut self, port: PortId, kind: Kind) {

@@ -78,7 +78,7 @@ pub fn flex_tab() -> Sender {
         id: Some("holdfastid".into()),
         url: Some(format!("{FLEX_ORIGIN}/agent-desktop")),
         origin: Some(FLEX_ORIGIN.into()),
-        in_tab: true,
+        tab: Some(1),
         frame_id: Some(0),
         document: None,
     }
@@ -89,7 +89,7 @@ pub fn own_page(path: &str) -> Sender {
         id: Some("holdfastid".into()),
         url: Some(format!("chrome-extension://holdfastid/{path}")),
         origin: Some("chrome-extension://holdfastid".into()),
-        in_tab: false,
+        tab: None,
         frame_id: None,
         document: None,
     }

@@ -78,6 +78,7 @@ fn every_reason_why_voice_is_missing_has_words_of_its_own() {
         ProblemCode::ConsentNeeded,
         ProblemCode::ConsentDeclined,
         ProblemCode::TooManyMessages,
+        ProblemCode::LineContested,
         ProblemCode::InvalidFlexToken,
         ProblemCode::WrongIdentity,
         ProblemCode::TokenServiceUnavailable,
