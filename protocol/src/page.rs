@@ -248,7 +248,8 @@ pub enum ToPage {
         #[serde(default)]
         payload: Option<Problem>,
     },
-    /// Once a second, from the moment the gateway first confirmed the registration.
+    /// Once a second, from the moment the gateway first confirmed the registration, to pages of the agent whose it is: those
+    /// whose Flex token the token service has named that agent for.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_HEARTBEAT")]
     Heartbeat {
         /// Who, and how it goes.

@@ -13,7 +13,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
-    /// Nothing is configured: no Flex page has said hello since the browser started.
+    /// Nothing is configured: no Flex page has said hello since the browser started. Also said to a page that has signed out,
+    /// or whose agent another has followed: its Flex token is not wanted.
     #[default]
     WaitingForFlex,
     /// Configured; the page has not yet sent a Flex token, or the last one has expired.
