@@ -55,6 +55,8 @@ pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
         settings: manager.settings(build_defaults()),
         words: Words::new(language, manager.own_texts()),
         flex: view.clone(),
+        in_frame: in_frame(),
+        number: opened_at(),
     };
     web_sys::console::info_1(&JsValue::from_str(&format!(
         "Holdfast {}: voice client {}",
@@ -90,6 +92,7 @@ pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
     shell.listen_to_flex();
     shell.replace_hang_up();
     shell.replace_dial();
+    shell.watch_logout();
     shell.take(Event::Started);
     let ticking = Rc::clone(&shell);
     Interval::new(TICK_MS, move || ticking.take(Event::Tick)).forget();
@@ -164,7 +167,9 @@ impl Shell {
                     self.post(&ToExtension::FlexToken { payload });
                 }
             }
-            Command::SetContactUri { uri, others } => self.set_contact_uri(&uri, others.as_deref()),
+            Command::SetContactUri { uri, previous, others } => {
+                self.set_contact_uri(&uri, previous.as_deref(), others.as_deref());
+            }
             Command::SetActivity(sid) => {
                 let payload = object(&[("activitySid", JsValue::from_str(&sid))]);
                 settle(self.flex.actions().invoke_action("SetActivity", &payload), |_| {});
@@ -194,6 +199,9 @@ impl Shell {
             }
             Command::TakeOverActions => self.take_over_actions(),
             Command::Notify(severity, text) => self.notify(severity, &text),
+            Command::Console(text) => {
+                web_sys::console::warn_1(&JsValue::from_str(&format!("Holdfast: {text}")));
+            }
             Command::Dismiss => {
                 for id in [INFO, WARNING] {
                     warn_on_error(self.flex.notifications().dismiss(id));
@@ -236,9 +244,9 @@ impl Shell {
         warn_on_error(self.manager.store().dispatch(&action));
     }
 
-    fn set_contact_uri(self: &Rc<Self>, uri: &str, others: Option<&str>) {
+    fn set_contact_uri(self: &Rc<Self>, uri: &str, previous: Option<&str>, others: Option<&str>) {
         let shell = Rc::clone(self);
-        let request = self.manager.set_contact_uri(uri, others);
+        let request = self.manager.set_contact_uri(uri, previous, others);
         settle(request, move |ok| shell.take(Event::ContactUriSet { ok }));
     }
 
@@ -376,6 +384,8 @@ impl Shell {
                 let refused = shell.machine.borrow().refuses(&intent, now());
                 if refused {
                     shell.take(Event::Refused(intent));
+                } else if let Some(coming) = flex::coming(event, &payload) {
+                    shell.take(Event::Expect(coming));
                 }
                 !refused
             })
@@ -396,11 +406,20 @@ impl Shell {
 
     /// Puts a function before one of Flex's actions: what it does not carry out goes on as before.
     fn replace(&self, action: &str, carries_out: impl Fn(&JsValue) -> Option<JsValue> + 'static) {
+        self.replace_by(action, move |payload, go_on| carries_out(payload).unwrap_or_else(go_on));
+    }
+
+    /// Puts a function in the place of one of Flex's actions. It is given what to do and the way to do it as before.
+    fn replace_by(
+        &self,
+        action: &str,
+        instead: impl Fn(&JsValue, &dyn Fn() -> JsValue) -> JsValue + 'static,
+    ) {
         let replacement = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(
             move |payload: JsValue, original: JsValue, next: JsValue| {
-                carries_out(&payload).unwrap_or_else(|| {
-                    // `next` is the chain of other replacements, `original` Flex's own function.
-                    let rest = if next.is_function() { next } else { original };
+                // `next` is the chain of other replacements, `original` Flex's own function.
+                let rest = if next.is_function() { next } else { original };
+                instead(&payload, &|| {
                     rest.dyn_ref::<Function>()
                         .map_or(Ok(JsValue::UNDEFINED), |rest| rest.call1(&JsValue::UNDEFINED, &payload))
                         .unwrap_or_else(|error| Promise::reject(&error).into())
@@ -452,6 +471,23 @@ impl Shell {
                     Some(Promise::reject(&JsValue::from_str("Holdfast: the call was not started")).into())
                 }
             }
+        });
+    }
+
+    /// In place of Flex's own, and not before it: another plugin may stop a logout, and the agent goes on then. What is said
+    /// here goes out before Flex asks its first server, and so before it leaves the page.
+    fn watch_logout(self: &Rc<Self>) {
+        let shell = Rc::clone(self);
+        self.replace_by("Logout", move |_, go_on| {
+            shell.take(Event::LogOut);
+            let after = Rc::clone(&shell);
+            let logout = go_on();
+            settle(Ok(Promise::resolve(&logout)), move |ok| {
+                if !ok {
+                    after.take(Event::LogOutFailed);
+                }
+            });
+            logout
         });
     }
 
@@ -530,6 +566,20 @@ fn warn_on_error<T>(result: Result<T, JsValue>) {
     if let Err(error) = result {
         web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
     }
+}
+
+/// Whether another page shows this one in a frame.
+fn in_frame() -> bool {
+    let window = web_sys::window();
+    let top = window.as_ref().and_then(|window| window.top().ok().flatten());
+    window.zip(top).is_some_and(|(window, top)| !Object::is(&window, &top))
+}
+
+/// When the page was opened, in milliseconds since 1970: told apart from other pages', never compared with anything.
+fn opened_at() -> u64 {
+    let performance = web_sys::window().and_then(|window| window.performance());
+    let opened = performance.and_then(|clock| Timestamp::from_js(clock.time_origin()));
+    opened.unwrap_or_default().as_millis()
 }
 
 /// Milliseconds since the page was opened: the machine knows spans of time only, and this clock cannot be set back.

@@ -111,7 +111,8 @@ pub(super) fn compose(voice: &Voice, report: &Report, connected: bool, words: &W
         Voice::Ready => Tone::Ready,
         Voice::Connecting => Tone::Connecting,
         Voice::OnCall { .. } => Tone::Call,
-        Voice::Unavailable(_) => Tone::Problem,
+        Voice::SignedOut(_) | Voice::InFrame => Tone::Off,
+        Voice::Unclear(_) | Voice::Unavailable(_) => Tone::Problem,
     };
     let (text, detail) = words.status(voice);
     let state = &report.state;
@@ -159,6 +160,7 @@ pub(super) fn compose(voice: &Voice, report: &Report, connected: bool, words: &W
                 | Why::Rejected(None)
                 | Why::Gone
                 | Why::Silent
+                | Why::OtherAgent
                 | Why::NoToken
                 | Why::ContactUri
                 | Why::Missing(_)
