@@ -79,6 +79,24 @@ fn a_reservation_that_flex_shows_as_accepted_is_expected_whoever_accepted_it() {
 }
 
 #[test]
+fn a_transfer_whose_task_has_no_conference_is_expected_as_any_and_its_hold_is_not_guessed() {
+    let mut page = signed_in();
+    show(&mut page, &[reservation(false, ExpectReason::Transfer)]);
+    page.send(Event::Expect(Coming::Reservation(Some(WR.into()))));
+    assert_eq!(said(&mut page), [list(&[(WR, ExpectReason::Transfer)])]);
+    show(&mut page, &[reservation(true, ExpectReason::Transfer)]);
+    page.set_flex(|flex| flex.voice_task = Some(VoiceTask::default()));
+    page.send(heartbeat(newest(Some(call(SID)))));
+    assert_eq!(page.flex.active_call, ActiveCall::Ours);
+    page.pass(10_000, Some(&heartbeat(newest(Some(call(SID))))));
+    assert!(!posts(&page.ordered()).contains(&hold::MESSAGE));
+    // Handed on: the extension's call ends, Flex's task with it, and nothing is expected any more.
+    page.set_flex(|flex| (flex.voice_task, flex.voice_reservations) = (None, Vec::new()));
+    page.send(heartbeat(newest(None)));
+    assert_eq!((said(&mut page), page.flex.active_call), (vec![list(&[])], ActiveCall::None));
+}
+
+#[test]
 fn an_accept_that_names_no_reservation_is_expected_for_a_minute() {
     let mut page = signed_in();
     page.send(Event::Expect(Coming::Reservation(None)));
