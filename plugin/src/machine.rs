@@ -583,7 +583,10 @@ impl Machine {
                 if matches!(intent, Intent::AcceptCall | Intent::Monitor) {
                     self.session.wanted();
                 }
-                let text = self.words.refusal(&intent, &self.voice(now));
+                let text = match (&intent, self.is_offline()) {
+                    (Intent::DialOut, true) => self.words.plain(Text::DialOffline),
+                    _ => self.words.refusal(&intent, &self.voice(now)),
+                };
                 out.push(Command::Notify(Severity::Warning, text));
             }
             Event::NotDialed(text) => {
@@ -655,6 +658,7 @@ impl Machine {
     /// Follows the agent's session: signed out, there is no voice client; signed in again, it begins anew.
     fn sign_in_or_out(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         let busy = Busy {
+            nobody: !self.link.is_up(now),
             call: self.link.is_up(now) && self.report.state.call.is_some(),
             task: self.flex.voice_task.is_some() || self.flex.reservation_pending,
             offline_is_ours: self
@@ -741,9 +745,7 @@ impl Machine {
     pub fn refuses(&self, intent: &Intent, now: Timestamp) -> bool {
         self.serves()
             && match intent {
-                // Flex itself starts no calls while Offline, and says why.
-                Intent::DialOut => !self.can_take_calls(now) && !self.is_offline(),
-                Intent::AcceptCall | Intent::Monitor => !self.can_take_calls(now),
+                Intent::AcceptCall | Intent::DialOut | Intent::Monitor => !self.can_take_calls(now),
                 Intent::ChooseOffline { .. } => true,
                 Intent::ChooseAvailable { .. } => self.unavailable,
             }

@@ -47,6 +47,8 @@ pub struct SessionKeeper {
 /// What is going on, while which nobody is signed out.
 #[derive(Clone, Copy, Debug)]
 pub struct Busy {
+    /// There is no extension to sign out of.
+    pub nobody: bool,
     /// A call is live in the extension.
     pub call: bool,
     /// Flex shows a voice task, or a reservation waits.
@@ -109,7 +111,9 @@ impl SessionKeeper {
         if flex.session == FlexSession::Ended && !busy.call {
             return Some(SignOutReason::SessionEnded);
         }
-        (self.went_offline && !busy.offline_is_ours && !busy.call && !busy.task)
+        // An agent who had no voice client before has none to come back to either.
+        let nobody = busy.nobody && self.signed_out.is_none();
+        (self.went_offline && !busy.offline_is_ours && !busy.call && !busy.task && !nobody)
             .then_some(SignOutReason::Offline)
     }
 

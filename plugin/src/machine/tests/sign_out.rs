@@ -190,6 +190,29 @@ fn where_the_plugin_puts_agents_without_voice_is_no_sign_out() {
 }
 
 #[test]
+fn without_an_extension_a_detour_over_offline_opens_no_way_to_the_queue() {
+    let mut page = Page::new(boot());
+    page.pass(10_000, None);
+    assert_eq!(page.activity(), "Voice Client Offline");
+    go_offline(&mut page);
+    page.pass(10_000, None);
+    assert!(page.status().contains("install or enable"), "{}", page.status());
+    let intent = page.machine.intent_of(&choice("Available")).unwrap();
+    assert!(page.machine.refuses(&intent, page.now));
+}
+
+#[test]
+fn who_is_offline_is_told_that_this_is_why_no_call_can_be_started() {
+    let mut page = signed_in();
+    go_offline(&mut page);
+    page.ordered();
+    assert!(page.machine.refuses(&Intent::DialOut, page.now));
+    page.send(Event::Refused(Intent::DialOut));
+    assert_eq!(page.notified(), [words().plain(Text::DialOffline)]);
+    assert_eq!(page.shown().text, "Voice: off", "and the voice client is not fetched for it");
+}
+
+#[test]
 fn a_supervisor_who_is_offline_can_still_listen_after_a_moment() {
     let mut page = signed_in();
     go_offline(&mut page);
