@@ -107,10 +107,6 @@ pub struct Boot {
     pub words: Words,
     /// What Flex's store holds now.
     pub flex: FlexView,
-    /// Flex is shown in a frame of another page, where the extension does not come.
-    pub in_frame: bool,
-    /// A number that no earlier page of this agent was given: when the page was opened, in milliseconds since 1970.
-    pub number: u64,
 }
 
 /// One of the workspace's activities.
@@ -195,6 +191,10 @@ pub struct FlexView {
     pub own_voice_impaired: bool,
     /// The agent is in the workspace's own *Offline*, in which Flex starts no calls.
     pub offline: bool,
+    /// Flex is shown in a frame of another page, where the extension does not come.
+    pub in_frame: bool,
+    /// When the page was opened, in milliseconds since 1970: a number that no earlier page of this agent had.
+    pub opened_at: u64,
 }
 
 /// What happened.
@@ -467,7 +467,6 @@ pub struct Machine {
     /// The prefix alone, which giving an address back needs also while nothing else is configured.
     prefix: Option<IdentityPrefix>,
     words: Words,
-    in_frame: bool,
     /// The voice client is enabled for this worker, or was when the live call came.
     active: bool,
     session: SessionKeeper,
@@ -521,15 +520,14 @@ impl Machine {
         Self {
             prefix: prefix(&boot.settings),
             words: boot.words,
-            in_frame: boot.in_frame,
-            active: boot.flex.enabled && !boot.in_frame,
+            active: boot.flex.enabled && !boot.flex.in_frame,
             session: SessionKeeper::default(),
             goes_on: false,
             knows_sign_out: false,
             heard_agent: None,
             introduced: None,
             given_back: false,
-            expect: ExpectKeeper::new(boot.number),
+            expect: ExpectKeeper::new(boot.flex.opened_at),
             unclear_said: None,
             link: Link::new(now),
             report: Report::default(),
@@ -619,7 +617,7 @@ impl Machine {
 
     /// The voice client is for this worker, and can be used in this page.
     const fn serves(&self) -> bool {
-        self.flex.enabled && !self.in_frame
+        self.flex.enabled && !self.flex.in_frame
     }
 
     /// Follows the worker attribute, at once and without a reload. A live call keeps its controls until it is over.
@@ -699,7 +697,7 @@ impl Machine {
         let is_ours = |uri: &String| addresses.as_ref().is_some_and(|addresses| addresses.is_ours(uri));
         let given_back = !self.flex.contact_uri.as_ref().is_some_and(is_ours);
         // A Flex in a tab of its own may serve the same agent: in a frame nothing is taken from it twice.
-        self.given_back |= given_back && self.in_frame;
+        self.given_back |= given_back && self.flex.in_frame;
         let goal = addresses.filter(|_| !self.given_back).map_or(Goal::Leave, Goal::Back);
         self.contact.step(&goal, &self.flex, now, out);
         let offline_name = self.offline_name().to_owned();

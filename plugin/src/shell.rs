@@ -47,16 +47,13 @@ fn build_defaults() -> Settings {
 #[wasm_bindgen]
 pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
     console_error_panic_hook::set_once();
-    let mut view = flex::view(&flex, &manager, None);
-    view.remembered_activity = remembered(&manager);
+    let view = view(&flex, &manager, None);
     let language = Language::from_tag(&manager.language().unwrap_or_default());
     let boot = Boot {
         account_sid: manager.account_sid().unwrap_or_default(),
         settings: manager.settings(build_defaults()),
         words: Words::new(language, manager.own_texts()),
         flex: view.clone(),
-        in_frame: in_frame(),
-        number: opened_at(),
     };
     web_sys::console::info_1(&JsValue::from_str(&format!(
         "Holdfast {}: voice client {}",
@@ -141,11 +138,10 @@ impl Shell {
 
     /// Shows the machine Flex's store, if it has changed.
     fn look(self: &Rc<Self>) {
-        let mut view = {
+        let view = {
             let call = self.call.borrow();
-            flex::view(&self.flex, &self.manager, call.as_ref().map(|call| call.object()))
+            view(&self.flex, &self.manager, call.as_ref().map(|call| call.object()))
         };
-        view.remembered_activity = remembered(&self.manager);
         if *self.view.borrow() != view {
             self.view.replace(view.clone());
             self.handle(Event::Flex(view));
@@ -565,6 +561,16 @@ fn settle(request: Result<Promise, JsValue>, then: impl FnOnce(bool) + 'static) 
 fn warn_on_error<T>(result: Result<T, JsValue>) {
     if let Err(error) = result {
         web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
+    }
+}
+
+/// Flex's store, and what the browser knows beside it.
+fn view(flex: &Flex, manager: &Manager, ours: Option<&Object>) -> FlexView {
+    FlexView {
+        remembered_activity: remembered(manager),
+        in_frame: in_frame(),
+        opened_at: opened_at(),
+        ..flex::view(flex, manager, ours)
     }
 }
 

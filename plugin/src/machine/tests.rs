@@ -38,6 +38,7 @@ fn flex(name: &str) -> FlexView {
         activity: Some(activity(name)),
         activities: ["Available", "Break", "Voice Client Offline", "Training"].map(activity).into(),
         contact_uri: Some("client:agent".into()),
+        opened_at: 7,
         ..FlexView::default()
     }
 }
@@ -51,8 +52,6 @@ fn boot() -> Boot {
         },
         words: Words::default(),
         flex: flex("Available"),
-        number: 7,
-        ..Boot::default()
     }
 }
 

@@ -249,8 +249,7 @@ fn an_attribute_that_is_neither_true_nor_false_is_told_to_the_agent_and_in_the_c
 
 fn in_a_frame(contact_uri: &str) -> Page {
     Page::new(Boot {
-        in_frame: true,
-        flex: FlexView { contact_uri: Some(contact_uri.into()), ..flex("Available") },
+        flex: FlexView { in_frame: true, contact_uri: Some(contact_uri.into()), ..flex("Available") },
         ..boot()
     })
 }

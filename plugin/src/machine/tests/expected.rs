@@ -174,8 +174,8 @@ fn a_page_that_is_loaded_in_the_middle_expects_the_call_of_the_task_that_it_show
     page.send(Event::Message(ToPage::Configured { payload: Some(newest(Some(call(SID)))) }));
     assert_eq!(said(&mut page), [list(&[(WR, ExpectReason::Reservation)])]);
     // It is not.
-    let names = |number| {
-        let mut page = Page::new(Boot { flex: flex.clone(), number, ..boot() });
+    let names = |opened_at| {
+        let mut page = Page::new(Boot { flex: FlexView { opened_at, ..flex.clone() }, ..boot() });
         page.send(Event::Message(ToPage::Configured { payload: Some(newest(None)) }));
         said(&mut page)
     };
