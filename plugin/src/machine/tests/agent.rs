@@ -284,6 +284,22 @@ fn in_a_frame_an_address_that_was_left_behind_is_given_back_once_and_a_tab_of_it
 // Digits.
 
 #[test]
+fn a_long_string_of_digits_goes_in_one_message() {
+    let mut page = ready();
+    page.send(heartbeat(newest(Some(call(SID)))));
+    page.ordered();
+    // As many as a message carries.
+    let most = (1..=MAX_DIGITS).rev().find(|n| DtmfDigits::new("1".repeat(*n)).is_ok()).unwrap();
+    for digits in ["12345678901234567890123456789012345678#", &("w".repeat(most - 1) + "1")] {
+        let digits = &digits[..digits.len().min(most)];
+        page.send(Event::Digits(digits.into()));
+        let digits = DtmfDigits::new(digits).unwrap();
+        let whole = Command::Post(ToExtension::SendDigits { payload: SendDigits { digits } });
+        assert_eq!(page.ordered(), [whole]);
+    }
+}
+
+#[test]
 fn more_digits_than_one_message_carries_are_refused_before_the_first_and_so_is_a_string_with_nonsense() {
     let mut page = ready();
     page.send(heartbeat(newest(Some(call(SID)))));
