@@ -17,8 +17,8 @@ const STATUS = '[data-testid="holdfast-voice-status"]';
 
 /** Notes every message between plugin and extension, and when. No secrets. */
 function observe([mute, hangUp]) {
-  const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, beatAt: null, types: {}, flexAt: null, liveAt: null });
-  const OURS = /_(CONFIGURE|FLEX_TOKEN|HANGUP_CALL|SEND_DTMF_DIGITS|SET_MUTE|SELECT_AUDIO_DEVICE|SET_VOLUME|CALL_CONTEXT)$/;
+  const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, beatAt: null, types: {}, said: [], flexAt: null, liveAt: null });
+  const OURS = /_(CONFIGURE|FLEX_TOKEN|HANGUP_CALL|SEND_DTMF_DIGITS|SET_MUTE|SELECT_AUDIO_DEVICE|SET_VOLUME|CALL_CONTEXT|SIGN_OUT|EXPECT_CALLS)$/;
   const usable = selector => {
     const button = document.querySelector(selector);
     return Boolean(button) && !button.disabled && button.getAttribute('aria-disabled') !== 'true' && button.offsetParent !== null;
@@ -34,6 +34,11 @@ function observe([mute, hangUp]) {
     if (!type.startsWith('VOICE_CLIENT_EXTENSION_')) return;
     seen.types[type] = (seen.types[type] ?? 0) + 1;
     if (type.endsWith('_CONFIGURE')) seen.configureAt ??= performance.now();
+    if (/_(CONFIGURE|SIGN_OUT|EXPECT_CALLS)$/.test(type)) {
+      const said = { type: type.replace('VOICE_CLIENT_EXTENSION_', ''), ...data.payload };
+      seen.said.push(said);
+      globalThis.__tell?.(said); // to a test that wants it also from a page that is about to go
+    }
     // The agent is asked about the token service once: how long a click takes is no part of the measure.
     if (type.endsWith('_ERROR') && data.payload?.code === 'consent_needed') seen.asked = true;
     if (type.endsWith('_CONFIGURED') && seen.asked) {
@@ -107,6 +112,9 @@ export class FlexPage {
     const beat = await this.heartbeat();
     return beat?.call && beat;
   });
+
+  /** What the plugin said of its agent: each CONFIGURE, SIGN_OUT and EXPECT_CALLS, without what is secret. */
+  said = type => this.page.evaluate(wanted => window.__seen.said.filter(one => one.type === wanted), type);
 
   /** How many messages of each type crossed the page. */
   messageTypes = () => this.page.evaluate(() => window.__seen?.types ?? {});

@@ -11,7 +11,7 @@ const OFFLINE = 'Voice Client Offline';
 async function withoutExtension(stack, work, speak = null) {
   const browser = await launch(stack, { extension: null, microphone: false });
   try {
-    if (speak) await browser.context.addInitScript(speak);
+    if (speak) await browser.context.addInitScript(typeof speak === 'string' ? { content: speak } : speak);
     await work(await FlexPage.open(browser.context, { waitReady: false }));
   } finally {
     await browser.close();
@@ -119,9 +119,10 @@ test('a plugin whose WebAssembly cannot start says so and leaves Flex alone', as
 });
 
 test('an extension of the older contract works with this plugin, and the agent is told what it cannot do', async ({ stack, switchboard }) => {
+  const { extension_identity: identity } = stack.account;
   await switchboard.setActivity('Available');
   // The older extension's half of the contract, and nothing else of it.
-  const speak = () => {
+  const speak = identity => {
     const say = (name, payload) => postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload ? { payload } : {}) });
     const heard = (window.__heard = []);
     let beating = false;
@@ -132,14 +133,14 @@ test('an extension of the older contract works with this plugin, and the agent i
       if (name === 'CONFIGURE') say('CONFIGURED');
       if (name === 'FLEX_TOKEN' && !beating) {
         beating = true;
-        window.__beat = setInterval(() => say('HEARTBEAT', { voiceClientIdentity: 'ext_agent', error: null }), 1000);
+        window.__beat = setInterval(() => say('HEARTBEAT', { voiceClientIdentity: identity, error: null }), 1000);
       }
     });
   };
   await withoutExtension(stack, async flex => {
     await flex.booted();
     await expect(flex.status).toHaveText(/Voice: ready/, { timeout: 30_000 });
-    await until('contact_uri to be the extension\'s', async () => (await flex.store()).contactUri === 'client:ext_agent');
+    await until('contact_uri to be the extension\'s', async () => (await flex.store()).contactUri === `client:${identity}`);
     await flex.showDetails();
     await expect(flex.page.getByTestId('holdfast-note')).toContainText('of an older kind');
     await flex.picture('flex-older-extension');
@@ -153,9 +154,9 @@ test('an extension of the older contract works with this plugin, and the agent i
     await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 20_000 });
     // Five seconds of silence, and as much again where a busy machine held up the plugin's own clock.
     expect(performance.now() - silentAt).toBeLessThan(12_000);
-    await until('contact_uri to be Flex\'s own', async () => (await flex.store()).contactUri === 'client:agent', { timeout: 30_000 });
+    await until('contact_uri to be Flex\'s own', async () => (await flex.store()).contactUri === `client:${identity.replace('ext_', '')}`, { timeout: 30_000 });
     expect((await flex.store()).activity).toBe(OFFLINE);
-  }, speak);
+  }, `(${speak})(${JSON.stringify(identity)})`);
 });
 
 test('the older plugin\'s messages are all that the extension needs', async ({ probe, switchboard }) => {

@@ -7,12 +7,16 @@
 use std::collections::BTreeMap;
 
 use js_sys::{Array, Function, JSON, Map, Object, Promise, Reflect};
-use protocol::page::FlexToken;
-use protocol::{AccountSid, Secret};
+use protocol::page::{ExpectReason, FlexToken};
+use protocol::{AccountSid, Identity, Secret};
 use wasm_bindgen::prelude::*;
 
+use crate::machine::attribute::{self, Switch, Value};
+use crate::machine::contact::PREVIOUS;
+use crate::machine::expect::Coming;
+use crate::machine::session::FlexSession;
 use crate::machine::words::Text;
-use crate::machine::{ActiveCall, Activity, ActivityChoice, FlexView, Settings, VoiceTask};
+use crate::machine::{ActiveCall, Activity, ActivityChoice, FlexView, Settings, VoiceReservation, VoiceTask};
 
 #[wasm_bindgen]
 extern "C" {
@@ -248,18 +252,23 @@ impl Manager {
             token: Secret::new(text(&payload, &["token"])?),
             account_sid,
             expiration,
-            agent_identity: None,
+            agent_identity: agent(&payload),
         })
     }
 
-    /// Sets the worker attribute `contact_uri` and keeps the others: TaskRouter replaces all by what it is given.
-    /// `others`: these instead of what TaskRouter's client holds.
+    /// Sets the worker attributes `contact_uri` and [`PREVIOUS`] and keeps the others: TaskRouter replaces all by what it is
+    /// given. `others`: these instead of what TaskRouter's client holds.
     ///
     /// The live object is copied, never changed: a failed request would leave it wrong for everybody.
     ///
     /// # Errors
     /// When TaskRouter's client has no attributes yet (writing would wipe them), or refuses at once.
-    pub fn set_contact_uri(&self, uri: &str, others: Option<&str>) -> Result<Promise, JsValue> {
+    pub fn set_contact_uri(
+        &self,
+        uri: &str,
+        previous: Option<&str>,
+        others: Option<&str>,
+    ) -> Result<Promise, JsValue> {
         let client = self.worker_client().ok_or_else(|| JsValue::from_str("no worker client"))?;
         let known = match others {
             Some(json) => JSON::parse(json)?,
@@ -269,6 +278,10 @@ impl Manager {
         let copy =
             Object::assign(&Object::new(), live.ok_or_else(|| JsValue::from_str("no worker attributes"))?);
         set(&copy, "contact_uri", &JsValue::from_str(uri));
+        match previous {
+            Some(previous) => set(&copy, PREVIOUS, &JsValue::from_str(previous)),
+            None => drop(Reflect::delete_property(&copy, &JsValue::from_str(PREVIOUS))?),
+        }
         client.set_attributes(&copy)
     }
 
@@ -284,8 +297,14 @@ pub fn view(flex: &Flex, manager: &Manager, ours: Option<&Object>) -> FlexView {
     let worker = at(&state, &["worker"]);
     let current = activity(&at(&worker, &["activity"]));
     let offline = text(manager.as_ref(), &["serviceConfiguration", "taskrouter_offline_activity_sid"]);
+    let switch = attribute::read(value(&manager.worker_attribute(attribute::NAME)));
     let mut view = FlexView {
-        enabled: manager.worker_attribute("extensionVoiceClientEnabled").as_bool() == Some(true),
+        enabled: switch == Switch::On,
+        unclear: if let Switch::Unclear(said) = switch { Some(said) } else { None },
+        agent: agent(&at(&state, &["session", "ssoTokenPayload"]))
+            .or_else(|| agent(&at(&state, &["session"]))),
+        session: session(&state),
+        previous_contact: text(&worker, &["attributes", PREVIOUS]),
         contact_uri: text(&worker, &["attributes", "contact_uri"]),
         other_attributes: other_attributes(&at(&worker, &["attributes"])),
         active_call: match at(&state, &["phone", "activeCall"]) {
@@ -304,6 +323,7 @@ pub fn view(flex: &Flex, manager: &Manager, ours: Option<&Object>) -> FlexView {
     }
     if let Some(tasks) = at(&worker, &["tasks"]).dyn_ref::<Map>() {
         let me = text(&worker, &["worker", "sid"]);
+        tasks.for_each(&mut |task, _| view.voice_reservations.extend(voice_reservation(flex, &task)));
         tasks.for_each(&mut |task, _| match text(&task, &["status"]).as_deref() {
             Some("pending") => view.reservation_pending = true,
             Some("accepted") if view.voice_task.is_none() && is_call(flex, &task) => {
@@ -315,17 +335,89 @@ pub fn view(flex: &Flex, manager: &Manager, ours: Option<&Object>) -> FlexView {
     view
 }
 
+/// The agent whom a part of Flex's session names. It is the name that Twilio has encoded for clients, the same that the
+/// token service is told when it has the agent's token validated (`agent_40example_2Ecom`).
+fn agent(named: &JsValue) -> Option<Identity> {
+    Identity::new(text(named, &["identity"])?).ok()
+}
+
+/// How Flex's session stands. Read from its reducers in 2.17.1 (`session.loginState`, `session.singleSessionGuard`,
+/// `appStatus.tokenExpired`).
+fn session(state: &JsValue) -> FlexSession {
+    if text(state, &["session", "loginState"]).as_deref() == Some("LOGGED_OUT") {
+        return FlexSession::LoggedOut;
+    }
+    let ended = is_true(state, &["appStatus", "tokenExpired"])
+        || is_true(state, &["session", "singleSessionGuard", "sessionInvalidated"]);
+    if ended { FlexSession::Ended } else { FlexSession::Live }
+}
+
+fn value(attribute: &JsValue) -> Value {
+    if attribute.is_undefined() || attribute.is_null() {
+        return Value::Absent;
+    }
+    if let Some(bool) = attribute.as_bool() {
+        return Value::Bool(bool);
+    }
+    attribute.as_string().map_or_else(
+        || {
+            Value::Other(
+                JSON::stringify(attribute).ok().and_then(|json| json.as_string()).unwrap_or_default(),
+            )
+        },
+        Value::Text,
+    )
+}
+
+fn voice_reservation(flex: &Flex, task: &JsValue) -> Option<VoiceReservation> {
+    let accepted = match text(task, &["status"])?.as_str() {
+        "accepted" => true,
+        "pending" => false,
+        _ => return None,
+    };
+    if !is_call(flex, task) {
+        return None;
+    }
+    let reason = if at(task, &["incomingTransferObject"]).is_object() {
+        ExpectReason::Transfer
+    } else if text(task, &["attributes", "direction"]).as_deref() == Some("outbound") {
+        ExpectReason::Outbound
+    } else {
+        ExpectReason::Reservation
+    };
+    Some(VoiceReservation {
+        sid: text(task, &["sid"])?,
+        task_sid: text(task, &["taskSid"])?,
+        accepted,
+        reason,
+    })
+}
+
+/// The call that follows from one of Flex's actions.
+pub fn coming(action: &str, payload: &JsValue) -> Option<Coming> {
+    match action {
+        "beforeAcceptTask" => {
+            Some(Coming::Reservation(text(payload, &["task", "sid"]).or_else(|| text(payload, &["sid"]))))
+        }
+        "beforeStartOutboundCall" => Some(Coming::Outbound),
+        "beforeMonitorCall" => Some(Coming::Monitoring(text(payload, &["task", "taskSid"]))),
+        _ => None,
+    }
+}
+
 /// Whether a task is a call, by Flex's own judgement.
 pub fn is_call(flex: &Flex, task: &JsValue) -> bool {
     task.is_object() && flex.task_helper().is_call_task(task).unwrap_or(false)
 }
 
-/// All worker attributes but `contact_uri`, as JSON.
+/// All worker attributes but the two that we write, as JSON.
 fn other_attributes(attributes: &JsValue) -> String {
     let Some(attributes) = attributes.dyn_ref::<Object>() else { return String::new() };
     let others = Object::assign(&Object::new(), attributes);
-    if Reflect::delete_property(&others, &JsValue::from_str("contact_uri")).is_err() {
-        return String::new();
+    for ours in ["contact_uri", PREVIOUS] {
+        if Reflect::delete_property(&others, &JsValue::from_str(ours)).is_err() {
+            return String::new();
+        }
     }
     JSON::stringify(&others).ok().and_then(|json| json.as_string()).unwrap_or_default()
 }

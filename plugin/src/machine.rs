@@ -1,13 +1,14 @@
 //! All decisions of the plugin: a pure state machine, without browser, clock or promises.
 //!
-//! Five concerns, each in a module of its own, meet in [`Machine::handle`]: the [`link`] to the extension,
-//! the worker's [`contact`] address, the agent's [`activity`], the [`call`] that stands in for the
-//! extension's in Flex's store, and what only Flex knows of it ([`hold`]). After every event each of them is *stepped*: it compares what is with what
+//! Seven concerns, each in a module of its own, meet in [`Machine::handle`]: the agent's [`session`], the [`link`] to the
+//! extension, the worker's [`contact`] address, the agent's [`activity`], the [`call`] that stands in for the
+//! extension's in Flex's store, what only Flex knows of it ([`hold`]), and the calls that are to come ([`expect`]). After every event each of them is *stepped*: it compares what is with what
 //! should be and orders the difference, so that no order of events can leave them apart for longer than the
 //! next event.
 
 use protocol::page::{
-    CallRef, Configure, Heartbeat, SelectAudioDevice, SendDigits, SetMute, SetVolume, ToExtension, ToPage,
+    CallRef, Configure, ExpectReason, Heartbeat, SelectAudioDevice, SendDigits, SetMute, SetVolume, SignOut,
+    SignOutReason, ToExtension, ToPage,
 };
 use protocol::state::ClientState;
 use protocol::{
@@ -17,19 +18,24 @@ use protocol::{
 
 use self::activity::ActivityKeeper;
 use self::call::CallKeeper;
-use self::contact::{ContactKeeper, Goal, same_client};
+use self::contact::{Addresses, ContactKeeper, Goal, same_client};
+use self::expect::{Coming, ExpectKeeper};
 use self::hold::HoldTeller;
 use self::link::Link;
+use self::session::{Busy, FlexSession, SessionKeeper};
 pub use self::view::StatusLine;
 pub use self::voice::{Voice, Why};
 use self::words::{Text, Words};
 
 pub mod activity;
+pub mod attribute;
 pub mod call;
 pub mod contact;
+pub mod expect;
 pub mod hold;
 pub mod line;
 pub mod link;
+pub mod session;
 pub mod view;
 pub mod voice;
 pub mod words;
@@ -47,6 +53,12 @@ pub const DEFAULT_OFFLINE_ACTIVITY: &str = "Voice Client Offline";
 /// An extension that has been away for this long is gone for good: calls go to Flex's own client again. An update of the
 /// extension takes a few seconds.
 pub const GONE_MS: u64 = 10_000;
+
+/// How many digits the agent may send in one go; as many as one message to the extension carries.
+pub const MAX_DIGITS: usize = 256;
+
+/// How many digits one message to an extension of before version 3 carries.
+const MAX_DIGITS_BEFORE_3: usize = 32;
 
 /// A hang-up before the call has come waits for it this long.
 const HANG_UP_WAITS_MS: u64 = 10_000;
@@ -119,6 +131,19 @@ pub struct VoiceTask {
     pub on_hold: Option<bool>,
 }
 
+/// A call that TaskRouter has reserved for this agent, or that they have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VoiceReservation {
+    /// The reservation's SID (`WR…`).
+    pub sid: String,
+    /// Its task's SID (`WT…`).
+    pub task_sid: String,
+    /// It is accepted, whoever did it. Otherwise it is pending.
+    pub accepted: bool,
+    /// What its call is expected for.
+    pub reason: ExpectReason,
+}
+
 /// Whose call is `flex.phone.activeCall` in Flex's store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ActiveCall {
@@ -134,20 +159,30 @@ pub enum ActiveCall {
 /// What the machine needs to see of Flex's store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlexView {
-    /// The worker attribute `extensionVoiceClientEnabled` is `true`.
+    /// The worker attribute `extensionVoiceClientEnabled` says that the voice client is for this worker.
     pub enabled: bool,
+    /// What that attribute says instead, where it is neither true nor false.
+    pub unclear: Option<String>,
+    /// The agent, as Flex's session names them.
+    pub agent: Option<Identity>,
+    /// Flex's session.
+    pub session: FlexSession,
     /// The agent's activity.
     pub activity: Option<Activity>,
     /// All the workspace's activities.
     pub activities: Vec<Activity>,
     /// The worker attribute `contact_uri`.
     pub contact_uri: Option<String>,
+    /// The worker attribute [`contact::PREVIOUS`].
+    pub previous_contact: Option<String>,
     /// All other worker attributes, as JSON. Compared and given back, never read.
     pub other_attributes: String,
     /// The activity to go back to, as this browser remembers it for this worker.
     pub remembered_activity: Option<String>,
     /// The live voice task, if any.
     pub voice_task: Option<VoiceTask>,
+    /// All voice reservations, pending and accepted.
+    pub voice_reservations: Vec<VoiceReservation>,
     /// A reservation waits to be accepted. TaskRouter refuses to make a worker unavailable meanwhile.
     pub reservation_pending: bool,
     /// Whose call is in the store.
@@ -156,11 +191,18 @@ pub struct FlexView {
     pub own_voice_impaired: bool,
     /// The agent is in the workspace's own *Offline*, in which Flex starts no calls.
     pub offline: bool,
+    /// Flex is shown in a frame of another page, where the extension does not come.
+    pub in_frame: bool,
+    /// When the page was opened, in milliseconds since 1970: a number that no earlier page of this agent had.
+    pub opened_at: u64,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "made a few times a second at most, and never kept")]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(clippy::large_enum_variant, reason = "made a few times a second at most, and never kept")
+)]
 pub enum Event {
     /// The plugin started. Once, first.
     Started,
@@ -193,6 +235,12 @@ pub enum Event {
     Digits(String),
     /// What the agent was about to do was stopped, because [`Machine::refuses`] said so.
     Refused(Intent),
+    /// What the agent is about to do goes on, and a call follows from it.
+    Expect(Coming),
+    /// Flex's logout begins.
+    LogOut,
+    /// It failed: the agent is still there.
+    LogOutFailed,
     /// An outbound call was not started, and this says why.
     NotDialed(Text),
     /// The agent chose a microphone or speaker; `None` for the system's choice.
@@ -212,6 +260,8 @@ pub enum Command {
     SetContactUri {
         /// What to set.
         uri: String,
+        /// What [`contact::PREVIOUS`] is to be from now on; `None`: it is to go.
+        previous: Option<String>,
         /// The other attributes as JSON, where they are known better than from what Flex holds now.
         others: Option<String>,
     },
@@ -232,6 +282,8 @@ pub enum Command {
     TakeOverActions,
     /// Show a short notification.
     Notify(Severity, String),
+    /// Say this in the console, for who looks after the agent.
+    Console(String),
     /// Take what was notified away before its time.
     Dismiss,
     /// Show this in the header; `None`: nothing.
@@ -269,6 +321,8 @@ pub enum Tone {
     Call,
     /// Not yet ready, and nothing is wrong.
     Connecting,
+    /// There is no voice client now, and nothing is wrong.
+    Off,
     /// Calls cannot be taken.
     Problem,
 }
@@ -380,8 +434,8 @@ struct Report {
     beating: bool,
     /// The identity that the heartbeat names; `None` while there is none, or it is not one that can be ours.
     identity: Option<Identity>,
-    /// The heartbeat names an identity that cannot be ours.
-    wrong_identity: bool,
+    /// The heartbeat names an identity that cannot be ours, and what is wrong with it.
+    wrong_identity: Option<Why>,
     /// The heartbeat's error flag.
     error: bool,
     /// Everything else. Of a replaced extension: the default, whose `protocol_version` is 0.
@@ -393,6 +447,11 @@ impl Report {
     /// problems.
     const fn is_old(&self) -> bool {
         self.state.protocol_version < 2
+    }
+
+    /// The extension understands what this version of the contract has brought.
+    const fn speaks(&self, version: u32) -> bool {
+        self.state.protocol_version >= version
     }
 
     /// Calls arrive. The old extension cannot say more than that it has an identity and no error.
@@ -410,6 +469,20 @@ pub struct Machine {
     words: Words,
     /// The voice client is enabled for this worker, or was when the live call came.
     active: bool,
+    session: SessionKeeper,
+    /// The extension goes on though the agent has signed out.
+    goes_on: bool,
+    /// The extension last heard speaks version 3: it knows SIGN_OUT.
+    knows_sign_out: bool,
+    /// The agent, as a good heartbeat last named them, for a Flex that does not say.
+    heard_agent: Option<Identity>,
+    /// Whom the last CONFIGURE named.
+    introduced: Option<Identity>,
+    /// In a frame: the address was seen to be another's than the extension's. Who sets it after that is a Flex in a tab.
+    given_back: bool,
+    expect: ExpectKeeper,
+    /// What was said in the console of the worker attribute.
+    unclear_said: Option<String>,
     link: Link,
     report: Report,
     flex: FlexView,
@@ -447,7 +520,15 @@ impl Machine {
         Self {
             prefix: prefix(&boot.settings),
             words: boot.words,
-            active: boot.flex.enabled,
+            active: boot.flex.enabled && !boot.flex.in_frame,
+            session: SessionKeeper::default(),
+            goes_on: false,
+            knows_sign_out: false,
+            heard_agent: None,
+            introduced: None,
+            given_back: false,
+            expect: ExpectKeeper::new(boot.flex.opened_at),
+            unclear_said: None,
             link: Link::new(now),
             report: Report::default(),
             contact: ContactKeeper::default(),
@@ -493,8 +574,17 @@ impl Machine {
             Event::Mute(muted) => self.mute(muted, now, &mut out),
             Event::ToggleMute => self.mute(!self.call.is_muted(), now, &mut out),
             Event::Digits(digits) => self.digits(&digits, &mut out),
+            Event::Expect(coming) => self.expect.announce(coming, now),
+            Event::LogOut => self.session.logging_out(now),
+            Event::LogOutFailed => self.session.logout_failed(),
             Event::Refused(intent) => {
-                let text = self.words.refusal(&intent, &self.voice(now));
+                if matches!(intent, Intent::AcceptCall | Intent::Monitor) {
+                    self.session.wanted();
+                }
+                let text = match (&intent, self.is_offline()) {
+                    (Intent::DialOut, true) => self.words.plain(Text::DialOffline),
+                    _ => self.words.refusal(&intent, &self.voice(now)),
+                };
                 out.push(Command::Notify(Severity::Warning, text));
             }
             Event::NotDialed(text) => {
@@ -514,7 +604,9 @@ impl Machine {
             }
         }
         self.switch(now, &mut out);
+        self.say_unclear(&mut out);
         if self.active {
+            self.sign_in_or_out(now, &mut out);
             self.step(heartbeat, now, &mut out);
         } else {
             self.rest(now, &mut out);
@@ -523,10 +615,15 @@ impl Machine {
         out
     }
 
+    /// The voice client is for this worker, and can be used in this page.
+    const fn serves(&self) -> bool {
+        self.flex.enabled && !self.flex.in_frame
+    }
+
     /// Follows the worker attribute, at once and without a reload. A live call keeps its controls until it is over.
     fn switch(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         let on_call = self.active && self.link.is_up(now) && self.report.state.call.is_some();
-        let active = self.flex.enabled || on_call;
+        let active = self.serves() || on_call;
         if active == self.active {
             return;
         }
@@ -544,12 +641,65 @@ impl Machine {
         }
     }
 
-    /// The voice client is not enabled: the agent takes calls in Flex itself again, from where they were.
+    /// An attribute that is neither true nor false is told to whoever can put it right.
+    fn say_unclear(&mut self, out: &mut Vec<Command>) {
+        if self.unclear_said == self.flex.unclear {
+            return;
+        }
+        self.unclear_said.clone_from(&self.flex.unclear);
+        if let Some(value) = &self.flex.unclear {
+            let (_, text) = self.words.status(&Voice::Unclear(value.clone()));
+            out.push(Command::Console(text));
+        }
+    }
+
+    /// Follows the agent's session: signed out, there is no voice client; signed in again, it begins anew.
+    fn sign_in_or_out(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let busy = Busy {
+            nobody: !self.link.is_up(now),
+            call: self.link.is_up(now) && self.report.state.call.is_some(),
+            task: self.flex.voice_task.is_some() || self.flex.reservation_pending,
+            offline_is_ours: self
+                .flex
+                .activity
+                .as_ref()
+                .is_some_and(|activity| activity.name == self.offline_name()),
+        };
+        if self.session.step(&self.flex, busy, now) || self.is_another_agent() {
+            self.begin_anew(now);
+        }
+        let goes_on = std::mem::take(&mut self.goes_on);
+        if self.knows_sign_out
+            && let Some(reason) = self.session.says(goes_on, now)
+        {
+            out.push(Command::Post(ToExtension::SignOut { payload: SignOut { reason } }));
+        }
+    }
+
+    /// Flex has another agent than the one who was introduced to the extension.
+    fn is_another_agent(&self) -> bool {
+        self.flex.agent.is_some() && self.introduced.is_some() && self.flex.agent != self.introduced
+    }
+
+    /// Nothing that the extension said counts any more, and it is to be greeted again.
+    fn begin_anew(&mut self, now: Timestamp) {
+        self.report = Report::default();
+        self.link = Link::new(now);
+        self.introduced = None;
+        (self.not_ready_since, self.gone_since, self.unavailable) = (Some(now), None, false);
+        (self.told, self.hang_up_until) = (None, None);
+        (self.carried, self.lost_sight) = (false, false);
+    }
+
+    /// The voice client is not for this page: the agent takes calls in Flex itself again, from where they were.
     fn rest(&mut self, now: Timestamp, out: &mut Vec<Command>) {
-        let Some(prefix) = &self.prefix else { return };
-        self.contact.step(&Goal::Flex(prefix.clone()), &self.flex, now, out);
-        let given_back =
-            self.flex.contact_uri.as_deref().is_none_or(|uri| contact::flexs_own(uri, prefix).is_none());
+        let addresses = self.addresses();
+        let is_ours = |uri: &String| addresses.as_ref().is_some_and(|addresses| addresses.is_ours(uri));
+        let given_back = !self.flex.contact_uri.as_ref().is_some_and(is_ours);
+        // A Flex in a tab of its own may serve the same agent: in a frame nothing is taken from it twice.
+        self.given_back |= given_back && self.flex.in_frame;
+        let goal = addresses.filter(|_| !self.given_back).map_or(Goal::Leave, Goal::Back);
+        self.contact.step(&goal, &self.flex, now, out);
         let offline_name = self.offline_name().to_owned();
         let situation = activity::Situation {
             ready: given_back,
@@ -561,6 +711,26 @@ impl Machine {
             words: &self.words,
         };
         self.activity.step(&situation, &self.flex, now, out);
+        let voice = if self.flex.enabled {
+            Some(Voice::InFrame)
+        } else {
+            self.flex.unclear.clone().map(Voice::Unclear)
+        };
+        let line = voice.map(|voice| view::compose(&voice, &Report::default(), false, &self.words));
+        self.show(line, out);
+    }
+
+    fn show(&mut self, line: Option<StatusLine>, out: &mut Vec<Command>) {
+        if self.shown != line {
+            self.shown.clone_from(&line);
+            out.push(Command::ShowStatus(line.map(Box::new)));
+        }
+    }
+
+    /// The agent's addresses, as far as it is known who they are.
+    fn addresses(&self) -> Option<Addresses> {
+        let agent = self.flex.agent.as_ref().or(self.heard_agent.as_ref())?;
+        Addresses::of(agent, self.prefix.as_ref()?)
     }
 
     fn offline_name(&self) -> &str {
@@ -571,7 +741,7 @@ impl Machine {
     /// from within Flex's `before…` listeners, which need the answer at once, and then reports [`Event::Refused`].
     #[must_use]
     pub fn refuses(&self, intent: &Intent, now: Timestamp) -> bool {
-        self.flex.enabled
+        self.serves()
             && match intent {
                 Intent::AcceptCall | Intent::DialOut | Intent::Monitor => !self.can_take_calls(now),
                 Intent::ChooseOffline { .. } => true,
@@ -601,7 +771,7 @@ impl Machine {
     #[must_use]
     pub fn dial(&self, now: Timestamp) -> Dial {
         let flex = &self.flex;
-        if !flex.enabled || !self.can_take_calls(now) || !flex.own_voice_impaired {
+        if !self.serves() || !flex.own_voice_impaired || !self.can_take_calls(now) && !self.is_offline() {
             return Dial::ByFlex;
         }
         // As Flex, which would throw for these.
@@ -609,6 +779,11 @@ impl Machine {
             return Dial::Refused(Text::DialBusy);
         }
         if flex.offline { Dial::Refused(Text::DialOffline) } else { Dial::ByUs }
+    }
+
+    /// The agent is signed out because they are Offline.
+    fn is_offline(&self) -> bool {
+        self.session.signed_out() == Some(SignOutReason::Offline)
     }
 
     /// Whether one of Flex's call actions is for the extension though the store does not hold our call. Asked for
@@ -630,10 +805,12 @@ impl Machine {
     /// How the voice client stands, for the header and for decisions.
     #[must_use]
     pub fn voice(&self, now: Timestamp) -> Voice {
-        let config = match &self.config {
-            Err(why) => return Voice::Unavailable(why.clone()),
-            Ok(config) => config,
-        };
+        if let Err(why) = &self.config {
+            return Voice::Unavailable(why.clone());
+        }
+        if let Some(reason) = self.session.signed_out() {
+            return Voice::SignedOut(reason);
+        }
         if let Some(why) = self.link.trouble(now) {
             return Voice::Unavailable(why);
         }
@@ -645,15 +822,16 @@ impl Machine {
         }
         if self.report.is_available() {
             return match self.flex.contact_uri.as_deref() {
-                Some(uri) if self.wanted_contact().is_some_and(|wanted| same_client(&wanted, uri)) => {
-                    Voice::Ready
-                }
+                Some(uri) if self.addresses().is_some_and(|addresses| addresses.is_ours(uri)) => Voice::Ready,
                 _ if self.contact.gave_up() => Voice::Unavailable(Why::ContactUri),
                 _ => Voice::Connecting,
             };
         }
-        if self.report.wrong_identity {
-            return Voice::Unavailable(Why::WrongIdentity(config.prefix.clone()));
+        if let Some(why) = &self.report.wrong_identity {
+            return Voice::Unavailable(match why {
+                Why::OtherAgent if !self.settled(now) => return Voice::Connecting,
+                why => why.clone(),
+            });
         }
         if let Some(problem) = &self.report.state.problem {
             return Voice::Unavailable(Why::Problem(problem.clone()));
@@ -672,7 +850,10 @@ impl Machine {
 
     /// True when a call that Twilio sends to the extension now would arrive there.
     fn can_take_calls(&self, now: Timestamp) -> bool {
-        self.config.is_ok() && self.link.is_up(now) && self.report.is_available()
+        self.config.is_ok()
+            && self.session.signed_out().is_none()
+            && self.link.is_up(now)
+            && self.report.is_available()
     }
 
     /// The live call's phase and mute state: as Flex shows it, or as the extension says it while Flex cannot.
@@ -685,19 +866,19 @@ impl Machine {
         self.not_ready_since.is_some_and(|since| now.since(since) >= voice::SETTLE_MS)
     }
 
-    /// The `contact_uri` that sends calls to the extension; `None` while there is no reason to set one.
-    fn wanted_contact(&self) -> Option<String> {
-        self.report.identity.as_ref().filter(|_| self.report.is_available()).map(Identity::contact_uri)
-    }
-
     fn hear(&mut self, message: ToPage, now: Timestamp, out: &mut Vec<Command>) {
+        if self.session.signed_out().is_some() {
+            self.goes_on = matches!(message, ToPage::Heartbeat { .. });
+            return;
+        }
         match message {
             ToPage::Configured { payload } => {
                 if self.link.accepted(now) {
                     self.report = Report::default();
                 }
-                self.report.state = payload.unwrap_or_default();
+                self.take_state(payload.unwrap_or_default());
                 self.post_token(now, out);
+                self.expect.unheard();
             }
             ToPage::ConfigRejected { payload } => {
                 self.link.rejected(payload, now);
@@ -714,7 +895,7 @@ impl Machine {
             }
             ToPage::State { payload } => {
                 if self.link.heard(false, now) {
-                    self.report.state = payload;
+                    self.take_state(payload);
                     self.answer_token_request(now, out);
                 }
             }
@@ -738,20 +919,41 @@ impl Machine {
 
     fn report_heartbeat(&mut self, heartbeat: Heartbeat, now: Timestamp, out: &mut Vec<Command>) {
         let Ok(config) = &self.config else { return };
-        // Any script in the page can say this. A name outside the extension's own namespace is not believed,
-        // so that the agent's calls cannot be sent to a colleague's softphone this way.
-        let identity = Identity::new(heartbeat.voice_client_identity).ok().filter(|id| {
-            id.as_str().len() > config.prefix.as_str().len()
-                && id.as_str().starts_with(config.prefix.as_str())
-        });
+        // Any script in the page can say this, and a browser may still have the agent of the last shift. A name that is not
+        // this agent's own is not believed, so that calls cannot be sent to a colleague's softphone.
+        let prefix = config.prefix.as_str();
+        let named = Identity::new(heartbeat.voice_client_identity)
+            .ok()
+            .filter(|id| id.as_str().len() > prefix.len() && id.as_str().starts_with(prefix));
+        let wrong_identity = match (&named, &self.flex.agent) {
+            (None, _) => Some(Why::WrongIdentity(config.prefix.clone())),
+            (Some(named), Some(agent)) if named.as_str()[prefix.len()..] != *agent.as_str() => {
+                Some(Why::OtherAgent)
+            }
+            _ => None,
+        };
+        let identity = named.filter(|_| wrong_identity.is_none());
+        if let Some(identity) = &identity {
+            self.heard_agent = Identity::new(&identity.as_str()[prefix.len()..]).ok();
+        }
         self.report = Report {
             beating: true,
-            wrong_identity: identity.is_none(),
+            wrong_identity,
             identity,
             error: heartbeat.error == Some(true),
-            state: heartbeat.state,
+            state: ClientState::default(),
         };
+        self.take_state(heartbeat.state);
         self.answer_token_request(now, out);
+    }
+
+    /// What the extension says of itself. The call of another agent, who had this browser before, is none of this agent's.
+    fn take_state(&mut self, state: ClientState) {
+        self.report.state = state;
+        self.knows_sign_out = self.report.speaks(3);
+        if self.report.wrong_identity == Some(Why::OtherAgent) {
+            (self.report.state.call, self.report.state.waiting) = (None, None);
+        }
     }
 
     /// An extension that waits for a token gets the current one, in case the first was lost or has expired.
@@ -798,18 +1000,24 @@ impl Machine {
         if !self.call.is_live() {
             return;
         }
-        // Flex's keypad sends one digit at a time; a script may send more than one message can carry.
+        // Flex's keypad sends one digit at a time; a script may send an account number and a PIN with pauses. All or nothing:
+        // half of a number is worse than none.
+        if digits.chars().count() > MAX_DIGITS {
+            let most = MAX_DIGITS.to_string();
+            let text = self.words.say(Text::TooManyDigits, &[("most", &most)]);
+            out.push(Command::Notify(Severity::Warning, text));
+            return;
+        }
+        let carries = if self.report.speaks(3) { MAX_DIGITS } else { MAX_DIGITS_BEFORE_3 };
+        let mut messages = Vec::new();
         let mut rest = digits;
         while !rest.is_empty() {
-            let (chunk, tail) = rest.split_at(rest.floor_char_boundary(32));
+            let (chunk, tail) = rest.split_at(rest.floor_char_boundary(carries));
             rest = tail;
-            match DtmfDigits::new(chunk) {
-                Ok(digits) => {
-                    out.push(Command::Post(ToExtension::SendDigits { payload: SendDigits { digits } }))
-                }
-                Err(_) => return,
-            }
+            let Ok(digits) = DtmfDigits::new(chunk) else { return };
+            messages.push(ToExtension::SendDigits { payload: SendDigits { digits } });
         }
+        out.extend(messages.into_iter().map(Command::Post));
     }
 
     /// The agent chose something that the extension is to do.
@@ -834,22 +1042,27 @@ impl Machine {
         let given_up = self.report.state.problem.as_ref().is_some_and(|problem| !problem.retrying);
         self.config.is_err()
             || self.link.trouble(now).is_some()
-            || self.report.wrong_identity
+            || self.report.wrong_identity.is_some()
             || (given_up && !self.report.is_available() && self.report.state.call.is_none())
     }
 
     /// Where calls should go.
     fn goal(&mut self, now: Timestamp) -> Goal {
-        let to_flex = self.prefix.clone().map_or(Goal::Leave, Goal::Flex);
+        let Some(addresses) = self.addresses() else { return Goal::Leave };
         if !self.flex.enabled {
-            return to_flex;
+            return Goal::Back(addresses);
+        }
+        // Nobody is given calls now, and who comes back should find things as they were.
+        if self.session.signed_out().is_some() {
+            return Goal::Leave;
         }
         if self.is_gone(now) {
             let since = *self.gone_since.get_or_insert(now);
-            return if now.since(since) >= GONE_MS { to_flex } else { Goal::Leave };
+            return if now.since(since) >= GONE_MS { Goal::Back(addresses) } else { Goal::Leave };
         }
         self.gone_since = None;
-        self.wanted_contact().filter(|_| self.link.is_up(now)).map_or(Goal::Leave, Goal::Extension)
+        let arrives = self.report.is_available() && self.link.is_up(now);
+        if arrives { Goal::Extension(addresses) } else { Goal::Leave }
     }
 
     /// Compares what is with what should be, for every concern.
@@ -873,12 +1086,14 @@ impl Machine {
             out.push(Command::Post(ToExtension::CallContext { payload }));
         }
 
+        self.tell_expected(now, out);
+
         let voice = self.voice(now);
         let arrived = self
             .flex
             .contact_uri
             .as_deref()
-            .is_some_and(|uri| matches!(&goal, Goal::Extension(wanted) if same_client(wanted, uri)));
+            .is_some_and(|uri| matches!(&goal, Goal::Extension(addresses) if addresses.is_ours(uri)));
         let ready = self.can_take_calls(now) && arrived;
         self.not_ready_since = match self.not_ready_since {
             _ if ready => None,
@@ -888,7 +1103,8 @@ impl Machine {
         self.clear_view(ready && !was_ready, out);
         self.look_for_the_call(ready, now, out);
         let on_call = self.link.is_up(now) && self.call_shown().is_some();
-        let unavailable = !ready && !on_call && (voice.is_final() || self.settled(now));
+        let signed_out = self.session.signed_out().is_some();
+        let unavailable = !ready && !on_call && !signed_out && (voice.is_final() || self.settled(now));
         self.unavailable = unavailable;
 
         let offline_name = self.offline_name().to_owned();
@@ -905,9 +1121,18 @@ impl Machine {
         self.tell(&voice, unavailable, told_by_move, was_ready, out);
 
         let line = view::compose(&voice, &self.report, self.link.is_up(now), &self.words);
-        if self.shown.as_ref() != Some(&line) {
-            self.shown = Some(line.clone());
-            out.push(Command::ShowStatus(Some(Box::new(line))));
+        self.show(Some(line), out);
+    }
+
+    /// Says which calls are expected, to an extension that asks for it.
+    fn tell_expected(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+        let up = self.link.is_up(now);
+        let reservations = &self.flex.voice_reservations;
+        self.expect.look(reservations, up && self.report.state.call.is_some(), now);
+        if !up || !self.report.speaks(3) {
+            self.expect.unheard();
+        } else if let Some(payload) = self.expect.says(reservations, now) {
+            out.push(Command::Post(ToExtension::ExpectCalls { payload }));
         }
     }
 
@@ -939,15 +1164,16 @@ impl Machine {
     /// Says hello to the extension whenever that is due.
     fn introduce(&mut self, now: Timestamp, out: &mut Vec<Command>) {
         let Ok(config) = &self.config else { return };
-        if self.link.hello_is_due(now) {
+        if self.session.signed_out().is_none() && self.link.hello_is_due(now) {
             self.link.hello_said(now);
+            self.introduced.clone_from(&self.flex.agent);
             out.push(Command::Post(ToExtension::Configure {
                 payload: Configure {
                     voice_client_token_generator_url: config.token_url.clone(),
                     account_sid: config.account.clone(),
                     extension_voice_client_prefix: config.prefix.clone(),
                     protocol_version: Some(PROTOCOL_VERSION),
-                    agent_identity: None,
+                    agent_identity: self.flex.agent.clone(),
                 },
             }));
         }

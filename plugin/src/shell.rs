@@ -71,8 +71,7 @@ fn is_prerendering(document: &web_sys::Document) -> bool {
 }
 
 fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
-    let mut view = flex::view(&flex, &manager, None);
-    view.remembered_activity = remembered(&manager);
+    let view = view(&flex, &manager, None);
     let language = Language::from_tag(&manager.language().unwrap_or_default());
     let boot = Boot {
         account_sid: manager.account_sid().unwrap_or_default(),
@@ -114,6 +113,7 @@ fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
     shell.listen_to_flex();
     shell.replace_hang_up();
     shell.replace_dial();
+    shell.watch_logout();
     shell.take(Event::Started);
     let ticking = Rc::clone(&shell);
     Interval::new(TICK_MS, move || ticking.take(Event::Tick)).forget();
@@ -162,11 +162,10 @@ impl Shell {
 
     /// Shows the machine Flex's store, if it has changed.
     fn look(self: &Rc<Self>) {
-        let mut view = {
+        let view = {
             let call = self.call.borrow();
-            flex::view(&self.flex, &self.manager, call.as_ref().map(|call| call.object()))
+            view(&self.flex, &self.manager, call.as_ref().map(|call| call.object()))
         };
-        view.remembered_activity = remembered(&self.manager);
         if *self.view.borrow() != view {
             self.view.replace(view.clone());
             self.handle(Event::Flex(view));
@@ -188,7 +187,9 @@ impl Shell {
                     self.post(&ToExtension::FlexToken { payload });
                 }
             }
-            Command::SetContactUri { uri, others } => self.set_contact_uri(&uri, others.as_deref()),
+            Command::SetContactUri { uri, previous, others } => {
+                self.set_contact_uri(&uri, previous.as_deref(), others.as_deref());
+            }
             Command::SetActivity(sid) => {
                 let payload = object(&[("activitySid", JsValue::from_str(&sid))]);
                 settle(self.flex.actions().invoke_action("SetActivity", &payload), |_| {});
@@ -218,6 +219,9 @@ impl Shell {
             }
             Command::TakeOverActions => self.take_over_actions(),
             Command::Notify(severity, text) => self.notify(severity, &text),
+            Command::Console(text) => {
+                web_sys::console::warn_1(&JsValue::from_str(&format!("Holdfast: {text}")));
+            }
             Command::Dismiss => {
                 for id in [INFO, WARNING] {
                     warn_on_error(self.flex.notifications().dismiss(id));
@@ -260,9 +264,9 @@ impl Shell {
         warn_on_error(self.manager.store().dispatch(&action));
     }
 
-    fn set_contact_uri(self: &Rc<Self>, uri: &str, others: Option<&str>) {
+    fn set_contact_uri(self: &Rc<Self>, uri: &str, previous: Option<&str>, others: Option<&str>) {
         let shell = Rc::clone(self);
-        let request = self.manager.set_contact_uri(uri, others);
+        let request = self.manager.set_contact_uri(uri, previous, others);
         settle(request, move |ok| shell.take(Event::ContactUriSet { ok }));
     }
 
@@ -418,6 +422,8 @@ impl Shell {
                 let refused = shell.machine.borrow().refuses(&intent, now());
                 if refused {
                     shell.take(Event::Refused(intent));
+                } else if let Some(coming) = flex::coming(event, &payload) {
+                    shell.take(Event::Expect(coming));
                 }
                 !refused
             })
@@ -438,11 +444,20 @@ impl Shell {
 
     /// Puts a function before one of Flex's actions: what it does not carry out goes on as before.
     fn replace(&self, action: &str, carries_out: impl Fn(&JsValue) -> Option<JsValue> + 'static) {
+        self.replace_by(action, move |payload, go_on| carries_out(payload).unwrap_or_else(go_on));
+    }
+
+    /// Puts a function in the place of one of Flex's actions. It is given what to do and the way to do it as before.
+    fn replace_by(
+        &self,
+        action: &str,
+        instead: impl Fn(&JsValue, &dyn Fn() -> JsValue) -> JsValue + 'static,
+    ) {
         let replacement = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(
             move |payload: JsValue, original: JsValue, next: JsValue| {
-                carries_out(&payload).unwrap_or_else(|| {
-                    // `next` is the chain of other replacements, `original` Flex's own function.
-                    let rest = if next.is_function() { next } else { original };
+                // `next` is the chain of other replacements, `original` Flex's own function.
+                let rest = if next.is_function() { next } else { original };
+                instead(&payload, &|| {
                     rest.dyn_ref::<Function>()
                         .map_or(Ok(JsValue::UNDEFINED), |rest| rest.call1(&JsValue::UNDEFINED, &payload))
                         .unwrap_or_else(|error| Promise::reject(&error).into())
@@ -494,6 +509,23 @@ impl Shell {
                     Some(Promise::reject(&JsValue::from_str("Holdfast: the call was not started")).into())
                 }
             }
+        });
+    }
+
+    /// In place of Flex's own, and not before it: another plugin may stop a logout, and the agent goes on then. What is said
+    /// here goes out before Flex asks its first server, and so before it leaves the page.
+    fn watch_logout(self: &Rc<Self>) {
+        let shell = Rc::clone(self);
+        self.replace_by("Logout", move |_, go_on| {
+            shell.take(Event::LogOut);
+            let after = Rc::clone(&shell);
+            let logout = go_on();
+            settle(Ok(Promise::resolve(&logout)), move |ok| {
+                if !ok {
+                    after.take(Event::LogOutFailed);
+                }
+            });
+            logout
         });
     }
 
@@ -577,6 +609,30 @@ fn warn_on_error<T>(result: Result<T, JsValue>) {
     if let Err(error) = result {
         web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
     }
+}
+
+/// Flex's store, and what the browser knows beside it.
+fn view(flex: &Flex, manager: &Manager, ours: Option<&Object>) -> FlexView {
+    FlexView {
+        remembered_activity: remembered(manager),
+        in_frame: in_frame(),
+        opened_at: opened_at(),
+        ..flex::view(flex, manager, ours)
+    }
+}
+
+/// Whether another page shows this one in a frame.
+fn in_frame() -> bool {
+    let window = web_sys::window();
+    let top = window.as_ref().and_then(|window| window.top().ok().flatten());
+    window.zip(top).is_some_and(|(window, top)| !Object::is(&window, &top))
+}
+
+/// When the page was opened, in milliseconds since 1970: told apart from other pages', never compared with anything.
+fn opened_at() -> u64 {
+    let performance = web_sys::window().and_then(|window| window.performance());
+    let opened = performance.and_then(|clock| Timestamp::from_js(clock.time_origin()));
+    opened.unwrap_or_default().as_millis()
 }
 
 /// Milliseconds since the page was opened: the machine knows spans of time only, and this clock cannot be set back.

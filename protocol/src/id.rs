@@ -117,7 +117,8 @@ impl Identity {
 identifier! {
     /// What sets an extension's identity apart from the agent's own Flex client: `ext_` by default.
     ///
-    /// 1 to 16 lower-case letters and digits, ended by an underscore. The prefix is the token service's decision; one
+    /// 1 to 16 lower-case letters and digits, ended by an underscore. That a name begins with it proves nothing: Flex encodes
+    /// `ext.jones` as `ext_2Ejones`. Whose identity it is, is known by the whole of it: the prefix and the agent's own. The prefix is the token service's decision; one
     /// that a page sends is compared, never used (it is how the replaced extension allowed impersonation).
     IdentityPrefix, "identity prefix (lower-case letters and digits, then _)", |v| {
         v.strip_suffix('_').is_some_and(|p| {
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_ends_in_an_underscore_so_it_cannot_be_the_start_of_a_colleagues_name() {
+    fn a_prefix_is_short_lower_case_and_ends_in_its_only_underscore() {
         assert!(IdentityPrefix::new("ext_").is_ok());
         for bad in ["", "_", "ja", "Ext_", "ext__x", "ext_ext_"] {
             assert!(IdentityPrefix::new(bad).is_err(), "{bad}");

@@ -1,12 +1,16 @@
 //! The worker attribute `contact_uri`: where Twilio sends the agent's calls.
 //!
-//! It is set when calls reach the extension, and given back to Flex's own client when the extension is gone for good. It
-//! is not restored on unload: the extension goes on taking calls while the page is gone.
+//! It is set when calls reach the extension, and given back when the extension is gone for good. It is not restored on
+//! unload: the extension goes on taking calls while the page is gone.
+//!
+//! The only address that is ours is that of this worker's own extension client. Who had calls sent to a desk phone or any
+//! other address gets it back as it was: it is kept beside, in the worker attribute [`PREVIOUS`], by the same write that
+//! takes it, so that no browser has to remember it and none of two writes can be lost.
 //!
 //! TaskRouter replaces all of a worker's attributes by what it is given, so a write that crosses somebody else's change
 //! would undo it. Flex's store shows both, one after the other; who is seen to be undone is put back.
 
-use protocol::{IdentityPrefix, Timestamp};
+use protocol::{Identity, IdentityPrefix, Timestamp};
 
 use super::{Command, FlexView};
 
@@ -29,13 +33,40 @@ pub const SLOW_MS: u64 = 60_000;
 /// After this long without an answer an attempt counts as failed.
 pub const ANSWER_MS: u64 = 15_000;
 
+/// The worker attribute that keeps the address to give back. Absent when that is Flex's own client.
+pub const PREVIOUS: &str = "holdfast_previous_contact_uri";
+
+/// The addresses of one agent's two clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Flex's own client.
+    pub flex: String,
+    /// The extension's.
+    pub extension: String,
+}
+
+impl Addresses {
+    /// Of an agent as Flex names them; `None` when the extension's name would be too long for a client.
+    #[must_use]
+    pub fn of(agent: &Identity, prefix: &IdentityPrefix) -> Option<Self> {
+        let extension = Identity::new(format!("{prefix}{agent}")).ok()?.contact_uri();
+        Some(Self { flex: agent.contact_uri(), extension })
+    }
+
+    /// Whether an address is the extension's.
+    #[must_use]
+    pub fn is_ours(&self, uri: &str) -> bool {
+        same_client(uri, &self.extension)
+    }
+}
+
 /// Where calls should go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// To the extension's client.
-    Extension(String),
-    /// To Flex's own client, if they go to the extension's now.
-    Flex(IdentityPrefix),
+    Extension(Addresses),
+    /// To where they went before, if they go to the extension's now.
+    Back(Addresses),
     /// Where they go now: nothing is known that would be better.
     Leave,
 }
@@ -51,17 +82,11 @@ fn client_of(uri: &str) -> &str {
     uri.split_once('?').map_or(uri, |(client, _)| client)
 }
 
-/// Flex's own client, for a URI that names the extension's: `client:ext_alice` is `client:alice`.
-#[must_use]
-pub fn flexs_own(uri: &str, prefix: &IdentityPrefix) -> Option<String> {
-    let own = client_of(uri).strip_prefix("client:")?.strip_prefix(prefix.as_str())?;
-    (!own.is_empty()).then(|| format!("client:{own}"))
-}
-
 /// A write that is under way, and what it may undo.
 #[derive(Clone, Debug)]
 struct Write {
     uri: String,
+    previous: Option<String>,
     /// The other attributes that went along.
     others: String,
     /// The other attributes that Flex showed before, and may go on showing until it hears of the write.
@@ -111,9 +136,20 @@ impl ContactKeeper {
         }
         let actual = flex.contact_uri.as_deref();
         let wanted = match goal {
-            Goal::Extension(uri) => Some(uri.clone()),
-            Goal::Flex(prefix) => actual.and_then(|uri| flexs_own(uri, prefix)),
+            Goal::Extension(addresses) => Some(addresses.extension.clone()),
+            Goal::Back(addresses) => actual.filter(|uri| addresses.is_ours(uri)).map(|_| {
+                let previous = flex.previous_contact.as_ref();
+                let previous = previous.filter(|uri| !uri.trim().is_empty() && !addresses.is_ours(uri));
+                previous.unwrap_or(&addresses.flex).clone()
+            }),
             Goal::Leave => return,
+        };
+        // Kept as it was, whatever kind it is. Flex's own client needs no keeping.
+        let previous = match goal {
+            Goal::Extension(addresses) => actual
+                .filter(|uri| !uri.trim().is_empty() && !same_client(uri, &addresses.flex))
+                .map(str::to_owned),
+            Goal::Back(_) | Goal::Leave => None,
         };
         if wanted != self.goal && wanted.is_some() {
             self.goal.clone_from(&wanted);
@@ -132,7 +168,7 @@ impl ContactKeeper {
         }
         // An address that leads nowhere must not stay, so giving back is never given up.
         let slowly =
-            matches!(goal, Goal::Flex(_)) && self.attempted_at.is_none_or(|at| now.since(at) >= SLOW_MS);
+            matches!(goal, Goal::Back(_)) && self.attempted_at.is_none_or(|at| now.since(at) >= SLOW_MS);
         if self.attempts >= ATTEMPTS && !slowly {
             self.not_before = None;
             return;
@@ -141,9 +177,15 @@ impl ContactKeeper {
         self.attempted_at = Some(now);
         self.not_before = Some(now.plus(ANSWER_MS));
         let others = flex.other_attributes.clone();
-        self.write =
-            Some(Write { uri: wanted.clone(), before: others.clone(), others, crossed: None, repairs: 0 });
-        out.push(Command::SetContactUri { uri: wanted, others: None });
+        self.write = Some(Write {
+            uri: wanted.clone(),
+            previous: previous.clone(),
+            before: others.clone(),
+            others,
+            crossed: None,
+            repairs: 0,
+        });
+        out.push(Command::SetContactUri { uri: wanted, previous, others: None });
     }
 
     /// Watches a write for somebody else's change that it undoes, and orders that change to be made again.
@@ -163,10 +205,10 @@ impl ContactKeeper {
         }
         let Some(crossed) = write.crossed.take_if(|_| ours && write.repairs < ATTEMPTS) else { return false };
         write.repairs += 1;
-        let uri = write.uri.clone();
+        let (uri, previous) = (write.uri.clone(), write.previous.clone());
         write.before = std::mem::replace(&mut write.others, crossed.clone());
         self.attempted_at = Some(now);
-        out.push(Command::SetContactUri { uri, others: Some(crossed) });
+        out.push(Command::SetContactUri { uri, previous, others: Some(crossed) });
         true
     }
 }

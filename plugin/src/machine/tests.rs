@@ -8,8 +8,11 @@ use protocol::{
 
 use super::*;
 
+mod agent;
+mod expected;
 mod lossy;
 mod properties;
+mod sign_out;
 mod words;
 
 const ACCOUNT: &str = "AC5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
@@ -31,10 +34,12 @@ fn activity(name: &str) -> Activity {
 fn flex(name: &str) -> FlexView {
     FlexView {
         enabled: true,
+        agent: Some(Identity::new("agent").unwrap()),
         other_attributes: r#"{"skills":[]}"#.into(),
         activity: Some(activity(name)),
         activities: ["Available", "Break", "Voice Client Offline", "Training"].map(activity).into(),
         contact_uri: Some("client:agent".into()),
+        opened_at: 7,
         ..FlexView::default()
     }
 }
@@ -77,6 +82,11 @@ fn state(call: Option<CallView>) -> ClientState {
         call,
         ..ClientState::default()
     }
+}
+
+/// As an extension that knows SIGN_OUT and EXPECT_CALLS.
+fn newest(call: Option<CallView>) -> ClientState {
+    ClientState { protocol_version: PROTOCOL_VERSION, ..state(call) }
 }
 
 fn heartbeat(state: ClientState) -> Event {
@@ -143,9 +153,10 @@ impl Page {
                 let before = self.flex.clone();
                 match &command {
                     Command::SetContactUri { .. } if self.slow => {}
-                    Command::SetContactUri { uri, others } => {
+                    Command::SetContactUri { uri, previous, others } => {
                         if self.obeys {
                             self.flex.contact_uri = Some(uri.clone());
+                            self.flex.previous_contact.clone_from(previous);
                             self.flex.other_attributes =
                                 others.clone().unwrap_or_else(|| self.flex.other_attributes.clone());
                         }
@@ -154,6 +165,7 @@ impl Page {
                     Command::Remember(sid) => self.flex.remembered_activity.clone_from(sid),
                     Command::SetActivity(sid) if self.obeys => {
                         self.flex.activity = self.flex.activities.iter().find(|a| a.sid == *sid).cloned();
+                        self.flex.offline &= self.activity() == "Offline";
                     }
                     Command::InstallCall(_) => {
                         assert_ne!(
@@ -243,7 +255,7 @@ fn on_call() -> Page {
 }
 
 fn set_contact(uri: &str) -> Command {
-    Command::SetContactUri { uri: uri.into(), others: None }
+    Command::SetContactUri { uri: uri.into(), previous: None, others: None }
 }
 
 fn posts(commands: &[Command]) -> Vec<&'static str> {
@@ -1102,7 +1114,7 @@ fn a_change_of_other_attributes_that_crossed_ours_is_put_back() {
         flex.other_attributes = r#"{"skills":[]}"#.into();
         flex.contact_uri = Some(OURS.into());
     });
-    let restore = Command::SetContactUri { uri: OURS.into(), others: Some(theirs.into()) };
+    let restore = Command::SetContactUri { uri: OURS.into(), previous: None, others: Some(theirs.into()) };
     assert!(page.ordered().contains(&restore));
     assert_eq!(page.flex.other_attributes, theirs);
     page.pass(30_000, Some(&heartbeat(state(None))));

@@ -116,7 +116,8 @@ pub(super) fn compose(voice: &Voice, report: &Report, connected: bool, words: &W
         Voice::Ready => Tone::Ready,
         Voice::Connecting => Tone::Connecting,
         Voice::OnCall { .. } => Tone::Call,
-        Voice::Unavailable(_) => Tone::Problem,
+        Voice::SignedOut(_) | Voice::InFrame => Tone::Off,
+        Voice::Unclear(_) | Voice::Unavailable(_) => Tone::Problem,
     };
     let (text, detail) = if is_muted_outside {
         (words.plain(Text::MicrophoneMuted), words.plain(Text::MicrophoneMutedDetail))
@@ -171,6 +172,7 @@ pub(super) fn compose(voice: &Voice, report: &Report, connected: bool, words: &W
                 | Why::Rejected(None)
                 | Why::Gone
                 | Why::Silent
+                | Why::OtherAgent
                 | Why::NoToken
                 | Why::ContactUri
                 | Why::Missing(_)

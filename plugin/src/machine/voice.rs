@@ -1,5 +1,6 @@
 //! How the voice client stands, in one word and a reason.
 
+use protocol::page::SignOutReason;
 use protocol::{CallPhase, IdentityPrefix, Problem};
 
 /// How long the voice client may be not ready before it counts as unavailable, in milliseconds: a
@@ -21,6 +22,12 @@ pub enum Voice {
         /// True while the microphone is muted.
         muted: bool,
     },
+    /// The agent has signed out, so there is no voice client.
+    SignedOut(SignOutReason),
+    /// Flex is in a frame of another page: calls go to Flex's own client.
+    InFrame,
+    /// The worker attribute is neither true nor false, which is taken for false; what it says.
+    Unclear(String),
     /// Calls cannot be taken.
     Unavailable(Why),
 }
@@ -32,6 +39,7 @@ impl Voice {
         match self {
             Self::Unavailable(why) => why.is_final(),
             Self::Connecting | Self::Ready | Self::OnCall { .. } => false,
+            Self::SignedOut(_) | Self::InFrame | Self::Unclear(_) => false,
         }
     }
 }
@@ -61,6 +69,8 @@ pub enum Why {
     Error,
     /// The extension's identity does not start with the configured prefix.
     WrongIdentity(IdentityPrefix),
+    /// The extension's identity is another agent's.
+    OtherAgent,
     /// The worker's `contact_uri` could not be set.
     ContactUri,
 }
@@ -71,7 +81,7 @@ impl Why {
     pub const fn is_final(&self) -> bool {
         match self {
             Self::Missing(_) | Self::Misconfigured(_) | Self::NoExtension | Self::Rejected(_) => true,
-            Self::Gone | Self::Silent | Self::WrongIdentity(_) | Self::ContactUri => true,
+            Self::Gone | Self::Silent | Self::WrongIdentity(_) | Self::OtherAgent | Self::ContactUri => true,
             Self::Problem(problem) => !problem.retrying,
             Self::NoToken | Self::NotRegistered | Self::Error => false,
         }

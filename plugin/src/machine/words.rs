@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use protocol::page::SignOutReason;
 use protocol::{CallPhase, Problem, ProblemCode, QualityWarning};
 
 use super::Intent;
@@ -69,6 +70,9 @@ texts! {
     CallConnecting: "Voice: call is connecting", "Voz: conectando la llamada";
     CallReconnecting: "Voice: call is reconnecting", "Voz: reconectando la llamada";
     NotAvailable: "Voice: not available", "Voz: no disponible";
+    Off: "Voice: off", "Voz: desactivada";
+    FlexsOwn: "Voice: in Flex itself", "Voz: en el propio Flex";
+    NotSetUp: "Voice: not set up", "Voz: sin configurar";
 
     // What that means.
     ReadyDetail: "Calls reach you through the extension.", "Las llamadas le llegan a través de la extensión.";
@@ -81,6 +85,16 @@ texts! {
         "El equipo o los auriculares silencian su micrófono, y el cliente no le oye. Active el sonido allí.";
     CallConnectingDetail: "The call is being connected.", "Se está conectando la llamada.";
     CallReconnectingDetail: "The call's connection is being repaired.", "Se está reparando la conexión de la llamada.";
+    OfflineDetail: "You are offline in Flex, so the extension is signed out. Choose another activity to take calls.",
+        "Está desconectado en Flex, por lo que la extensión cerró su sesión. Elija otra actividad para atender llamadas.";
+    LoggedOutDetail: "You have logged out of Flex, so the extension is signed out.",
+        "Ha cerrado la sesión de Flex, por lo que la extensión cerró la suya.";
+    SessionEndedDetail: "Your Flex session has ended, so the extension is signed out. Log in to Flex again.",
+        "Su sesión de Flex ha terminado, por lo que la extensión cerró la suya. Vuelva a iniciar sesión en Flex.";
+    InFrameDetail: "Holdfast works in a tab of its own, not in a frame of another page: here calls go through Flex's own softphone, and reloading the page ends them. Open Flex in a tab of its own to use the extension.",
+        "Holdfast funciona en una pestaña propia, no dentro de otra página: aquí las llamadas pasan por el teléfono del propio Flex, y recargar la página las corta. Abra Flex en una pestaña propia para usar la extensión.";
+    UnclearDetail: "Calls go through Flex's own softphone, because the worker attribute extensionVoiceClientEnabled is {value}, which is neither true nor false; ask your administrator to correct it.",
+        "Las llamadas pasan por el teléfono del propio Flex, porque el atributo de trabajador extensionVoiceClientEnabled es {value}, que no es ni true ni false; pida a su administrador que lo corrija.";
     NotReady: "Voice is not ready.", "La voz no está lista.";
     Unavailable: "Voice is not available: {todo}.", "La voz no está disponible: {todo}.";
     ExtensionSays: "The extension says: {message}", "La extensión dice: {message}";
@@ -106,6 +120,8 @@ texts! {
         "la extensión informa de un error; abra su ventana para verlo";
     WrongIdentity: "the extension's identity does not start with “{prefix}”; ask your administrator",
         "la identidad de la extensión no empieza por «{prefix}»; consulte a su administrador";
+    OtherAgent: "the extension is signed in for another agent; if this stays, choose Restart in its popup, then reload Flex",
+        "la extensión tiene la sesión de otro agente; si continúa, elija Reiniciar en su ventana y recargue Flex";
     ContactUri: "your contact address could not be set; reload Flex",
         "no se pudo configurar su dirección de contacto; recargue Flex";
     WrongAccount: "this browser's voice client belongs to another Twilio account; ask your administrator",
@@ -150,6 +166,8 @@ texts! {
         "La extensión no estuvo disponible durante su llamada, y la llamada ha terminado. Cierre su tarea y, si hace falta, devuelva la llamada.";
     CannotMute: "The installed extension cannot mute from Flex. Mute in the extension's popup, or ask for the Holdfast extension.",
         "La extensión instalada no puede silenciar desde Flex. Silencie en su ventana o pida la extensión Holdfast.";
+    TooManyDigits: "These are more than {most} digits, so none of them was sent. Send them in parts.",
+        "Son más de {most} dígitos, por lo que no se envió ninguno. Envíelos por partes.";
     ChooseActivity: "Voice is ready. Choose your activity.", "La voz está lista. Elija su actividad.";
     MovedOffline: "{reason} Your activity is “{activity}” until it is back.",
         "{reason} Su actividad será «{activity}» hasta que vuelva.";
@@ -281,6 +299,13 @@ impl Words {
             }
             Voice::OnCall { phase: CallPhase::Open, muted: true } => (Text::OnCallMuted, Text::MutedDetail),
             Voice::OnCall { phase: CallPhase::Open, muted: false } => (Text::OnCall, Text::OnCallDetail),
+            Voice::SignedOut(SignOutReason::Offline) => (Text::Off, Text::OfflineDetail),
+            Voice::SignedOut(SignOutReason::Logout) => (Text::Off, Text::LoggedOutDetail),
+            Voice::SignedOut(SignOutReason::SessionEnded) => (Text::Off, Text::SessionEndedDetail),
+            Voice::InFrame => (Text::FlexsOwn, Text::InFrameDetail),
+            Voice::Unclear(value) => {
+                return (self.plain(Text::NotSetUp), self.say(Text::UnclearDetail, &[("value", value)]));
+            }
             Voice::Unavailable(why) => return (self.plain(Text::NotAvailable), sentence(&self.todo(why))),
         };
         (self.plain(text), self.plain(detail))
@@ -317,9 +342,7 @@ impl Words {
             Intent::ChooseAvailable { activity } => {
                 let todo = match voice {
                     Voice::Unavailable(why) => self.todo(why),
-                    Voice::Connecting | Voice::Ready | Voice::OnCall { .. } => {
-                        self.plain(Text::NotRegistered)
-                    }
+                    _ => self.plain(Text::NotRegistered),
                 };
                 return self.say(Text::NotNowAvailable, &[("activity", activity), ("todo", &todo)]);
             }
@@ -329,16 +352,14 @@ impl Words {
             Voice::Unavailable(why) => {
                 self.say(Text::BecauseUnavailable, &[("what", &what), ("todo", &self.todo(why))])
             }
-            Voice::Connecting | Voice::Ready | Voice::OnCall { .. } => {
-                self.say(Text::BecauseConnecting, &[("what", &what)])
-            }
+            _ => self.say(Text::BecauseConnecting, &[("what", &what)]),
         }
     }
 
     fn reason(&self, reason: &Voice) -> String {
         match reason {
             Voice::Unavailable(why) => self.unavailable(why),
-            Voice::Connecting | Voice::Ready | Voice::OnCall { .. } => self.plain(Text::NotReady),
+            _ => self.plain(Text::NotReady),
         }
     }
 
@@ -358,6 +379,7 @@ impl Words {
             Why::Silent => Text::Silent,
             Why::NoToken => Text::NoToken,
             Why::NotRegistered => Text::NotRegistered,
+            Why::OtherAgent => Text::OtherAgent,
             Why::Error => Text::ExtensionError,
             Why::ContactUri => Text::ContactUri,
         };

@@ -211,7 +211,7 @@ impl Shared {
         // A polite live region of its own: a button's text that changes is not read out.
         let said = match line.tone {
             Tone::Problem => format!("{}. {}", line.text, line.detail),
-            Tone::Ready | Tone::Call | Tone::Connecting => line.text.clone(),
+            Tone::Ready | Tone::Call | Tone::Connecting | Tone::Off => line.text.clone(),
         };
         let mut parts = vec![
             self.button(line)?,
@@ -237,6 +237,7 @@ impl Shared {
             Tone::Ready => ("#0e7c3a", "✓"),
             Tone::Call => ("#0263e0", "☎"),
             Tone::Connecting => ("#606b85", "…"),
+            Tone::Off => ("#606b85", "–"),
             Tone::Problem => ("#b3261e", "!"),
         };
         let pill = style(&[

@@ -17,6 +17,9 @@ enum Happening {
     Slow(bool),
     Others(&'static str),
     TakesCalls(bool),
+    Offline(bool),
+    Session(FlexSession),
+    Reservation(Option<bool>),
 }
 
 fn client_state() -> impl Strategy<Value = ClientState> {
@@ -28,7 +31,7 @@ fn client_state() -> impl Strategy<Value = ClientState> {
         Just(Status::Reconnecting),
         Just(Status::Failed)
     ];
-    (0_u32..3, status, any::<bool>(), live, any::<bool>()).prop_map(
+    (0_u32..4, status, any::<bool>(), live, any::<bool>()).prop_map(
         |(version, status, registered, live, failed)| ClientState {
             protocol_version: version,
             status,
@@ -42,8 +45,9 @@ fn client_state() -> impl Strategy<Value = ClientState> {
 
 fn happening() -> impl Strategy<Value = Happening> {
     let message = prop_oneof![
-        4 => (client_state(), proptest::option::of(any::<bool>())).prop_map(|(state, error)| ToPage::Heartbeat {
-            payload: Heartbeat { voice_client_identity: "ext_agent".into(), error, state },
+        4 => (client_state(), proptest::option::of(any::<bool>()), 0_u8..8).prop_map(|(state, error, who)| {
+            let identity = if who == 0 { "ext_another" } else { "ext_agent" };
+            ToPage::Heartbeat { payload: Heartbeat { voice_client_identity: identity.into(), error, state } }
         }),
         2 => proptest::option::of(client_state()).prop_map(|payload| ToPage::Configured { payload }),
         1 => client_state().prop_map(|payload| ToPage::State { payload }),
@@ -64,6 +68,10 @@ fn happening() -> impl Strategy<Value = Happening> {
             any::<bool>().prop_map(|ok| Event::ContactUriSet { ok }),
             any::<bool>().prop_map(|took| Event::CallInstalled { took }),
             Just(Event::Refused(Intent::AcceptCall)),
+            Just(Event::LogOut),
+            Just(Event::LogOutFailed),
+            Just(Event::Expect(Coming::Outbound)),
+            Just(Event::Expect(Coming::Reservation(Some("WR1".into())))),
             Just(Event::ChooseDevice(AudioKind::Speaker, None)),
             any::<u8>().prop_map(Event::ChooseVolume),
         ].prop_map(Happening::Event),
@@ -76,7 +84,17 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::Slow),
         2 => prop_oneof![Just("{}"), Just(r#"{"a":1}"#), Just(r#"{"a":2}"#)].prop_map(Happening::Others),
         1 => any::<bool>().prop_map(Happening::TakesCalls),
+        1 => any::<bool>().prop_map(Happening::Offline),
+        1 => prop_oneof![3 => Just(FlexSession::Live), 1 => Just(FlexSession::LoggedOut), 1 => Just(FlexSession::Ended)]
+            .prop_map(Happening::Session),
+        1 => proptest::option::of(any::<bool>()).prop_map(Happening::Reservation),
     ]
+}
+
+/// The agent is signed in, whatever was.
+fn sign_in(page: &mut Page) {
+    page.set_flex(|flex| (flex.offline, flex.session) = (false, FlexSession::Live));
+    page.send(Event::LogOutFailed);
 }
 
 /// One thing happens; whatever is ordered because of it is checked against what the world was like.
@@ -95,6 +113,19 @@ fn happens(page: &mut Page, happening: Happening) {
         Happening::Slow(slow) => page.slow = slow,
         Happening::Others(json) => page.set_flex(|flex| flex.other_attributes = json.into()),
         Happening::TakesCalls(takes) => page.takes_calls = takes,
+        Happening::Offline(offline) => page.set_flex(|flex| flex.offline = offline),
+        Happening::Session(session) => page.set_flex(|flex| flex.session = session),
+        Happening::Reservation(accepted) => page.set_flex(|flex| {
+            flex.voice_reservations = accepted
+                .map(|accepted| VoiceReservation {
+                    sid: "WR1".into(),
+                    task_sid: "WT1".into(),
+                    accepted,
+                    reason: ExpectReason::Reservation,
+                })
+                .into_iter()
+                .collect();
+        }),
     }
 }
 
@@ -106,6 +137,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 0..60)
     ) {
         let mut page = Page::new(boot());
+        page.ordered(); // the first hello
         let mut placed = false;
         let mut taken_over = 0;
         for happening in happenings {
@@ -115,10 +147,19 @@ proptest! {
                 Happening::Activity(name) => activity(name).available,
                 _ => page.flex.activity.as_ref().unwrap().available,
             };
+            let was_out = page.machine.session.signed_out().is_some();
             happens(&mut page, happening);
             let mut moves = 0;
             for command in page.ordered() {
                 match command {
+                    Command::Post(ToExtension::Configure { .. }) | Command::PostToken(_) => {
+                        let gone = single && was_out && page.machine.session.signed_out().is_some();
+                        prop_assert!(!gone, "an extension was greeted after the agent had signed out");
+                    }
+                    Command::Post(ToExtension::ExpectCalls { payload }) => {
+                        let ids: std::collections::BTreeSet<_> = payload.calls.iter().map(|one| &one.id).collect();
+                        prop_assert_eq!(ids.len(), payload.calls.len(), "one call under two names");
+                    }
                     Command::SetActivity(sid) => {
                         moves += 1;
                         prop_assert!(!live_task, "the activity was changed during a call");
@@ -163,6 +204,7 @@ proptest! {
             flex.voice_task = None;
             flex.reservation_pending = false;
         });
+        sign_in(&mut page);
         // Everything is quiet for longer than the slowest retry, then a call comes.
         page.send(configured());
         page.pass(310_000, Some(&heartbeat(state(None))));
@@ -210,6 +252,7 @@ proptest! {
             state: if open { CallPhase::Open } else { CallPhase::Reconnecting },
             ..call(if other { OTHER_SID } else { SID })
         });
+        sign_in(&mut page);
         page.ordered();
         page.send(configured());
         // The newest mute of the agent is held against late reports for as long as one may be late.
@@ -232,6 +275,7 @@ proptest! {
             happens(&mut page, happening);
         }
         (page.obeys, page.slow) = (true, false);
+        sign_in(&mut page);
         match end {
             0 => page.send(Event::Message(ToPage::Disconnected)),
             1 => page.send(Event::Message(ToPage::ConfigRejected { payload: None })),
@@ -258,5 +302,54 @@ proptest! {
         page.ordered();
         page.pass(120_000, Some(&heartbeat(state(Some(call(SID))))));
         prop_assert_eq!(page.ordered(), []);
+    }
+    #[test]
+    fn in_any_order_of_events_no_call_is_sent_to_another_agents_client_and_none_of_theirs_is_shown(
+        happenings in proptest::collection::vec(happening(), 0..60)
+    ) {
+        let mut page = Page::new(boot());
+        for happening in happenings {
+            let theirs = matches!(
+                &happening,
+                Happening::Event(Event::Message(ToPage::Heartbeat { payload }))
+                    if payload.voice_client_identity == "ext_another"
+            );
+            happens(&mut page, happening);
+            prop_assert_ne!(page.flex.contact_uri.as_deref(), Some("client:ext_another"));
+            if theirs && page.machine.link.is_up(page.now) {
+                prop_assert!(page.machine.refuses(&Intent::AcceptCall, page.now));
+                prop_assert!(!page.machine.call.is_live());
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_signs_out_is_signed_out_at_the_extension_and_whoever_is_back_is_greeted(
+        happenings in proptest::collection::vec(happening(), 0..60),
+        offline in any::<bool>(),
+    ) {
+        let mut page = Page::new(boot());
+        for happening in happenings {
+            happens(&mut page, happening);
+        }
+        (page.obeys, page.slow, page.takes_calls) = (true, false, true);
+        sign_in(&mut page);
+        page.set_flex(|flex| {
+            (flex.active_call, flex.voice_task) = (ActiveCall::None, None);
+            flex.reservation_pending = false;
+        });
+        page.send(configured());
+        page.send(heartbeat(newest(None)));
+        page.ordered();
+        if offline {
+            page.set_flex(|flex| (flex.activity, flex.offline) = (Some(activity("Break")), true));
+        } else {
+            page.send(Event::LogOut);
+        }
+        let ordered = page.ordered();
+        let said = posts(&ordered);
+        prop_assert_eq!(said.iter().filter(|one| **one == "VOICE_CLIENT_EXTENSION_SIGN_OUT").count(), 1);
+        sign_in(&mut page);
+        prop_assert_eq!(posts(&page.ordered()), [CONFIGURE]);
     }
 }
