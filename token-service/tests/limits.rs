@@ -4,6 +4,7 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use axum::http::HeaderValue;
 use futures_util::future::join_all;
 use support::{TestService, hours, invalid, question, valid, with_header};
 use wiremock::ResponseTemplate;
@@ -88,6 +89,15 @@ async fn a_made_up_x_forwarded_for_changes_nothing_unless_its_writer_is_trusted(
     }
     assert_eq!(proxied.send(from("7.7.7.7, 198.51.100.1")).await.error(), "429 rate_limited");
     assert_eq!(proxied.send(from("198.51.100.2")).await.error(), "401 invalid_flex_token");
+    // Nor does a byte that is no text, or a name that is no address, before what the proxy writes.
+    for made_up in [&b"\xff"[..], b"unknown"] {
+        let mut request = from("198.51.100.1");
+        request.headers_mut().remove("x-forwarded-for");
+        for line in [made_up, b"198.51.100.1"] {
+            request.headers_mut().append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
+        }
+        assert_eq!(proxied.send(request).await.error(), "429 rate_limited", "{made_up:?}");
+    }
 }
 
 #[tokio::test]

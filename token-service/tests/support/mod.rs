@@ -289,7 +289,7 @@ impl TestService {
         let (head, body) = response.into_parts();
         let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         let answer = Answer { status: head.status, headers: head.headers, body };
-        answer.check();
+        answer.check(self.state.service.config.hsts_include_subdomains);
         if let Ok(Value::Object(body)) = serde_json::from_str(&answer.body)
             && let Some(Value::String(token)) = body.get("token")
         {
@@ -359,14 +359,21 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn check(&self) {
+    fn check(&self, hsts_includes_subdomains: bool) {
         for name in self.headers.keys() {
             assert!(ALLOWED_HEADERS.contains(&name.as_str()), "unexpected header {name}");
         }
         for (name, value) in [
             ("cross-origin-resource-policy", "same-origin"),
             ("referrer-policy", "no-referrer"),
-            ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+            (
+                "strict-transport-security",
+                if hsts_includes_subdomains {
+                    "max-age=63072000; includeSubDomains"
+                } else {
+                    "max-age=63072000"
+                },
+            ),
             ("x-content-type-options", "nosniff"),
         ] {
             assert_eq!(self.header(name), Some(value), "{name} of {} {}", self.status, self.body);
