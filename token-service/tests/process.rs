@@ -3,122 +3,29 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
 
+#[path = "support/program.rs"]
+mod program;
 mod support;
 
 use std::{
     net::SocketAddr,
-    process::Stdio,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use program::{command, now, ready, start, twilio};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
-use serde_json::{Value, json};
-use support::{ACCOUNT, AUTH, FLEX_TOKEN, KEY, KEY_SECRET, ORIGIN, WORKER};
+use support::{FLEX_TOKEN, KEY_SECRET, ORIGIN};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    process::{Child, Command},
+    process::Command,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
-
-fn command(iam: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_token-service"));
-    command
-        .env_clear()
-        .env("TWILIO_ACCOUNT_SID", ACCOUNT)
-        .env("TWILIO_API_KEY_SID", KEY)
-        .env("TWILIO_API_KEY_SECRET", KEY_SECRET)
-        .env("TWILIO_AUTH_TOKEN", AUTH)
-        .args(["--port", "0", "--admin-port", "0", "--allowed-origin", ORIGIN, "--iam-base-url", iam])
-        .env("TOKEN_SERVICE_LOG", "trace")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-struct Process {
-    child: Child,
-    port: u16,
-    admin_port: u16,
-}
-
-#[expect(clippy::disallowed_methods, reason = "the time that really passes is what is measured")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-async fn start(iam: &str, flags: &[&str]) -> Process {
-    let mut command = command(iam);
-    command.args(flags);
-    ready(command).await
-}
-
-async fn ready(mut command: Command) -> Process {
-    let mut child = command.spawn().unwrap();
-    let mut line = String::new();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    timeout(Duration::from_secs(10), stdout.read_line(&mut line)).await.unwrap().unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(ready["event"], "ready");
-    let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
-    Process { port: port("port"), admin_port: port("admin_port"), child }
-}
-
-impl Process {
-    fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    /// Waits for the end; returns the exit code and all that was logged.
-    async fn ended(mut self) -> (Option<i32>, String) {
-        let mut log = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
-        timeout(Duration::from_secs(10), stderr.read_to_string(&mut log)).await.unwrap().unwrap();
-        support::assert_no_secret(&log);
-        (timeout(Duration::from_secs(5), self.child.wait()).await.unwrap().unwrap().code(), log)
-    }
-
-    fn ask(&self) -> tokio::task::JoinHandle<(u16, Value)> {
-        let request = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .unwrap()
-            .post(format!("http://127.0.0.1:{}/v1/voice/token", self.port))
-            .bearer_auth(FLEX_TOKEN)
-            .header("origin", ORIGIN)
-            .json(&json!({"account_sid": ACCOUNT, "identity_prefix": "ext_"}));
-        tokio::spawn(async move {
-            let response = request.send().await.unwrap();
-            (response.status().as_u16(), response.json().await.unwrap())
-        })
-    }
-
-    async fn admin(&self, path: &str) -> (u16, String) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let response =
-            client.get(format!("http://127.0.0.1:{}{path}", self.admin_port)).send().await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
-    }
-}
-
-async fn twilio(delay: Duration) -> MockServer {
-    let server = MockServer::start().await;
-    let body = json!({
-        "valid": true, "expiration": "2999-01-01T00:00:00Z", "identity": "ann", "roles": ["agent"], "worker_sid": WORKER,
-    });
-    let answer = ResponseTemplate::new(200).set_body_json(body).set_delay(delay);
-    Mock::given(any()).respond_with(answer).mount(&server).await;
-    server
-}
 
 #[tokio::test]
 async fn a_proxy_of_the_environment_is_not_used_on_this_machine() {
@@ -281,230 +188,6 @@ async fn a_head_of_a_hundred_lines_is_read_and_one_more_is_too_many() {
     }
     process.signal("-TERM");
     assert_eq!(process.ended().await.0, Some(0));
-}
-
-/// Asks for a token as this agent, from this address of this machine; the status and how long it took.
-async fn honest(port: u16, from: &str, agent: u32) -> (u16, Duration) {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .local_address(Some(from.parse().unwrap()))
-        .timeout(Duration::from_secs(30))
-        .build()
-        .unwrap();
-    let started = now();
-    let answer = client
-        .post(format!("http://127.0.0.1:{port}/v1/voice/token"))
-        .bearer_auth(format!("{FLEX_TOKEN}-{agent}"))
-        .header("origin", ORIGIN)
-        .json(&json!({"account_sid": ACCOUNT, "identity_prefix": "ext_"}))
-        .send()
-        .await;
-    (answer.map_or(0, |answer| answer.status().as_u16()), started.elapsed())
-}
-
-/// A client that sends a whole head and then a byte of its body now and then, until it is shown the door.
-async fn trickle(port: u16, from: &str) {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
-    let Ok(mut stream) = socket.connect(([127, 0, 0, 1], port).into()).await else { return };
-    let head = format!(
-        "POST /v1/voice/token HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\nauthorization: Bearer x\r\n\
-         content-type: application/json\r\ncontent-length: 9999\r\n\r\n{{"
-    );
-    let mut sent = stream.write_all(head.as_bytes()).await;
-    while sent.is_ok() {
-        let mut answer = [0; 512];
-        match timeout(Duration::from_millis(500), stream.read(&mut answer)).await {
-            Ok(_shown_the_door) => return,
-            Err(_elapsed) => sent = stream.write_all(b" ").await,
-        }
-    }
-}
-
-/// The bar is a p99 of one second on a machine with nothing else to do.
-const MOST_P99: Duration = Duration::from_secs(3);
-
-#[tokio::test]
-async fn while_one_address_trickles_bodies_every_honest_request_is_served_also_behind_that_address() {
-    let twilio = twilio(Duration::ZERO).await;
-    // The log is not read either, and says little.
-    let mut command = command(&twilio.uri());
-    command.env("TOKEN_SERVICE_LOG", "warn").args(["--mints-per-minute", "1000"]);
-    let process = ready(command).await;
-    let attack = tokio::spawn({
-        let port = process.port;
-        async move {
-            // A hundred and six new ones a second.
-            let mut every = tokio::time::interval(Duration::from_micros(9_434));
-            let mut clients = tokio::task::JoinSet::new();
-            loop {
-                every.tick().await;
-                clients.spawn(trickle(port, "127.0.0.1"));
-                while clients.try_join_next().is_some() {}
-            }
-        }
-    });
-    // Until more of them are there than there are places.
-    let mut crowd = false;
-    for _ in 0..600 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        crowd = process.admin("/metrics").await.1.contains(r#"token_service_limited_total{by="arriving"} "#);
-        if crowd {
-            break;
-        }
-    }
-    assert!(crowd, "the address has more bodies in progress than its share");
-    let mut asked = tokio::task::JoinSet::new();
-    for agent in 0..60 {
-        let from = if agent % 2 == 0 { "127.0.0.1" } else { "127.0.0.2" };
-        asked.spawn(honest(process.port, from, agent));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let mut took: Vec<Duration> = Vec::new();
-    while let Some(answer) = asked.join_next().await {
-        let (status, time) = answer.unwrap();
-        assert_eq!(status, 200, "after {time:?}");
-        took.push(time);
-    }
-    took.sort_unstable();
-    assert_eq!(took.len(), 60);
-    assert!(took[59] < MOST_P99, "{took:?}");
-    assert_eq!(process.admin("/live").await.0, 200);
-    attack.abort();
-    process.signal("-TERM");
-    process.ended().await;
-}
-
-#[tokio::test]
-async fn an_address_with_its_share_of_connections_loses_the_longest_waiting_and_others_none() {
-    let twilio = twilio(Duration::ZERO).await;
-    // A quarter of these is ten.
-    let process = start(&twilio.uri(), &["--max-connections", "40"]).await;
-    let mut open = Vec::new();
-    for _ in 0..10 {
-        let mut stream = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let mut answer = vec![0; 1024];
-        assert!(timeout(Duration::from_secs(10), stream.read(&mut answer)).await.unwrap().unwrap() > 0);
-        open.push(stream);
-    }
-    assert_eq!(honest(process.port, "127.0.0.2", 1).await.0, 200);
-    assert_eq!(honest(process.port, "127.0.0.1", 2).await.0, 200, "the same address");
-    let read = timeout(Duration::from_secs(10), open[0].read(&mut [0; 16])).await.unwrap();
-    assert_eq!(read.unwrap_or(0), 0, "the one that had kept waiting for the longest had to go");
-    let (_, metrics) = process.admin("/metrics").await;
-    assert!(metrics.contains(r#"token_service_connections_closed_total{why="over_share"} 1"#), "{metrics}");
-    process.signal("-TERM");
-    process.ended().await;
-}
-
-#[tokio::test]
-async fn a_client_that_asks_and_asks_and_never_reads_is_cut_off() {
-    let twilio = twilio(Duration::ZERO).await;
-    let mut command = command(&twilio.uri());
-    command.env("TOKEN_SERVICE_LOG", "warn");
-    let process = ready(command).await;
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(2048).unwrap();
-    socket.set_send_buffer_size(16 * 1024).unwrap();
-    let mut stream = socket.connect(([127, 0, 0, 1], process.port).into()).await.unwrap();
-    // More than the two systems between us keep of the answers.
-    let questions = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20_000);
-    let started = now();
-    let sent = timeout(Duration::from_secs(60), stream.write_all(questions.as_bytes())).await.unwrap();
-    assert!(sent.is_err(), "nobody reads so many questions whose answers are not read");
-    assert!(started.elapsed() >= Duration::from_secs(9), "{:?}", started.elapsed());
-    let mut closed = false;
-    for _ in 0..100 {
-        closed = process.admin("/metrics").await.1.contains(r#"connections_closed_total{why="unread"} 1"#);
-        if closed {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(closed);
-    process.signal("-TERM");
-    process.ended().await;
-}
-
-/// Asks for what is not there, so many times on one connection: each time is a line of log.
-async fn chatter(process: &Process, times: usize) {
-    let mut stream = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
-    let ask = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n".repeat(times - 1);
-    let last = "GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let (mut reader, mut writer) = stream.split();
-    let mut answers = String::new();
-    let (sent, read) = timeout(Duration::from_secs(60), async {
-        let asked = format!("{ask}{last}");
-        tokio::join!(writer.write_all(asked.as_bytes()), reader.read_to_string(&mut answers))
-    })
-    .await
-    .unwrap();
-    (sent.unwrap(), read.unwrap());
-    assert_eq!(answers.matches("HTTP/1.1 404 ").count(), times);
-}
-
-#[tokio::test]
-async fn a_log_that_nobody_reads_stops_nothing_and_says_what_is_missing_when_it_is_read_again() {
-    let twilio = twilio(Duration::ZERO).await;
-    let mut process = start(&twilio.uri(), &[]).await;
-    // A megabyte of room, and what a pipe holds.
-    let mut lost = false;
-    for _ in 0..20 {
-        chatter(&process, 1_000).await;
-        let (_, metrics) = process.admin("/metrics").await;
-        lost = !metrics.contains("token_service_log_lines_lost_total 0\n");
-        if lost {
-            break;
-        }
-    }
-    assert!(lost, "the log was never full");
-    assert_eq!(process.admin("/live").await, (200, "live\n".into()));
-    assert_eq!(process.ask().await.unwrap().0, 200);
-
-    // It is read again.
-    let mut log = BufReader::new(process.child.stderr.take().unwrap());
-    let mut text = String::new();
-    let missing = loop {
-        let before = text.len();
-        timeout(Duration::from_secs(10), log.read_line(&mut text)).await.unwrap().unwrap();
-        let line: Value = serde_json::from_str(&text[before..]).unwrap();
-        if let Some(missing) = line["lost"].as_u64() {
-            assert_eq!(line["message"], format!("{missing} lines were lost, since nobody read the log"));
-            break missing;
-        }
-    };
-    let gap = text.lines().count() - 1;
-    assert!(missing > 0 && gap > 100, "{missing} after {gap}");
-    let rest = tokio::spawn(async move {
-        timeout(Duration::from_secs(60), log.read_to_string(&mut text)).await.unwrap().unwrap();
-        text
-    });
-    assert_eq!(process.ask().await.unwrap().0, 200);
-    process.signal("-TERM");
-    let code = timeout(Duration::from_secs(20), process.child.wait()).await.unwrap().unwrap().code();
-    assert_eq!(code, Some(0));
-    let text = rest.await.unwrap();
-    support::assert_no_secret(&text);
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let time = |line: &Value| line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    let (before, after) = (&lines[..gap], &lines[gap + 1..]);
-    for part in [before, after] {
-        assert!(part.is_sorted_by_key(time), "in order");
-    }
-    assert!(after.iter().any(|line| line["message"] == "token minted"));
-    assert_eq!(after.last().unwrap()["message"], "stopped");
-}
-
-#[tokio::test]
-async fn a_log_that_nobody_reads_does_not_keep_it_from_stopping() {
-    let twilio = twilio(Duration::ZERO).await;
-    let mut process = start(&twilio.uri(), &[]).await;
-    // More than a pipe holds.
-    chatter(&process, 1_000).await;
-    process.signal("-TERM");
-    let code = timeout(Duration::from_secs(20), process.child.wait()).await.unwrap().unwrap().code();
-    assert_eq!(code, Some(0));
 }
 
 /// A certificate for localhost and Twilio's IAM, and its key in PEM, in a directory of its own.
