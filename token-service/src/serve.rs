@@ -31,6 +31,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{Notify, Semaphore, mpsc, oneshot, watch},
+    task::yield_now,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -344,11 +345,15 @@ async fn listen<A, F>(
         let service = {
             let (answer, progress, permits) = (answer.clone(), Arc::clone(&progress), Arc::clone(&permits));
             service_fn(move |mut request: Request<Incoming>| {
-                progress.head_complete();
                 request.extensions_mut().insert(ConnectInfo(peer));
                 let (answering, progress) = (answer(request.map(Body::new)), Arc::clone(&progress));
                 let permits = Arc::clone(&permits);
                 async move {
+                    if progress.is_pipelined() {
+                        // Who asks again before the answer is there is served in turn with the others.
+                        yield_now().await;
+                    }
+                    progress.head_complete();
                     let mut response = answering.await;
                     progress.answered();
                     // When connections are scarce, one that waits for its next request keeps somebody out who has one now.
@@ -469,6 +474,11 @@ impl Progress {
         }
         // The first bytes of the next request.
         self.begin();
+    }
+
+    /// Whether the request whose head is complete came together with one before it: nothing has arrived since that.
+    fn is_pipelined(&self) -> bool {
+        self.head_since.load(Ordering::Relaxed) == 0
     }
 
     fn head_complete(&self) {
@@ -614,6 +624,20 @@ mod tests {
         assert_eq!(within(&progress, 4).await, None);
         progress.bytes_arrived();
         assert_eq!(within(&progress, 2).await, Some("slow_head"), "a byte now and then changes nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_came_together_with_the_one_before_it_is_known() {
+        let progress = Progress::new(Instant::now());
+        assert!(!progress.is_pipelined(), "the first");
+        progress.head_complete();
+        progress.bytes_arrived();
+        progress.answered();
+        assert!(progress.is_pipelined(), "what arrived while the first was being answered");
+        progress.head_complete();
+        progress.answered();
+        progress.bytes_arrived();
+        assert!(!progress.is_pipelined(), "it came after the answer");
     }
 
     #[tokio::test(start_paused = true)]
