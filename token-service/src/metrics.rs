@@ -102,7 +102,7 @@ impl Default for Metrics {
         registry.register("connections", "Open client connections", connections.clone());
         registry.register(
             "connections_closed",
-            "Client connections that were given up, or refused, by reason",
+            "Client connections that were given up, by reason",
             metrics.connections_closed.clone(),
         );
         registry.register("tokens_minted", "Voice tokens", minted.clone());
@@ -154,7 +154,7 @@ impl Metrics {
         Running::new(&self.connections)
     }
 
-    /// A connection was closed by us: `slow_head`, `unread`, `over_share`; or was not taken: `refused`.
+    /// A connection was given up: `slow_head`, `unread`, `over_share`.
     pub fn connection_closed(&self, why: &'static str) {
         self.connections_closed.get_or_create(&Why { why }).inc();
     }

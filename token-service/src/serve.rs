@@ -43,7 +43,7 @@ use crate::{
     http::{self, AppState, client::is_trusted},
     outside::{Clock, SystemClock, SystemRandomness, prewarm_tls},
     routes::admin,
-    shares::{Full, Shares, Ticket},
+    shares::{Shares, Ticket},
     tls::Certificate,
 };
 
@@ -273,16 +273,16 @@ impl ByAddress {
 
     /// A place for a connection, for which the one of its address that has kept waiting for the longest is closed if need
     /// be. Behind a trusted proxy is everybody: it needs no place.
-    fn enter(&self, peer: IpAddr, progress: &Arc<Progress>) -> Result<Option<Place>, Full> {
+    fn enter(&self, peer: IpAddr, progress: &Arc<Progress>) -> Option<Place> {
         if is_trusted(peer, &self.trusted) {
-            return Ok(None);
+            return None;
         }
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ticket, oldest) = shares.take(peer, Arc::clone(progress), |held| held.waiting_since())?;
+        let (ticket, oldest) = shares.take(peer, Arc::clone(progress), |held| held.waiting_since());
         if let Some(oldest) = oldest {
             oldest.over_share.notify_one();
         }
-        Ok(Some(Place { shares: Arc::clone(&self.shares), ticket }))
+        Some(Place { shares: Arc::clone(&self.shares), ticket })
     }
 }
 
@@ -330,15 +330,7 @@ async fn listen<A, F>(
             }
         };
         let progress = Arc::new(Progress::new(start));
-        let entered = bounds.by_address.as_ref().map(|shares| shares.enter(peer.ip(), &progress));
-        let place = match entered.transpose() {
-            Ok(place) => place.flatten(),
-            Err(full) => {
-                shared.metrics.connection_closed("refused");
-                tracing::debug!(client = %peer.ip(), "connection refused: {full}");
-                continue;
-            }
-        };
+        let place = bounds.by_address.as_ref().and_then(|shares| shares.enter(peer.ip(), &progress));
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
@@ -689,30 +681,25 @@ mod tests {
         for _ in 0..8 {
             advance(Duration::from_millis(1)).await;
             let progress = Arc::new(Progress::new(start));
-            open.push((shares.enter(peer, &progress).unwrap(), progress));
+            open.push((shares.enter(peer, &progress), progress));
         }
-        // The first is being answered, the second has just been: the third has kept waiting for the longest.
+        // The first is being answered, and counts for nothing; the second has just been: the third has kept waiting for the
+        // longest.
         open[0].1.head_complete();
         open[1].1.head_complete();
         open[1].1.answered();
-        let newest = Arc::new(Progress::new(start));
-        let place = shares.enter(peer, &newest).unwrap();
+        let more: Vec<_> = (0..2).map(|_| Arc::new(Progress::new(start))).collect();
+        let places: Vec<_> = more.iter().map(|progress| shares.enter(peer, progress)).collect();
         assert_eq!(within(&open[2].1, 0).await, Some("over_share"));
         for other in [0, 1, 3, 4, 5, 6, 7] {
-            assert_eq!(within(&open[other].1, 0).await.filter(|why| *why == "over_share"), None, "{other}");
+            assert_eq!(within(&open[other].1, 0).await, None, "{other}");
         }
-        // All are being answered: there is nothing to close.
-        open.iter()
-            .map(|(_, progress)| progress)
-            .chain([&newest])
-            .for_each(|progress| progress.head_complete());
-        let one_more = Arc::new(Progress::new(start));
-        assert!(shares.enter(peer, &one_more).is_err());
-        assert!(shares.enter([192, 0, 2, 2].into(), &one_more).is_ok(), "another address");
-        drop(place);
-        assert!(shares.enter(peer, &one_more).is_ok(), "one has gone");
+        drop(places);
+        let last = Arc::new(Progress::new(start));
+        assert!(shares.enter(peer, &last).is_some());
+        assert_eq!(within(&open[3].1, 0).await, None, "two have gone");
         for _ in 0..100 {
-            assert!(matches!(shares.enter([10, 0, 0, 1].into(), &one_more), Ok(None)), "a trusted proxy");
+            assert!(shares.enter([10, 0, 0, 1].into(), &last).is_none(), "a trusted proxy");
         }
     }
 

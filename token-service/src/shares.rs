@@ -1,8 +1,9 @@
 //! How much each address may have at once of what is scarce: pure, no clock and no I/O.
 //!
-//! Who asks for more than a share loses what has kept waiting for the longest, and not what is new. So an address that
-//! holds on to all that it can get meets only itself; and an honest request from behind the same address, which is done
-//! within milliseconds, is served meanwhile.
+//! What counts is what keeps us waiting, and not what is in work, which ends by itself. Who has more of that than a share
+//! loses what has kept waiting for the longest, and not what is new. So an address that holds on to all that it can get
+//! meets only itself; and an honest request from behind the same address, which is done within milliseconds, is served
+//! meanwhile.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,11 +22,6 @@ pub struct Ticket {
     number: u64,
 }
 
-/// All that the address has is in work, and nothing of it can be taken away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this address has its share")]
-pub struct Full;
-
 /// What each address has; one IPv6 network of 64 bits counts as one address.
 #[derive(Debug)]
 pub struct Shares<T> {
@@ -42,29 +38,26 @@ impl<T> Shares<T> {
         Self { each: usize::try_from(each).unwrap_or(usize::MAX).max(LEAST), held: HashMap::new(), next: 0 }
     }
 
-    /// Gives `address` one more. Over its share, what has kept waiting for the longest is taken away and returned; `since`
-    /// says since when something waits, or that it must not be taken away.
-    ///
-    /// # Errors
-    /// [`Full`].
+    /// Gives `address` one more. Where a share of what it has keeps waiting already, what has done so for the longest is
+    /// taken away and returned; `since` says since when something waits, or that it is in work.
     pub fn take(
         &mut self,
         address: IpAddr,
         one: T,
         since: impl Fn(&T) -> Option<u64>,
-    ) -> Result<(Ticket, Option<T>), Full> {
+    ) -> (Ticket, Option<T>) {
         let network = network(address);
         let held = self.held.entry(network).or_default();
         let mut taken_away = None;
         if held.len() >= self.each {
-            let waiting = held.iter().filter_map(|(number, one)| Some((since(one)?, *number)));
-            let (_, number) = waiting.min().ok_or(Full)?;
-            taken_away = held.remove(&number);
+            let waiting = || held.iter().filter_map(|(number, one)| Some((since(one)?, *number)));
+            let oldest = if waiting().count() >= self.each { waiting().min() } else { None };
+            taken_away = oldest.and_then(|(_, number)| held.remove(&number));
         }
         let number = self.next;
         self.next += 1;
         held.insert(number, one);
-        Ok((Ticket { network, number }, taken_away))
+        (Ticket { network, number }, taken_away)
     }
 
     /// Takes back what was given, if it was not taken away before.
@@ -113,42 +106,42 @@ mod tests {
         let mut shares = Shares::new(8, 100);
         let (greedy, other) = (address("192.0.2.1"), address("192.0.2.2"));
         for moment in [70, 50, 60, 10, 80, 90, 20, 95] {
-            assert_eq!(shares.take(greedy, moment, since).unwrap().1, None);
+            assert_eq!(shares.take(greedy, moment, since).1, None);
         }
-        assert_eq!(shares.take(greedy, 100, since).unwrap().1, Some(10));
-        let (ticket, taken_away) = shares.take(greedy, 110, since).unwrap();
+        assert_eq!(shares.take(greedy, 100, since).1, Some(10));
+        let (ticket, taken_away) = shares.take(greedy, 110, since);
         assert_eq!(taken_away, Some(20));
-        assert_eq!(shares.take(other, 120, since).unwrap().1, None, "another address is unaffected");
+        assert_eq!(shares.take(other, 120, since).1, None, "another address is unaffected");
         shares.give_back(ticket);
-        assert_eq!(shares.take(greedy, 130, since).unwrap().1, None, "one was given back");
-        assert_eq!(shares.take(greedy, 140, since).unwrap().1, Some(50));
+        assert_eq!(shares.take(greedy, 130, since).1, None, "one was given back");
+        assert_eq!(shares.take(greedy, 140, since).1, Some(50));
     }
 
     #[test]
-    fn what_is_in_work_is_not_taken_away() {
+    fn what_is_in_work_counts_for_nothing_and_is_not_taken_away() {
         let mut shares = Shares::new(8, 100);
         let client = address("192.0.2.1");
-        for moment in 0..8 {
-            shares.take(client, moment, since).unwrap();
+        let all_in_work = |_: &u64| None;
+        for moment in 0..100 {
+            assert_eq!(shares.take(client, moment, all_in_work).1, None);
         }
-        let in_work = |one: &u64| (*one == 5).then_some(0);
-        assert_eq!(shares.take(client, 8, in_work).unwrap().1, Some(5));
-        assert_eq!(shares.take(client, 9, in_work), Err(Full));
-        assert_eq!(shares.take(client, 9, since).unwrap().1, Some(0));
+        let all_but_some = |one: &u64| (*one >= 93).then_some(*one);
+        assert_eq!(shares.take(client, 100, all_but_some).1, None, "seven waited");
+        assert_eq!(shares.take(client, 101, all_but_some).1, Some(93), "the oldest of eight");
     }
 
     #[test]
     fn an_ipv6_network_shares_and_a_mapped_ipv4_address_is_its_own() {
         let mut shares = Shares::new(8, 100);
         for last in 0..8 {
-            shares.take(address(&format!("2001:db8::{last}")), last, since).unwrap();
+            shares.take(address(&format!("2001:db8::{last}")), last, since);
         }
-        assert_eq!(shares.take(address("2001:db8::9:9:9:9"), 8, since).unwrap().1, Some(0));
-        assert_eq!(shares.take(address("2001:db8:0:1::1"), 9, since).unwrap().1, None);
+        assert_eq!(shares.take(address("2001:db8::9:9:9:9"), 8, since).1, Some(0));
+        assert_eq!(shares.take(address("2001:db8:0:1::1"), 9, since).1, None);
         for last in 0..8 {
-            shares.take(address("::ffff:192.0.2.1"), last, since).unwrap();
+            shares.take(address("::ffff:192.0.2.1"), last, since);
         }
-        assert_eq!(shares.take(address("192.0.2.1"), 8, since).unwrap().1, Some(0));
+        assert_eq!(shares.take(address("192.0.2.1"), 8, since).1, Some(0));
     }
 
     proptest! {
@@ -163,7 +156,7 @@ mod tests {
             for (moment, (who, comes, which)) in (0_u64..).zip(steps) {
                 if comes || out.is_empty() {
                     let (ticket, taken_away) =
-                        shares.take(IpAddr::from([192, 0, 2, who]), moment, since).unwrap();
+                        shares.take(IpAddr::from([192, 0, 2, who]), moment, since);
                     if let Some(lost) = taken_away {
                         let oldest = out.iter().filter(|(whose, ..)| *whose == who).map(|(.., at)| *at).min();
                         prop_assert_eq!(Some(lost), oldest);

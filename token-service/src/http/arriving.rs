@@ -82,7 +82,7 @@ impl Arriving {
         }
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         // All of them wait: the first is the oldest.
-        let (ticket, oldest) = shares.take(client, Arc::clone(given_up), |_any| Some(0)).ok()?;
+        let (ticket, oldest) = shares.take(client, Arc::clone(given_up), |_any| Some(0));
         if let Some(oldest) = oldest {
             oldest.notify_one();
         }
