@@ -278,7 +278,7 @@ impl ByAddress {
             return None;
         }
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ticket, oldest) = shares.take(peer, Arc::clone(progress), |held| held.waiting_since());
+        let (ticket, oldest) = shares.take(peer, Arc::clone(progress), |held| held.patience());
         if let Some(oldest) = oldest {
             oldest.over_share.notify_one();
         }
@@ -502,6 +502,13 @@ impl Progress {
         Some(self.waiting_since.load(Ordering::Relaxed)).filter(|since| *since != 0)
     }
 
+    /// Which of those that keep us waiting is to go first, if it is one: those that ask for nothing, then those whose request
+    /// is arriving; of each, the one that has done so for the longest.
+    fn patience(&self) -> Option<(bool, u64)> {
+        let is_arriving = self.head_since.load(Ordering::Relaxed) != 0;
+        self.waiting_since().map(|since| (is_arriving, since))
+    }
+
     /// Resolves, with the reason, once there is one to give the connection up.
     async fn given_up(&self) -> &'static str {
         let longer = |since: &AtomicU64, limit: Duration| {
@@ -683,21 +690,23 @@ mod tests {
             let progress = Arc::new(Progress::new(start));
             open.push((shares.enter(peer, &progress), progress));
         }
-        // The first is being answered, and counts for nothing; the second has just been: the third has kept waiting for the
-        // longest.
+        // The first is being answered, and counts for nothing; the last has been, and asks for nothing; the requests of the
+        // others are arriving, the second's for the longest.
         open[0].1.head_complete();
-        open[1].1.head_complete();
-        open[1].1.answered();
-        let more: Vec<_> = (0..2).map(|_| Arc::new(Progress::new(start))).collect();
+        open[7].1.head_complete();
+        open[7].1.answered();
+        let more: Vec<_> = (0..3).map(|_| Arc::new(Progress::new(start))).collect();
         let places: Vec<_> = more.iter().map(|progress| shares.enter(peer, progress)).collect();
-        assert_eq!(within(&open[2].1, 0).await, Some("over_share"));
-        for other in [0, 1, 3, 4, 5, 6, 7] {
+        for first in [7, 1] {
+            assert_eq!(within(&open[first].1, 0).await, Some("over_share"), "{first}");
+        }
+        for other in [0, 2, 3, 4, 5, 6] {
             assert_eq!(within(&open[other].1, 0).await, None, "{other}");
         }
         drop(places);
         let last = Arc::new(Progress::new(start));
         assert!(shares.enter(peer, &last).is_some());
-        assert_eq!(within(&open[3].1, 0).await, None, "two have gone");
+        assert_eq!(within(&open[2].1, 0).await, None, "three have gone");
         for _ in 0..100 {
             assert!(shares.enter([10, 0, 0, 1].into(), &last).is_none(), "a trusted proxy");
         }

@@ -39,12 +39,13 @@ impl<T> Shares<T> {
     }
 
     /// Gives `address` one more. Where a share of what it has keeps waiting already, what has done so for the longest is
-    /// taken away and returned; `since` says since when something waits, or that it is in work.
-    pub fn take(
+    /// taken away and returned; `since` says since when something waits, or whatever else puts them in order, or that it is
+    /// in work.
+    pub fn take<S: Ord>(
         &mut self,
         address: IpAddr,
         one: T,
-        since: impl Fn(&T) -> Option<u64>,
+        since: impl Fn(&T) -> Option<S>,
     ) -> (Ticket, Option<T>) {
         let network = network(address);
         let held = self.held.entry(network).or_default();
@@ -121,7 +122,7 @@ mod tests {
     fn what_is_in_work_counts_for_nothing_and_is_not_taken_away() {
         let mut shares = Shares::new(8, 100);
         let client = address("192.0.2.1");
-        let all_in_work = |_: &u64| None;
+        let all_in_work = |_: &u64| None::<u64>;
         for moment in 0..100 {
             assert_eq!(shares.take(client, moment, all_in_work).1, None);
         }
