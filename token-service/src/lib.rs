@@ -11,6 +11,7 @@
 //! | [`remembered`] | Twilio's answers, for a short while: pure |
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
 //! | [`limits`] | how often somebody may fail, or be served |
+//! | [`shares`] | how much of what is scarce one address may have at once: pure |
 //! | [`routes`] | one file for each route, with its own errors |
 //! | [`http`] | what all routes have in common: request id, log line, headers, origin, time limits |
 //! | [`serve`] | listeners, readiness, graceful stop |
@@ -32,6 +33,7 @@ pub mod remembered;
 pub mod routes;
 pub mod serve;
 pub mod service;
+pub mod shares;
 pub mod tls;
 pub mod upstream;
 pub mod validation;

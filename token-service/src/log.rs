@@ -6,9 +6,11 @@
 use std::{
     fmt::{self, Write as _},
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -171,56 +173,172 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
-/// So many bytes are written even in the middle of a turn.
-const FULL: usize = 64 * 1024;
+/// So many bytes of lines may wait for whoever reads them; what does not fit is lost, and counted.
+const ROOM: usize = 1024 * 1024;
 
-/// Standard error, for a runtime of one thread: lines are gathered while it has something to do, and written all at once
-/// when it has not. Nothing is held back while the thread sleeps, and nothing for longer than the tasks that are due take.
-#[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<Gathered>>);
+/// So much room is kept for lines when there are few of them.
+const USUAL_ROOM: usize = 64 * 1024;
 
-#[derive(Default)]
-struct Gathered {
-    lines: Vec<u8>,
-    /// The thread has something to do, and will say when it has not.
-    busy: bool,
+/// How long the writer rests when it has written: what is logged meanwhile is written in one go, so that under load
+/// logging costs neither a system call nor a switch of threads for each request.
+const REST: Duration = Duration::from_millis(2);
+
+/// How long it is before a reader that would have to be waited for is asked again.
+const NOT_NOW: Duration = Duration::from_millis(10);
+
+/// Lines of this process that nobody took. Of the process, as its log is.
+static LOST: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// Counts the lines of the log that nobody took.
+#[must_use]
+pub fn lost() -> Counter {
+    LOST.clone()
 }
 
-impl Gathered {
-    fn write_out(&mut self) {
-        // Where standard error is gone, nobody can be told.
-        io::Write::write_all(&mut io::stderr(), &self.lines).unwrap_or_default();
-        self.lines.clear();
-        self.lines.shrink_to(FULL);
+/// The log on its way to whoever reads it. A thread of its own writes: whoever logs never waits, also when the log is a
+/// pipe whose reader stands still.
+#[derive(Clone)]
+pub struct Lines(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// There are lines again.
+    some: Condvar,
+    /// All lines are written.
+    none: Condvar,
+}
+
+/// Lines that are not written yet, in their order.
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// So many did not fit after those.
+    lost: u64,
+    /// The writer has nothing to do, and wants to be woken.
+    idle: bool,
+}
+
+impl Waiting {
+    /// Keeps a line, if there is room; true when the writer must be woken for it. Once a line is lost, so are all until the
+    /// writer has taken those before it: what is missing is missing in one place.
+    fn push(&mut self, line: &[u8]) -> bool {
+        if self.lost > 0 || self.lines.len().saturating_add(line.len()) > ROOM {
+            self.lost += 1;
+            LOST.inc();
+            return false;
+        }
+        self.lines.extend_from_slice(line);
+        std::mem::take(&mut self.idle)
+    }
+
+    /// Moves everything into `taken`, which is empty, with a line of its own for those that were lost.
+    fn take(&mut self, taken: &mut Vec<u8>) {
+        std::mem::swap(&mut self.lines, taken);
+        let lost = std::mem::take(&mut self.lost);
+        if lost > 0 {
+            let mut at = String::new();
+            // Writing to a String cannot fail.
+            SystemTime.format_time(&mut Writer::new(&mut at)).unwrap_or_default();
+            let target = module_path!();
+            let line = format!(
+                "{{\"timestamp\":\"{at}\",\"level\":\"WARN\",\"lost\":{lost},\"message\":\"{lost} lines were lost, since nobody \
+                 read the log\",\"target\":\"{target}\"}}\n"
+            );
+            taken.extend_from_slice(line.as_bytes());
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.lost == 0
     }
 }
 
 impl Lines {
-    /// The thread has something to do.
-    pub fn gather(&self) {
-        self.gathered().busy = true;
+    /// Lines that go to `reader`, from a thread of their own.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn to(reader: impl io::Write + Send + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let lines = Self(Arc::clone(&shared));
+        std::thread::Builder::new().name("log".into()).spawn(move || shared.write_on(reader))?;
+        Ok(lines)
     }
 
-    /// The thread has nothing to do, or ends.
-    pub fn write_out(&self) {
-        let mut gathered = self.gathered();
-        gathered.busy = false;
-        if !gathered.lines.is_empty() {
-            gathered.write_out();
-        }
+    /// Lines that go to standard error. Not by std's handle: whoever is kept waiting by the reader would hold its lock.
+    ///
+    /// # Errors
+    /// When the system gives no thread or no handle.
+    pub fn to_stderr() -> io::Result<Self> {
+        #[cfg(unix)]
+        let stderr = std::fs::File::from(std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?);
+        #[cfg(not(unix))]
+        let stderr = io::stderr();
+        Self::to(stderr)
     }
 
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until all is written, but no longer than `patience`; whether it is.
+    pub fn finish(&self, patience: Duration) -> bool {
+        let waiting = self.0.waiting();
+        let unfinished = |waiting: &mut Waiting| !(waiting.idle && waiting.is_empty());
+        let waited = self.0.none.wait_timeout_while(waiting, patience, unfinished);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
 
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes whatever comes, for as long as the process lives.
+    fn write_on(&self, mut reader: impl io::Write) {
+        let mut taken = Vec::new();
+        loop {
+            let mut waiting = self.waiting();
+            waiting.idle = waiting.is_empty();
+            if waiting.idle {
+                self.none.notify_all();
+            }
+            let waited = self.some.wait_while(waiting, |waiting| waiting.is_empty());
+            waited.unwrap_or_else(PoisonError::into_inner).take(&mut taken);
+            if write_all(&mut reader, &taken).is_err() {
+                // Where there is no reader any more, nobody can be told.
+                LOST.inc_by(taken.split(|byte| *byte == b'\n').count().saturating_sub(1) as u64);
+            }
+            taken.clear();
+            taken.shrink_to(USUAL_ROOM);
+            rest(REST);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the log's own thread, which has no runtime")]
+fn rest(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// As [`io::Write::write_all`], but also for a reader that another process has told not to keep anybody waiting.
+fn write_all(reader: &mut impl io::Write, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match reader.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => rest(NOT_NOW),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Each `write` is one line, as tracing-subscriber gives it.
 impl io::Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut gathered = self.gathered();
-        gathered.lines.extend_from_slice(line);
-        if !gathered.busy || gathered.lines.len() >= FULL {
-            gathered.write_out();
+        let wake = self.0.waiting().push(line);
+        if wake {
+            self.0.some.notify_one();
         }
         Ok(line.len())
     }
@@ -232,6 +350,8 @@ impl io::Write for Lines {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -293,22 +413,90 @@ mod tests {
         assert_eq!(of_same_request(async move { id() }).await, "");
     }
 
+    /// A reader that takes nothing until it is told to, and says when it is asked.
+    struct Gate {
+        asked: mpsc::Sender<()>,
+        open: mpsc::Receiver<()>,
+        read: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl io::Write for Gate {
+        fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+            self.asked.send(()).unwrap_or_default();
+            // Once the other end is gone, it is open for good.
+            self.open.recv().unwrap_or_default();
+            self.read.lock().unwrap().write(lines)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Long enough for any machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     #[test]
-    fn lines_are_gathered_only_while_the_thread_is_busy_and_only_so_many() {
+    fn a_reader_that_stands_still_keeps_nobody_waiting_and_is_told_what_it_missed_and_where() {
         use io::Write as _;
-        let mut lines = Lines::default();
-        let held = |lines: &Lines| lines.gathered().lines.len();
-        lines.write_all(b"\n").unwrap();
-        assert_eq!(held(&lines), 0, "written at once");
-        lines.gather();
-        lines.write_all(b"\n").unwrap();
-        assert_eq!(held(&lines), 1);
-        lines.write_all(&[b'\n'; FULL]).unwrap();
-        assert_eq!(held(&lines), 0, "too many");
-        lines.write_all(b"\n").unwrap();
-        lines.write_out();
-        assert_eq!(held(&lines), 0);
-        lines.write_all(b"\n").unwrap();
-        assert_eq!(held(&lines), 0, "written at once");
+        let (asked, is_asked) = mpsc::channel();
+        let (opens, open) = mpsc::channel();
+        let read = Arc::<Mutex<Vec<u8>>>::default();
+        let mut lines = Lines::to(Gate { asked, open, read: Arc::clone(&read) }).unwrap();
+        lines.write_all(b"first\n").unwrap();
+        is_asked.recv_timeout(PATIENCE).unwrap();
+        assert!(!lines.finish(Duration::ZERO), "the first is not taken yet");
+
+        // The writer hangs. Whoever logs goes on, also when there is no room any more.
+        let line = [&[b'x'; 99][..], b"\n"].concat();
+        let fitting = ROOM / line.len();
+        let before = lost().get();
+        for _ in 0..fitting + 3 {
+            lines.write_all(&line).unwrap();
+        }
+        lines.write_all(b"short\n").unwrap();
+        assert_eq!(lost().get() - before, 4, "what would fit after what was lost is lost too");
+        assert!(lines.0.waiting().lines.capacity() <= 2 * ROOM);
+
+        drop(opens);
+        assert!(lines.finish(PATIENCE));
+        lines.write_all(b"last\n").unwrap();
+        assert!(lines.finish(PATIENCE));
+        let text = String::from_utf8(read.lock().unwrap().clone()).unwrap();
+        let read: Vec<&str> = text.lines().collect();
+        assert_eq!(read.len(), fitting + 3);
+        assert_eq!((read[0], read[fitting], read[fitting + 2]), ("first", &*"x".repeat(99), "last"));
+        let mut told: Value = serde_json::from_str(read[fitting + 1]).unwrap();
+        let at = told.as_object_mut().unwrap().remove("timestamp").unwrap();
+        at.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        assert_eq!(
+            told,
+            json!({
+                "level": "WARN", "lost": 4, "message": "4 lines were lost, since nobody read the log",
+                "target": "token_service::log",
+            })
+        );
+    }
+
+    #[test]
+    fn a_reader_in_haste_or_of_small_bites_gets_every_byte_and_one_that_is_gone_is_not_waited_for() {
+        /// Answers each call with the next of these: so many bytes, or why not.
+        struct Answers(Vec<Result<usize, io::ErrorKind>>, Vec<u8>);
+        impl io::Write for Answers {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let taken = self.0.pop().unwrap()?.min(bytes.len());
+                self.1.extend_from_slice(&bytes[..taken]);
+                Ok(taken)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (interrupted, not_now) = (io::ErrorKind::Interrupted, io::ErrorKind::WouldBlock);
+        let mut reader = Answers(vec![Ok(99), Err(not_now), Ok(2), Err(interrupted), Ok(1)], Vec::new());
+        write_all(&mut reader, b"a line\n").unwrap();
+        assert_eq!((reader.1.as_slice(), reader.0.len()), (&b"a line\n"[..], 0));
+        for gone in [Ok(0), Err(io::ErrorKind::BrokenPipe)] {
+            assert!(write_all(&mut Answers(vec![gone], Vec::new()), b"a line\n").is_err());
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -28,12 +29,16 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(error) => {
-            // Also without a log; standard error may be gone too, and then nobody can be told.
-            for line in format!("{error:#}").lines() {
-                writeln!(io::stderr(), "token-service: {line}").unwrap_or_default();
-            }
+            tell(&mut io::stderr(), &error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Says why the program ends, also without a log. Standard error may be gone too, and then nobody can be told.
+fn tell(to: &mut impl io::Write, error: &anyhow::Error) {
+    for line in format!("{error:#}").lines() {
+        to.write_all(format!("token-service: {line}\n").as_bytes()).unwrap_or_default();
     }
 }
 
@@ -57,20 +62,21 @@ fn runtime() -> tokio::runtime::Builder {
     runtime
 }
 
+/// How long the last lines of the log may take to be read when the service stops.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
 fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::builder().parse(&config.log)?;
-    let lines = Lines::default();
+    let mut lines = Lines::to_stderr().context("cannot log")?;
     let writer = lines.clone();
     tracing::subscriber::set_global_default(log::subscriber(filter, move || writer.clone()))?;
-    let (asleep, awake) = (lines.clone(), lines.clone());
-    let runtime = runtime()
-        .on_thread_park(move || asleep.write_out())
-        .on_thread_unpark(move || awake.gather())
-        .build()?;
-    let served = runtime.block_on(serve::run(config));
-    lines.write_out();
-    served?;
-    Ok(ExitCode::SUCCESS)
+    let served = runtime().build()?.block_on(serve::run(config));
+    if let Err(error) = &served {
+        // The same way as the log: whoever does not read it must not keep the service from stopping.
+        tell(&mut lines, error);
+    }
+    lines.finish(LAST_LINES);
+    Ok(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The settings are good, since they were read; what remains is what they name.

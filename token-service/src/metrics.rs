@@ -15,6 +15,8 @@ use prometheus_client::{
 };
 use twilio::flex_token::{FlexTokenError, FlexUser, Unavailable};
 
+use crate::log;
+
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -35,6 +37,11 @@ struct Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Why {
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct By {
     by: &'static str,
 }
@@ -46,6 +53,7 @@ pub struct Metrics {
     durations: Family<Route, Histogram>,
     in_flight: Gauge,
     connections: Gauge,
+    connections_closed: Family<Why, Counter>,
     minted: Counter,
     iam: Family<Outcome, Counter>,
     iam_duration: Histogram,
@@ -66,6 +74,7 @@ impl Default for Metrics {
             durations: Family::new_with_constructor(histogram),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
+            connections_closed: Family::default(),
             minted: Counter::default(),
             iam: Family::default(),
             iam_duration: histogram(),
@@ -91,6 +100,11 @@ impl Default for Metrics {
         registry.register_with_unit("request_duration", text, Unit::Seconds, durations.clone());
         registry.register("requests_in_flight", "Requests in progress", in_flight.clone());
         registry.register("connections", "Open client connections", connections.clone());
+        registry.register(
+            "connections_closed",
+            "Client connections that were given up, by reason",
+            metrics.connections_closed.clone(),
+        );
         registry.register("tokens_minted", "Voice tokens", minted.clone());
         registry.register(
             "iam_requests",
@@ -116,6 +130,7 @@ impl Default for Metrics {
             "Times that a changed certificate was read, by outcome",
             metrics.certificate_reloads.clone(),
         );
+        registry.register("log_lines_lost", "Lines of the log that nobody took", log::lost());
         Self { registry, ..metrics }
     }
 }
@@ -137,6 +152,11 @@ impl Metrics {
     #[must_use]
     pub fn connected(&self) -> Running {
         Running::new(&self.connections)
+    }
+
+    /// A connection was given up: `slow_head`, `unread`, `over_share`.
+    pub fn connection_closed(&self, why: &'static str) {
+        self.connections_closed.get_or_create(&Why { why }).inc();
     }
 
     /// A token was minted.
@@ -172,7 +192,8 @@ impl Metrics {
         self.breaker.set(i64::from(open));
     }
 
-    /// Somebody is limited, by `address` or `identity`.
+    /// Somebody is limited, by `address` or `identity`; or the document is asked for too often (`docs`), or too many requests
+    /// of an address are still arriving (`arriving`).
     pub fn limited(&self, by: &'static str) {
         self.limited.get_or_create(&By { by }).inc();
     }

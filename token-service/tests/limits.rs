@@ -4,8 +4,9 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use axum::{body::Body, http::HeaderValue};
 use futures_util::future::join_all;
-use support::{TestService, hours, invalid, question, valid, with_header};
+use support::{TestService, builder, hours, invalid, question, valid, with_header};
 use wiremock::ResponseTemplate;
 
 #[tokio::test]
@@ -88,6 +89,15 @@ async fn a_made_up_x_forwarded_for_changes_nothing_unless_its_writer_is_trusted(
     }
     assert_eq!(proxied.send(from("7.7.7.7, 198.51.100.1")).await.error(), "429 rate_limited");
     assert_eq!(proxied.send(from("198.51.100.2")).await.error(), "401 invalid_flex_token");
+    // Nor does a byte that is no text, or a name that is no address, before what the proxy writes.
+    for made_up in [&b"\xff"[..], b"unknown"] {
+        let mut request = from("198.51.100.1");
+        request.headers_mut().remove("x-forwarded-for");
+        for line in [made_up, b"198.51.100.1"] {
+            request.headers_mut().append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
+        }
+        assert_eq!(proxied.send(request).await.error(), "429 rate_limited", "{made_up:?}");
+    }
 }
 
 #[tokio::test]
@@ -176,6 +186,109 @@ async fn more_requests_at_once_than_allowed_are_sent_away_and_the_others_served(
         assert_eq!(answer.header("retry-after"), Some("2"));
     }
     assert_eq!(service.ask().await.status, 200);
+}
+
+/// A body of which one byte is here, and no more for as long as it is waited for.
+fn unfinished() -> Body {
+    let first = futures_util::stream::iter([Ok::<_, std::convert::Infallible>("{")]);
+    Body::from_stream(futures_util::StreamExt::chain(first, futures_util::stream::pending()))
+}
+
+#[tokio::test]
+async fn a_request_whose_body_is_still_arriving_takes_nobodys_place() {
+    let service = TestService::start(&["--max-in-flight", "1"]).await;
+    let slow = |last| service.send_from([198, 51, 100, last], builder().body(unfinished()).unwrap());
+    let asked = join_all((0..100).map(slow));
+    tokio::pin!(asked);
+    for _ in 0..10 {
+        assert!(futures_util::poll!(&mut asked).is_pending());
+        assert_eq!(service.ask().await.status, 200);
+    }
+    // Each is given up after five seconds, which need not be waited for.
+    tokio::time::pause();
+    for answer in asked.await {
+        assert_eq!(answer.error(), "400 malformed_request");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_sends_too_many_bodies_at_once_loses_its_oldest_and_meets_only_itself() {
+    // A quarter of these is eight.
+    for (path, refused) in [("/v1/voice/token", "429"), ("/generateToken", "429")] {
+        let service = TestService::start(&[
+            "--max-in-flight",
+            "32",
+            "--legacy-generate-token",
+            "--mints-per-minute",
+            "999",
+        ])
+        .await;
+        let question = |body: Body| {
+            let mut request = builder().body(body).unwrap();
+            *request.uri_mut() = path.parse().unwrap();
+            request
+        };
+        let greedy = [198, 51, 100, 7];
+        let mut oldest = Box::pin(service.send_from(greedy, question(unfinished())));
+        assert!(futures_util::poll!(&mut oldest).is_pending());
+        let mut others = Vec::new();
+        for _ in 0..7 {
+            let mut other = Box::pin(service.send_from(greedy, question(unfinished())));
+            assert!(futures_util::poll!(&mut other).is_pending());
+            others.push(other);
+        }
+        assert!(futures_util::poll!(&mut oldest).is_pending(), "its share");
+        let mut elsewhere = Box::pin(service.send_from([198, 51, 100, 8], question(unfinished())));
+        assert!(futures_util::poll!(&mut elsewhere).is_pending());
+        assert!(futures_util::poll!(&mut oldest).is_pending(), "another address");
+
+        // Honest requests of the same address are served all the while, each at the cost of the oldest body.
+        let body = match path {
+            "/generateToken" => {
+                serde_json::json!({"Token": support::FLEX_TOKEN, "VoiceClientPrefix": "ext_"})
+            }
+            _ => serde_json::json!({}),
+        };
+        let answer = service.send_from(greedy, question(Body::from(body.to_string()))).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let std::task::Poll::Ready(given_up) = futures_util::poll!(&mut oldest) else {
+            panic!("still there")
+        };
+        assert_eq!(given_up.status.as_str(), refused, "{path}");
+        assert_eq!(given_up.header("retry-after"), Some("2"));
+        let metrics = service.state.service.metrics.render();
+        assert!(metrics.contains(r#"token_service_limited_total{by="arriving"} 1"#), "{metrics}");
+        // It is here, and its place is free again.
+        let answer = service.send_from(greedy, question(Body::from(body.to_string()))).await;
+        assert_eq!(answer.status, 200);
+        for other in others.iter_mut().chain([&mut elsewhere]) {
+            assert!(futures_util::poll!(other).is_pending());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trusted_proxys_own_address_has_no_share_and_those_behind_it_have_one_each() {
+    let service = TestService::start(&["--max-in-flight", "32", "--trusted-proxy", "192.0.2.1"]).await;
+    let slow = |forwarded: Option<String>| {
+        let mut request = builder().body(unfinished()).unwrap();
+        if let Some(forwarded) = forwarded {
+            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+        }
+        service.send(request)
+    };
+    let by_proxy = join_all((0..100).map(|_| slow(None)));
+    let by_clients = join_all((0..100).map(|client| slow(Some(format!("198.51.100.{client}")))));
+    let by_one = join_all((0..9).map(|_| slow(Some("203.0.113.1".into()))));
+    tokio::pin!(by_proxy, by_clients, by_one);
+    assert!(futures_util::poll!(&mut by_proxy).is_pending());
+    assert!(futures_util::poll!(&mut by_clients).is_pending());
+    assert!(futures_util::poll!(&mut by_one).is_pending());
+    let (by_proxy, by_clients, by_one) = tokio::join!(by_proxy, by_clients, by_one);
+    for answer in by_proxy.iter().chain(&by_clients).chain(&by_one[1..]) {
+        assert_eq!(answer.error(), "400 malformed_request");
+    }
+    assert_eq!(by_one[0].error(), "429 rate_limited");
 }
 
 /// It is moved before it begins, and held for as long as Twilio takes.

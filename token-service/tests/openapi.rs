@@ -77,6 +77,43 @@ async fn the_page_shows_every_route_and_code_and_loads_nothing() {
 }
 
 #[tokio::test]
+async fn document_and_page_are_made_once_may_be_kept_for_a_while_and_are_not_sent_twice() {
+    let service = TestService::start(&EVERYTHING).await;
+    for path in ["/openapi.json", "/docs"] {
+        let first = get(&service, path).await;
+        assert_eq!(first.header("cache-control"), Some("public, max-age=300"), "{path}");
+        let tag = first.header("etag").unwrap().to_owned();
+        let second = get(&service, path).await;
+        assert_eq!((second.header("etag"), &second.body), (Some(tag.as_str()), &first.body), "{path}");
+        for (known, status) in
+            [(tag.clone(), 304), (format!("\"other\", {tag}"), 304), ("\"other\"".into(), 200)]
+        {
+            let request = Request::get(path).header("if-none-match", &known).body(Body::empty()).unwrap();
+            let answer = service.send(request).await;
+            assert_eq!((answer.status.as_u16(), answer.body.is_empty()), (status, status == 304), "{known}");
+            assert_eq!(answer.header("etag"), Some(tag.as_str()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn document_and_page_have_a_limit_of_their_own_which_no_agent_meets() {
+    let service = TestService::start(&[]).await;
+    for _ in 0..25 {
+        assert_eq!(get(&service, "/docs").await.status, 200);
+        assert_eq!(get(&service, "/openapi.json").await.status, 200);
+    }
+    for path in ["/docs", "/openapi.json"] {
+        let answer = get(&service, path).await;
+        assert_eq!((answer.error().as_str(), answer.header("retry-after")), ("429 rate_limited", Some("1")));
+    }
+    assert_eq!(service.ask().await.status, 200);
+    assert!(service.state.service.metrics.render().contains(r#"token_service_limited_total{by="docs"} 2"#));
+    service.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(get(&service, "/docs").await.status, 200);
+}
+
+#[tokio::test]
 async fn an_answer_has_exactly_the_fields_that_are_documented() {
     let service = TestService::start(&[]).await;
     let document = get(&service, "/openapi.json").await.json();

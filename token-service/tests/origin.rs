@@ -134,3 +134,15 @@ async fn several_origins_can_be_configured_and_each_is_answered_as_itself() {
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
     }
 }
+
+#[tokio::test]
+async fn browsers_are_bound_to_tls_for_this_host_and_for_those_below_it_only_where_that_is_set() {
+    for (flags, said) in [
+        (&[][..], "max-age=63072000"),
+        (&["--hsts-include-subdomains"], "max-age=63072000; includeSubDomains"),
+        (&["--hsts-include-subdomains=false"], "max-age=63072000"),
+    ] {
+        let service = TestService::start(flags).await;
+        assert_eq!(service.ask().await.header("strict-transport-security"), Some(said));
+    }
+}

@@ -3,122 +3,29 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
 
+#[path = "support/program.rs"]
+mod program;
 mod support;
 
 use std::{
     net::SocketAddr,
-    process::Stdio,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use program::{command, now, ready, start, twilio};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
-use serde_json::{Value, json};
-use support::{ACCOUNT, AUTH, FLEX_TOKEN, KEY, KEY_SECRET, ORIGIN, WORKER};
+use support::{FLEX_TOKEN, KEY_SECRET, ORIGIN};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    process::{Child, Command},
+    process::Command,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
-
-fn command(iam: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_token-service"));
-    command
-        .env_clear()
-        .env("TWILIO_ACCOUNT_SID", ACCOUNT)
-        .env("TWILIO_API_KEY_SID", KEY)
-        .env("TWILIO_API_KEY_SECRET", KEY_SECRET)
-        .env("TWILIO_AUTH_TOKEN", AUTH)
-        .args(["--port", "0", "--admin-port", "0", "--allowed-origin", ORIGIN, "--iam-base-url", iam])
-        .env("TOKEN_SERVICE_LOG", "trace")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-struct Process {
-    child: Child,
-    port: u16,
-    admin_port: u16,
-}
-
-#[expect(clippy::disallowed_methods, reason = "the time that really passes is what is measured")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-async fn start(iam: &str, flags: &[&str]) -> Process {
-    let mut command = command(iam);
-    command.args(flags);
-    ready(command).await
-}
-
-async fn ready(mut command: Command) -> Process {
-    let mut child = command.spawn().unwrap();
-    let mut line = String::new();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    timeout(Duration::from_secs(10), stdout.read_line(&mut line)).await.unwrap().unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(ready["event"], "ready");
-    let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
-    Process { port: port("port"), admin_port: port("admin_port"), child }
-}
-
-impl Process {
-    fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    /// Waits for the end; returns the exit code and all that was logged.
-    async fn ended(mut self) -> (Option<i32>, String) {
-        let mut log = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
-        timeout(Duration::from_secs(10), stderr.read_to_string(&mut log)).await.unwrap().unwrap();
-        support::assert_no_secret(&log);
-        (timeout(Duration::from_secs(5), self.child.wait()).await.unwrap().unwrap().code(), log)
-    }
-
-    fn ask(&self) -> tokio::task::JoinHandle<(u16, Value)> {
-        let request = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .unwrap()
-            .post(format!("http://127.0.0.1:{}/v1/voice/token", self.port))
-            .bearer_auth(FLEX_TOKEN)
-            .header("origin", ORIGIN)
-            .json(&json!({"account_sid": ACCOUNT, "identity_prefix": "ext_"}));
-        tokio::spawn(async move {
-            let response = request.send().await.unwrap();
-            (response.status().as_u16(), response.json().await.unwrap())
-        })
-    }
-
-    async fn admin(&self, path: &str) -> (u16, String) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let response =
-            client.get(format!("http://127.0.0.1:{}{path}", self.admin_port)).send().await.unwrap();
-        (response.status().as_u16(), response.text().await.unwrap())
-    }
-}
-
-async fn twilio(delay: Duration) -> MockServer {
-    let server = MockServer::start().await;
-    let body = json!({
-        "valid": true, "expiration": "2999-01-01T00:00:00Z", "identity": "ann", "roles": ["agent"], "worker_sid": WORKER,
-    });
-    let answer = ResponseTemplate::new(200).set_body_json(body).set_delay(delay);
-    Mock::given(any()).respond_with(answer).mount(&server).await;
-    server
-}
 
 #[tokio::test]
 async fn a_proxy_of_the_environment_is_not_used_on_this_machine() {
@@ -261,6 +168,24 @@ async fn a_header_of_a_megabyte_is_refused_before_it_is_all_there_and_harms_nobo
         assert!(matches!(status, "400" | "414" | "431" | "hung up"), "{answer:.200}");
     }
     assert_eq!(process.ask().await.unwrap().0, 200);
+    process.signal("-TERM");
+    assert_eq!(process.ended().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn a_head_of_a_hundred_lines_is_read_and_one_more_is_too_many() {
+    let twilio = twilio(Duration::ZERO).await;
+    let process = start(&twilio.uri(), &[]).await;
+    for (lines, status) in [(100, "404 Not Found"), (101, "431 Request Header Fields Too Large")] {
+        let head = format!("GET / HTTP/1.1\r\n{}\r\n", "x-a: b\r\n".repeat(lines));
+        let mut stream = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let read = timeout(Duration::from_secs(10), stream.read(&mut answer)).await.unwrap().unwrap();
+        let answer = String::from_utf8_lossy(&answer[..read]);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{lines} lines: {answer}");
+        assert!(answer.contains("content-length: 0\r\n"), "{answer}");
+    }
     process.signal("-TERM");
     assert_eq!(process.ended().await.0, Some(0));
 }

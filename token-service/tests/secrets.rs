@@ -80,6 +80,20 @@ async fn a_request_is_one_line_with_everything_an_operator_needs_and_nothing_els
 }
 
 #[tokio::test]
+async fn a_proxy_that_names_no_address_is_told_in_the_log_and_is_the_client_itself() {
+    let log = capture_log();
+    let service = TestService::start(&["--trusted-proxy", "192.0.2.1"]).await;
+    for (forwarded, line) in [
+        ("1.1.1.1, unknown", r#""client":"192.0.2.1","forwarded":"unreadable""#),
+        ("unknown, 198.51.100.7", r#""client":"198.51.100.7","took_ms""#),
+    ] {
+        service.send(with_header("x-forwarded-for", Some(forwarded))).await;
+        let text = log.text();
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn the_older_extensions_query_never_reaches_the_log() {
     let log = capture_log();
     let service = TestService::start(&["--legacy-generate-token"]).await;

@@ -98,6 +98,10 @@ pub struct Args {
     #[arg(long, env = "TOKEN_SERVICE_LEGACY_GENERATE_TOKEN", num_args = 0..=1, default_missing_value = "true",
           require_equals = true, value_name = "true|false")]
     legacy_generate_token: Option<String>,
+    /// Tell browsers to use TLS for every host below this one too (HSTS with includeSubDomains). Only where all of them are yours.
+    #[arg(long, env = "TOKEN_SERVICE_HSTS_INCLUDE_SUBDOMAINS", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    hsts_include_subdomains: Option<String>,
     /// A directory with updates.xml and packages (.crx), served under /extension/.
     #[arg(long, env = "TOKEN_SERVICE_EXTENSION_DIR", value_name = "DIRECTORY")]
     extension_dir: Option<String>,
@@ -136,6 +140,10 @@ pub struct Args {
     /// Connections open at once; more wait to be accepted [default: 2048].
     #[arg(long, env = "TOKEN_SERVICE_MAX_CONNECTIONS")]
     max_connections: Option<String>,
+    /// How much of --max-connections, and of --max-in-flight for requests that are still arriving, one client address may
+    /// have, in percent, and always 8. A trusted proxy's own address is not bounded [default: 25].
+    #[arg(long, env = "TOKEN_SERVICE_ADDRESS_SHARE", value_name = "PERCENT")]
+    address_share: Option<String>,
 
     /// What is logged, to stderr, as JSON lines: error, warn, info, debug, or a tracing filter [default: info].
     #[arg(long, env = "TOKEN_SERVICE_LOG")]
@@ -166,6 +174,7 @@ impl Args {
             ("validation_cache_seconds", self.validation_cache_seconds),
             ("allow_missing_origin", self.allow_missing_origin),
             ("legacy_generate_token", self.legacy_generate_token),
+            ("hsts_include_subdomains", self.hsts_include_subdomains),
             ("extension_dir", self.extension_dir),
             ("host", self.host),
             ("port", self.port),
@@ -177,6 +186,7 @@ impl Args {
             ("mints_per_minute", self.mints_per_minute),
             ("max_in_flight", self.max_in_flight),
             ("max_connections", self.max_connections),
+            ("address_share", self.address_share),
             ("log", self.log),
         ];
         let lists = [

@@ -64,6 +64,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether browsers are to use TLS for every host below this one too.
+    pub hsts_include_subdomains: bool,
     /// Where the extension's update manifest and packages are.
     pub extension_dir: Option<PathBuf>,
     /// Where replicas count together; holds a password as a rule.
@@ -76,6 +78,8 @@ pub struct Config {
     pub max_in_flight: NonZeroU32,
     /// Connections open at once.
     pub max_connections: NonZeroU32,
+    /// How much of the two one client address may have, in percent.
+    pub address_share: u32,
     /// Where the extension finds this service; for `doctor`.
     pub public_url: Option<String>,
     /// Where TaskRouter is; for `doctor`.
@@ -189,12 +193,20 @@ impl Config {
             trusted_proxies: whole
                 .list("trusted_proxies", "address or network (as 10.0.0.0/8)", network)
                 .unwrap_or_default(),
+            hsts_include_subdomains: whole.switch("hsts_include_subdomains"),
             extension_dir: whole.text("extension_dir", "path of a directory", path),
             redis_url: whole.secret_of_environment(REDIS_URL, false),
             failures_per_minute: count("failures_per_minute", 10),
             mints_per_minute: count("mints_per_minute", 30),
             max_in_flight: count("max_in_flight", 512),
             max_connections: count("max_connections", 2048),
+            address_share: u32::try_from(whole.number(
+                "address_share",
+                1..=100,
+                "share (1 to 100 percent)",
+                25,
+            ))
+            .unwrap_or(100),
             public_url: whole.text("public_url", "URL (https://host[/path])", plain_url),
             taskrouter_base_url: base_url("taskrouter_base_url", "https://taskrouter.twilio.com"),
             flex_api_base_url: base_url("flex_api_base_url", "https://flex-api.twilio.com"),
@@ -299,8 +311,7 @@ fn read_account(
             String::new()
         }
     };
-    let role = |text: &str| (!text.trim().is_empty()).then(|| text.to_owned());
-    let roles = section.list("allowed_roles", "list of roles", role);
+    let roles = section.list("allowed_roles", "list of roles", |text| Some(text.to_owned()));
     if roles.as_ref().is_some_and(Vec::is_empty) {
         section.malformed("allowed_roles", "list of roles");
     }
@@ -445,12 +456,14 @@ impl fmt::Display for Config {
         writeln!(f, "tls_certificate = {}", path(self.tls.as_ref().map(|tls| &tls.certificate)))?;
         writeln!(f, "tls_key = {}", path(self.tls.as_ref().map(|tls| &tls.key)))?;
         writeln!(f, "trusted_proxies = {}", list(&self.trusted_proxies))?;
+        writeln!(f, "hsts_include_subdomains = {}", self.hsts_include_subdomains)?;
         writeln!(f, "extension_dir = {}", path(self.extension_dir.as_ref()))?;
         writeln!(f, "redis_url = {}", set(self.redis_url.is_some()))?;
         writeln!(f, "failures_per_minute = {}", self.failures_per_minute)?;
         writeln!(f, "mints_per_minute = {}", self.mints_per_minute)?;
         writeln!(f, "max_in_flight = {}", self.max_in_flight)?;
         writeln!(f, "max_connections = {}", self.max_connections)?;
+        writeln!(f, "address_share = {}", self.address_share)?;
         writeln!(f, "public_url = {}", self.public_url.as_deref().unwrap_or(NOT_SET))?;
         writeln!(f, "log = {}", self.log)?;
         for account in &self.accounts {
@@ -518,12 +531,14 @@ mod tests {
         tls_certificate = not set
         tls_key = not set
         trusted_proxies = 
+        hsts_include_subdomains = false
         extension_dir = not set
         redis_url = not set
         failures_per_minute = 10
         mints_per_minute = 30
         max_in_flight = 512
         max_connections = 2048
+        address_share = 25
         public_url = not set
         log = info
         account AC11111111111111111111111111111111
@@ -629,12 +644,18 @@ mod tests {
             ["--validation-cache-seconds", "61"],
             ["--mints-per-minute", "0"],
             ["--failures-per-minute", "0"],
+            ["--address-share", "0"],
+            ["--address-share", "101"],
         ] {
             assert!(config(&flags, &[GOOD]).is_err(), "{flags:?}");
         }
-        for flags in
-            [["--ttl-seconds", "60"], ["--ttl-seconds", "86399"], ["--validation-cache-seconds", "60"]]
-        {
+        for flags in [
+            ["--ttl-seconds", "60"],
+            ["--ttl-seconds", "86399"],
+            ["--validation-cache-seconds", "60"],
+            ["--address-share", "1"],
+            ["--address-share", "100"],
+        ] {
             assert!(config(&flags, &[GOOD]).is_ok(), "{flags:?}");
         }
     }
@@ -648,6 +669,74 @@ mod tests {
         .unwrap();
         assert_eq!(config.accounts[0].policy.allowed_roles.iter().collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(config.trusted_proxies.len(), 2);
+    }
+
+    #[test]
+    fn every_list_is_read_as_people_write_it_wherever_it_stands() {
+        let (a, b) = (
+            format!("chrome-extension://{}", "a".repeat(32)),
+            format!("chrome-extension://{}", "b".repeat(32)),
+        );
+        let expected = format!("{a},{b}");
+        for (before, after) in [("", ","), ("", ", "), (" ", " , "), ("\t", ",\u{a0}\t"), ("\n", "\n,\r\n")] {
+            let written = |one: &str, other: &str| format!("{before}{one}{after}{other}{before}");
+            let (roles, origins) = (written("supervisor", "agent"), written(&a, &b));
+            let proxies = written("10.0.0.0/8", "::1");
+            let by_flags =
+                ["--allowed-role", &roles, "--allowed-origin", &origins, "--trusted-proxy", &proxies];
+            let list = |items: &[&str]| toml::Value::from(items.to_vec()).to_string();
+            let key = "[[account]]\naccount_sid = \"AC{1}\"\n[[account.api_key]]\nsid = \"SK{1}\"\nsecret_file = \"{dir}/secret\"\n";
+            // In a file, a list is TOML's; one entry of it may also be a list with commas.
+            let in_one = format!(
+                "allowed_roles = {}\nallowed_origins = {}\ntrusted_proxies = {}\n{key}",
+                list(&[&roles]),
+                list(&[&origins]),
+                list(&[&proxies])
+            );
+            let blank = |text: &str| format!("{before} {text}{before} ");
+            let in_several = format!(
+                "allowed_roles = {}\nallowed_origins = {}\ntrusted_proxies = {}\n{key}",
+                list(&[&blank("supervisor"), &blank("agent")]),
+                list(&[&blank(&a), &blank(&b)]),
+                list(&[&blank("10.0.0.0/8"), &blank("::1")])
+            );
+            for read in [
+                config(&by_flags, &[GOOD]),
+                with_file("one-list", &in_one, &[]),
+                with_file("several", &in_several, &[]),
+            ] {
+                let shown = read.unwrap().to_string();
+                for line in [
+                    "  allowed_roles = agent,supervisor\n",
+                    &format!("  allowed_origins = {expected}\n"),
+                    "trusted_proxies = 10.0.0.0/8,::1/128\n",
+                ] {
+                    assert!(shown.contains(line), "{line:?} is not in {shown}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_whose_blank_cannot_be_meant_is_refused_with_words_that_name_it() {
+        for flag in ["--allowed-role", "--allowed-origin", "--trusted-proxy"] {
+            for (list, words) in [
+                ("", "has an entry with nothing in it: is there a comma too many?"),
+                (" ", "has an entry with nothing in it: is there a comma too many?"),
+                ("agent,", "has an entry with nothing in it: is there a comma too many?"),
+                ("agent,,supervisor", "has an entry with nothing in it: is there a comma too many?"),
+                ("agent supervisor", "has an entry with a blank within: entries are separated by commas"),
+                ("agent,\u{a0}a b", "has an entry with a blank within: entries are separated by commas"),
+            ] {
+                assert_eq!(error(&[flag, list], &[GOOD]), format!("{flag} {words}"), "{list:?}");
+            }
+        }
+        let text = "trusted_proxies = [\"10.0.0.1 10.0.0.2\"]\n[[account]]\naccount_sid = \"AC{1}\"\nallowed_roles = [\" \"]\n\
+                    legacy_generate_token = true\n[[account.api_key]]\nsid = \"SK{1}\"\nsecret_file = \"{dir}/secret\"\n";
+        insta::assert_snapshot!(with_file("blanks", text, &[]).unwrap_err(), @r"
+        account 1: allowed_roles has an entry with nothing in it: is there a comma too many?
+        trusted_proxies has an entry with a blank within: entries are separated by commas
+        ");
     }
 
     /// A file with settings and the files that it names, in a directory of its own.

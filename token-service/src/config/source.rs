@@ -36,6 +36,12 @@ pub enum ConfigError {
         /// What was expected, for a person.
         expected: &'static str,
     },
+    /// A list with nothing between two commas, or nothing at all.
+    #[error("{0} has an entry with nothing in it: is there a comma too many?")]
+    EmptyEntry(String),
+    /// A list whose entries are separated by blanks, or with one in an entry: no role, origin or network has any.
+    #[error("{0} has an entry with a blank within: entries are separated by commas")]
+    BlankWithin(String),
     /// Nobody could ask.
     #[error("{0} is not set: say which extension may ask, as chrome-extension://<id>")]
     NoOrigin(String),
@@ -309,18 +315,33 @@ impl<'s> Section<'s> {
         on.unwrap_or(false)
     }
 
-    /// Several texts, each understood.
+    /// Several texts, each understood. Commas separate them wherever the list stands, and blanks around them mean nothing.
     pub(super) fn list<T>(
         &self,
         key: &'static str,
         expected: &'static str,
         understand: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
-        self.read(key, false, expected, |found| match found {
-            Found::Text(text) => text.split(',').map(&understand).collect(),
-            Found::List(list) => list.iter().map(|text| understand(text)).collect(),
-            Found::Toml(value) => value.as_array()?.iter().map(|item| understand(item.as_str()?)).collect(),
-        })
+        let texts: Vec<&str> = self.read(key, false, expected, |found| match found {
+            Found::Text(text) => Some(vec![text]),
+            Found::List(list) => Some(list.iter().map(String::as_str).collect()),
+            Found::Toml(value) => value.as_array()?.iter().map(Value::as_str).collect(),
+        })?;
+        let entries: Vec<&str> = texts.iter().flat_map(|text| text.split(',')).map(str::trim).collect();
+        let name = || self.find(key, false).map_or_else(|| self.name(key), |(_, name)| name);
+        if entries.contains(&"") {
+            self.source.error(ConfigError::EmptyEntry(name()));
+            return None;
+        }
+        if entries.iter().any(|entry| entry.contains(char::is_whitespace)) {
+            self.source.error(ConfigError::BlankWithin(name()));
+            return None;
+        }
+        let understood: Option<Vec<T>> = entries.into_iter().map(understand).collect();
+        if understood.is_none() {
+            self.malformed(key, expected);
+        }
+        understood
     }
 
     /// A secret of the environment: `NAME` holds it, or `NAME_FILE` names a file that does.

@@ -1,4 +1,5 @@
-//! Bounds what one request can cost: how many at once, how long, and what a panic takes with it.
+//! Bounds what one request can cost: how many at once, how long, and what a panic takes with it. A request has a place here
+//! once its body is here; until then see [`super::arriving`].
 
 use std::{num::NonZeroU32, panic::AssertUnwindSafe, time::Duration};
 
@@ -9,11 +10,8 @@ use tokio::sync::Semaphore;
 
 use super::{AppState, problem::Problem};
 
-/// The longest that a request may take: five seconds for its body, three for Twilio, and a margin.
-pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest that a request's body may take.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that a request may take once its body is here: two seconds for its turn, three for Twilio, and a margin.
+pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Seconds after which a client may come again whose request made the service panic.
 const AFTER_PANIC_SECONDS: u64 = 2;

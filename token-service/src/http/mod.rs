@@ -1,9 +1,11 @@
 //! What all routes have in common.
 //!
 //! From the outside in: [`scope`] (request id, log line, counters, security headers, the shape of errors), [`origin`]
-//! and CORS (only `/v1`), the route, and around what it has to do [`guard`] (requests at once, total time, panics).
+//! and CORS (only `/v1`), the route, the body ([`arriving`]), and around what there is to do [`guard`] (requests at once,
+//! total time, panics).
 //! [`openapi`] describes it all.
 
+pub mod arriving;
 pub mod client;
 pub mod guard;
 pub mod openapi;
@@ -11,10 +13,12 @@ pub mod origin;
 pub mod problem;
 pub mod scope;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
+use arriving::NoBody;
 use axum::{
     Router,
+    body::{Body, Bytes},
     extract::DefaultBodyLimit,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     routing::get,
@@ -65,14 +69,38 @@ pub struct AppState {
     /// The configured service.
     pub service: Arc<Service>,
     guard: Arc<guard::Guard>,
+    arriving: Arc<arriving::Arriving>,
+    pages: Arc<routes::docs::Pages>,
 }
 
 impl AppState {
     /// For one configured service.
     #[must_use]
     pub fn new(service: Arc<Service>) -> Self {
-        let guard = Arc::new(guard::Guard::new(service.config.max_in_flight));
-        Self { service, guard }
+        Self {
+            guard: Arc::new(guard::Guard::new(service.config.max_in_flight)),
+            arriving: Arc::new(arriving::Arriving::new(&service.config)),
+            pages: Arc::new(routes::docs::Pages::new(Arc::clone(&service.clock))),
+            service,
+        }
+    }
+
+    /// All of a body that `client` sends.
+    ///
+    /// # Errors
+    /// [`NoBody`].
+    pub async fn body(&self, client: IpAddr, body: Body) -> Result<Bytes, NoBody> {
+        let arrived = self.arriving.body(client, body).await;
+        if arrived == Err(NoBody::GivenUp) {
+            self.service.metrics.limited("arriving");
+        }
+        arrived
+    }
+
+    /// The document and its page.
+    #[must_use]
+    pub fn pages(&self) -> &routes::docs::Pages {
+        &self.pages
     }
 }
 

@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 
 use super::{
     AppState, DOCS_PATH, EXTENSION_PATH, LEGACY_PATH, OPENAPI_PATH, VOICE_TOKEN_PATH,
-    client::ClientAddress,
+    client::{ClientAddress, Forwarded},
     problem::{self, Problem},
 };
 use crate::{log, routes::voice_token};
@@ -24,14 +24,18 @@ use crate::{log, routes::voice_token};
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// On every answer, unless its route says otherwise. A token must not be stored, sniffed, framed or referred.
-const SECURITY_HEADERS: [(HeaderName, HeaderValue); 6] = [
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
+
+/// For two years, a browser that has been here once comes by TLS only.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+/// Also to every host below this one, which may be somebody else's.
+const HSTS_WITH_SUBDOMAINS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 /// What the public port answers. A function around the router rather than layers of it: each layer costs every request
 /// several allocations.
@@ -52,7 +56,8 @@ impl Front {
     pub async fn answer(&self, mut request: Request) -> Response {
         let Self { state, routes } = self;
         let id = request_id(state, request.headers());
-        let client = ClientAddress::of(&request, &state.service.config.trusted_proxies);
+        let forwarded = Forwarded::of(&request, &state.service.config.trusted_proxies);
+        let client = ClientAddress(forwarded.client);
         let route = self.route(request.uri().path());
         let method = known(request.method());
         if let Entry::Occupied(mut values) = request.headers_mut().entry(header::AUTHORIZATION) {
@@ -80,10 +85,22 @@ impl Front {
             let (status, took_ms) = (status.as_u16(), took.as_micros() as f64 / 1000.0);
             let (client, cause) =
                 (tracing::field::display(client.0), problem.as_ref().map(|p| p.cause.as_str()));
+            // Then the client is the proxy that wrote what cannot be read.
+            let forwarded = forwarded.unreadable.then_some("unreadable");
             if status >= 500 {
-                tracing::error!(method, route, status, outcome, cause, client, took_ms, "request failed");
+                tracing::error!(
+                    method,
+                    route,
+                    status,
+                    outcome,
+                    cause,
+                    client,
+                    forwarded,
+                    took_ms,
+                    "request failed"
+                );
             } else {
-                tracing::info!(method, route, status, outcome, cause, client, took_ms, "request");
+                tracing::info!(method, route, status, outcome, cause, client, forwarded, took_ms, "request");
             }
         });
 
@@ -94,6 +111,9 @@ impl Front {
         for (name, value) in SECURITY_HEADERS {
             headers.entry(name).or_insert(value);
         }
+        let subdomains = state.service.config.hsts_include_subdomains;
+        headers
+            .insert(header::STRICT_TRANSPORT_SECURITY, if subdomains { HSTS_WITH_SUBDOMAINS } else { HSTS });
         if let Ok(value) = HeaderValue::from_str(&id) {
             headers.insert(X_REQUEST_ID, value);
         }

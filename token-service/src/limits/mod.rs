@@ -31,7 +31,7 @@ use shared::{Count, Mode, Rate, Shared};
 
 /// Our clock, as the limiter wants it.
 #[derive(Clone)]
-struct LimiterClock(Arc<dyn Clock>);
+pub(crate) struct LimiterClock(pub(crate) Arc<dyn Clock>);
 
 impl governor::clock::Clock for LimiterClock {
     type Instant = Nanos;
@@ -214,7 +214,7 @@ fn failure_key(client: IpAddr) -> String {
 }
 
 /// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, since one host may have all of it.
-fn network(client: IpAddr) -> IpAddr {
+pub(crate) fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 => v4,

@@ -6,6 +6,8 @@
 //! never used, roles and worker are checked, and the token does not outlive the Flex token. It does not say which account
 //! it is for: the settings do.
 
+use std::net::IpAddr;
+
 use axum::{
     Extension, Form, Json,
     extract::{FromRequest as _, Request, State},
@@ -19,8 +21,9 @@ use twilio::flex_token::FlexTokenError;
 use crate::{
     http::{
         AppState, LEGACY_PATH,
+        arriving::{AFTER_CROWD_SECONDS, NoBody},
         client::ClientAddress,
-        guard::{BODY_TIMEOUT, GuardError},
+        guard::GuardError,
         problem::Problem,
     },
     service::ExchangeError,
@@ -88,6 +91,9 @@ pub enum RouteError {
     /// Twilio refuses the Flex token.
     #[error("{0}")]
     InvalidFlexToken(String),
+    /// Its address is sending too much at once.
+    #[error("{}", NoBody::GivenUp)]
+    GivenUp,
     /// The exchange failed in another way.
     #[error(transparent)]
     Exchange(ExchangeError),
@@ -110,6 +116,7 @@ impl IntoResponse for RouteError {
             Self::MissingToken => TokenErrorCode::MissingToken,
             Self::WrongPrefix => TokenErrorCode::WrongPrefix,
             Self::InvalidFlexToken(_) => TokenErrorCode::InvalidFlexToken,
+            Self::GivenUp => TokenErrorCode::RateLimited,
             Self::Exchange(error) => super::code(error),
         };
         let mut problem = Problem::new(code, &self);
@@ -121,9 +128,11 @@ impl IntoResponse for RouteError {
             }
             _ => StatusCode::FORBIDDEN,
         };
-        if let Self::Exchange(error) = &self {
-            problem = super::with_retry_after(problem, error);
-        }
+        problem = match &self {
+            Self::Exchange(error) => super::with_retry_after(problem, error),
+            Self::GivenUp => problem.retry_after(AFTER_CROWD_SECONDS),
+            _ => problem,
+        };
         let mut response = problem.into_response();
         response.headers_mut().remove(header::WWW_AUTHENTICATE);
         *response.status_mut() = status;
@@ -149,7 +158,7 @@ pub async fn get(
     client: Extension<ClientAddress>,
     request: Request,
 ) -> Result<Result<Json<LegacyResponse>, RouteError>, GuardError> {
-    state.guarded(exchange(&state, client, request)).await
+    answer(&state, client, request).await
 }
 
 /// What the older extension asked for, by form or JSON
@@ -169,15 +178,30 @@ pub async fn post(
     client: Extension<ClientAddress>,
     request: Request,
 ) -> Result<Result<Json<LegacyResponse>, RouteError>, GuardError> {
-    state.guarded(exchange(&state, client, request)).await
+    answer(&state, client, request).await
+}
+
+async fn answer(
+    state: &AppState,
+    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    request: Request,
+) -> Result<Result<Json<LegacyResponse>, RouteError>, GuardError> {
+    let (head, body) = request.into_parts();
+    let body = match state.body(client, body).await {
+        Ok(body) => body,
+        Err(NoBody::GivenUp) => return Ok(Err(RouteError::GivenUp)),
+        Err(NoBody::Unreadable | NoBody::TooSlow) => return Ok(Err(RouteError::MissingToken)),
+    };
+    // All of it is here.
+    let asked = read(Request::from_parts(head, body.into())).await;
+    state.guarded(exchange(state, client, asked)).await
 }
 
 async fn exchange(
     state: &AppState,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
-    request: Request,
+    client: IpAddr,
+    asked: LegacyRequest,
 ) -> Result<Json<LegacyResponse>, RouteError> {
-    let asked = tokio::time::timeout(BODY_TIMEOUT, read(request)).await.unwrap_or_default();
     let token = asked.flex_token().ok_or(RouteError::MissingToken)?;
     // The route is only there when there is such an account.
     let account = state.service.legacy_account().ok_or(RouteError::WrongPrefix)?;

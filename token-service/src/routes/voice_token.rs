@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::{
     Json,
-    body::to_bytes,
+    body::Bytes,
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -18,9 +18,10 @@ use twilio::access_token::DEFAULT_REGION;
 use super::is_plausible;
 use crate::{
     http::{
-        AppState, MAX_BODY_BYTES, RATE_LIMIT, RATE_LIMIT_POLICY, VOICE_TOKEN_PATH,
+        AppState, RATE_LIMIT, RATE_LIMIT_POLICY, VOICE_TOKEN_PATH,
+        arriving::{AFTER_CROWD_SECONDS, NoBody},
         client::ClientAddress,
-        guard::{BODY_TIMEOUT, GuardError},
+        guard::GuardError,
         origin,
         problem::{Problem, ProblemBody},
     },
@@ -40,6 +41,9 @@ pub enum RouteError {
     /// The body is not the JSON of a [`VoiceTokenRequest`], is too large, or did not arrive in time.
     #[error("the body is not a request for a Voice token")]
     MalformedBody,
+    /// Its address is sending too much at once.
+    #[error("{}", NoBody::GivenUp)]
+    GivenUp,
     /// It is not clear which account the request is for.
     #[error(transparent)]
     NoAccount(#[from] NoAccount),
@@ -61,10 +65,12 @@ impl IntoResponse for RouteError {
             Self::NoAccount(NoAccount::Unknown) => TokenErrorCode::WrongAccount,
             Self::NoAccount(NoAccount::Origin) => TokenErrorCode::OriginNotAllowed,
             Self::WrongPrefix => TokenErrorCode::WrongPrefix,
+            Self::GivenUp => TokenErrorCode::RateLimited,
             Self::Exchange(error) => super::code(error),
         };
         let problem = Problem::new(code, &self);
         let problem = match &self {
+            Self::GivenUp => problem.retry_after(AFTER_CROWD_SECONDS),
             Self::Exchange(error) => super::with_retry_after(problem, error),
             _ => problem,
         };
@@ -123,7 +129,28 @@ pub async fn post(
     ClientAddress(client): ClientAddress,
     request: Request,
 ) -> Result<Result<Response, RouteError>, GuardError> {
-    state.guarded(exchange(state, client, request)).await
+    match arrived(state, client, request).await {
+        Ok(asked) => state.guarded(exchange(state, client, asked)).await,
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// A request that is all here.
+struct Asked {
+    headers: HeaderMap,
+    flex_token: Secret,
+    body: Bytes,
+}
+
+/// The rest of a request that brings a token; nobody else's is read.
+async fn arrived(state: &AppState, client: IpAddr, request: Request) -> Result<Asked, RouteError> {
+    let (head, body) = request.into_parts();
+    let flex_token = bearer(&head.headers)?;
+    match state.body(client, body).await {
+        Ok(body) => Ok(Asked { headers: head.headers, flex_token, body }),
+        Err(NoBody::GivenUp) => Err(RouteError::GivenUp),
+        Err(NoBody::Unreadable | NoBody::TooSlow) => Err(RouteError::MalformedBody),
+    }
 }
 
 /// What a request for this path is answered, whatever its method is.
@@ -142,15 +169,11 @@ pub async fn answer(state: &AppState, client: ClientAddress, request: Request) -
     response
 }
 
-async fn exchange(state: &AppState, client: IpAddr, request: Request) -> Result<Response, RouteError> {
-    let (head, body) = request.into_parts();
-    let flex_token = bearer(&head.headers)?;
-    let Ok(Ok(body)) = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await else {
-        return Err(RouteError::MalformedBody);
-    };
-    let claimed = claimed(&head.headers, &body)?;
+async fn exchange(state: &AppState, client: IpAddr, asked: Asked) -> Result<Response, RouteError> {
+    let Asked { headers, flex_token, body } = asked;
+    let claimed = claimed(&headers, &body)?;
 
-    let account = state.service.account(origin::of(&head.headers), claimed.account_sid.as_ref())?;
+    let account = state.service.account(origin::of(&headers), claimed.account_sid.as_ref())?;
     let policy = &account.config.policy;
     if claimed.identity_prefix.is_some_and(|prefix| prefix != policy.identity_prefix) {
         return Err(RouteError::WrongPrefix);
