@@ -1,7 +1,6 @@
 //! The one thing the service does: exchange a Flex token for a Voice token.
 
 use std::{
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,14 +14,15 @@ use crate::{
     Config,
     config::AccountConfig,
     limits::{
-        LimitedBy, Limits, Standing, Wait,
+        Client, LimitedBy, Limits, Outcome, Standing, Turn, Wait,
         shared::{InvalidRedisUrl, PATIENCE, Shared},
     },
     metrics::Metrics,
     mint::{Minted, Refusal},
     outside::{Clock, NoRandomness, Random},
+    remembered::Key,
     upstream::Spread,
-    validation::{FlexTokens, NotAsked, Unknown},
+    validation::{self, Answer, FlexTokens, NotAsked, Recalled, Unknown},
 };
 
 /// The configured service, shared by all requests.
@@ -195,24 +195,58 @@ impl Service {
     pub async fn exchange(
         &self,
         account: &Account,
-        client: IpAddr,
+        client: Client,
         flex_token: &Secret,
     ) -> Result<Exchanged, ExchangeError> {
-        let limited = |by: LimitedBy| {
-            move |wait| {
-                self.metrics.limited(by.name());
-                ExchangeError::TooOften { by, wait }
+        let key = validation::key(flex_token);
+        match account.flex_tokens.recall(&key) {
+            // What is known costs Twilio nothing, and nobody's limit.
+            Recalled::Answer(answer) => self.admit(account, answer).await,
+            // In a box: it is large, and most answers are known or wait for Twilio anyway.
+            recalled => Box::pin(self.ask(account, client, flex_token, key, recalled)).await,
+        }
+    }
+
+    /// Asks Twilio, if it is this token's turn.
+    async fn ask(
+        &self,
+        account: &Account,
+        client: Client,
+        flex_token: &Secret,
+        key: Key,
+        recalled: Recalled,
+    ) -> Result<Exchanged, ExchangeError> {
+        let turn = match recalled {
+            Recalled::Answer(_) | Recalled::Asked | Recalled::Vouched => Turn::Vouched,
+            Recalled::Refused | Recalled::Nothing => {
+                let turn = self.limits.turn(client, &key, matches!(recalled, Recalled::Refused)).await;
+                turn.map_err(|wait| self.limited(LimitedBy::Address, wait))?
             }
         };
-        self.limits.check_client(client).await.map_err(limited(LimitedBy::Address))?;
-        let answer = account.flex_tokens.validate(flex_token).await;
+        let answer = account.flex_tokens.validate(key, flex_token).await;
         let refused = matches!(
             answer.result,
             Err(Unknown::FlexToken(FlexTokenError::Invalid { .. } | FlexTokenError::WrongAccount))
         );
-        if refused && answer.fresh {
-            self.limits.record_failure(client).await;
-        }
+        let fresh = answer.fresh;
+        let exchanged = self.admit(account, answer).await;
+        // One question is one refusal, however many were waiting for its answer.
+        let outcome = match &exchanged {
+            _ if refused && fresh => Outcome::Refused,
+            Ok(_) if fresh => Outcome::Served,
+            _ => Outcome::Neither,
+        };
+        self.limits.settle(client, turn, outcome).await;
+        exchanged
+    }
+
+    fn limited(&self, by: LimitedBy, wait: Wait) -> ExchangeError {
+        self.metrics.limited(by.name());
+        ExchangeError::TooOften { by, wait }
+    }
+
+    /// Makes the token that Twilio's answer allows.
+    async fn admit(&self, account: &Account, answer: Answer) -> Result<Exchanged, ExchangeError> {
         let user = answer.result.map_err(|unknown| match unknown {
             Unknown::FlexToken(error @ FlexTokenError::Unavailable(_)) => {
                 ExchangeError::FlexToken { error, retry_after: self.retry_after(answer.wait) }
@@ -225,11 +259,8 @@ impl Service {
         self.spread().served(self.clock.elapsed());
         let (policy, now) = (&account.config.policy, self.clock.now());
         let admission = policy.admit(&user, now)?;
-        let standing = self
-            .limits
-            .check_mint(&policy.account_sid, &admission.identity)
-            .await
-            .map_err(limited(LimitedBy::Identity))?;
+        let standing = self.limits.check_mint(&policy.account_sid, &admission.identity).await;
+        let standing = standing.map_err(|wait| self.limited(LimitedBy::Identity, wait))?;
         let mut random = [0; 12];
         self.random.fill(&mut random)?;
         let key = if account.config.auth_token.is_none() { account.flex_tokens.active() } else { 0 };

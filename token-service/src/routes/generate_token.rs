@@ -21,8 +21,10 @@ use crate::{
         AppState, LEGACY_PATH,
         client::ClientAddress,
         guard::{BODY_TIMEOUT, GuardError},
+        origin,
         problem::Problem,
     },
+    limits::{Client, Door},
     service::ExchangeError,
 };
 
@@ -85,6 +87,9 @@ pub enum RouteError {
     /// `VoiceClientPrefix` is not the configured one.
     #[error("Unauthorized: VoiceClientPrefix is not the one of this service")]
     WrongPrefix,
+    /// A form or a link of another site asks, which could not even read the answer.
+    #[error("Unauthorized: another site cannot ask in this way")]
+    CrossSite,
     /// Twilio refuses the Flex token.
     #[error("{0}")]
     InvalidFlexToken(String),
@@ -109,6 +114,7 @@ impl IntoResponse for RouteError {
         let code = match &self {
             Self::MissingToken => TokenErrorCode::MissingToken,
             Self::WrongPrefix => TokenErrorCode::WrongPrefix,
+            Self::CrossSite => TokenErrorCode::OriginNotAllowed,
             Self::InvalidFlexToken(_) => TokenErrorCode::InvalidFlexToken,
             Self::Exchange(error) => super::code(error),
         };
@@ -174,9 +180,12 @@ pub async fn post(
 
 async fn exchange(
     state: &AppState,
-    Extension(ClientAddress(client)): Extension<ClientAddress>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     request: Request,
 ) -> Result<Json<LegacyResponse>, RouteError> {
+    if !origin::may_read_the_answer(request.headers()) {
+        return Err(RouteError::CrossSite);
+    }
     let asked = tokio::time::timeout(BODY_TIMEOUT, read(request)).await.unwrap_or_default();
     let token = asked.flex_token().ok_or(RouteError::MissingToken)?;
     // The route is only there when there is such an account.
@@ -184,6 +193,7 @@ async fn exchange(
     if asked.voice_client_prefix.as_deref() != Some(account.config.policy.identity_prefix.as_str()) {
         return Err(RouteError::WrongPrefix);
     }
+    let client = Client { address, door: Door::GenerateToken };
     let minted = state.service.exchange(account, client, token).await?.minted;
     Ok(Json(LegacyResponse { identity: minted.identity, token: minted.token }))
 }

@@ -1,7 +1,5 @@
 //! `POST /v1/voice/token`: the contract is [`protocol::token`].
 
-use std::net::IpAddr;
-
 use axum::{
     Json,
     body::to_bytes,
@@ -24,7 +22,7 @@ use crate::{
         origin,
         problem::{Problem, ProblemBody},
     },
-    limits::{LimitedBy, Standing},
+    limits::{Client, Door, LimitedBy, Standing},
     service::{ExchangeError, NoAccount},
 };
 
@@ -120,9 +118,10 @@ impl IntoResponse for RouteError {
 )]
 pub async fn post(
     state: &AppState,
-    ClientAddress(client): ClientAddress,
+    ClientAddress(address): ClientAddress,
     request: Request,
 ) -> Result<Result<Response, RouteError>, GuardError> {
+    let client = Client { address, door: Door::VoiceToken };
     state.guarded(exchange(state, client, request)).await
 }
 
@@ -142,7 +141,7 @@ pub async fn answer(state: &AppState, client: ClientAddress, request: Request) -
     response
 }
 
-async fn exchange(state: &AppState, client: IpAddr, request: Request) -> Result<Response, RouteError> {
+async fn exchange(state: &AppState, client: Client, request: Request) -> Result<Response, RouteError> {
     let (head, body) = request.into_parts();
     let flex_token = bearer(&head.headers)?;
     let Ok(Ok(body)) = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await else {
