@@ -11,6 +11,8 @@
 //! | [`remembered`] | Twilio's answers, for a short while: pure |
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
 //! | [`limits`] | how often somebody may fail, or be served |
+//! | [`revocations`] | whom an operator has shut out: pure |
+//! | [`operator`] | what an operator says to a running service |
 //! | [`routes`] | one file for each route, with its own errors |
 //! | [`http`] | what all routes have in common: request id, log line, headers, origin, time limits |
 //! | [`serve`] | listeners, readiness, graceful stop |
@@ -27,8 +29,10 @@ pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod mint;
+pub mod operator;
 pub mod outside;
 pub mod remembered;
+pub mod revocations;
 pub mod routes;
 pub mod serve;
 pub mod service;

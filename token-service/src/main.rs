@@ -13,6 +13,7 @@ use token_service::{
     doctor::{self, Verdict},
     limits::shared,
     log::{self, Lines},
+    operator::Call,
     outside::SystemClock,
     serve,
     tls::Certificate,
@@ -38,15 +39,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<ExitCode> {
-    let config = Config::new(Args::parse(), &|name| std::env::var_os(name))?;
+    let (args, variable) = (Args::parse(), |name: &str| std::env::var_os(name));
     // A panic is one line like any other; its message could repeat what it stumbled over, its place cannot.
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(place = panic.location().map(tracing::field::display), "panic");
     }));
-    match config.action {
-        Action::Serve => serve(config),
-        Action::Check => check(&config),
-        Action::Doctor => ask_doctor(&config),
+    match args.action() {
+        Action::Serve => serve(Config::new(args, &variable)?),
+        Action::Check => check(&Config::new(args, &variable)?),
+        Action::Doctor => ask_doctor(&Config::new(args, &variable)?),
+        Action::Revoke | Action::Restore | Action::Revocations => {
+            say(&Config::operator_call(args, &variable)?)
+        }
     }
 }
 
@@ -92,4 +96,11 @@ fn ask_doctor(config: &Config) -> anyhow::Result<ExitCode> {
     let left = findings.iter().filter(|finding| finding.verdict == Verdict::ToDo).count();
     writeln!(io::stdout(), "{}", if left == 0 { "All is well.".into() } else { format!("{left} to do.") })?;
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the operator says goes to the service that runs; its answer is shown.
+fn say(call: &Call) -> anyhow::Result<ExitCode> {
+    let answer = runtime().build()?.block_on(call.make())?;
+    writeln!(io::stdout(), "{}", answer.trim())?;
+    Ok(ExitCode::SUCCESS)
 }

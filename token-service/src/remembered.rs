@@ -43,6 +43,18 @@ impl<V> Remembered<V> {
         self.young.insert(key, value);
     }
 
+    /// So many are remembered; one that has a newer value counts twice.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// True when nothing is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Forgets this one.
     pub fn remove(&mut self, key: &Key) {
         self.young.remove(key);

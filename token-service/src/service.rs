@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
-use protocol::{AccountSid, Secret};
-use twilio::flex_token::{
-    Credentials, FlexTokenError, HttpClient, InvalidBaseUrl, NoCertificates, Validator,
+use protocol::{AccountSid, Identity, Secret, Timestamp};
+use twilio::{
+    WorkerSid,
+    flex_token::{Credentials, FlexTokenError, HttpClient, InvalidBaseUrl, NoCertificates, Validator},
 };
 
 use crate::{
@@ -21,6 +22,8 @@ use crate::{
     mint::{Minted, Refusal},
     outside::{Clock, NoRandomness, Random},
     remembered::Key,
+    revocations::{Name, TooMany},
+    routes::revocations::Reach,
     upstream::Spread,
     validation::{self, Answer, FlexTokens, NotAsked, Recalled, Unknown},
 };
@@ -89,6 +92,9 @@ pub enum ExchangeError {
         /// Seconds after which asking again may help.
         retry_after: u64,
     },
+    /// An operator has shut the agent out.
+    #[error("an operator has shut this agent out")]
+    Revoked,
     /// The Flex user may have no token.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -259,6 +265,13 @@ impl Service {
         self.spread().served(self.clock.elapsed());
         let (policy, now) = (&account.config.policy, self.clock.now());
         let admission = policy.admit(&user, now)?;
+        // In a box: as a rule there is nobody, and nothing to ask.
+        if self.limits.may_be_revoked()
+            && Box::pin(self.limits.is_revoked(&names(&admission.identity, user.worker_sid.as_ref()))).await
+        {
+            tracing::warn!(account = %policy.account_sid, token.identity = %admission.identity, "revoked: no token");
+            return Err(ExchangeError::Revoked);
+        }
         let standing = self.limits.check_mint(&policy.account_sid, &admission.identity).await;
         let standing = standing.map_err(|wait| self.limited(LimitedBy::Identity, wait))?;
         let mut random = [0; 12];
@@ -274,6 +287,36 @@ impl Service {
             "token minted"
         );
         Ok(Exchanged { minted, standing })
+    }
+
+    /// Shuts somebody out for so many minutes. Returns until when, how many remembered answers are forgotten with it, and which
+    /// instances know.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub async fn revoke(&self, name: &Name, minutes: u32) -> Result<(Timestamp, usize, Reach), TooMany> {
+        let until = self.clock.now().plus(u64::from(minutes) * 60_000);
+        let reach = self.limits.revoke(name, until).await?;
+        let forgotten = self.accounts.iter().map(|account| {
+            let prefix = &account.config.policy.identity_prefix;
+            account.flex_tokens.forget(|user| match name {
+                Name::Identity(identity) => user
+                    .identity
+                    .as_ref()
+                    .is_some_and(|own| identity.as_str().strip_prefix(prefix.as_str()) == Some(own.as_str())),
+                Name::WorkerSid(worker) => user.worker_sid.as_ref() == Some(worker),
+            })
+        });
+        let forgotten = forgotten.sum();
+        tracing::warn!(revoked = %name, minutes, known_to = ?reach, "an operator has shut somebody out");
+        Ok((until, forgotten, reach))
+    }
+
+    /// Lets somebody in again. Returns whether they were shut out, and which instances know.
+    pub async fn restore(&self, name: &Name) -> (bool, Reach) {
+        let (was_revoked, reach) = self.limits.restore(name).await;
+        tracing::warn!(restored = %name, was_revoked, known_to = ?reach, "an operator has let somebody in again");
+        (was_revoked, reach)
     }
 
     /// Forgets what nobody can need any more. To be called every minute or so, or memory grows.
@@ -296,6 +339,12 @@ impl Service {
     fn spread(&self) -> std::sync::MutexGuard<'_, Spread> {
         self.spread.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// By which an agent may be shut out.
+fn names(identity: &Identity, worker: Option<&WorkerSid>) -> Vec<Name> {
+    let worker = worker.cloned().map(Name::WorkerSid);
+    [Name::Identity(identity.clone())].into_iter().chain(worker).collect()
 }
 
 impl AccountConfig {

@@ -194,6 +194,14 @@ impl FlexTokens {
         answers.refused.forget_old(now);
     }
 
+    /// Forgets what Twilio has said about these users. Returns how many answers that are.
+    pub fn forget(&self, is_meant: impl Fn(&FlexUser) -> bool) -> usize {
+        let mut answers = self.0.answers();
+        let before = answers.known.len();
+        answers.known.retain(|known| !known.answer.as_ref().is_ok_and(|user| is_meant(user)));
+        before - answers.known.len()
+    }
+
     /// What is known of the token with this key; asks nobody.
     #[must_use]
     pub fn recall(&self, key: &Key) -> Recalled {

@@ -24,6 +24,8 @@ use token_service::{
     metrics::Metrics,
     outside::Clock,
     remembered::Key,
+    revocations::Name,
+    routes::revocations::Reach,
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -298,6 +300,27 @@ async fn a_redis_that_goes_on_saying_no_is_not_connected_to_for_every_request() 
     }
     let connections = fake.connections.load(Ordering::SeqCst) as u64;
     assert!(connections <= 3 + began.elapsed().as_secs(), "{connections}");
+}
+
+#[tokio::test]
+async fn who_is_revoked_at_one_replica_is_revoked_at_all_and_stays_so_while_redis_is_away() {
+    let Some(redis) = Redis::start(None).await else { return };
+    let ((one, _), (two, _)) = (replica(&redis.url(), 4), replica(&redis.url(), 4));
+    let (name, other) = (Name::Identity(ann().1), Name::Identity(Identity::new("ext_bob").unwrap()));
+    let names = &[Name::Identity(ann().1)];
+    // By Redis' clock and by ours, which stands still at the beginning of time.
+    let until = Timestamp::from_millis(1_000);
+    assert!(!two.is_revoked(names).await);
+    assert_eq!(one.revoke(&name, until).await, Ok(Reach::AllReplicas));
+    assert_eq!(one.revoke(&other, until).await, Ok(Reach::AllReplicas));
+    assert!(two.is_revoked(names).await);
+    assert_eq!(two.revocations().await.0.len(), 2);
+    assert_eq!(two.restore(&other).await, (true, Reach::AllReplicas));
+    assert_eq!(one.revocations().await.0, [(name.clone(), until)], "the first has heard of it");
+    drop(redis);
+    assert!(one.is_revoked(names).await && two.is_revoked(names).await);
+    assert_eq!(two.restore(&name).await, (true, Reach::ThisReplica));
+    assert!(one.is_revoked(names).await && !two.is_revoked(names).await);
 }
 
 #[tokio::test]

@@ -22,10 +22,16 @@ use governor::{
     NotUntil, Quota, RateLimiter, clock::Clock as _, middleware::StateInformationMiddleware, nanos::Nanos,
     state::keyed::DashMapStateStore,
 };
-use protocol::{AccountSid, Identity};
+use protocol::{AccountSid, Identity, Timestamp};
 
-use crate::{metrics::Metrics, outside::Clock, remembered::Key};
-use shared::{Count, Mode, NoAnswer, Shared};
+use crate::{
+    metrics::Metrics,
+    outside::Clock,
+    remembered::Key,
+    revocations::{Name, Revocations, TooMany},
+    routes::revocations::Reach,
+};
+use shared::{Count, Mode, NoAnswer, Said, Shared};
 use site::{COME_AGAIN, Site, Sites};
 pub use site::{Door, Rate};
 
@@ -140,6 +146,7 @@ pub struct Limits {
     refusals: Rate,
     share: Rate,
     sites: Mutex<Sites>,
+    revocations: Mutex<Revocations>,
     mints: Limiter<String, StateInformationMiddleware>,
     mints_per_minute: NonZeroU32,
 }
@@ -164,6 +171,7 @@ impl Limits {
             refusals,
             share,
             sites: Mutex::new(Sites::new(refusals, share)),
+            revocations: Mutex::default(),
             mints: RateLimiter::new(mints, DashMapStateStore::default(), clock.clone()),
             mints_per_minute,
             clock,
@@ -245,6 +253,68 @@ impl Limits {
         Ok(Standing { limit: limit.get(), remaining: left.remaining_burst_capacity() })
     }
 
+    /// False when it is certain that nobody is shut out.
+    #[must_use]
+    pub fn may_be_revoked(&self) -> bool {
+        self.shared.is_some() || !self.own_revocations().is_empty()
+    }
+
+    /// Has an operator shut one of these out?
+    pub async fn is_revoked(&self, names: &[Name]) -> bool {
+        let now = self.clock.0.now();
+        let said = self.shared(|shared| shared.revoked(names)).await;
+        let mut revocations = self.own_revocations();
+        for (name, said) in names.iter().zip(said.into_iter().flatten()) {
+            match said {
+                // So that it holds also while Redis is away. Were there too many, Redis would still say so.
+                Some(Said::Revoked(until)) => revocations.revoke(name.clone(), until).unwrap_or_default(),
+                Some(Said::Restored) => drop(revocations.restore(name)),
+                // Redis has forgotten, or never knew.
+                None => {}
+            }
+        }
+        revocations.until(names, now).is_some()
+    }
+
+    /// Shuts somebody out.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub async fn revoke(&self, name: &Name, until: Timestamp) -> Result<Reach, TooMany> {
+        let now = self.clock.0.now();
+        self.own_revocations().revoke(name.clone(), until)?;
+        Ok(reach(self.shared(|shared| shared.revoke(name, Said::Revoked(until), now)).await))
+    }
+
+    /// Lets somebody in again; false when this instance does not know that they were shut out.
+    pub async fn restore(&self, name: &Name) -> (bool, Reach) {
+        // Also those of whom only Redis has heard.
+        let known = self.is_revoked(std::slice::from_ref(name)).await;
+        let now = self.clock.0.now();
+        self.own_revocations().restore(name);
+        (known, reach(self.shared(|shared| shared.revoke(name, Said::Restored, now)).await))
+    }
+
+    /// Who is shut out, until when, and which instances know.
+    pub async fn revocations(&self) -> (Vec<(Name, Timestamp)>, Reach) {
+        let now = self.clock.0.now();
+        let shared = self.shared(|shared| shared.revocations(now)).await;
+        let reach = reach(shared.as_ref().map(drop));
+        let mut revocations = self.own_revocations();
+        for (name, said) in shared.into_iter().flatten() {
+            match said {
+                Said::Revoked(until) => revocations.revoke(name, until).unwrap_or_default(),
+                Said::Restored => drop(revocations.restore(&name)),
+            }
+        }
+        revocations.forget_old(now);
+        (revocations.iter().map(|(name, until)| (name.clone(), until)).collect(), reach)
+    }
+
+    fn own_revocations(&self) -> MutexGuard<'_, Revocations> {
+        self.revocations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Redis' count; `None` without one, or without an answer.
     async fn count(&self, key: &str, rate: Rate, mode: Mode) -> Option<Count> {
         self.shared(|shared| shared.count(key, rate, mode)).await
@@ -271,6 +341,7 @@ impl Limits {
         self.mints.retain_recent();
         self.mints.shrink_to_fit();
         self.sites().forget_old(self.now());
+        self.own_revocations().forget_old(self.clock.0.now());
     }
 
     fn sites(&self) -> MutexGuard<'_, Sites> {
@@ -279,6 +350,13 @@ impl Limits {
 
     fn now(&self) -> Duration {
         self.clock.now().into()
+    }
+}
+
+const fn reach(shared: Option<()>) -> Reach {
+    match shared {
+        Some(()) => Reach::AllReplicas,
+        None => Reach::ThisReplica,
     }
 }
 

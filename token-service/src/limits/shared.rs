@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::Secret;
+use protocol::{Secret, Timestamp};
 use redis::{
     Client, FromRedisValue, IntoConnectionInfo as _, RedisError, Script, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -20,7 +20,10 @@ use redis::{
 use tokio::time::Instant;
 
 use super::site::{Door, RETURNING, Rate, Site};
-use crate::remembered::{GENERATION, Key};
+use crate::{
+    remembered::{GENERATION, Key},
+    revocations::{MAX_MINUTES, Name},
+};
 
 /// How long Redis may take in service; after that, a replica counts for itself.
 pub const PATIENCE: Duration = Duration::from_millis(250);
@@ -86,6 +89,29 @@ end
 keep(KEYS[1], tat + interval)
 return 1
 ";
+
+/// Where revocations are: a hash, of each name until when it is revoked, in milliseconds since the Unix epoch. Negative for
+/// one that was taken back, until it need not be known any more: other replicas may still hold it for revoked.
+const REVOCATIONS: &str = "holdfast:token-service:revocations";
+
+/// What Redis says of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Shut out until then.
+    Revoked(Timestamp),
+    /// Let in again.
+    Restored,
+}
+
+impl Said {
+    fn of(value: i64) -> Self {
+        u64::try_from(value).map_or(Self::Restored, |until| Self::Revoked(Timestamp::from_millis(until)))
+    }
+}
+
+fn millis(time: Timestamp) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// Redis' answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,9 +247,67 @@ impl Shared {
         Ok(self.ask::<u8>(question).await? == 1)
     }
 
+    /// What it says of each of these names; nothing of one that it has not heard of.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn revoked(&self, names: &[Name]) -> Result<Vec<Option<Said>>, NoAnswer> {
+        let mut question = redis::cmd("HMGET");
+        question.arg(REVOCATIONS);
+        question.arg(names.iter().map(field).collect::<Vec<_>>());
+        let said: Vec<Option<i64>> = self.command(&question).await?;
+        Ok(said.into_iter().map(|value| value.map(Said::of)).collect())
+    }
+
+    /// Says it of this name, for all replicas.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn revoke(&self, name: &Name, said: Said, now: Timestamp) -> Result<(), NoAnswer> {
+        let value = match said {
+            Said::Revoked(until) => millis(until),
+            Said::Restored => -millis(now.plus(u64::from(MAX_MINUTES) * 60_000)),
+        };
+        let mut order = redis::cmd("HSET");
+        order.arg(REVOCATIONS).arg(field(name)).arg(value);
+        self.command::<i64>(&order).await.map(drop)
+    }
+
+    /// What it says of all names that it has heard of, and forgets those whose time is over.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn revocations(&self, now: Timestamp) -> Result<Vec<(Name, Said)>, NoAnswer> {
+        let all: Vec<(String, i64)> = self.command(redis::cmd("HGETALL").arg(REVOCATIONS)).await?;
+        let (over, all): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(_, value)| value.abs() <= millis(now));
+        if !over.is_empty() {
+            let mut order = redis::cmd("HDEL");
+            order.arg(REVOCATIONS);
+            order.arg(over.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
+            self.command::<i64>(&order).await?;
+        }
+        let all = all.into_iter();
+        Ok(all
+            .filter_map(|(name, value)| Some((serde_json::from_str(&name).ok()?, Said::of(value))))
+            .collect())
+    }
+
     async fn ask<A: FromRedisValue>(&self, question: &ScriptInvocation<'_>) -> Result<A, NoAnswer> {
         let mut connection = self.way().connection.clone();
-        let answer = tokio::time::timeout(self.patience, question.invoke_async::<A>(&mut connection));
+        self.within_patience(question.invoke_async::<A>(&mut connection)).await
+    }
+
+    async fn command<A: FromRedisValue>(&self, command: &redis::Cmd) -> Result<A, NoAnswer> {
+        let mut connection = self.way().connection.clone();
+        self.within_patience(command.query_async::<A>(&mut connection)).await
+    }
+
+    async fn within_patience<A>(
+        &self,
+        answer: impl Future<Output = Result<A, RedisError>>,
+    ) -> Result<A, NoAnswer> {
+        let answer = tokio::time::timeout(self.patience, answer);
         let answer = answer
             .await
             .unwrap_or_else(|_elapsed| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
@@ -257,6 +341,12 @@ fn connection(client: Client, patience: Duration) -> Result<ConnectionManager, R
         .set_connection_timeout(Some(patience))
         .set_number_of_retries(1);
     ConnectionManager::new_lazy_with_config(client, config)
+}
+
+/// A name as the field of a hash.
+fn field(name: &Name) -> String {
+    // Two texts: JSON cannot fail.
+    serde_json::to_string(name).unwrap_or_default()
 }
 
 fn micros(rate: Rate) -> u64 {

@@ -106,7 +106,7 @@ impl IntoResponse for RouteError {
             content_type = "application/problem+json"),
         (status = 401, description = "missing_token, invalid_flex_token, flex_token_expiring", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 403, description = "wrong_account, role_not_allowed, origin_not_allowed", body = ProblemBody,
+        (status = 403, description = "wrong_account, role_not_allowed, revoked, origin_not_allowed", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 429, description = "rate_limited", body = ProblemBody, content_type = "application/problem+json",
             headers(("retry-after" = u64, description = "Seconds"), ("ratelimit" = String, description = "What was too much"))),
@@ -173,7 +173,9 @@ async fn exchange(state: &AppState, client: Client, request: Request) -> Result<
     Ok(response)
 }
 
-fn iso_8601(second: u64) -> String {
+/// The second since the Unix epoch, for logs and people.
+#[must_use]
+pub fn iso_8601(second: u64) -> String {
     let instant = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
     instant.map(|instant| instant.to_string()).unwrap_or_default()
 }
