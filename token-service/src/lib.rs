@@ -20,7 +20,6 @@
 //! | [`tls`] | the certificate, when the service ends TLS itself |
 //! | [`doctor`] | what an administrator still has to do |
 //! | [`log`] | the shape of the log |
-//! | [`wiping`] | what is freed is wiped |
 //! | [`outside`] | clock and randomness, as parameters |
 
 pub mod config;
@@ -40,7 +39,6 @@ pub mod service;
 pub mod tls;
 pub mod upstream;
 pub mod validation;
-pub mod wiping;
 
 pub use config::Config;
 pub use service::Service;

@@ -17,14 +17,14 @@ use token_service::{
     outside::SystemClock,
     serve,
     tls::Certificate,
-    wiping::Wiping,
 };
 use tracing_subscriber::EnvFilter;
+use zeroizing_alloc::ZeroAlloc;
 
 /// What a request allocates, it frees again within a tenth of a millisecond: with mimalloc that costs half as much as with
 /// glibc's allocator, and a fraction of musl's. What is freed is wiped, since tokens have been in it.
 #[global_allocator]
-static ALLOCATOR: Wiping<mimalloc::MiMalloc> = Wiping(mimalloc::MiMalloc);
+static ALLOCATOR: ZeroAlloc<mimalloc::MiMalloc> = ZeroAlloc(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     match run() {
