@@ -82,6 +82,8 @@ pub enum TokenErrorCode {
     WrongPrefix,
     /// 403: the Flex user has no role that may have a voice client, or is no worker.
     RoleNotAllowed,
+    /// 403: an operator has shut this agent out.
+    Revoked,
     /// 403: the request comes from a web origin that is not configured.
     OriginNotAllowed,
     /// 429: too many requests; `Retry-After` says when.
@@ -97,7 +99,7 @@ pub enum TokenErrorCode {
 
 impl TokenErrorCode {
     /// All codes that a service answers, in the order in which they are documented.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::MissingToken,
         Self::MalformedRequest,
         Self::InvalidFlexToken,
@@ -105,6 +107,7 @@ impl TokenErrorCode {
         Self::WrongAccount,
         Self::WrongPrefix,
         Self::RoleNotAllowed,
+        Self::Revoked,
         Self::OriginNotAllowed,
         Self::RateLimited,
         Self::UpstreamUnavailable,
@@ -122,6 +125,7 @@ impl TokenErrorCode {
             Self::WrongAccount => "wrong_account",
             Self::WrongPrefix => "wrong_prefix",
             Self::RoleNotAllowed => "role_not_allowed",
+            Self::Revoked => "revoked",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::RateLimited => "rate_limited",
             Self::UpstreamUnavailable => "upstream_unavailable",

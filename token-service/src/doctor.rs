@@ -14,7 +14,10 @@ use twilio::flex_token::{
 use crate::{
     Config,
     config::AccountConfig,
-    limits::shared::{Mode, PATIENCE, Rate, Shared},
+    limits::{
+        Rate,
+        shared::{Mode, PATIENCE, Shared},
+    },
     outside::Clock,
     routes::extension::MANIFEST,
     tls::Certificate,
@@ -305,10 +308,7 @@ async fn redis(url: &Secret) -> Line {
     };
     match shared.count("doctor", rate, Mode::Look).await {
         Ok(_) => ok("limits are shared"),
-        Err(error) => to_do(format!(
-            "Redis cannot be asked ({:?}): until it can, each replica counts for itself",
-            error.kind()
-        )),
+        Err(why) => to_do(format!("{why}: until it counts, each replica counts for itself")),
     }
 }
 

@@ -12,6 +12,8 @@
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
 //! | [`limits`] | how often somebody may fail, or be served |
 //! | [`shares`] | how much of what is scarce one address may have at once: pure |
+//! | [`revocations`] | whom an operator has shut out: pure |
+//! | [`operator`] | what an operator says to a running service |
 //! | [`routes`] | one file for each route, with its own errors |
 //! | [`http`] | what all routes have in common: request id, log line, headers, origin, time limits |
 //! | [`serve`] | listeners, readiness, graceful stop |
@@ -28,8 +30,10 @@ pub mod limits;
 pub mod log;
 pub mod metrics;
 pub mod mint;
+pub mod operator;
 pub mod outside;
 pub mod remembered;
+pub mod revocations;
 pub mod routes;
 pub mod serve;
 pub mod service;

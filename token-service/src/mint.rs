@@ -19,6 +19,10 @@ use twilio::{
 /// it takes longer than it lives.
 pub const MIN_LIFE_SECONDS: u64 = 60;
 
+/// How long a token lives unless configured otherwise. Nobody can take back a token that is out: for so long, and no longer,
+/// can somebody be called who was shut out of Flex.
+pub const DEFAULT_LIFE_SECONDS: u64 = 15 * 60;
+
 /// What the operator has decided.
 #[derive(Clone, Debug)]
 pub struct Policy {

@@ -43,6 +43,30 @@ impl<V> Remembered<V> {
         self.young.insert(key, value);
     }
 
+    /// So many are remembered; one that has a newer value counts twice.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+
+    /// True when nothing is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets this one.
+    pub fn remove(&mut self, key: &Key) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
+    /// Forgets those of whom this is not true.
+    pub fn retain(&mut self, keep: impl Fn(&V) -> bool) {
+        self.young.retain(|_key, value| keep(value));
+        self.old.retain(|_key, value| keep(value));
+    }
+
     /// Forgets what is older than two generations. To be called every minute or so, or what nobody asks for is kept.
     pub fn forget_old(&mut self, now: Duration) {
         if now.saturating_sub(self.since) >= self.lasts {
@@ -94,6 +118,19 @@ mod tests {
         remembered.insert(key(1), "one", s(0));
         remembered.insert(key(1), "another", s(60));
         assert_eq!(remembered.get(&key(1)), Some(&"another"));
+    }
+
+    #[test]
+    fn what_is_taken_out_is_gone_from_both_generations() {
+        let mut remembered = Remembered::new(s(60));
+        for (number, at) in [(1, 0), (2, 60), (3, 61)] {
+            remembered.insert(key(number), number, s(at));
+        }
+        remembered.insert(key(1), 10, s(62));
+        remembered.remove(&key(1));
+        assert_eq!(remembered.get(&key(1)), None);
+        remembered.retain(|number| *number != 2);
+        assert_eq!((remembered.get(&key(2)), remembered.get(&key(3))), (None, Some(&3)));
     }
 
     #[test]

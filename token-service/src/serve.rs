@@ -42,7 +42,7 @@ use crate::{
     Config, Service,
     http::{self, AppState, client::is_trusted},
     outside::{Clock, SystemClock, SystemRandomness, prewarm_tls},
-    routes::admin,
+    routes::{admin, revocations},
     shares::{Shares, Ticket},
     tls::Certificate,
 };
@@ -100,7 +100,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let front = front.clone();
         async move { front.answer(request).await }
     };
-    let admin = admin::router(is_ready.clone(), Arc::clone(&service.metrics));
+    let admin = admin::router(is_ready.clone(), Arc::clone(&service.metrics))
+        .merge(revocations::router(Arc::clone(&service)));
     let admin_answer = move |request| {
         let admin = admin.clone();
         async move { admin.oneshot(request).await.unwrap_or_else(|never| match never {}) }

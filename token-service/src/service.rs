@@ -1,28 +1,31 @@
 //! The one thing the service does: exchange a Flex token for a Voice token.
 
 use std::{
-    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use protocol::{AccountSid, Secret};
-use twilio::flex_token::{
-    Credentials, FlexTokenError, HttpClient, InvalidBaseUrl, NoCertificates, Validator,
+use protocol::{AccountSid, Identity, Secret, Timestamp};
+use twilio::{
+    WorkerSid,
+    flex_token::{Credentials, FlexTokenError, HttpClient, InvalidBaseUrl, NoCertificates, Validator},
 };
 
 use crate::{
     Config,
     config::AccountConfig,
     limits::{
-        LimitedBy, Limits, Standing, Wait,
+        Client, LimitedBy, Limits, Outcome, Standing, Turn, Wait,
         shared::{InvalidRedisUrl, PATIENCE, Shared},
     },
     metrics::Metrics,
     mint::{Minted, Refusal},
     outside::{Clock, NoRandomness, Random},
+    remembered::Key,
+    revocations::{Name, TooMany},
+    routes::revocations::Reach,
     upstream::Spread,
-    validation::{FlexTokens, NotAsked, Unknown},
+    validation::{self, Answer, FlexTokens, NotAsked, Recalled, Unknown},
 };
 
 /// The configured service, shared by all requests.
@@ -89,6 +92,9 @@ pub enum ExchangeError {
         /// Seconds after which asking again may help.
         retry_after: u64,
     },
+    /// An operator has shut the agent out.
+    #[error("an operator has shut this agent out")]
+    Revoked,
     /// The Flex user may have no token.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -195,24 +201,58 @@ impl Service {
     pub async fn exchange(
         &self,
         account: &Account,
-        client: IpAddr,
+        client: Client,
         flex_token: &Secret,
     ) -> Result<Exchanged, ExchangeError> {
-        let limited = |by: LimitedBy| {
-            move |wait| {
-                self.metrics.limited(by.name());
-                ExchangeError::TooOften { by, wait }
+        let key = validation::key(flex_token);
+        match account.flex_tokens.recall(&key) {
+            // What is known costs Twilio nothing, and nobody's limit.
+            Recalled::Answer(answer) => self.admit(account, answer).await,
+            // In a box: it is large, and most answers are known or wait for Twilio anyway.
+            recalled => Box::pin(self.ask(account, client, flex_token, key, recalled)).await,
+        }
+    }
+
+    /// Asks Twilio, if it is this token's turn.
+    async fn ask(
+        &self,
+        account: &Account,
+        client: Client,
+        flex_token: &Secret,
+        key: Key,
+        recalled: Recalled,
+    ) -> Result<Exchanged, ExchangeError> {
+        let turn = match recalled {
+            Recalled::Answer(_) | Recalled::Asked | Recalled::Vouched => Turn::Vouched,
+            Recalled::Refused | Recalled::Nothing => {
+                let turn = self.limits.turn(client, &key, matches!(recalled, Recalled::Refused)).await;
+                turn.map_err(|wait| self.limited(LimitedBy::Address, wait))?
             }
         };
-        self.limits.check_client(client).await.map_err(limited(LimitedBy::Address))?;
-        let answer = account.flex_tokens.validate(flex_token).await;
+        let answer = account.flex_tokens.validate(key, flex_token).await;
         let refused = matches!(
             answer.result,
             Err(Unknown::FlexToken(FlexTokenError::Invalid { .. } | FlexTokenError::WrongAccount))
         );
-        if refused && answer.fresh {
-            self.limits.record_failure(client).await;
-        }
+        let fresh = answer.fresh;
+        let exchanged = self.admit(account, answer).await;
+        // One question is one refusal, however many were waiting for its answer.
+        let outcome = match &exchanged {
+            _ if refused && fresh => Outcome::Refused,
+            Ok(_) if fresh => Outcome::Served,
+            _ => Outcome::Neither,
+        };
+        self.limits.settle(client, turn, outcome).await;
+        exchanged
+    }
+
+    fn limited(&self, by: LimitedBy, wait: Wait) -> ExchangeError {
+        self.metrics.limited(by.name());
+        ExchangeError::TooOften { by, wait }
+    }
+
+    /// Makes the token that Twilio's answer allows.
+    async fn admit(&self, account: &Account, answer: Answer) -> Result<Exchanged, ExchangeError> {
         let user = answer.result.map_err(|unknown| match unknown {
             Unknown::FlexToken(error @ FlexTokenError::Unavailable(_)) => {
                 ExchangeError::FlexToken { error, retry_after: self.retry_after(answer.wait) }
@@ -225,11 +265,15 @@ impl Service {
         self.spread().served(self.clock.elapsed());
         let (policy, now) = (&account.config.policy, self.clock.now());
         let admission = policy.admit(&user, now)?;
-        let standing = self
-            .limits
-            .check_mint(&policy.account_sid, &admission.identity)
-            .await
-            .map_err(limited(LimitedBy::Identity))?;
+        // In a box: as a rule there is nobody, and nothing to ask.
+        if self.limits.may_be_revoked()
+            && Box::pin(self.limits.is_revoked(&names(&admission.identity, user.worker_sid.as_ref()))).await
+        {
+            tracing::warn!(account = %policy.account_sid, token.identity = %admission.identity, "revoked: no token");
+            return Err(ExchangeError::Revoked);
+        }
+        let standing = self.limits.check_mint(&policy.account_sid, &admission.identity).await;
+        let standing = standing.map_err(|wait| self.limited(LimitedBy::Identity, wait))?;
         let mut random = [0; 12];
         self.random.fill(&mut random)?;
         let key = if account.config.auth_token.is_none() { account.flex_tokens.active() } else { 0 };
@@ -243,6 +287,36 @@ impl Service {
             "token minted"
         );
         Ok(Exchanged { minted, standing })
+    }
+
+    /// Shuts somebody out for so many minutes. Returns until when, how many remembered answers are forgotten with it, and which
+    /// instances know.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub async fn revoke(&self, name: &Name, minutes: u32) -> Result<(Timestamp, usize, Reach), TooMany> {
+        let until = self.clock.now().plus(u64::from(minutes) * 60_000);
+        let reach = self.limits.revoke(name, until).await?;
+        let forgotten = self.accounts.iter().map(|account| {
+            let prefix = &account.config.policy.identity_prefix;
+            account.flex_tokens.forget(|user| match name {
+                Name::Identity(identity) => user
+                    .identity
+                    .as_ref()
+                    .is_some_and(|own| identity.as_str().strip_prefix(prefix.as_str()) == Some(own.as_str())),
+                Name::WorkerSid(worker) => user.worker_sid.as_ref() == Some(worker),
+            })
+        });
+        let forgotten = forgotten.sum();
+        tracing::warn!(revoked = %name, minutes, known_to = ?reach, "an operator has shut somebody out");
+        Ok((until, forgotten, reach))
+    }
+
+    /// Lets somebody in again. Returns whether they were shut out, and which instances know.
+    pub async fn restore(&self, name: &Name) -> (bool, Reach) {
+        let (was_revoked, reach) = self.limits.restore(name).await;
+        tracing::warn!(restored = %name, was_revoked, known_to = ?reach, "an operator has let somebody in again");
+        (was_revoked, reach)
     }
 
     /// Forgets what nobody can need any more. To be called every minute or so, or memory grows.
@@ -265,6 +339,12 @@ impl Service {
     fn spread(&self) -> std::sync::MutexGuard<'_, Spread> {
         self.spread.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// By which an agent may be shut out.
+fn names(identity: &Identity, worker: Option<&WorkerSid>) -> Vec<Name> {
+    let worker = worker.cloned().map(Name::WorkerSid);
+    [Name::Identity(identity.clone())].into_iter().chain(worker).collect()
 }
 
 impl AccountConfig {

@@ -39,6 +39,12 @@ pub const MAX_CACHE: Duration = Duration::from_secs(60);
 /// How long "not valid" is remembered, when answers are.
 const REFUSAL_CACHE: Duration = Duration::from_secs(5);
 
+/// For how long it is known, at least, that Twilio has refused a token, unless there are too many.
+const REFUSED: Duration = Duration::from_secs(60);
+
+/// For how long it is known, at least, that Twilio has vouched for a token, unless there are too many. Longer than a shift.
+const VOUCHED: Duration = Duration::from_secs(12 * 3600);
+
 /// How long Twilio is left alone that says "too many requests" without saying for how long.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -63,8 +69,15 @@ struct Shared {
 /// What Twilio has said, and what it is being asked. By SHA-256 of the token: no token is kept.
 struct Answers {
     known: Remembered<Known>,
-    asked: HashMap<Key, SharedFuture<oneshot::Receiver<Reply>>>,
+    asked: HashMap<Key, Asked>,
+    /// Until when tokens are good that Twilio has vouched for. No answer: only their own questions pass the limits.
+    vouched: Remembered<Timestamp>,
+    /// Tokens that Twilio has refused. No answer either.
+    refused: Remembered<()>,
 }
+
+/// A question that is on its way.
+type Asked = SharedFuture<oneshot::Receiver<Reply>>;
 
 struct Known {
     answer: Said,
@@ -113,6 +126,28 @@ pub struct Answer {
     pub wait: Duration,
 }
 
+/// What is known of a token before Twilio is asked.
+pub enum Recalled {
+    /// The answer.
+    Answer(Answer),
+    /// It is being asked about.
+    Asked,
+    /// It was good when it was last asked about.
+    Vouched,
+    /// It was refused lately.
+    Refused,
+    /// Nothing.
+    Nothing,
+}
+
+/// By what a token is known: no token is kept.
+#[must_use]
+pub fn key(token: &Secret) -> Key {
+    let mut key = Key::default();
+    key.copy_from_slice(digest(&SHA256, token.expose().as_bytes()).as_ref());
+    key
+}
+
 /// Why a question was not answered.
 #[derive(Clone)]
 struct Failure {
@@ -132,7 +167,12 @@ impl FlexTokens {
             waiting: AtomicUsize::new(0),
             breaker: Mutex::default(),
             // Whether an answer still counts is decided by `until`; the generations only bound memory.
-            answers: Mutex::new(Answers { known: Remembered::new(MAX_CACHE), asked: HashMap::new() }),
+            answers: Mutex::new(Answers {
+                known: Remembered::new(MAX_CACHE),
+                asked: HashMap::new(),
+                vouched: Remembered::new(VOUCHED),
+                refused: Remembered::new(REFUSED),
+            }),
             keep: keep.min(MAX_CACHE),
             clock,
             metrics,
@@ -148,13 +188,42 @@ impl FlexTokens {
     /// Forgets what does not count any more. To be called every minute or so, or memory is held.
     pub fn forget_old(&self) {
         let now = self.0.clock.elapsed();
-        self.0.answers().known.forget_old(now);
+        let mut answers = self.0.answers();
+        answers.known.forget_old(now);
+        answers.vouched.forget_old(now);
+        answers.refused.forget_old(now);
     }
 
-    /// Asks, or remembers.
-    pub async fn validate(&self, token: &Secret) -> Answer {
-        let mut key = Key::default();
-        key.copy_from_slice(digest(&SHA256, token.expose().as_bytes()).as_ref());
+    /// Forgets what Twilio has said about these users. Returns how many answers that are.
+    pub fn forget(&self, is_meant: impl Fn(&FlexUser) -> bool) -> usize {
+        let mut answers = self.0.answers();
+        let before = answers.known.len();
+        answers.known.retain(|known| !known.answer.as_ref().is_ok_and(|user| is_meant(user)));
+        before - answers.known.len()
+    }
+
+    /// What is known of the token with this key; asks nobody.
+    #[must_use]
+    pub fn recall(&self, key: &Key) -> Recalled {
+        let (answers, now) = (self.0.answers(), self.0.clock.now());
+        if let Some(said) = answers.said(key, now) {
+            self.0.metrics.remembered();
+            let result = said.map_err(Unknown::from);
+            return Recalled::Answer(Answer { result, fresh: false, wait: Duration::ZERO });
+        }
+        if answers.asked.contains_key(key) {
+            Recalled::Asked
+        } else if answers.vouched.get(key).is_some_and(|until| now < *until) {
+            Recalled::Vouched
+        } else if answers.refused.get(key).is_some() {
+            Recalled::Refused
+        } else {
+            Recalled::Nothing
+        }
+    }
+
+    /// Asks about the token with this key, or remembers.
+    pub async fn validate(&self, key: Key, token: &Secret) -> Answer {
         let (asked, fresh) = match self.0.remembered_or_asked(&key) {
             Some(Ok(said)) => {
                 self.0.metrics.remembered();
@@ -183,7 +252,7 @@ impl FlexTokens {
 
     /// One question for all who ask about the same token while it is not answered. In a task of its own, so that it is not
     /// lost, and asked again, when the client that happened to ask it goes away or runs out of time.
-    fn ask(&self, key: Key, token: Secret) -> SharedFuture<oneshot::Receiver<Reply>> {
+    fn ask(&self, key: Key, token: Secret) -> Asked {
         let (answer, answered) = oneshot::channel();
         let answered = answered.shared();
         self.0.answers().asked.insert(key, answered.clone());
@@ -199,20 +268,25 @@ impl FlexTokens {
     }
 }
 
+impl Answers {
+    /// What Twilio has said, if it still counts.
+    fn said(&self, key: &Key, now: Timestamp) -> Option<Said> {
+        self.known.get(key).filter(|known| now < known.until).map(|known| known.answer.clone())
+    }
+}
+
 impl Shared {
     fn answers(&self) -> MutexGuard<'_, Answers> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What Twilio has said about the token, or the question that is on its way.
-    fn remembered_or_asked(&self, key: &Key) -> Option<Result<Said, SharedFuture<oneshot::Receiver<Reply>>>> {
+    fn remembered_or_asked(&self, key: &Key) -> Option<Result<Said, Asked>> {
         let answers = self.answers();
-        if let Some(known) = answers.known.get(key)
-            && self.clock.now() < known.until
-        {
-            return Some(Ok(known.answer.clone()));
+        match answers.said(key, self.clock.now()) {
+            Some(said) => Some(Ok(said)),
+            None => answers.asked.get(key).map(|asked| Err(asked.clone())),
         }
-        answers.asked.get(key).map(|asked| Err(asked.clone()))
     }
 
     /// Only what Twilio really said is remembered: not that it could not be asked, nor that our own credentials are wrong.
@@ -226,6 +300,17 @@ impl Shared {
         };
         let mut answers = self.answers();
         answers.asked.remove(&key);
+        match reply {
+            Ok(Ok(user)) => {
+                answers.vouched.insert(key, user.expires_at, self.clock.elapsed());
+                answers.refused.remove(&key);
+            }
+            Ok(Err(_refused)) => {
+                answers.vouched.remove(&key);
+                answers.refused.insert(key, (), self.clock.elapsed());
+            }
+            Err(_not_answered) => {}
+        }
         if let Ok(answer) = reply
             && now < until
         {

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use axum::{body::Body, http::Request};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
@@ -121,9 +123,14 @@ async fn ten_thousand_wrong_tokens_cost_twilio_a_few_questions_and_the_others_no
     assert_eq!((refused, limited), (21, 9_979));
     assert_eq!(service.asked().await, 21);
     assert_eq!(service.ask().await.status, 200, "another address");
-    let answer = service.send_from([198, 51, 100, 7], question()).await;
-    assert_eq!(answer.error(), "429 rate_limited", "the same address, also with a good token");
+    let from_there = || service.send_from([198, 51, 100, 7], question());
+    assert_eq!(from_there().await.status, 200, "the same address, with a good token that is remembered");
+    let unknown = bearer("wrong-10000");
+    let answer = service.send_from([198, 51, 100, 7], unknown).await;
+    assert_eq!(answer.error(), "429 rate_limited", "and with an unknown one");
     assert!(answer.header("ratelimit").unwrap().starts_with("\"address\";r=0;t="));
+    service.clock.advance(Duration::from_secs(31));
+    assert_eq!(from_there().await.status, 200, "and with one that was good before");
     let metrics = service.state.service.metrics.render();
     assert!(metrics.contains(r#"token_service_limited_total{by="address"} 9980"#), "{metrics}");
 }

@@ -27,8 +27,8 @@ async fn a_valid_flex_token_is_exchanged_for_a_voice_token_of_that_agent() {
     {
       "account_sid": "AC11111111111111111111111111111111",
       "edge": "roaming",
-      "expires_at": "2023-11-14T23:13:20Z",
-      "expires_in": 3600,
+      "expires_at": "2023-11-14T22:28:20Z",
+      "expires_in": 900,
       "identity": "ext_agent_40example_2Ecom",
       "region": "us1",
       "token": "…"
@@ -46,7 +46,7 @@ async fn a_valid_flex_token_is_exchanged_for_a_voice_token_of_that_agent() {
         }
       },
       "iat": 1700000000,
-      "exp": 1700003600,
+      "exp": 1700000900,
       "iss": "SK22222222222222222222222222222222",
       "sub": "AC11111111111111111111111111111111"
     }

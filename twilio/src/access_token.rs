@@ -344,14 +344,15 @@ impl<'k> AccessToken<'k> {
         let mut json = Vec::with_capacity(ROOM);
         let mut jwt = String::with_capacity(ROOM);
         serde_json::to_writer(&mut json, &header).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode_string(&json, &mut jwt);
+        // Not `encode_string`, which leaves what it encodes on the stack: a secret that nobody wipes.
+        jwt.push_str(Secret::new(URL_SAFE_NO_PAD.encode(&json)).expose());
         jwt.push('.');
         json.clear();
         serde_json::to_writer(&mut json, &self.claims).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode_string(&json, &mut jwt);
+        jwt.push_str(Secret::new(URL_SAFE_NO_PAD.encode(&json)).expose());
         let signature = hmac::sign(self.key.signer(), jwt.as_bytes());
         jwt.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
+        jwt.push_str(Secret::new(URL_SAFE_NO_PAD.encode(signature)).expose());
         Secret::new(jwt)
     }
 }

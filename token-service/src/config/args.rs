@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::{Parser, ValueEnum};
 
 use super::source::Given;
+use crate::revocations::MAX_MINUTES;
 
 /// What to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -16,12 +17,18 @@ pub enum Action {
     Check,
     /// Ask the real endpoints, and say line by line what an administrator still has to do.
     Doctor,
+    /// Tell the running service to give --identity or --worker-sid no token any more, for --minutes.
+    Revoke,
+    /// Tell the running service to let --identity or --worker-sid in again.
+    Restore,
+    /// Ask the running service who is shut out.
+    Revocations,
 }
 
 /// Exchanges Flex tokens for Voice tokens.
 ///
 /// One account by flags and variables, or several by a file. Secrets are never flags: TWILIO_API_KEY_SECRET,
-/// TWILIO_API_KEY_SECRET_2, TWILIO_AUTH_TOKEN and TOKEN_SERVICE_REDIS_URL are variables; with _FILE appended to the
+/// TWILIO_API_KEY_SECRET_2, TWILIO_AUTH_TOKEN, TOKEN_SERVICE_REDIS_URL and TOKEN_SERVICE_OPERATOR_TOKEN are variables; with _FILE appended to the
 /// name, they name a file with the secret.
 #[derive(Debug, Parser)]
 #[command(name = "token-service", version)]
@@ -75,7 +82,7 @@ pub struct Args {
     /// agent,supervisor,admin].
     #[arg(long = "allowed-role", env = "TOKEN_SERVICE_ALLOWED_ROLES", value_delimiter = ',')]
     allowed_roles: Option<Vec<String>>,
-    /// The longest life of a Voice token in seconds, 60 to 86399 [default: 3600].
+    /// The longest life of a Voice token in seconds, 60 to 86399 [default: 900].
     #[arg(long, env = "TOKEN_SERVICE_TTL_SECONDS")]
     ttl_seconds: Option<String>,
     /// Let Voice tokens live as long as configured, also beyond the Flex token's end.
@@ -145,6 +152,16 @@ pub struct Args {
     #[arg(long, env = "TOKEN_SERVICE_ADDRESS_SHARE", value_name = "PERCENT")]
     address_share: Option<String>,
 
+    /// For `revoke` and `restore`: the voice client's identity, as the log has it.
+    #[arg(long, value_name = "ext_…")]
+    pub(super) identity: Option<String>,
+    /// For `revoke` and `restore`: the TaskRouter worker.
+    #[arg(long, value_name = "WK…", conflicts_with = "identity")]
+    pub(super) worker_sid: Option<String>,
+    /// For `revoke`: for how long, 1 to 43200 [default: 1440, a day].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MINUTES)))]
+    pub(super) minutes: Option<u32>,
+
     /// What is logged, to stderr, as JSON lines: error, warn, info, debug, or a tracing filter [default: info].
     #[arg(long, env = "TOKEN_SERVICE_LOG")]
     log: Option<String>,
@@ -154,6 +171,17 @@ pub struct Args {
 }
 
 impl Args {
+    /// What to do.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        self.action
+    }
+
+    /// True when it is said who is meant, or for how long.
+    pub(super) const fn says_who(&self) -> bool {
+        self.identity.is_some() || self.worker_sid.is_some() || self.minutes.is_some()
+    }
+
     /// What was given, by the names that the settings have in a file.
     pub(super) fn given(self) -> BTreeMap<&'static str, Given> {
         let texts = [

@@ -19,16 +19,19 @@ use std::{
 };
 
 use ipnet::IpNet;
-use protocol::{AccountSid, DEFAULT_IDENTITY_PREFIX, IdentityPrefix, Secret, id::is_sid};
+use protocol::{AccountSid, DEFAULT_IDENTITY_PREFIX, Identity, IdentityPrefix, Secret, id::is_sid};
 use toml::Table;
-use twilio::{ApiKey, access_token, flex_token};
+use twilio::{ApiKey, WorkerSid, access_token, flex_token};
 
 pub use args::{Action, Args};
 pub use source::{ConfigError, ConfigErrors};
 use source::{Section, Source};
 
 use crate::{
-    mint::{MIN_LIFE_SECONDS, Policy},
+    mint::{DEFAULT_LIFE_SECONDS, MIN_LIFE_SECONDS, Policy},
+    operator::{Call, Say},
+    revocations::Name,
+    routes::revocations::Order,
     validation::MAX_CACHE,
 };
 
@@ -41,6 +44,13 @@ pub const AUTH_TOKEN: &str = "TWILIO_AUTH_TOKEN";
 /// The name of the variable with the address of Redis, password included; with `_FILE` appended, of the one that names
 /// a file.
 pub const REDIS_URL: &str = "TOKEN_SERVICE_REDIS_URL";
+
+/// The name of the variable with the token by which the service knows its operator; with `_FILE` appended, of the one that
+/// names a file.
+pub const OPERATOR_TOKEN: &str = "TOKEN_SERVICE_OPERATOR_TOKEN";
+
+/// The shortest operator's token, in characters: whoever has it can shut agents out.
+const MIN_OPERATOR_TOKEN: usize = 24;
 
 /// The largest file with settings that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -70,6 +80,8 @@ pub struct Config {
     pub extension_dir: Option<PathBuf>,
     /// Where replicas count together; holds a password as a rule.
     pub redis_url: Option<Secret>,
+    /// By which the service knows its operator; without it, nobody can be shut out.
+    pub operator_token: Option<Secret>,
     /// Refused Flex tokens a minute from one client address.
     pub failures_per_minute: NonZeroU32,
     /// Voice tokens a minute for one identity.
@@ -125,6 +137,9 @@ impl Config {
     /// [`ConfigErrors`], everything that is not usable.
     pub fn new(args: Args, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, ConfigErrors> {
         let (action, exit_with_stdin) = (args.action, args.exit_with_stdin);
+        if args.says_who() {
+            return Err(ConfigErrors(vec![ConfigError::Contradiction(MEANT.into())]));
+        }
         let file = match &args.config {
             Some(path) => read_file(path).map_err(|error| ConfigErrors(vec![error]))?,
             None => Table::new(),
@@ -196,6 +211,7 @@ impl Config {
             hsts_include_subdomains: whole.switch("hsts_include_subdomains"),
             extension_dir: whole.text("extension_dir", "path of a directory", path),
             redis_url: whole.secret_of_environment(REDIS_URL, false),
+            operator_token: operator_token(source, &whole, false),
             failures_per_minute: count("failures_per_minute", 10),
             mints_per_minute: count("mints_per_minute", 30),
             max_in_flight: count("max_in_flight", 512),
@@ -216,6 +232,40 @@ impl Config {
         })
     }
 
+    /// What `revoke`, `restore` and `revocations` say, and to whom. They need no more of the settings than that.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`].
+    pub fn operator_call(
+        args: Args,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Call, ConfigErrors> {
+        let say = say(&args);
+        let file = match &args.config {
+            Some(path) => read_file(path).map_err(|error| ConfigErrors(vec![error]))?,
+            None => Table::new(),
+        };
+        let source = Source::new(args.given(), file, variable);
+        let whole = Section::whole(&source);
+        let host =
+            whole.text("admin_host", "address", |text| text.parse::<IpAddr>().ok()).unwrap_or(LOOPBACK);
+        // An instance that listens everywhere is also here.
+        let host = if host.is_unspecified() { LOOPBACK } else { host };
+        let port = whole.number("admin_port", 1..=65_535, "port (1 to 65535)", 8788);
+        let token = operator_token(&source, &whole, true);
+        let say = say.map_err(|error| source.error(error)).ok();
+        let mut errors = source.into_errors();
+        // The other settings are not looked at.
+        errors.retain(|error| !matches!(error, ConfigError::UnknownSetting(_)));
+        match (token, say) {
+            (Some(token), Some(say)) if errors.is_empty() => {
+                let admin_address = (host, u16::try_from(port).unwrap_or_default()).into();
+                Ok(Call { admin_address, token, say })
+            }
+            _ => Err(ConfigErrors(errors)),
+        }
+    }
+
     /// Every origin that may ask for some account; one of several accounts comes several times.
     pub fn allowed_origins(&self) -> impl Iterator<Item = &str> {
         self.accounts.iter().flat_map(|account| &account.allowed_origins).map(String::as_str)
@@ -223,6 +273,46 @@ impl Config {
 }
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// What an operator's command says.
+fn say(args: &Args) -> Result<Say, ConfigError> {
+    const WHO: &str = "identity (ext_…) or worker SID (WK…)";
+    let malformed = |flag: &str| ConfigError::Malformed { name: flag.into(), expected: WHO };
+    let name = match (&args.identity, &args.worker_sid) {
+        (Some(text), _) => {
+            let identity = Identity::new(text.clone()).map_err(|_malformed| malformed("--identity"))?;
+            Some(Name::Identity(identity))
+        }
+        (None, Some(text)) => {
+            let worker = WorkerSid::new(text.clone()).map_err(|_malformed| malformed("--worker-sid"))?;
+            Some(Name::WorkerSid(worker))
+        }
+        (None, None) => None,
+    };
+    match (args.action, name, args.minutes) {
+        (Action::Revoke, Some(name), minutes) => Ok(Say::Revoke(Order { name, minutes })),
+        (Action::Restore, Some(name), None) => Ok(Say::Restore(Order { name, minutes: None })),
+        (Action::Revocations, None, None) => Ok(Say::List),
+        (Action::Revoke | Action::Restore, None, _) => {
+            Err(ConfigError::Missing { name: "--identity or --worker-sid".into(), expected: WHO })
+        }
+        _ => Err(ConfigError::Contradiction(MEANT.into())),
+    }
+}
+
+const MEANT: &str = "--identity and --worker-sid are for revoke and restore, --minutes is for revoke";
+
+fn operator_token(source: &Source<'_>, whole: &Section<'_>, required: bool) -> Option<Secret> {
+    let token = whole.secret_of_environment(OPERATOR_TOKEN, required)?;
+    if token.expose().len() < MIN_OPERATOR_TOKEN {
+        source.error(ConfigError::Malformed {
+            name: OPERATOR_TOKEN.into(),
+            expected: "operator's token (24 characters or more; made up by a machine)",
+        });
+        return None;
+    }
+    Some(token)
+}
 
 fn read_file(path: &std::path::Path) -> Result<Table, ConfigError> {
     use std::io::Read as _;
@@ -334,7 +424,7 @@ fn read_account(
         "ttl_seconds",
         MIN_LIFE_SECONDS..=access_token::MAX_TTL_SECONDS,
         "life of a token (60 to 86399 seconds)",
-        access_token::DEFAULT_TTL_SECONDS,
+        DEFAULT_LIFE_SECONDS,
     );
     let iam_base_url = section.text(
         "iam_base_url",
@@ -459,6 +549,7 @@ impl fmt::Display for Config {
         writeln!(f, "hsts_include_subdomains = {}", self.hsts_include_subdomains)?;
         writeln!(f, "extension_dir = {}", path(self.extension_dir.as_ref()))?;
         writeln!(f, "redis_url = {}", set(self.redis_url.is_some()))?;
+        writeln!(f, "operator_token = {}", set(self.operator_token.is_some()))?;
         writeln!(f, "failures_per_minute = {}", self.failures_per_minute)?;
         writeln!(f, "mints_per_minute = {}", self.mints_per_minute)?;
         writeln!(f, "max_in_flight = {}", self.max_in_flight)?;
@@ -534,6 +625,7 @@ mod tests {
         hsts_include_subdomains = false
         extension_dir = not set
         redis_url = not set
+        operator_token = not set
         failures_per_minute = 10
         mints_per_minute = 30
         max_in_flight = 512
@@ -550,7 +642,7 @@ mod tests {
           identity_prefix = ext_
           allowed_roles = admin,agent,supervisor
           allowed_origins = chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-          ttl_seconds = 3600
+          ttl_seconds = 900
           outlive_flex_token = false
           legacy_generate_token = false
           workspace_sid = Flex's own

@@ -43,6 +43,15 @@ pub fn of(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::ORIGIN)?.to_str().ok()
 }
 
+/// False when a browser says that another site asks in a way that gives it no answer to read: a form, a link, a picture. Who
+/// asks so wants no token; the extension that `/generateToken` is for asks by `fetch`.
+#[must_use]
+pub fn may_read_the_answer(headers: &HeaderMap) -> bool {
+    let says = |name| headers.get(name).map(HeaderValue::as_bytes);
+    matches!(says("sec-fetch-site"), None | Some(b"none" | b"same-origin"))
+        || says("sec-fetch-mode") == Some(b"cors")
+}
+
 /// How long a browser may remember that it may ask, in seconds. Chrome caps it at two hours.
 const PREFLIGHT_MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 

@@ -60,6 +60,7 @@ pub const fn title(code: TokenErrorCode) -> &'static str {
         TokenErrorCode::WrongAccount => "Another Twilio account",
         TokenErrorCode::WrongPrefix => "Another identity prefix",
         TokenErrorCode::RoleNotAllowed => "The Flex user may have no voice client",
+        TokenErrorCode::Revoked => "An operator has shut the Flex user out",
         TokenErrorCode::OriginNotAllowed => "The web origin may not ask",
         TokenErrorCode::RateLimited => "Too many requests",
         TokenErrorCode::UpstreamUnavailable => "Twilio cannot be asked now",
@@ -135,9 +136,10 @@ pub const fn status(code: TokenErrorCode) -> StatusCode {
         | TokenErrorCode::InvalidFlexToken
         | TokenErrorCode::FlexTokenExpiring => StatusCode::UNAUTHORIZED,
         TokenErrorCode::MalformedRequest | TokenErrorCode::WrongPrefix => StatusCode::BAD_REQUEST,
-        TokenErrorCode::WrongAccount | TokenErrorCode::RoleNotAllowed | TokenErrorCode::OriginNotAllowed => {
-            StatusCode::FORBIDDEN
-        }
+        TokenErrorCode::WrongAccount
+        | TokenErrorCode::RoleNotAllowed
+        | TokenErrorCode::Revoked
+        | TokenErrorCode::OriginNotAllowed => StatusCode::FORBIDDEN,
         TokenErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         TokenErrorCode::UpstreamUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         TokenErrorCode::Internal | TokenErrorCode::Unknown => StatusCode::INTERNAL_SERVER_ERROR,

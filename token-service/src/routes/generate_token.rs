@@ -24,8 +24,10 @@ use crate::{
         arriving::{AFTER_CROWD_SECONDS, NoBody},
         client::ClientAddress,
         guard::GuardError,
+        origin,
         problem::Problem,
     },
+    limits::{Client, Door},
     service::ExchangeError,
 };
 
@@ -88,6 +90,9 @@ pub enum RouteError {
     /// `VoiceClientPrefix` is not the configured one.
     #[error("Unauthorized: VoiceClientPrefix is not the one of this service")]
     WrongPrefix,
+    /// A form or a link of another site asks, which could not even read the answer.
+    #[error("Unauthorized: another site cannot ask in this way")]
+    CrossSite,
     /// Twilio refuses the Flex token.
     #[error("{0}")]
     InvalidFlexToken(String),
@@ -115,6 +120,7 @@ impl IntoResponse for RouteError {
         let code = match &self {
             Self::MissingToken => TokenErrorCode::MissingToken,
             Self::WrongPrefix => TokenErrorCode::WrongPrefix,
+            Self::CrossSite => TokenErrorCode::OriginNotAllowed,
             Self::InvalidFlexToken(_) => TokenErrorCode::InvalidFlexToken,
             Self::GivenUp => TokenErrorCode::RateLimited,
             Self::Exchange(error) => super::code(error),
@@ -186,6 +192,9 @@ async fn answer(
     Extension(ClientAddress(client)): Extension<ClientAddress>,
     request: Request,
 ) -> Result<Result<Json<LegacyResponse>, RouteError>, GuardError> {
+    if !origin::may_read_the_answer(request.headers()) {
+        return Ok(Err(RouteError::CrossSite));
+    }
     let (head, body) = request.into_parts();
     let body = match state.body(client, body).await {
         Ok(body) => body,
@@ -199,7 +208,7 @@ async fn answer(
 
 async fn exchange(
     state: &AppState,
-    client: IpAddr,
+    address: IpAddr,
     asked: LegacyRequest,
 ) -> Result<Json<LegacyResponse>, RouteError> {
     let token = asked.flex_token().ok_or(RouteError::MissingToken)?;
@@ -208,6 +217,7 @@ async fn exchange(
     if asked.voice_client_prefix.as_deref() != Some(account.config.policy.identity_prefix.as_str()) {
         return Err(RouteError::WrongPrefix);
     }
+    let client = Client { address, door: Door::GenerateToken };
     let minted = state.service.exchange(account, client, token).await?.minted;
     Ok(Json(LegacyResponse { identity: minted.identity, token: minted.token }))
 }

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod docs;
 pub mod extension;
 pub mod generate_token;
+pub mod revocations;
 pub mod voice_token;
 
 use protocol::token::TokenErrorCode;
@@ -33,6 +34,7 @@ const fn code(error: &ExchangeError) -> TokenErrorCode {
             // Our configuration is wrong, which the client can do nothing about.
             FlexTokenError::CredentialsRefused { .. } => TokenErrorCode::Internal,
         },
+        ExchangeError::Revoked => TokenErrorCode::Revoked,
         ExchangeError::NotAsked { .. } => TokenErrorCode::UpstreamUnavailable,
         ExchangeError::NoRandomness(_) | ExchangeError::Refused(Refusal::NoKey) => TokenErrorCode::Internal,
         ExchangeError::Refused(Refusal::Expiring) => TokenErrorCode::FlexTokenExpiring,

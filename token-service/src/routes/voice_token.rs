@@ -25,7 +25,7 @@ use crate::{
         origin,
         problem::{Problem, ProblemBody},
     },
-    limits::{LimitedBy, Standing},
+    limits::{Client, Door, LimitedBy, Standing},
     service::{ExchangeError, NoAccount},
 };
 
@@ -114,7 +114,7 @@ impl IntoResponse for RouteError {
             content_type = "application/problem+json"),
         (status = 401, description = "missing_token, invalid_flex_token, flex_token_expiring", body = ProblemBody,
             content_type = "application/problem+json"),
-        (status = 403, description = "wrong_account, role_not_allowed, origin_not_allowed", body = ProblemBody,
+        (status = 403, description = "wrong_account, role_not_allowed, revoked, origin_not_allowed", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 429, description = "rate_limited", body = ProblemBody, content_type = "application/problem+json",
             headers(("retry-after" = u64, description = "Seconds"), ("ratelimit" = String, description = "What was too much"))),
@@ -126,11 +126,14 @@ impl IntoResponse for RouteError {
 )]
 pub async fn post(
     state: &AppState,
-    ClientAddress(client): ClientAddress,
+    ClientAddress(address): ClientAddress,
     request: Request,
 ) -> Result<Result<Response, RouteError>, GuardError> {
-    match arrived(state, client, request).await {
-        Ok(asked) => state.guarded(exchange(state, client, asked)).await,
+    match arrived(state, address, request).await {
+        Ok(asked) => {
+            let client = Client { address, door: Door::VoiceToken };
+            state.guarded(exchange(state, client, asked)).await
+        }
         Err(error) => Ok(Err(error)),
     }
 }
@@ -143,10 +146,10 @@ struct Asked {
 }
 
 /// The rest of a request that brings a token; nobody else's is read.
-async fn arrived(state: &AppState, client: IpAddr, request: Request) -> Result<Asked, RouteError> {
+async fn arrived(state: &AppState, address: IpAddr, request: Request) -> Result<Asked, RouteError> {
     let (head, body) = request.into_parts();
     let flex_token = bearer(&head.headers)?;
-    match state.body(client, body).await {
+    match state.body(address, body).await {
         Ok(body) => Ok(Asked { headers: head.headers, flex_token, body }),
         Err(NoBody::GivenUp) => Err(RouteError::GivenUp),
         Err(NoBody::Unreadable | NoBody::TooSlow) => Err(RouteError::MalformedBody),
@@ -169,7 +172,7 @@ pub async fn answer(state: &AppState, client: ClientAddress, request: Request) -
     response
 }
 
-async fn exchange(state: &AppState, client: IpAddr, asked: Asked) -> Result<Response, RouteError> {
+async fn exchange(state: &AppState, client: Client, asked: Asked) -> Result<Response, RouteError> {
     let Asked { headers, flex_token, body } = asked;
     let claimed = claimed(&headers, &body)?;
 
@@ -197,7 +200,9 @@ async fn exchange(state: &AppState, client: IpAddr, asked: Asked) -> Result<Resp
     Ok(response)
 }
 
-fn iso_8601(second: u64) -> String {
+/// The second since the Unix epoch, for logs and people.
+#[must_use]
+pub fn iso_8601(second: u64) -> String {
     let instant = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
     instant.map(|instant| instant.to_string()).unwrap_or_default()
 }

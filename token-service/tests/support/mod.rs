@@ -25,7 +25,7 @@ use protocol::{AccountSid, Secret, Timestamp, token::TokenErrorBody};
 use serde_json::{Value, json};
 use token_service::{
     Config, Service,
-    config::{API_KEY_SECRET, AUTH_TOKEN, Args},
+    config::{API_KEY_SECRET, AUTH_TOKEN, Args, OPERATOR_TOKEN},
     http::{AppState, Front, front},
     outside::{Clock, NoRandomness, Random},
 };
@@ -41,6 +41,7 @@ pub const ORIGIN: &str = "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub const FLEX_TOKEN: &str = "canary-flex-token";
 pub const KEY_SECRET: &str = "canary-key-secret";
 pub const AUTH: &str = "canary-auth-token";
+pub const OPERATOR: &str = "canary-operator-token-0123456789";
 
 /// 2023-11-14T22:13:20Z.
 pub const START: u64 = 1_700_000_000_000;
@@ -231,6 +232,7 @@ impl TestService {
         let variable = |name: &str| match name {
             API_KEY_SECRET => Some(OsString::from(KEY_SECRET)),
             AUTH_TOKEN => Some(OsString::from(AUTH)),
+            OPERATOR_TOKEN => Some(OsString::from(OPERATOR)),
             _ => None,
         };
         Self::configured(Config::new(Args::parse_from(all), &variable).unwrap(), iam, random)
