@@ -5,10 +5,10 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -16,8 +16,12 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 use token_service::config::{API_KEY_SECRET, API_KEY_SECRET_2, AUTH_TOKEN, Args, REDIS_URL};
 
+fn room() -> PathBuf {
+    env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
+}
+
 fn text(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let path = room().join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -82,7 +86,7 @@ fn with_the_manifests_settings_the_program_starts_and_answers_each_probe() {
     let manifest = text("deploy/kubernetes.yaml");
     let secret = std::env::temp_dir().join(format!("token-service-deploy-{}", std::process::id()));
     fs::write(&secret, "s".repeat(32)).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_token-service"));
+    let mut command = Command::new(env::var_os("CARGO_BIN_EXE_token-service").unwrap());
     command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     for (name, value) in environment(&manifest) {
         let filled = value
@@ -123,7 +127,7 @@ fn the_image_has_only_what_it_needs() {
     assert!(!last.contains("SECRET") && !last.contains("AUTH_TOKEN"), "no secret in an image");
     let ignored = text("deploy/Dockerfile.dockerignore");
     assert!(ignored.contains("\n*\n"), "all that is not named stays outside");
-    let rooms: Vec<PathBuf> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+    let rooms: Vec<PathBuf> = fs::read_dir(room().join(".."))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("Cargo.toml").exists())

@@ -11,6 +11,7 @@ mod bench;
 mod bench_token;
 mod build;
 mod checklist;
+mod checkout;
 mod demo;
 mod flex_ui;
 mod fuzz;
@@ -68,9 +69,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Print the id that Chrome gives an unpacked extension
     ExtensionId {
-        /// Directory of the unpacked extension
-        #[arg(default_value = "dist/extension")]
-        directory: PathBuf,
+        /// Directory of the unpacked extension; without it, what was built in this checkout
+        directory: Option<PathBuf>,
     },
 }
 
@@ -117,7 +117,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             return publish::run(&project, &arguments);
         }
         Command::Fuzz(options) => return fuzz::run(&project, &options),
-        Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),
+        Command::ExtensionId { directory } => {
+            println!("{}", identity::of_directory(&directory.unwrap_or_else(|| project.extension()))?);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,18 +4,17 @@
 //! who only wants the demo must not wait for them. `cargo xtask key | pack | policy` build and run it.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to a person")]
 
+#[path = "../../src/checkout.rs"]
+mod checkout;
 mod key;
 mod licences;
 mod package;
 mod policy;
 mod xml;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -39,14 +38,6 @@ enum Command {
     Policy(policy::Options),
 }
 
-/// The repository that this program was built from.
-fn root() -> Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .context("this crate lies two levels below the repository's top")
-}
-
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Key { file } => {
@@ -58,8 +49,8 @@ fn run(cli: Cli) -> Result<()> {
                 file.display()
             );
         }
-        Command::Pack(options) => package::run(root()?, &options)?,
-        Command::Policy(options) => policy::run(root()?, &options)?,
+        Command::Pack(options) => package::run(&checkout::root()?, &options)?,
+        Command::Policy(options) => policy::run(&checkout::root()?, &options)?,
     }
     Ok(())
 }

@@ -239,7 +239,7 @@ mod tests {
     const UPDATES: &str = "https://voice-token.acme.test/extension/updates.xml";
 
     fn our_schema() -> Value {
-        schema(crate::root().unwrap()).unwrap()
+        schema(&crate::checkout::root().unwrap()).unwrap()
     }
 
     fn wanted(set: &[&str]) -> Result<Wanted> {
