@@ -119,6 +119,22 @@ fn with_the_manifests_settings_the_program_starts_and_answers_each_probe() {
 }
 
 #[test]
+fn every_image_is_named_by_its_digest() {
+    let image = text("deploy/Dockerfile");
+    let bases: Vec<&str> = image.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert!(bases.len() > 1, "{bases:?}");
+    for base in bases.iter().filter(|base| **base != "scratch") {
+        // `name:tag@` without a digest is no reference to an image, so nothing can be built of the tag alone.
+        let (_, digest) = base.split_once("@${").unwrap_or_else(|| panic!("{base} has no digest"));
+        let argument = digest.split('}').next().unwrap();
+        assert!(image.contains(&format!("\nARG {argument}\n")), "{argument} is required, without a default");
+    }
+    let manifest = text("deploy/kubernetes.yaml");
+    let used: Vec<&str> = manifest.lines().filter_map(|line| line.trim().strip_prefix("image: ")).collect();
+    assert!(!used.is_empty() && used.iter().all(|image| image.contains("@sha256:")), "{used:?}");
+}
+
+#[test]
 fn the_image_has_only_what_it_needs() {
     let image = text("deploy/Dockerfile");
     let last = image.rsplit("\nFROM ").next().unwrap();
