@@ -1,10 +1,11 @@
-//! Holdfast's own commands: `cargo xtask setup | build | demo | test | bench | key | pack | policy`.
+//! Holdfast's own commands: `cargo xtask setup | build | demo | test | bench | key | pack | policy | sbom`.
 //!
 //! Each command first makes sure that the machine has what it needs (`setup`), says what it does and how long it
 //! takes, and leaves no process behind.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to a person")]
 #![expect(clippy::disallowed_methods, reason = "times its steps and waits for processes; ships to nobody")]
 
+mod advisories;
 mod api_test;
 mod bars;
 mod bench;
@@ -63,6 +64,8 @@ enum Command {
     Pack(rollout::Arguments),
     /// Write the policies that install the extension and set it up (--help says how)
     Policy(rollout::Arguments),
+    /// List what is in extension, plugin, token service and image, as CycloneDX, into dist/sbom
+    Sbom(rollout::Arguments),
     /// Publish the Flex plugin: pack, deploy, release (--help says how)
     Plugin(publish::Arguments),
     /// Search for bytes that break a promise of what reads strangers' messages
@@ -102,10 +105,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Soak(options) => return soak::run(&project, &options),
         Command::Key(arguments) => return rollout::run(&project, "key", &arguments),
         Command::Policy(arguments) => return rollout::run(&project, "policy", &arguments),
+        Command::Sbom(arguments) => return rollout::run(&project, "sbom", &arguments),
         Command::Pack(arguments) => {
             if !arguments.is_about_another_build() {
                 let tools = setup::run(&project)?;
                 build::run(&project, &tools)?;
+            }
+            if arguments.want_a_release() {
+                return rollout::release(&project, &arguments);
             }
             return rollout::run(&project, "pack", &arguments);
         }

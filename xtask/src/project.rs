@@ -39,6 +39,11 @@ impl Project {
         self.root.join("target/tools")
     }
 
+    /// Holds a tool's version while the one that is here was built as its lock file says.
+    pub fn locked_mark(&self, package: &str) -> PathBuf {
+        self.tools().join("locked").join(package)
+    }
+
     /// What the build makes.
     pub fn dist(&self) -> PathBuf {
         self.root.join("dist")

@@ -9,13 +9,19 @@ mod checkout;
 mod key;
 mod licences;
 mod package;
+mod parts;
+mod passphrase;
 mod policy;
+mod release;
+mod sbom;
 mod xml;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+
+use crate::key::SigningKey;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
@@ -26,31 +32,70 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the key that signs the extension and decides its id; keep it outside of every repository
+    /// Make the key that signs the extension and decides its id, under a passphrase; keep it outside of every repository
     Key {
         /// Where to; must not exist yet
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// No new key, but this one, written anew under a passphrase
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// Without a passphrase: whoever reads the file has the key
+        #[arg(long, conflicts_with_all = ["from", "passphrase_file"])]
+        plain: bool,
+        #[command(flatten)]
+        passphrase: passphrase::Source,
     },
     /// Pack the built extension: unpacked folder and Web Store archive; with a key also the signed CRX3
     Pack(package::Options),
     /// Write the policies that install the extension and set it up, for every platform
     Policy(policy::Options),
+    /// List what is in extension, plugin, token service and image, as CycloneDX
+    Sbom {
+        /// Another place for the lists than dist/sbom
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Unix time.
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read: how old data is")]
+fn now() -> Result<i64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock")?;
+    i64::try_from(since.as_secs()).context("the clock")
 }
 
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
-        Command::Key { file } => {
-            let key = key::SigningKey::make(&file)?;
-            println!("{}", key.id());
+        Command::Key { file, from, plain, passphrase } => {
+            let key = match &from {
+                // Only a key without a passphrase has its old file's word for itself; another one's is asked for.
+                Some(from) => SigningKey::read(from, || passphrase::Source::default().of(from))?,
+                None => SigningKey::make()?,
+            };
+            let passphrase = if plain { None } else { Some(passphrase.for_new()?) };
+            let public = key.write(&file, passphrase.as_ref())?;
+            println!("{}", key.public().id());
             eprintln!(
-                "The key is in {}. Who has it can publish updates to every browser that has the extension: keep it \
-                 where only the packer reads it, and keep a copy, because without it no update can be published.",
-                file.display()
+                "The key is in {}, its public half in {}. Who has the key can publish updates to every browser that has \
+                 the extension: keep it where only the packer reads it, and keep a copy, because without it no update can \
+                 be published.",
+                file.display(),
+                public.display()
             );
+            if plain {
+                eprintln!("It has no passphrase: whoever reads the file has the key.");
+            }
         }
-        Command::Pack(options) => package::run(&checkout::root()?, &options)?,
+        Command::Pack(options) => package::run(&checkout::root()?, &options, now()?)?,
         Command::Policy(options) => policy::run(&checkout::root()?, &options)?,
+        Command::Sbom { out } => {
+            let root = checkout::root()?;
+            let out = out.unwrap_or_else(|| root.join("dist/sbom"));
+            for (name, bytes) in sbom::write(&root, &out)? {
+                println!("{:>9} bytes  {}", bytes.len(), out.join(name).display());
+            }
+        }
     }
     Ok(())
 }
