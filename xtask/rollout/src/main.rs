@@ -109,3 +109,39 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use crate::Cli;
+
+    #[test]
+    fn the_command_line_takes_what_the_pages_say_and_refuses_what_makes_no_sense() {
+        Cli::command().debug_assert();
+        let takes = |line: &str| Cli::try_parse_from(line.split(' ')).is_ok();
+        for good in [
+            "xtask key holdfast.pem",
+            "xtask key new.pem --from holdfast.pem --passphrase-file word",
+            "xtask pack --key holdfast.pem --serve-from https://acme.test/",
+            "xtask pack --public-key holdfast.pub.pem --serve-from https://acme.test/ --digest-out holdfast.sha256",
+            "xtask pack --public-key holdfast.pub.pem --signature holdfast.signature --release",
+            "xtask pack --key holdfast.pem --release --advisories-max-age 3 --despite reason",
+            "xtask policy --key holdfast.pub.pem",
+            "xtask sbom --out lists",
+        ] {
+            assert!(takes(good), "{good}");
+        }
+        for bad in [
+            "xtask key holdfast.pem --plain --passphrase-file word",
+            "xtask pack --serve-from https://acme.test/",
+            "xtask pack --key holdfast.pem --public-key holdfast.pub.pem --digest-out x",
+            "xtask pack --public-key holdfast.pub.pem",
+            "xtask pack --key holdfast.pem --signature x",
+            "xtask pack --public-key holdfast.pub.pem --digest-out x --signature y",
+            "xtask pack --key holdfast.pem --despite reason",
+        ] {
+            assert!(!takes(bad), "{bad}");
+        }
+    }
+}

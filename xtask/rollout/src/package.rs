@@ -37,10 +37,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", group = "signer", requires = "elsewhere")]
     public_key: Option<PathBuf>,
     /// Write down what is to be signed elsewhere: the SHA-256, 32 bytes
-    #[arg(long, value_name = "FILE", group = "elsewhere", requires = "public_key")]
+    #[arg(long, value_name = "FILE", group = "elsewhere", requires = "public_key", conflicts_with = "key")]
     digest_out: Option<PathBuf>,
     /// What was signed elsewhere (RSA, PKCS #1 v1.5, SHA-256) completes the package
-    #[arg(long, value_name = "FILE", group = "elsewhere", requires = "public_key")]
+    #[arg(long, value_name = "FILE", group = "elsewhere", requires = "public_key", conflicts_with = "key")]
     signature: Option<PathBuf>,
     /// Where the package will be downloaded from, for example https://voice-token.acme.example/extension/: writes
     /// updates.xml, and names it in the package
@@ -50,7 +50,7 @@ pub struct Options {
     #[arg(long, value_name = "ORIGIN")]
     page_origin: Vec<PageOrigin>,
     #[command(flatten)]
-    release: release::Options,
+    release: release::Terms,
     /// Another built extension than dist/extension
     #[arg(long, value_name = "DIR")]
     extension: Option<PathBuf>,
@@ -402,7 +402,7 @@ mod tests {
         Options {
             key: None,
             passphrase: passphrase::Source::default(),
-            release: release::Options::none(),
+            release: release::Terms::none(),
             public_key: None,
             digest_out: None,
             signature: None,

@@ -14,7 +14,7 @@ use crate::key::{hex, sha256};
 const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
 
 #[derive(Args)]
-pub struct Options {
+pub struct Terms {
     /// For handing out: refuses without fresh data about known faults, writes bills of materials and a report
     #[arg(long)]
     release: bool,
@@ -30,7 +30,7 @@ pub struct Options {
 }
 
 #[cfg(test)]
-impl Options {
+impl Terms {
     /// No release.
     pub fn none() -> Self {
         Self { release: false, advisories_max_age: 7, despite: None, looked: None }
@@ -96,7 +96,7 @@ pub struct Release {
 
 impl Release {
     /// None when no release is wanted; an error when it is, and something stands against it.
-    pub fn wanted(options: &Options, now: i64) -> Result<Option<Self>> {
+    pub fn wanted(options: &Terms, now: i64) -> Result<Option<Self>> {
         if !options.release {
             return Ok(None);
         }
@@ -168,12 +168,12 @@ mod tests {
         Answer::Had { data_of: NOW - days_ago * SECONDS_OF_A_DAY, found }
     }
 
-    fn options(looked: &Looked, despite: Option<&str>) -> (tempfile::TempDir, Options) {
+    fn options(looked: &Looked, despite: Option<&str>) -> (tempfile::TempDir, Terms) {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("looked.json");
         fs::write(&file, serde_json::to_string(looked).unwrap()).unwrap();
         let despite = despite.map(str::to_owned);
-        (dir, Options { release: true, despite, looked: Some(file), ..Options::none() })
+        (dir, Terms { release: true, despite, looked: Some(file), ..Terms::none() })
     }
 
     #[test]
@@ -191,9 +191,9 @@ mod tests {
         let (_dir, options) = options(&looked(had(8, &[]), had(0, &[])), None);
         let refused = Release::wanted(&options, NOW).err().unwrap().to_string();
         assert!(refused.contains("8 days old") && refused.contains("--despite"), "{refused}");
-        let nobody_looked = Options { release: true, ..Options::none() };
+        let nobody_looked = Terms { release: true, ..Terms::none() };
         assert!(Release::wanted(&nobody_looked, NOW).is_err());
-        assert!(Release::wanted(&Options::none(), NOW).unwrap().is_none(), "no release is wanted");
+        assert!(Release::wanted(&Terms::none(), NOW).unwrap().is_none(), "no release is wanted");
     }
 
     #[test]
