@@ -1,13 +1,17 @@
 //! The fuzz targets on their seeds, and on random changes of them: what breaks a promise here is found with every test run.
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic too")]
 
-use std::{fs, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 use fuzz::TARGETS;
 use proptest::{prelude::*, test_runner::TestRunner};
 
+fn room() -> PathBuf {
+    env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
+}
+
 fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let directory = room().join("corpus").join(target);
     let mut files: Vec<PathBuf> = fs::read_dir(&directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
         .map(|entry| entry.unwrap().path())
@@ -54,7 +58,7 @@ fn random_changes_of_the_seeds_keep_every_promise() {
 
 #[test]
 fn each_target_is_built_for_libfuzzer_under_its_own_name() {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("libfuzzer");
+    let directory = room().join("libfuzzer");
     let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
     let built: Vec<&str> =
         manifest.lines().filter_map(|line| line.strip_prefix("name = \"")).skip(1).collect();

@@ -333,7 +333,11 @@ keys! {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fs, path::Path};
+    use std::{
+        collections::BTreeSet,
+        env, fs,
+        path::{Path, PathBuf},
+    };
 
     use proptest::prelude::*;
     use serde_json::Value;
@@ -343,8 +347,8 @@ mod tests {
 
     const PAGES: [&str; 3] = ["popup.html", "welcome.html", "options.html"];
 
-    fn root() -> &'static Path {
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    fn root() -> PathBuf {
+        Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).parent().unwrap().to_path_buf()
     }
 
     fn extension(path: &str) -> String {

@@ -789,7 +789,7 @@ fn log_lines(state: &UiState) -> Vec<LogLine> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, fs, path::Path};
+    use std::{collections::HashSet, env, fs, path::Path};
 
     use insta::assert_snapshot;
     use proptest::prelude::*;
@@ -846,7 +846,8 @@ mod tests {
 
     impl Screen {
         fn new() -> Self {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../extension/_locales/en/messages.json");
+            let path = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap())
+                .join("../extension/_locales/en/messages.json");
             let messages: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
             Self(messages.as_object().unwrap().clone())
         }

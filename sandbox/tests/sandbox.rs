@@ -212,7 +212,7 @@ async fn bad_requests_are_refused_with_a_reason() {
 
 #[tokio::test]
 async fn the_process_says_when_it_is_ready_and_ends_with_its_parent() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox"))
+    let mut child = Command::new(std::env::var_os("CARGO_BIN_EXE_sandbox").unwrap())
         .args(["--tls-port=0", "--signalling-port=0", "--http-port=0", "--exit-with-stdin"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -5,10 +5,10 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -16,8 +16,12 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 use token_service::config::{API_KEY_SECRET, API_KEY_SECRET_2, AUTH_TOKEN, Args, REDIS_URL};
 
+fn room() -> PathBuf {
+    env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
+}
+
 fn text(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let path = room().join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -82,7 +86,7 @@ fn with_the_manifests_settings_the_program_starts_and_answers_each_probe() {
     let manifest = text("deploy/kubernetes.yaml");
     let secret = std::env::temp_dir().join(format!("token-service-deploy-{}", std::process::id()));
     fs::write(&secret, "s".repeat(32)).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_token-service"));
+    let mut command = Command::new(env::var_os("CARGO_BIN_EXE_token-service").unwrap());
     command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     for (name, value) in environment(&manifest) {
         let filled = value
@@ -115,6 +119,22 @@ fn with_the_manifests_settings_the_program_starts_and_answers_each_probe() {
 }
 
 #[test]
+fn every_image_is_named_by_its_digest() {
+    let image = text("deploy/Dockerfile");
+    let bases: Vec<&str> = image.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert!(bases.len() > 1, "{bases:?}");
+    for base in bases.iter().filter(|base| **base != "scratch") {
+        // `name:tag@` without a digest is no reference to an image, so nothing can be built of the tag alone.
+        let (_, digest) = base.split_once("@${").unwrap_or_else(|| panic!("{base} has no digest"));
+        let argument = digest.split('}').next().unwrap();
+        assert!(image.contains(&format!("\nARG {argument}\n")), "{argument} is required, without a default");
+    }
+    let manifest = text("deploy/kubernetes.yaml");
+    let used: Vec<&str> = manifest.lines().filter_map(|line| line.trim().strip_prefix("image: ")).collect();
+    assert!(!used.is_empty() && used.iter().all(|image| image.contains("@sha256:")), "{used:?}");
+}
+
+#[test]
 fn the_image_has_only_what_it_needs() {
     let image = text("deploy/Dockerfile");
     let last = image.rsplit("\nFROM ").next().unwrap();
@@ -123,7 +143,7 @@ fn the_image_has_only_what_it_needs() {
     assert!(!last.contains("SECRET") && !last.contains("AUTH_TOKEN"), "no secret in an image");
     let ignored = text("deploy/Dockerfile.dockerignore");
     assert!(ignored.contains("\n*\n"), "all that is not named stays outside");
-    let rooms: Vec<PathBuf> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+    let rooms: Vec<PathBuf> = fs::read_dir(room().join(".."))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("Cargo.toml").exists())

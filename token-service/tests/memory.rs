@@ -99,7 +99,7 @@ async fn when_the_connection_is_closed_no_flex_token_and_no_voice_token_is_left_
     });
     let answer = ResponseTemplate::new(200).set_body_json(body).set_delay(Duration::from_secs(2));
     Mock::given(any()).respond_with(answer).mount(&twilio).await;
-    let mut service = Command::new(env!("CARGO_BIN_EXE_token-service"))
+    let mut service = Command::new(std::env::var_os("CARGO_BIN_EXE_token-service").unwrap())
         .env_clear()
         .env("TWILIO_ACCOUNT_SID", ACCOUNT)
         .env("TWILIO_API_KEY_SID", KEY)

@@ -17,7 +17,8 @@ use crate::{
     stack::start_server,
 };
 
-/// Schemathesis and all that it needs, in the versions that it was last run with.
+/// Schemathesis and all that it needs, in the versions that it was last run with, each file known by its digest
+/// (`pip-compile --generate-hashes`).
 const REQUIREMENTS: &str = "xtask/schemathesis.txt";
 
 const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
@@ -100,6 +101,10 @@ fn installed(project: &Project) -> Result<PathBuf> {
         "--retries",
         "10",
         "--quiet",
+        "--require-hashes",
+        // Finished packages only: another kind runs a script of its own while it is installed.
+        "--only-binary",
+        ":all:",
         "--requirement",
         REQUIREMENTS,
     ]);

@@ -280,7 +280,8 @@ fn install(project: &Project, packages: &Packages) -> Result<PathBuf> {
     fs::create_dir_all(&directory)?;
     fs::write(directory.join("package.json"), "{\"private\": true}\n")?;
     let mut npm = command("npm", &directory);
-    npm.args(["install", "--no-audit", "--no-fund", "--no-progress", "--save-exact"]).args(packages.packages);
+    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--save-exact"])
+        .args(packages.packages);
     run_quietly(&mut npm, &project.log(&format!("npm-{}", packages.name)))?;
     fs::write(done, wanted)?;
     Ok(directory)

@@ -1,10 +1,11 @@
-//! Holdfast's own commands: `cargo xtask setup | build | demo | test | bench | key | pack | policy`.
+//! Holdfast's own commands: `cargo xtask setup | build | demo | test | bench | key | pack | policy | sbom`.
 //!
 //! Each command first makes sure that the machine has what it needs (`setup`), says what it does and how long it
 //! takes, and leaves no process behind.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to a person")]
 #![expect(clippy::disallowed_methods, reason = "times its steps and waits for processes; ships to nobody")]
 
+mod advisories;
 mod api_test;
 mod attack;
 mod bars;
@@ -12,6 +13,7 @@ mod bench;
 mod bench_token;
 mod build;
 mod checklist;
+mod checkout;
 mod demo;
 mod flex_ui;
 mod fuzz;
@@ -65,15 +67,16 @@ enum Command {
     Pack(rollout::Arguments),
     /// Write the policies that install the extension and set it up (--help says how)
     Policy(rollout::Arguments),
+    /// List what is in extension, plugin, token service and image, as CycloneDX, into dist/sbom
+    Sbom(rollout::Arguments),
     /// Publish the Flex plugin: pack, deploy, release (--help says how)
     Plugin(publish::Arguments),
     /// Search for bytes that break a promise of what reads strangers' messages
     Fuzz(fuzz::Options),
     /// Print the id that Chrome gives an unpacked extension
     ExtensionId {
-        /// Directory of the unpacked extension
-        #[arg(default_value = "dist/extension")]
-        directory: PathBuf,
+        /// Directory of the unpacked extension; without it, what was built in this checkout
+        directory: Option<PathBuf>,
     },
 }
 
@@ -106,10 +109,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Attack(options) => return attack::run(&project, &options),
         Command::Key(arguments) => return rollout::run(&project, "key", &arguments),
         Command::Policy(arguments) => return rollout::run(&project, "policy", &arguments),
+        Command::Sbom(arguments) => return rollout::run(&project, "sbom", &arguments),
         Command::Pack(arguments) => {
             if !arguments.is_about_another_build() {
                 let tools = setup::run(&project)?;
                 build::run(&project, &tools)?;
+            }
+            if arguments.want_a_release() {
+                return rollout::release(&project, &arguments);
             }
             return rollout::run(&project, "pack", &arguments);
         }
@@ -121,7 +128,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             return publish::run(&project, &arguments);
         }
         Command::Fuzz(options) => return fuzz::run(&project, &options),
-        Command::ExtensionId { directory } => println!("{}", identity::of_directory(&directory)?),
+        Command::ExtensionId { directory } => {
+            println!("{}", identity::of_directory(&directory.unwrap_or_else(|| project.extension()))?);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

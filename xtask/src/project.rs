@@ -1,13 +1,12 @@
 //! Where things are.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-/// The checkout that this xtask was built from.
+use crate::checkout;
+
+/// The checkout that this command is run in.
 pub struct Project {
     /// The repository's top directory.
     pub root: PathBuf,
@@ -18,9 +17,7 @@ pub struct Project {
 impl Project {
     /// The checkout, with its scratch directory made.
     pub fn here() -> Result<Self> {
-        let root =
-            Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies inside the repository")?;
-        let root = root.to_path_buf();
+        let root = checkout::root()?;
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let project = Self { target: std::path::absolute(target)?, root };
         fs::create_dir_all(project.run_dir())?;
@@ -40,6 +37,11 @@ impl Project {
     /// Tools that are built here because no package registry carries them ready-made.
     pub fn tools(&self) -> PathBuf {
         self.root.join("target/tools")
+    }
+
+    /// Holds a tool's version while the one that is here was built as its lock file says.
+    pub fn locked_mark(&self, package: &str) -> PathBuf {
+        self.tools().join("locked").join(package)
     }
 
     /// What the build makes.

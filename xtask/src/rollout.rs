@@ -3,16 +3,19 @@
 
 use std::{
     ffi::OsString,
+    fs,
     process::{Command, ExitCode},
 };
 
 use anyhow::{Context, Result};
 use clap::Args;
+use serde_json::json;
 
 use crate::{
-    build,
+    advisories, build,
     process::{exit_code, output_of, run_openly},
     project::Project,
+    setup,
 };
 
 /// Handed on as they are.
@@ -24,6 +27,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// True when the package is to be handed out.
+    pub fn want_a_release(&self) -> bool {
+        self.arguments.iter().any(|one| one == "--release")
+    }
+
     /// True when our own build is not what is packed, or nothing is.
     pub fn is_about_another_build(&self) -> bool {
         self.arguments.iter().any(|one| {
@@ -31,6 +39,21 @@ impl Arguments {
                 .is_some_and(|text| text.starts_with("--extension") || text == "--help" || text == "-h")
         })
     }
+}
+
+/// `pack --release`: what is known of the dependencies' faults and of the tools is looked up first, and judged by the program.
+pub fn release(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
+    compile(project)?;
+    let looked = json!({
+        "cargo": advisories::of_crates(project)?,
+        "npm": advisories::of_npm_packages(project)?,
+        "unlocked_tools": setup::unlocked_tools(project),
+    });
+    let file = project.run_dir().join("release.json");
+    fs::write(&file, looked.to_string()).with_context(|| file.display().to_string())?;
+    let mut pack = program(project);
+    pack.arg("pack").args(&arguments.arguments).arg("--looked").arg(file);
+    Ok(exit_code(run_openly(&mut pack)?))
 }
 
 /// Compiles and runs it in the directory that the person is in, so that paths mean what they say.
@@ -60,9 +83,10 @@ impl PassingKey {
     /// Makes one, outside of the repository as every key.
     pub fn make(project: &Project) -> Result<Self> {
         let directory = std::env::temp_dir().join(format!("holdfast-key-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+        fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
         let mut key = Self { directory, id: String::new() };
-        key.id = output_of(program(project).arg("key").arg(key.file())).context("no key was made")?;
+        key.id = output_of(program(project).args(["key", "--plain"]).arg(key.file()))
+            .context("no key was made")?;
         Ok(key)
     }
 
@@ -75,6 +99,6 @@ impl PassingKey {
 impl Drop for PassingKey {
     fn drop(&mut self) {
         // Nothing can be done about a file that does not go.
-        let _removed = std::fs::remove_dir_all(&self.directory);
+        let _removed = fs::remove_dir_all(&self.directory);
     }
 }

@@ -115,6 +115,21 @@ fn with_cargo_tool(project: &Project, name: &str, version: &str) -> Result<OsStr
     path_with_our_tools(project)
 }
 
+/// The tools that make what ships and are not known to be what their lock files say, each with the reason.
+pub fn unlocked_tools(project: &Project) -> Vec<String> {
+    let is_locked = |package: &str, version: &str| {
+        fs::read_to_string(project.locked_mark(package)).is_ok_and(|built| built == version)
+    };
+    let wasm_bindgen = locked_version(project, "wasm-bindgen").unwrap_or_default();
+    [("wasm-pack", WASM_PACK), ("wasm-bindgen-cli", wasm_bindgen.as_str())]
+        .into_iter()
+        .filter(|(package, version)| !is_locked(package, version))
+        .map(|(package, version)| {
+            format!("{package} {version} was not installed here as its lock file says, or by somebody else")
+        })
+        .collect()
+}
+
 /// Whether the package lists were fetched already.
 #[derive(PartialEq)]
 enum AptState {
@@ -207,9 +222,20 @@ impl Machine<'_> {
             install.env_remove("RUSTFLAGS");
             run_quietly(&mut install, &self.project.log(&format!("install-{program}")))
         };
-        // A package's own lock file may name a version that its registry does not carry.
+        let mark = self.project.locked_mark(package);
+        forget(&mark)?;
         self.step(&format!("cargo install {package} {version}"), || {
-            install(&["--locked"]).or_else(|_| install(&[]))
+            let Err(refused) = install(&["--locked"]) else {
+                fs::create_dir_all(mark.parent().context("a mark lies in a directory")?)?;
+                return fs::write(&mark, version).with_context(|| mark.display().to_string());
+            };
+            let refused = format!("{refused:#}");
+            let Some(why) = lock_cannot_be_kept(&refused) else { bail!(refused) };
+            say!(
+                "setup: {package} {version} cannot be installed as its lock file says: {why}\n\
+                 setup: taking what fits of today instead, which nobody has tried; `cargo xtask pack --release` refuses that"
+            );
+            install(&[])
         })
     }
 
@@ -239,7 +265,9 @@ impl Machine<'_> {
         }
         self.step("npm ci", || {
             let mut npm = command("npm", &self.project.root);
-            npm.args(["ci", "--no-progress"]).env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+            // No package's install script runs: none is needed, and each could read what the person who builds can.
+            npm.args(["ci", "--ignore-scripts", "--no-progress"])
+                .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
             run_quietly(&mut npm, &self.project.log("npm-ci"))
         })?;
         stamp.leave()
@@ -262,6 +290,19 @@ impl Machine<'_> {
 }
 
 const APT: [&str; 3] = ["apt-get", "-o", "DPkg::Lock::Timeout=600"];
+
+/// Why a tool's own lock file cannot be kept: it names a version that the registry does not carry. No other failure is a
+/// reason to do without it.
+fn lock_cannot_be_kept(failure: &str) -> Option<&str> {
+    failure.lines().map(str::trim).find(|line| line.contains("failed to select a version"))
+}
+
+fn forget(mark: &Path) -> Result<()> {
+    if mark.exists() {
+        fs::remove_file(mark).with_context(|| mark.display().to_string())?;
+    }
+    Ok(())
+}
 
 /// Prefix of a command line that is run with root's rights.
 pub fn as_root(project: &Project) -> Command {
@@ -296,4 +337,45 @@ pub fn locked_version(project: &Project, name: &str) -> Result<String> {
     let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("name = \"{name}\"\n")));
     let version = entry.and_then(|entry| entry.split("version = \"").nth(1)?.split('"').next());
     version.map(str::to_owned).with_context(|| format!("Cargo.lock names no {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_installed_without_its_lock_file_for_one_reason_only() {
+        let not_carried = "cargo install wasm-bindgen-cli failed (exit status: 101):\n\
+            error: failed to select a version for the requirement `webpki-roots = \"^1.0.10\"` (locked to 1.0.11)\n\
+            candidate versions found which didn't match: 1.0.10";
+        let why = lock_cannot_be_kept(not_carried).unwrap();
+        assert!(why.starts_with("error: failed to select a version") && why.contains("1.0.11"), "{why}");
+        for other in [
+            "error: failed to download from the registry: timed out",
+            "error: checksum for `ureq v3.5.0` changed between lock files",
+            "error: could not compile `wasm-bindgen-cli` (lib) due to 1 previous error",
+            "error: the lock file needs to be updated but --locked was passed",
+        ] {
+            assert_eq!(lock_cannot_be_kept(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn npm_runs_no_script_of_a_package_whoever_calls_it() {
+        let root = crate::checkout::root().unwrap();
+        let npmrc = fs::read_to_string(root.join(".npmrc")).unwrap();
+        assert!(npmrc.lines().any(|line| line == "ignore-scripts=true"), "{npmrc}");
+    }
+
+    #[test]
+    fn every_python_package_is_known_by_its_digest() {
+        let root = crate::checkout::root().unwrap();
+        let list = fs::read_to_string(root.join("xtask/schemathesis.txt")).unwrap();
+        let packages: Vec<&str> = list.split_inclusive("\n").filter(|line| !line.starts_with(' ')).collect();
+        assert!(packages.len() > 20 && packages.iter().all(|line| line.contains("==")), "{packages:?}");
+        assert!(
+            packages.iter().all(|line| line.ends_with("\\\n")),
+            "each goes on with its digests: {packages:?}"
+        );
+    }
 }

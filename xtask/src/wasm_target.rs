@@ -57,7 +57,7 @@ impl WasmCompiler {
 pub fn ensure(machine: &Machine) -> Result<WasmCompiler> {
     let debian_only = env::var_os("SETUP_WASM_FORCE_DEBIAN").is_some();
     let scratch = Scratch::new("probe")?;
-    let usable = |rustc: &str| builds_wasm(rustc, scratch.path());
+    let usable = |rustc: &str| builds_wasm(rustc, &machine.project.root, scratch.path());
     if !debian_only && usable("rustc") {
         return Ok(WasmCompiler::Default);
     }
@@ -91,14 +91,14 @@ pub fn ensure(machine: &Machine) -> Result<WasmCompiler> {
 }
 
 /// Whether a compiler really compiles and links a small library: a target may be listed and yet lack its linker.
-fn builds_wasm(rustc: &str, scratch: &Path) -> bool {
+fn builds_wasm(rustc: &str, root: &Path, scratch: &Path) -> bool {
     let source =
         "#[unsafe(no_mangle)] pub extern \"C\" fn f(n: u32) -> usize { vec![0u8; n as usize].len() }\n";
     let file = scratch.join("probe.rs");
     if fs::write(&file, source).is_err() {
         return false;
     }
-    let mut compile = command(rustc, Path::new(env!("CARGO_MANIFEST_DIR")));
+    let mut compile = command(rustc, root);
     compile
         .args(["--target", TARGET, "--crate-type", "cdylib", "-o"])
         .arg(scratch.join("probe.wasm"))

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic too")]
 
 use std::{
-    fs,
+    env, fs,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).parent().unwrap().to_path_buf()
 }
 
 /// Every file that ships, with its content; WASM that is carried inside a script is looked at too.

@@ -18,7 +18,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 use crate::support::{ACCOUNT, AUTH, FLEX_TOKEN, KEY, KEY_SECRET, ORIGIN, WORKER, assert_no_secret};
 
 pub fn command(iam: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_token-service"));
+    let mut command = Command::new(std::env::var_os("CARGO_BIN_EXE_token-service").unwrap());
     command
         .env_clear()
         .env("TWILIO_ACCOUNT_SID", ACCOUNT)

@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use worker_wasm::machine::config::{Policy, PolicyValues};
 
-use crate::key::SigningKey;
+use crate::{key::PublicKey, passphrase};
 
 const FLEX: &str = "https://flex.twilio.com";
 
@@ -25,9 +25,11 @@ pub struct Options {
     /// The extension's id
     #[arg(long, required_unless_present = "key", conflicts_with = "key")]
     id: Option<String>,
-    /// The signing key, from which the id follows
+    /// The signing key or its public half, from which the id follows
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: passphrase::Source,
     /// Where updates.xml is; without it, the browser's own store
     #[arg(long, value_name = "URL")]
     update_url: Option<String>,
@@ -40,6 +42,16 @@ pub struct Options {
     /// Another place for the files than dist/policy
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+}
+
+#[cfg(test)]
+impl Options {
+    /// All defaults but these.
+    pub fn for_key(key: &Path, out: &Path) -> Self {
+        let (key, out) = (Some(key.to_path_buf()), Some(out.to_path_buf()));
+        let passphrase = passphrase::Source::default();
+        Self { id: None, key, passphrase, update_url: None, set: Vec::new(), browser: None, out }
+    }
 }
 
 /// A browser that takes policies.
@@ -195,7 +207,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let schema = schema(root)?;
     let id = match (&options.id, &options.key) {
         (Some(id), _) => id.clone(),
-        (None, Some(key)) => SigningKey::read(key)?.id(),
+        (None, Some(key)) => PublicKey::read(key, || options.passphrase.of(key))?.id(),
         (None, None) => bail!("--id or --key is wanted"),
     };
     let wanted = Wanted::new(&id, options.update_url.as_deref(), &options.set, &schema)?;
@@ -240,7 +252,7 @@ mod tests {
     const UPDATES: &str = "https://voice-token.acme.test/extension/updates.xml";
 
     fn our_schema() -> Value {
-        schema(crate::root().unwrap()).unwrap()
+        schema(&crate::checkout::root().unwrap()).unwrap()
     }
 
     fn wanted(set: &[&str]) -> Result<Wanted> {
