@@ -417,10 +417,9 @@ impl Machine {
                 }
             }
             Event::Played { tried, used } => {
-                if tried != used {
+                if self.audio.played_on(tried, used) {
                     self.note("The speaker could not be used; another one plays.", &mut out);
                 }
-                self.audio.played_on(tried, used);
                 self.tell_audio(&mut out);
             }
             Event::Devices { microphones, speakers } => {

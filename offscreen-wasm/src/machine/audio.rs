@@ -174,9 +174,13 @@ impl Audio {
         self.test = Used::default();
     }
 
-    /// A speaker was tried, and this one plays.
-    pub(super) fn played_on(&mut self, tried: String, used: String) {
-        self.heard_on = Some((tried, used));
+    /// A speaker was tried, and this one plays. True when it stands in, and that is news.
+    pub(super) fn played_on(&mut self, tried: String, used: String) -> bool {
+        let stands_in = tried != used;
+        let heard_on = Some((tried, used));
+        let is_news = self.heard_on != heard_on;
+        self.heard_on = heard_on;
+        stands_in && is_news
     }
 
     /// The reason why a device could not be opened may be over.

@@ -950,6 +950,7 @@ fn the_speaker_that_is_told_is_the_one_that_plays_and_the_wanted_one_is_tried_ag
     let mut document = on_the_headset();
     let now = audio(&document.when(played("default")));
     assert_eq!((now.speaker, now.missing), (Some(device("default")), vec![AudioKind::Speaker]));
+    assert_eq!(document.when(played("default")), [], "said once");
     let again = |command: &Command| *command == Command::UseSpeaker("headset".into(), 100);
     assert!(!document.when(found(&all)).iter().any(again));
     document.when(Event::DevicesChanged);

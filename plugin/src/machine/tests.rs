@@ -1324,19 +1324,13 @@ fn a_microphone_that_is_muted_outside_is_the_headers_first_word_and_one_that_can
     let mut page = on_call();
     page.send(muted(true, silent.clone()));
     let shown = page.shown();
-    assert_eq!(
-        (shown.text.as_str(), shown.tone),
-        ("Voice: your microphone is muted", Tone::Problem)
-    );
+    assert_eq!((shown.text.as_str(), shown.tone), ("Voice: your microphone is muted", Tone::Problem));
     assert!(shown.detail.contains("by the computer or the headset"), "{}", shown.detail);
     assert_eq!(shown.notes, [""; 0], "said once");
     page.send(muted(true, CallView { muted: true, ..silent.clone() }));
     assert_eq!(page.shown().text, "Voice: on a call, muted", "what the agent did is what is shown first");
     page.send(muted(false, call(SID)));
-    assert_eq!(
-        (page.shown().text.as_str(), page.shown().tone),
-        ("Voice: on a call", Tone::Call)
-    );
+    assert_eq!((page.shown().text.as_str(), page.shown().tone), ("Voice: on a call", Tone::Call));
 
     let busy = AudioState {
         microphones: ["default", "phone"].map(device).into(),
