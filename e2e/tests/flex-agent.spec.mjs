@@ -44,7 +44,7 @@ async function open(context) {
 
 test('the page names its agent, and the switch to Offline signs the extension out until the agent is back', async ({ driven, stack, switchboard }) => {
   const flex = await ready(driven.context, switchboard);
-  const [{ agent_identity: agent, protocol_version: version }] = await flex.said('CONFIGURE');
+  const [{ agentIdentity: agent, protocolVersion: version }] = await flex.said('CONFIGURE');
   expect(`ext_${agent}`).toBe(stack.account.extension_identity);
   expect(version).toBeGreaterThanOrEqual(3);
   const hellos = (await flex.said('CONFIGURE')).length;
@@ -116,7 +116,7 @@ test('a call is expected from the click that leads to it until its task is over'
   const { call } = await flex.carrying();
   const outbound = (await lists()).findLast(({ calls }) => calls.length > 0).calls;
   expect(outbound).toEqual([{ id: expect.stringMatching(/^outbound:\d+$/), reason: 'outbound' }]);
-  await switchboard.hangUp(call.sid);
+  await switchboard.customerRefuses(call.sid);
   await until('nothing to be expected any more', async () => (await lists()).at(-1).calls.length === 0, { timeout: 30_000 });
 });
 

@@ -56,10 +56,7 @@ fn senders() -> Vec<(&'static str, Sender)> {
                 ..own_page("")
             },
         ),
-        (
-            "nobody",
-            Sender { id: None, url: None, origin: None, tab: None, frame_id: None, document: None },
-        ),
+        ("nobody", Sender { id: None, url: None, origin: None, tab: None, frame_id: None, document: None }),
     ]
 }
 

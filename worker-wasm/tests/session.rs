@@ -24,6 +24,7 @@ fn ann(agent: Option<&str>) -> Rig {
     rig.page_of(PAGE, agent, "canary-flex-1");
     rig.voice_token("canary-voice-1", 3_600);
     rig.is_registered();
+    rig.expects(PAGE, "WR1");
     rig.offscreen_opens(None);
     rig.take();
     rig
@@ -233,6 +234,7 @@ fn a_live_call_ends_as_the_call_of_the_agent_who_took_it() {
     rig.passes(1_000);
     assert_eq!(rig.heartbeats(PAGE_2).last().unwrap().voice_client_identity, format!("ext_{BOB}"));
     assert!(rig.shown().unwrap().calls.is_empty(), "and never learns of it");
+    rig.expects(PAGE_2, "WR2");
     let next = rig.incoming(OTHER_CA);
     assert!(!rig.rejected(next) && !rig.connects().is_empty());
 }
@@ -261,6 +263,7 @@ fn a_call_that_nobody_has_taken_yet_is_routed_on_when_its_agent_is_gone() {
     rig.page_of(PAGE, Some(ANN), "canary-flex-1");
     rig.voice_token("canary-voice-1", 3_600);
     rig.is_registered();
+    rig.expects(PAGE, "WR1");
     let offer = rig.incoming(CA);
     rig.page_of(PAGE_2, Some(BOB), "canary-flex-of-bob");
     assert!(rig.rejected(offer) && rig.device.is_none() && rig.state().call.is_none());

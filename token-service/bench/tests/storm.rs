@@ -152,7 +152,9 @@ async fn agent(number: u32, at: Duration, start: Instant, service: Front) -> Out
     let mut rig = Rig::configured();
     rig.now = now();
     rig.flex_token(PAGE, &format!("agent_{number:05}"), 8 * rig::HOUR);
-    // The page is closed: its heartbeats are not what this is about.
+    // The page is closed: its heartbeats are not what this is about, nor is that its agent counts as gone after a while.
+    let policy = json!({ "signOutAfterMinutesWithoutPage": 1_440 });
+    rig.happens(Event::PolicyChanged { policy: policy.into() });
     rig.closes(PAGE);
     let mut asked = 0;
     loop {

@@ -1,7 +1,8 @@
 //! The one call: offered to the worker, carried by the offscreen document.
 
 use protocol::{
-    CallPhase, CallSid, CallSummary, CallView, Problem, ProblemCode, QualityWarning, Secret, Timestamp, caller,
+    CallPhase, CallSid, CallSummary, CallView, Problem, ProblemCode, QualityWarning, Secret, Timestamp,
+    caller,
     offscreen::{OffscreenCall, ToOffscreen},
 };
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,10 @@
 use protocol::{
     AccountSid, CallPhase, CallSid, Problem, Secret, Timestamp,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
-    page::{Configure, FlexToken, Heartbeat, SignOut, SignOutReason, ToExtension, ToPage},
+    page::{
+        Configure, ExpectCalls, ExpectReason, ExpectedCall, FlexToken, Heartbeat, SignOut, SignOutReason,
+        ToExtension, ToPage,
+    },
     popup::{FromPopup, ToPopup},
     state::{ClientState, UiState},
 };
@@ -285,6 +288,12 @@ impl Rig {
         self.page_opens(port);
         self.configure_as(port, agent);
         self.flex_token(port, token, 8 * HOUR);
+    }
+
+    /// A page of version 3 says that its agent expects this one call.
+    pub fn expects(&mut self, port: PortId, id: &str) {
+        let calls = vec![ExpectedCall { id: id.parse().unwrap(), reason: ExpectReason::Reservation }];
+        self.page_says(port, ToExtension::ExpectCalls { payload: ExpectCalls { calls } });
     }
 
     pub fn signs_out(&mut self, port: PortId, reason: SignOutReason) {
