@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { launch } from './lib/browser.mjs';
 import { percentile } from './lib/figures.mjs';
 import { FlexPage } from './lib/flex.mjs';
+import { Probe } from './lib/probe.mjs';
 import { Switchboard, readStack, sleep, until } from './lib/stack.mjs';
 
 const { values: options } = parseArgs({
@@ -30,7 +31,12 @@ class Contender {
   async start() {
     this.browser = await launch(this.stack);
     this.flex = await FlexPage.open(this.browser.context);
-    this.identity = (await this.flex.heartbeat()).voiceClientIdentity;
+    const { voiceClientIdentity: identity, protocolVersion } = await this.flex.heartbeat();
+    this.identity = identity;
+    if (protocolVersion >= 3) {
+      // Flex knows nothing of calls that come without a task. With a page of an older contract open, they are expected.
+      await (await Probe.open(this.browser.context, this.stack, this.switchboard)).register();
+    }
     // The extension's own word may come before the gateway's: only then do calls arrive.
     await until(`${this.name} to be registered`, async () =>
       (await this.switchboard.state()).sockets.some(({ identity, registered }) => identity === this.identity && registered));

@@ -13,6 +13,7 @@ import { uiState } from './lib/browser.mjs';
 import { answerConsentBare } from './lib/consent.mjs';
 import { percentile } from './lib/figures.mjs';
 import { DESKTOP, OBSERVE } from './lib/flex.mjs';
+import { Probe } from './lib/probe.mjs';
 import { Switchboard, readStack, sleep, until } from './lib/stack.mjs';
 
 const { values: options } = parseArgs({
@@ -94,6 +95,8 @@ try {
     return now.registered && now;
   }, { timeout: 60_000, every: 200 });
   const { identity } = registered;
+  // Flex knows nothing of calls that come without a task. With a page of an older contract open, they are expected.
+  await (await Probe.openBare(chromium, stack, switchboard)).register();
 
   /** What the page was last told; `null` while it boots. */
   const page = () => flex.evaluate(() => window.__seen?.last ?? null).catch(() => null);

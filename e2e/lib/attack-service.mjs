@@ -1,4 +1,5 @@
 // Attacks on the token service: the shipped program with its usual limits. Every address is one of loopback's.
+import http from 'node:http';
 import net from 'node:net';
 import { percentile } from './figures.mjs';
 import { sleep } from './stack.mjs';
@@ -98,7 +99,8 @@ async function slowBodies(service) {
 /** S36: the log's reader stands still, and requests go on. */
 async function stuckLog(service) {
   let answered = 0;
-  const requests = 1_500;
+  // Far more lines than pipe and queue hold.
+  const requests = 8_000;
   for (let n = 0; n < requests; n += 25) {
     const answers = await Promise.all(Array.from({ length: 25 }, (_, at) => service.ask(`good-reader${(n + at) % 200}`, { timeout: 5_000 })));
     const came = answers.filter(({ status }) => status > 0).length;
@@ -116,7 +118,8 @@ async function stuckLog(service) {
 async function neverRead(service) {
   const connections = 40;
   const limit = 60_000;
-  const asks = 'GET /docs HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(60);
+  // More answers than the buffers between the two hold.
+  const asks = 'GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(8_000);
   const sockets = Array.from({ length: connections }, () => {
     const socket = net.connect({ host: '127.0.0.1', port: service.port, localAddress: OFFICE });
     socket.on('error', () => {}).pause();
@@ -125,7 +128,8 @@ async function neverRead(service) {
   });
   const held = async () => {
     const metrics = await fetch(`http://127.0.0.1:${service.admin}/metrics`).then(answer => answer.text());
-    return Number(/^token_service_connections (\d+)/m.exec(metrics)?.[1] ?? NaN);
+    // The one that asks is counted, too.
+    return Number(/^token_service_connections (\d+)/m.exec(metrics)?.[1] ?? NaN) - 1;
   };
   await sleep(1_000);
   const from = performance.now();
@@ -142,10 +146,51 @@ async function neverRead(service) {
   };
 }
 
+/** S11: a client behind a trusted proxy puts a byte before its address that is no text. Is it taken for the proxy? */
+async function hiddenClient(service) {
+  const client = '203.0.113.9';
+  const status = await new Promise((resolve, reject) => {
+    const socket = net.connect({ host: '127.0.0.1', port: service.port, localAddress: ELSEWHERE });
+    const head = Buffer.from(`POST /v1/voice/token HTTP/1.1\r\nhost: x\r\norigin: ${ORIGIN}\r\nauthorization: Bearer junk\r\ncontent-length: 0\r\nconnection: close\r\nx-forwarded-for: `);
+    socket.on('error', reject).on('data', data => resolve(Number(String(data).split(' ')[1])));
+    socket.write(Buffer.concat([head, Buffer.from([0xff]), Buffer.from(`, ${client}\r\n\r\n`)]));
+  });
+  const logged = () => service.lines.map(line => JSON.parse(line)).find(line => line.route === '/v1/voice/token');
+  for (let waited = 0; waited < 50 && !logged(); waited++) await sleep(100);
+  const seen = logged()?.client;
+  return { got: `answered ${status}; the log names ${seen ?? 'nobody'}`, held: seen === client };
+}
+
+/** S34: a web page in one browser of an office makes it post forms to the older extension's door. Who is shut out? */
+async function formsOfOtherSites(service) {
+  // Node's fetch would say for itself that it is CORS.
+  const post = (path, headers, body) => new Promise((resolve, reject) => {
+    const request = http.request({ host: '127.0.0.1', port: service.port, method: 'POST', path, headers, timeout: 10_000 }, response => {
+      response.resume().on('end', () => resolve({ status: response.statusCode }));
+    });
+    request.on('timeout', () => request.destroy(new Error('no answer'))).on('error', reject).end(body);
+  });
+  const before = service.asked();
+  let refused = 0;
+  for (let n = 0; n < 60; n++) {
+    const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'content-type': 'application/x-www-form-urlencoded' };
+    const { status } = await post('/generateToken', headers, `Token=junk-${n}&VoiceClientPrefix=ext_`);
+    if (status === 403) refused += 1;
+  }
+  const questions = service.asked() - before;
+  const agent = await service.ask('good-neighbour');
+  return {
+    got: `${60 - refused} of 60 forms taken, ${questions} questions to Twilio; an agent of that office is answered ${agent.status}`,
+    held: refused === 60 && questions === 0 && agent.status === 200,
+  };
+}
+
 /** The attacks, against this program. */
 export const serviceAttacks = program => [
   { name: 'junk tokens from an office', threat: 'S34', bar: '20 of 20 agents served within 15 s', run: () => against(program, {}, junk) },
   { name: 'slow bodies', threat: 'S37', bar: 'all honest requests served, p99 under 1 s', run: () => against(program, {}, slowBodies) },
   { name: 'a log that nobody reads', threat: 'S36', bar: 'every request answered, /live too', run: () => against(program, { log: 'stuck' }, stuckLog) },
+  { name: 'a byte before the address', threat: 'S11', bar: 'the client is named', run: () => against(program, { args: ['--trusted-proxy', '127.0.0.1'] }, hiddenClient) },
+  { name: 'forms of other sites', threat: 'S34', bar: 'none taken, the agent is served', run: () => against(program, { args: ['--legacy-generate-token'] }, formsOfOtherSites) },
   { name: 'readers who never read', threat: 'S37', bar: 'no connection held after a minute', run: () => against(program, {}, neverRead) },
 ];

@@ -38,7 +38,8 @@ export async function startTokenService(program, { args = [], log = 'drain' } = 
     env: { PATH: process.env.PATH, TWILIO_ACCOUNT_SID: ACCOUNT, TWILIO_API_KEY_SID: `SK${'2'.repeat(32)}`, TWILIO_API_KEY_SECRET: 'x'.repeat(32) },
   });
   const ended = new Promise(resolve => child.on('exit', resolve));
-  if (log === 'drain') child.stderr.resume();
+  const lines = [];
+  if (log === 'drain') createInterface({ input: child.stderr }).on('line', line => lines.push(line));
   const ready = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', line => {
       try {
@@ -53,6 +54,8 @@ export async function startTokenService(program, { args = [], log = 'drain' } = 
     port,
     admin,
     asked: iam.asked,
+    /** What it has logged. */
+    lines,
     async ask(token, { address = '127.0.0.1', timeout = 10_000 } = {}) {
       const from = performance.now();
       const answer = await new Promise(resolve => {

@@ -11,8 +11,9 @@ const hello = stack => ({
   payload: { voiceClientTokenGeneratorUrl: stack.token_url, accountSid: stack.account.account_sid, extensionVoiceClientPrefix: 'ext_', protocolVersion: 3 },
 });
 
-/** Offers a port with a CONFIGURE, as our plugin does, and answers over it; what comes over it is in `window.__over[name]`. */
-const offer = (page, stack, name, { leaving = null, leaveFirst = false } = {}) => page.evaluate((message, as, old, first) => {
+/** Offers a port with a CONFIGURE, as our plugin does, and answers over it, CONFIGURED with the Flex token; what comes over it is in
+ *  `window.__over[name]`. */
+const offer = (page, stack, name, { leaving = null, leaveFirst = false, token = null } = {}) => page.evaluate((message, as, old, first, flexToken) => {
   window.__ports ??= {};
   window.__over ??= {};
   const { port1, port2 } = new MessageChannel();
@@ -20,6 +21,7 @@ const offer = (page, stack, name, { leaving = null, leaveFirst = false } = {}) =
   port1.onmessage = ({ data }) => {
     heard.push(data);
     if (data.type === 'HOLDFAST_LINE_ASK') port1.postMessage({ type: 'HOLDFAST_LINE_HERE' });
+    if (data.type.endsWith('_CONFIGURED') && flexToken) port1.postMessage({ type: 'VOICE_CLIENT_EXTENSION_FLEX_TOKEN', payload: flexToken });
   };
   const leave = () => {
     window.__ports[old]?.postMessage({ type: 'HOLDFAST_LINE_LEFT' });
@@ -29,7 +31,7 @@ const offer = (page, stack, name, { leaving = null, leaveFirst = false } = {}) =
   window.postMessage(message, location.origin, [port2]);
   if (!first) leave();
   window.__ports[as] = port1;
-}, hello(stack), name, leaving, leaveFirst);
+}, hello(stack), name, leaving, leaveFirst, token);
 
 const over = (page, name, type) => page.evaluate((as, wanted) => (window.__over[as] ?? []).filter(message => message.type === wanted).length, name, `VOICE_CLIENT_EXTENSION_${type}`);
 
@@ -72,11 +74,12 @@ test('a script that offers a port of its own in a call hears and changes nothing
 test('a plugin that leaves its port is heard over its next one, whichever it does first, and nothing is contested', async ({ driven, probe, stack }) => {
   await probe.register();
   const page = spread(probe.page);
-  await offer(page, stack, 'first');
+  const token = probe.flexToken;
+  await offer(page, stack, 'first', { token });
   await until('an answer over the first port', () => over(page, 'first', 'CONFIGURED'));
-  await offer(page, stack, 'second', { leaving: 'first' });
+  await offer(page, stack, 'second', { leaving: 'first', token });
   await until('an answer over the second port', () => over(page, 'second', 'CONFIGURED'));
-  await offer(page, stack, 'third', { leaving: 'second', leaveFirst: true });
+  await offer(page, stack, 'third', { leaving: 'second', leaveFirst: true, token });
   await until('an answer over the third port', () => over(page, 'third', 'HEARTBEAT'));
   const options = await driven.context.newPage();
   await options.goto(driven.extensionUrl('options.html'));
@@ -111,6 +114,8 @@ test('pages that are hidden and shown by a script alone, and twenty reloads in a
     await probe.page.reload({ waitUntil: 'domcontentloaded' });
     await probe.configure();
   }
+  await probe.wait('CONFIGURED');
+  await probe.send('FLEX_TOKEN', probe.flexToken);
   await probe.wait('HEARTBEAT', beat => beat.registered);
   expect((await uiState(options)).counters.connections_flooded).toBeUndefined();
   expect(stack.extension_id).toHaveLength(32);
@@ -163,7 +168,7 @@ test('a page that was put aside and comes back is connected again over the same 
   const probe = await Probe.openBare(untouched, stack, switchboard);
   await probe.register();
   const { page } = probe;
-  await offer(page, stack, 'plugin');
+  await offer(page, stack, 'plugin', { token: probe.flexToken });
   await until('an answer over the port', () => over(page, 'plugin', 'HEARTBEAT'));
   await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => { window.__persisted = persisted; }));
   const { entries, currentIndex } = await page.send('Page.getNavigationHistory');

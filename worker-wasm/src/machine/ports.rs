@@ -29,7 +29,7 @@ const HEARTBEAT_MS: u64 = 1_000;
 /// More than any plugin says: so many messages at once, and so many a second for good. The content script is stricter.
 const PAGE_MESSAGES: Bucket = Bucket::new(200, 100);
 /// As many digits as the longest message has, and then no faster than they sound: what is admitted is all sent.
-const DIGITS: Bucket = Bucket::new(256, 4);
+const DIGITS: Bucket = Bucket::new(256, 3);
 /// The same of pauses, which are no digits.
 const PAUSES: Bucket = Bucket::new(256, 2);
 const _: () = assert!(DtmfDigits::MAX == 256);
