@@ -36,7 +36,7 @@ test('a call that Flex does not know of rings and opens no microphone, and the o
   await popup.getByText('Unknown caller').waitFor();
   expect(await popup.evaluate(async () => Object.keys(await chrome.notifications.getAll()))).toContain('waiting');
   // Longer than an expectation may be late, so that the next one is not taken for this call's.
-  await sleep(10_500);
+  await sleep(4_000);
   const { call, audio } = await uiState(popup);
   expect([call ?? null, audio.microphoneOpen]).toEqual([null, false]);
   expect((await switchboard.getCall(stranger)).state).toBe('ringing');

@@ -276,6 +276,18 @@ fn while_a_call_is_live_one_that_nobody_expects_is_refused_unless_second_calls_a
 }
 
 #[test]
+fn a_stranger_who_rings_on_keeps_no_customer_out_whose_expectation_is_late() {
+    let mut rig = asking();
+    let stranger = rig.incoming(CA);
+    rig.passes(5_000);
+    rig.incoming(OTHER_CA);
+    assert!(rig.rejected(stranger), "the newest rings");
+    assert_eq!(ringing(&rig), Some((OTHER_CA.into(), true)));
+    expects(&mut rig, TAB, &["WR1"]);
+    assert_eq!(accepted(&rig), once(OTHER_CA, true));
+}
+
+#[test]
 fn two_callers_within_a_millisecond_are_one_call_and_one_that_is_turned_away_or_rings() {
     // In both orders of call and expectation.
     for is_early in [true, false] {
@@ -283,15 +295,17 @@ fn two_callers_within_a_millisecond_are_one_call_and_one_that_is_turned_away_or_
         if is_early {
             expects(&mut rig, TAB, &["WR1"]);
         }
-        rig.incoming(CA);
+        let first = rig.incoming(CA);
         let second = rig.incoming(OTHER_CA);
         if !is_early {
             expects(&mut rig, TAB, &["WR1"]);
         }
-        assert_eq!(accepted(&rig), once(CA, true));
-        assert!(rig.rejected(second));
-        is_open(&mut rig, CA);
-        rig.ended(CA, None);
+        // Of two that nobody expects yet the newer rings.
+        let (call, turned_away) = if is_early { (CA, second) } else { (OTHER_CA, first) };
+        assert_eq!(accepted(&rig), once(call, true));
+        assert!(rig.rejected(turned_away));
+        is_open(&mut rig, call);
+        rig.ended(call, None);
         rig.take();
         rig.incoming(THIRD_CA);
         assert_eq!((ringing(&rig), rig.connects().len()), (Some((THIRD_CA.into(), true)), 0));

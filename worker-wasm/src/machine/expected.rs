@@ -29,7 +29,7 @@ const SAYS_ITSELF: u32 = 3;
 const KEPT_MS: u64 = 60_000;
 /// How much later than its call an expectation may come: the two travel on different ways. What rings for longer is
 /// somebody else's call, which a new expectation must not let in.
-const LATE_MS: u64 = 10_000;
+const LATE_MS: u64 = 3_000;
 /// After a restart the pages that were open count as open for so long: their content scripts connect again at once.
 const PAGES_BACK_MS: u64 = 3_000;
 /// More expectations than any agent's pages have, and more uses of them than are remembered.
@@ -267,13 +267,19 @@ impl Machine {
         now: Timestamp,
     ) {
         let is_second = self.durable.call.is_some() && self.policy.second_call == SecondCall::Refuse;
-        if self.policy.unexpected_calls == UnexpectedCalls::Refuse
-            || is_second
-            || self.durable.waiting.is_some()
-        {
+        // The newest one rings: it may be a customer's whose expectation is still on its way, and a stranger who rings on and
+        // on must not keep that out.
+        let has_place =
+            self.durable.waiting.as_ref().is_none_or(|waiting| waiting.view.unexpected && !waiting.answered);
+        if self.policy.unexpected_calls == UnexpectedCalls::Refuse || is_second || !has_place {
             self.count("calls_unexpected_refused");
             self.warn(now, "Rejected a call that nobody expects.");
             return self.out.push(Command::RejectOffer { offer });
+        }
+        if self.durable.waiting.is_some() {
+            self.count("calls_unexpected_refused");
+            self.warn(now, "Another call that nobody expects is ringing. The one before is routed on.");
+            self.drop_waiting();
         }
         self.count("calls_unexpected_rung");
         self.warn(now, "A call that nobody expects is ringing: Flex does not know of it.");
