@@ -87,14 +87,24 @@ pub fn desk(project: &Project) {
         ("pulseaudio", "pulseaudio"),
         ("pactl", "pulseaudio-utils"),
     ];
+    for_tests(project, &packages, "install Xvfb, xdotool and PulseAudio");
+}
+
+/// A Redis for the native tests of limits that replicas share; they start it themselves.
+pub fn redis(project: &Project) {
+    for_tests(project, &[("redis-server", "redis-server")], "install Redis");
+}
+
+/// Programs, each with its package, without which some tests are skipped.
+fn for_tests(project: &Project, packages: &[(&str, &str)], elsewhere: &str) {
     let is_here = |program: &str| succeeds(Command::new("which").arg(program));
     let missing: Vec<&str> =
-        packages.into_iter().filter(|(program, _)| !is_here(program)).map(|(_, package)| package).collect();
+        packages.iter().filter(|(program, _)| !is_here(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return;
     }
     let machine = Machine { project, apt: Mutex::new(AptState::Untouched), changed: Mutex::new(false) };
-    if let Err(error) = machine.apt_install(&missing, "install Xvfb, xdotool and PulseAudio") {
+    if let Err(error) = machine.apt_install(&missing, elsewhere) {
         say!("{error:#}\nsetup: going on without; the tests that need them are skipped");
     }
 }

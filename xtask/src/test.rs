@@ -205,6 +205,7 @@ impl Run<'_> {
     fn native_tests(&self) -> Result<Counts> {
         let (log, again) = (self.project.log("native-tests"), self.project.log("native-tests-again"));
         fs::write(&again, "")?;
+        setup::redis(self.project);
         let status = self.cargo_test(&["--workspace"], &log)?;
         let said = text(&log)?;
         let mut counts = cargo_counts(&said);
