@@ -20,6 +20,7 @@ use super::{
     config::{SecondCall, UnexpectedCalls},
     event::{OfferId, PortId},
     ports::Page,
+    session::is_of,
     timers::Timer,
 };
 
@@ -161,11 +162,11 @@ impl Machine {
 
     /// True when a page of this agent is one of the agent who is registered.
     fn is_registered_agent(&self, agent: Option<&Identity>) -> bool {
-        let (Some(agent), Some(voice)) = (agent, &self.durable.voice) else { return true };
-        let identity = voice.identity.as_str();
-        identity.strip_suffix(agent.as_str()).is_some_and(|prefix| {
-            self.durable.config.as_ref().is_none_or(|config| config.prefix.as_str() == prefix)
-        })
+        let (Some(agent), Some(voice), Some(config)) = (agent, &self.durable.voice, &self.durable.config)
+        else {
+            return true;
+        };
+        is_of(&voice.identity, &config.prefix, agent)
     }
 
     /// The pages of the agent who is registered: what any other page expects is not theirs.
