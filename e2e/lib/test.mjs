@@ -3,6 +3,7 @@ import { expect, test as base } from '@playwright/test';
 import * as bare from './cdp.mjs';
 import { launch, uiState } from './browser.mjs';
 import { Probe } from './probe.mjs';
+import { Pulse } from './pulse.mjs';
 import { Switchboard, readStack, stackFiles } from './stack.mjs';
 
 export { expect, uiState };
@@ -33,6 +34,20 @@ export const test = base.extend({
   },
   /** A page at Flex's origin that plays the plugin. */
   probe: async ({ driven, stack, switchboard }, use) => use(await Probe.open(driven.context, stack, switchboard)),
+});
+
+/** Tests whose Chromium has the devices of a sound server of its own. */
+export const withPulse = test.extend({
+  pulse: async ({}, use) => {
+    const pulse = await Pulse.start();
+    await use(pulse);
+    await pulse.stop();
+  },
+  untouched: async ({ stack, switchboard: _clean, pulse }, use) => {
+    const chromium = await bare.start(stack, { pulse });
+    await use(chromium);
+    await chromium.close();
+  },
 });
 
 /** Declares the same tests for the newest and for the oldest supported Flex UI. */

@@ -1,12 +1,11 @@
 // What is shown of microphone and speaker is what is: devices that cannot be opened, that open slowly, that the computer
 // mutes, or of which Chrome says nothing. And what goes with a call's sound: the tone of an answer, and digits.
 import { execFileSync } from 'node:child_process';
-import * as bare from '../lib/cdp.mjs';
 import { FlexPage } from '../lib/flex.mjs';
 import { Probe, audioGoesOn } from '../lib/probe.mjs';
-import { Pulse, whyNoPulse } from '../lib/pulse.mjs';
+import { whyNoPulse } from '../lib/pulse.mjs';
 import { until } from '../lib/stack.mjs';
-import { expect, test, uiState } from '../lib/test.mjs';
+import { expect, test, uiState, withPulse } from '../lib/test.mjs';
 
 async function ready(chromium, stack, switchboard) {
   const probe = await Probe.openBare(chromium, stack, switchboard);
@@ -230,19 +229,6 @@ test('a gateway that closes the connection after an error has the registration b
 test.describe('with a sound server', () => {
   const why = whyNoPulse();
   test.skip(why !== null, why ?? '');
-
-  const withPulse = test.extend({
-    pulse: async ({}, use) => {
-      const pulse = await Pulse.start();
-      await use(pulse);
-      await pulse.stop();
-    },
-    untouched: async ({ stack, switchboard: _clean, pulse }, use) => {
-      const chromium = await bare.start(stack, { pulse });
-      await use(chromium);
-      await chromium.close();
-    },
-  });
 
   withPulse('an agent whose microphone is muted by the system is told within five seconds, and our own mute is left alone', async ({ untouched, stack, pulse, switchboard }) => {
     const { probe, identity, options } = await ready(untouched, stack, switchboard);

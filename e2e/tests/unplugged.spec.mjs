@@ -1,26 +1,12 @@
 // A headset is pulled out in the middle of a call: real devices of a real sound server, not Chromium's fake ones. Chromium
 // hears of plugs from the kernel, by way of udev; these devices are none of the kernel's, so that one event is made here.
 import { bar } from '../lib/bars.mjs';
-import * as bare from '../lib/cdp.mjs';
 import { Probe, audioGoesOn } from '../lib/probe.mjs';
-import { Pulse, whyNoPulse } from '../lib/pulse.mjs';
+import { whyNoPulse } from '../lib/pulse.mjs';
 import { until } from '../lib/stack.mjs';
-import { expect, test as base, uiState } from '../lib/test.mjs';
+import { expect, uiState, withPulse as test } from '../lib/test.mjs';
 
 const why = whyNoPulse();
-
-const test = base.extend({
-  pulse: async ({}, use) => {
-    const pulse = await Pulse.start();
-    await use(pulse);
-    await pulse.stop();
-  },
-  untouched: async ({ stack, switchboard: _clean, pulse }, use) => {
-    const chromium = await bare.start(stack, { pulse });
-    await use(chromium);
-    await chromium.close();
-  },
-});
 
 test.skip(why !== null, why ?? '');
 
