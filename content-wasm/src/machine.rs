@@ -13,8 +13,9 @@
 
 use std::collections::VecDeque;
 
+use kernel::{Bucket, Timestamp};
 use protocol::{
-    Bucket, ProblemCode, Timestamp,
+    ProblemCode,
     page::{
         Configure, ErrorReply, Kind, TO_EXTENSION_TYPES, TO_PAGE_TYPES, ToExtension, ToPage, kind_of, line,
     },

@@ -7,10 +7,8 @@ use std::{
 
 use gloo_timers::callback::{Interval, Timeout};
 use js_sys::{Array, JSON, Object, Reflect};
-use protocol::{
-    Timestamp,
-    page::{Refusal, TYPE_PREFIX, ToExtension, ToPage, line},
-};
+use kernel::Timestamp;
+use protocol::page::{Refusal, TYPE_PREFIX, ToExtension, ToPage, line};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, MessagePort, Window};

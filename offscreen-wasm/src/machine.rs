@@ -20,8 +20,9 @@ mod quality;
 mod tests;
 mod words;
 
+use kernel::{CallSid, DtmfDigits, Secret, Timestamp};
 use protocol::{
-    AudioDevice, AudioState, CallPhase, CallSid, DtmfDigits, Problem, Secret, Timestamp,
+    AudioDevice, AudioState, CallPhase, Problem,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
 };
 use voice_sdk::{Sample, SdkError};

@@ -12,10 +12,8 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use gloo_timers::{callback::Timeout, future::TimeoutFuture};
 use js_sys::{Array, Error, Object, Promise, Reflect};
-use protocol::{
-    Secret, Timestamp,
-    offscreen::{FromOffscreen, ToOffscreen},
-};
+use kernel::{Secret, Timestamp};
+use protocol::offscreen::{FromOffscreen, ToOffscreen};
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};

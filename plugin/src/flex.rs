@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use js_sys::{Array, Function, JSON, Map, Object, Promise, Reflect};
+use kernel::{AccountSid, Identity, Secret};
 use protocol::page::{ExpectReason, FlexToken};
-use protocol::{AccountSid, Identity, Secret};
 use wasm_bindgen::prelude::*;
 
 use crate::machine::attribute::{self, Switch, Value};

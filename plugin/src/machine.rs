@@ -6,15 +6,13 @@
 //! should be and orders the difference, so that no order of events can leave them apart for longer than the
 //! next event.
 
+use kernel::{AccountSid, CallSid, DtmfDigits, Identity, IdentityPrefix, Timestamp, TokenUrl};
 use protocol::page::{
     CallRef, Configure, ExpectReason, Heartbeat, SelectAudioDevice, SendDigits, SetMute, SetVolume, SignOut,
     SignOutReason, ToExtension, ToPage,
 };
 use protocol::state::ClientState;
-use protocol::{
-    AccountSid, AudioKind, CallPhase, CallSid, DEFAULT_IDENTITY_PREFIX, DtmfDigits, Identity, IdentityPrefix,
-    PROTOCOL_VERSION, ProblemCode, Status, Timestamp, TokenUrl,
-};
+use protocol::{AudioKind, CallPhase, DEFAULT_IDENTITY_PREFIX, PROTOCOL_VERSION, ProblemCode, Status};
 
 use self::activity::ActivityKeeper;
 use self::call::CallKeeper;

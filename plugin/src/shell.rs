@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 
 use gloo_timers::callback::Interval;
 use js_sys::{Array, Function, Object, Promise};
-use protocol::Timestamp;
+use kernel::Timestamp;
 use protocol::page::{TO_PAGE_TYPES, ToExtension, ToPage, line};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;

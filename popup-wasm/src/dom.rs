@@ -1,7 +1,7 @@
 //! Puts a [`View`] on the page. Text only ever becomes `textContent`, and an element is touched only when it changes:
 //! so the keyboard's focus stays where it is, and a screen reader says each change once.
 
-use protocol::Timestamp;
+use kernel::Timestamp;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Document, Element, HtmlElement, HtmlInputElement, HtmlSelectElement};
 

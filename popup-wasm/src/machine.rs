@@ -1,7 +1,8 @@
 //! What the pages know, and what happens when something happens. No browser, no clock: see [`crate::shell`].
 
+use kernel::{CallSid, DtmfDigits, Timestamp};
 use protocol::{
-    AudioKind, CallPhase, CallSid, DtmfDigits, Timestamp,
+    AudioKind, CallPhase,
     page::SelectAudioDevice,
     popup::{FromPopup, Refused, ToPopup},
     state::{ConsentRequest, UiState},
@@ -876,9 +877,10 @@ const fn refusal_words(reason: Refused) -> Key {
 
 #[cfg(test)]
 pub mod tests {
+    use kernel::{AccountSid, TokenUrl};
     use proptest::prelude::*;
     use protocol::{
-        AccountSid, AudioDevice, AudioSettings, AudioState, Status, TokenUrl, WaitingCall,
+        AudioDevice, AudioSettings, AudioState, Status, WaitingCall,
         state::{CallView, ClientState},
     };
 

@@ -1,6 +1,7 @@
 //! How a call sounds: the SDK's figures in an agent's words, and as a small graph.
 
-use protocol::{QualitySample, QualitySummary, QualityWarning, Timestamp, state::UiState};
+use kernel::Timestamp;
+use protocol::{QualitySample, QualitySummary, QualityWarning, state::UiState};
 
 use crate::{
     text::{Key, Text},

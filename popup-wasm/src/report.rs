@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use kernel::{CallSid, Timestamp};
 use protocol::{
-    AudioKind, CallPhase, CallSid, PROTOCOL_VERSION, ProblemCode, QualitySample, QualitySummary,
-    QualityWarning, Status, Timestamp,
+    AudioKind, CallPhase, PROTOCOL_VERSION, ProblemCode, QualitySample, QualitySummary, QualityWarning,
+    Status,
     state::{LogLevel, Problem, UiState},
 };
 use serde::Serialize;
@@ -228,9 +229,10 @@ fn problem(problem: &Problem) -> ProblemLine {
 #[cfg(test)]
 pub mod tests {
     use insta::assert_snapshot;
+    use kernel::Identity;
     use proptest::prelude::*;
     use protocol::{
-        AudioDevice, CallSummary, Identity, QualitySummary,
+        AudioDevice, CallSummary, QualitySummary,
         state::{LogEntry, PolicyComplaint, PolicyForm, PolicyItem, WaitingCall},
     };
     use serde_json::json;

@@ -3,7 +3,8 @@
 use std::{cell::RefCell, rc::Rc};
 
 use gloo_timers::callback::Timeout;
-use protocol::{AudioKind, Timestamp, popup::ToPopup, port};
+use kernel::Timestamp;
+use protocol::{AudioKind, popup::ToPopup, port};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{

@@ -1,8 +1,8 @@
 //! What the pages show: words by key, buttons, tones. Pure functions of the [`Machine`].
 
+use kernel::{AccountSid, IdentityPrefix, Timestamp, TokenUrl};
 use protocol::{
-    AccountSid, AudioDevice, AudioKind, AudioState, CallPhase, CallSummary, IdentityPrefix, PROTOCOL_VERSION,
-    ProblemCode, Status, Timestamp, TokenUrl,
+    AudioDevice, AudioKind, AudioState, CallPhase, CallSummary, PROTOCOL_VERSION, ProblemCode, Status,
     state::{CallView, LogLevel, PolicyComplaint, PolicyForm, UiState},
 };
 
@@ -792,9 +792,10 @@ mod tests {
     use std::{collections::HashSet, env, fs, path::Path};
 
     use insta::assert_snapshot;
+    use kernel::CallSid;
     use proptest::prelude::*;
     use protocol::{
-        AudioState, CallSid, QualitySample, QualitySummary, QualityWarning,
+        AudioState, QualitySample, QualitySummary, QualityWarning,
         state::{LogEntry, PolicyItem, Problem as StateProblem},
     };
     use serde_json::{Value, json};

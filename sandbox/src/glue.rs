@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use protocol::{AccountSid, CallSid, Identity, Secret};
+use kernel::{AccountSid, CallSid, Identity, Secret};
 use sandbox_flex::{Command, FlexCloud, LegEnd, account};
 use sandbox_voice::{Clock, Config, EndReason, Line, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::{CallSid, Timestamp};
+use kernel::{CallSid, Timestamp};
 use sandbox_voice::Clock;
 use serde::Serialize;
 use serde_json::Value;

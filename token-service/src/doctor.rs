@@ -4,7 +4,7 @@
 
 use std::{fmt, path::Path, time::Duration};
 
-use protocol::{Secret, Timestamp};
+use kernel::{Secret, Timestamp};
 use reqwest::header;
 use serde_json::Value;
 use twilio::flex_token::{

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{AccountSid, Identity, IdentityPrefix, Secret, Timestamp};
+use kernel::{AccountSid, Identity, IdentityPrefix, Secret, Timestamp};
 use twilio::{
     ApiKey,
     access_token::{AccessToken, VoiceGrant},

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use protocol::Secret;
+use kernel::Secret;
 
 use crate::routes::revocations::{Order, REVOCATIONS_PATH};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use protocol::Timestamp;
+use kernel::Timestamp;
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {

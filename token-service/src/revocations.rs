@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use protocol::{Identity, Timestamp};
+use kernel::{Identity, Timestamp};
 use serde::{Deserialize, Serialize};
 use twilio::WorkerSid;
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{AccountSid, Identity, Secret, Timestamp};
+use kernel::{AccountSid, Identity, Secret, Timestamp};
 use twilio::{
     WorkerSid,
     flex_token::{Credentials, FlexTokenError, HttpClient, InvalidBaseUrl, NoCertificates, Validator},

@@ -12,7 +12,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::{FutureExt as _, future::Shared as SharedFuture};
-use protocol::{Secret, Timestamp};
+use kernel::{Secret, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 use twilio::flex_token::{FlexTokenError, FlexUser, TOTAL_TIMEOUT, Unavailable, Validator};
 

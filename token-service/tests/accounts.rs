@@ -5,7 +5,7 @@
 mod support;
 
 use axum::{body::Body, http::Request};
-use protocol::{AccountSid, Secret};
+use kernel::{AccountSid, Secret};
 use serde_json::json;
 use support::{Answer, TestService, builder, hours, valid};
 use token_service::outside::Clock as _;

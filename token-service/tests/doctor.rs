@@ -7,7 +7,7 @@ mod support;
 use std::{ffi::OsString, time::Duration};
 
 use clap::Parser as _;
-use protocol::Timestamp;
+use kernel::Timestamp;
 use serde_json::{Value, json};
 use support::{ACCOUNT, AUTH, KEY, KEY_SECRET, ORIGIN, invalid};
 use token_service::{

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{AccountSid, Identity, Secret, Timestamp};
+use kernel::{AccountSid, Identity, Secret, Timestamp};
 use token_service::{
     limits::{
         Client, Door, Limits, Outcome, Rate, Turn, Wait,

@@ -50,9 +50,10 @@ pub use command::{Badge, Command, TokenRequest};
 pub use event::{
     DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage, PortId, Sender,
 };
+use kernel::{Bucket, Timestamp};
 pub use persisted::{Persisted, Remembered};
 use protocol::{
-    Bucket, Problem, ProblemCode, Timestamp,
+    Problem, ProblemCode,
     offscreen::ToOffscreen,
     popup::Refused,
     state::{LogEntry, LogLevel},

@@ -9,8 +9,9 @@ use std::{
 };
 
 use gloo_timers::callback::Timeout;
+use kernel::{Secret, Timestamp};
 use protocol::{
-    Secret, Timestamp, page,
+    page,
     page::{Refusal, ToExtension},
     port,
 };

@@ -6,10 +6,10 @@ mod rig;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kernel::{Bucket, CallSid, Secret, Timestamp};
 use proptest::prelude::*;
 use protocol::{
-    AudioDevice, AudioKind, AudioState, Bucket, CallPhase, CallSid, Problem, ProblemCode, QualitySample,
-    QualityWarning, Secret, Timestamp,
+    AudioDevice, AudioKind, AudioState, CallPhase, Problem, ProblemCode, QualitySample, QualityWarning,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
     page::{
         ExpectCalls, ExpectReason, ExpectedCall, Kind, SelectAudioDevice, SendDigits, SetMute, SignOut,

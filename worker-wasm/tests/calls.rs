@@ -219,7 +219,7 @@ fn a_hand_over_that_does_not_come_to_an_end_is_ended() {
 #[test]
 fn a_call_without_what_it_takes_to_accept_it_is_rejected() {
     for (call_sid, connect_token) in
-        [(CA, None), ("<b>CA</b>", Some(protocol::Secret::new("canary-connect-1")))]
+        [(CA, None), ("<b>CA</b>", Some(kernel::Secret::new("canary-connect-1")))]
     {
         let mut rig = Rig::registered();
         rig.device_says(DeviceEvent::Incoming {
@@ -245,7 +245,7 @@ fn the_callers_name_is_kept_short_and_plain() {
         rig.device_says(DeviceEvent::Incoming {
             offer: OfferId(9),
             call_sid: CA.into(),
-            connect_token: Some(protocol::Secret::new("canary-connect-1")),
+            connect_token: Some(kernel::Secret::new("canary-connect-1")),
             from: Some(from),
         });
         assert_eq!(rig.state().call.unwrap().from, shown);

@@ -4,7 +4,8 @@
 
 mod rig;
 
-use protocol::{AccountSid, ProblemCode, popup::FromPopup};
+use kernel::AccountSid;
+use protocol::{ProblemCode, popup::FromPopup};
 use rig::*;
 use serde_json::json;
 use worker_wasm::machine::{Badge, Command, Event};

@@ -326,7 +326,7 @@ fn heartbeats_missed_while_the_machine_slept_are_not_made_up_for() {
 #[test]
 fn a_clock_that_is_set_back_does_not_stop_the_heartbeats() {
     let mut rig = Rig::registered();
-    rig.now = protocol::Timestamp::from_millis(rig.now.as_millis() - HOUR);
+    rig.now = kernel::Timestamp::from_millis(rig.now.as_millis() - HOUR);
     rig.happens(Event::Alarm);
     rig.take();
     rig.passes(3_000);

@@ -4,8 +4,9 @@
 
 mod rig;
 
+use kernel::Timestamp;
 use protocol::{
-    CallPhase, ProblemCode, Status, Timestamp,
+    CallPhase, ProblemCode, Status,
     offscreen::FromOffscreen,
     page::{SetMute, SignOutReason, ToExtension},
     popup::FromPopup,

@@ -2,7 +2,8 @@
 
 mod rig;
 
-use protocol::{ProblemCode, Secret, Status, Timestamp, offscreen::ToOffscreen};
+use kernel::{Secret, Timestamp};
+use protocol::{ProblemCode, Status, offscreen::ToOffscreen};
 use rig::*;
 use worker_wasm::machine::{Command, DeviceEvent, Event, FetchOutcome, PageMessage};
 
@@ -152,7 +153,7 @@ fn a_flex_token_of_another_account_is_refused() {
     let mut rig = Rig::configured();
     let PageMessage::Parsed { message, .. } = flex_token("canary-flex-1", rig.now) else { panic!() };
     let protocol::page::ToExtension::FlexToken { mut payload } = *message else { panic!() };
-    payload.account_sid = protocol::AccountSid::new(OTHER_AC).unwrap();
+    payload.account_sid = kernel::AccountSid::new(OTHER_AC).unwrap();
     let message = Box::new(protocol::page::ToExtension::FlexToken { payload });
     let flex_token_expires_at = Some(rig.now.plus(HOUR));
     rig.happens(Event::FromPage {

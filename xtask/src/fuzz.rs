@@ -49,7 +49,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         cargo
             .arg("fuzz")
             .args(words)
-            .args(["--fuzz-dir", "fuzz/libfuzzer", "--sanitizer", "none"])
+            .args(["--fuzz-dir", "tools/fuzz/libfuzzer", "--sanitizer", "none"])
             .env("PATH", &path);
         // One place for all worktrees' settings of cargo, and none for what other profiles have built.
         cargo.env("CARGO_TARGET_DIR", project.root.join("target/fuzz/build"));
@@ -66,7 +66,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         let start = Instant::now();
         let mut search = cargo_fuzz(&["run", "--dev"]);
         // What is found goes to the first directory; the seeds are only read.
-        search.arg(name).arg(&found).arg(project.root.join("fuzz/corpus").join(name)).arg("--");
+        search.arg(name).arg(&found).arg(project.root.join("tools/fuzz/corpus").join(name)).arg("--");
         search.arg(format!("-max_total_time={}", options.seconds)).arg(format!("-max_len={MAX_BYTES}"));
         search.arg(format!("-artifact_prefix={}/", broken.display()));
         search.args(["-timeout=10", "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=1"]);
@@ -98,7 +98,7 @@ fn orders(project: &Project) -> Result<bool> {
 
 /// A target's name is its seeds' directory's.
 fn targets(project: &Project) -> Result<Vec<String>> {
-    let mut names: Vec<String> = fs::read_dir(project.root.join("fuzz/corpus"))?
+    let mut names: Vec<String> = fs::read_dir(project.root.join("tools/fuzz/corpus"))?
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<_>>()?;
     names.sort();

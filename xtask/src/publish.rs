@@ -1,4 +1,4 @@
-//! `cargo xtask plugin`: the work is done by the program in `xtask/publish`, which is compiled only when it is wanted.
+//! `cargo xtask plugin`: the work is done by the program in `tools/publish`, which is compiled only when it is wanted.
 
 use std::{
     ffi::OsString,

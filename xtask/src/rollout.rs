@@ -1,4 +1,4 @@
-//! `cargo xtask key | pack | policy`: the work is done by the program in `xtask/rollout`, which is compiled only when
+//! `cargo xtask key | pack | policy`: the work is done by the program in `tools/rollout`, which is compiled only when
 //! it is wanted.
 
 use std::{

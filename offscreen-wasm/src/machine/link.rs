@@ -1,6 +1,7 @@
 //! The connection to the worker: made again whenever it closes, which is also what wakes a killed worker.
 
-use protocol::{Timestamp, offscreen::FromOffscreen};
+use kernel::Timestamp;
+use protocol::offscreen::FromOffscreen;
 
 use super::{Command, PortId, Timer};
 

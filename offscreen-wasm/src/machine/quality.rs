@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{QualitySample, QualityWarning, Timestamp};
+use kernel::Timestamp;
+use protocol::{QualitySample, QualityWarning};
 use voice_sdk::Sample;
 
 /// The SDK's name of a warning (2.18.5, `call.ts`), or `None` for one that this build does not know.

@@ -6,7 +6,7 @@
 //!
 //! Where the agent was is kept in the browser, for all tabs of Flex alike: whichever comes first takes the agent back.
 
-use protocol::Timestamp;
+use kernel::Timestamp;
 
 use super::voice::Voice;
 use super::words::{Text, Words};

@@ -4,7 +4,8 @@
 //! speak to the extension makes them work, and keeps *Join Call*, which would dial the agent a second time,
 //! from showing.
 
-use protocol::{CallPhase, Timestamp};
+use kernel::Timestamp;
+use protocol::CallPhase;
 
 use super::{ActiveCall, Command, StandIn};
 

@@ -10,7 +10,7 @@
 //! TaskRouter replaces all of a worker's attributes by what it is given, so a write that crosses somebody else's change
 //! would undo it. Flex's store shows both, one after the other; who is seen to be undone is put back.
 
-use protocol::{Identity, IdentityPrefix, Timestamp};
+use kernel::{Identity, IdentityPrefix, Timestamp};
 
 use super::{Command, FlexView};
 

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use kernel::{ExpectationId, Timestamp};
 use protocol::page::{ExpectCalls, ExpectReason, ExpectedCall, MAX_EXPECTED_CALLS};
-use protocol::{ExpectationId, Timestamp};
 
 use super::VoiceReservation;
 

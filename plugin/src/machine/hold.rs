@@ -1,7 +1,8 @@
 //! What only Flex knows of the live call: whether the customer is on hold. The extension shows it, so it is told.
 
+use kernel::{CallSid, Timestamp};
+use protocol::CallView;
 use protocol::page::CallContext;
-use protocol::{CallSid, CallView, Timestamp};
 
 use super::VoiceTask;
 

@@ -1,6 +1,7 @@
 //! The link to the extension: hello, accepted or refused, alive or silent.
 
-use protocol::{Problem, Timestamp};
+use kernel::Timestamp;
+use protocol::Problem;
 
 use super::voice::Why;
 

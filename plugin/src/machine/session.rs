@@ -4,7 +4,7 @@
 //! the switch to the workspace's *Offline*. It is the *switch* that counts: who opens Flex while Offline, as everybody does
 //! in the morning, gets a voice client that is ready before the first activity is chosen.
 
-use protocol::Timestamp;
+use kernel::Timestamp;
 use protocol::page::SignOutReason;
 
 use super::FlexView;

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
+use kernel::Secret;
 use protocol::page::{ErrorReply, FlexToken};
 use protocol::{
-    AudioDevice, AudioSettings, AudioState, CallView, Problem, QualitySample, QualityWarning, Secret,
-    WaitingCall,
+    AudioDevice, AudioSettings, AudioState, CallView, Problem, QualitySample, QualityWarning, WaitingCall,
 };
 
 use super::*;

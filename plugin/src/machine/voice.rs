@@ -1,7 +1,8 @@
 //! How the voice client stands, in one word and a reason.
 
+use kernel::IdentityPrefix;
 use protocol::page::SignOutReason;
-use protocol::{CallPhase, IdentityPrefix, Problem};
+use protocol::{CallPhase, Problem};
 
 /// How long the voice client may be not ready before it counts as unavailable, in milliseconds: a
 /// registration takes about a second, a repaired signalling connection two or three, and neither should cost

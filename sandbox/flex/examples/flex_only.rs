@@ -31,7 +31,7 @@ use tower::ServiceExt as _;
 #[derive(Clone)]
 struct App {
     cloud: FlexCloud,
-    leg: Arc<Mutex<Option<protocol::CallSid>>>,
+    leg: Arc<Mutex<Option<kernel::CallSid>>>,
 }
 
 #[tokio::main]

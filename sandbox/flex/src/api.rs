@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use protocol::{CallSid, Identity};
+use kernel::{CallSid, Identity};
 use serde::{Deserialize, Serialize};
 
 use crate::account;

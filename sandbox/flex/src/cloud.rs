@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
-use protocol::CallSid;
+use kernel::CallSid;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tower::ServiceExt as _;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use protocol::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
+use kernel::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use twilio::ApiKey;

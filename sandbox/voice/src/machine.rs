@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
+use kernel::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::api::{

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::{SinkExt as _, StreamExt as _};
-use protocol::{CallSid, DtmfDigits, Secret, Timestamp};
+use kernel::{CallSid, DtmfDigits, Secret, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::api::{

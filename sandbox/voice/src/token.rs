@@ -1,6 +1,6 @@
 //! Checks the AccessToken of a `listen` as the gateway does.
 
-use protocol::{AccountSid, Identity, Secret, Timestamp};
+use kernel::{AccountSid, Identity, Secret, Timestamp};
 use twilio::ApiKey;
 use twilio::access_token::{VerifyError, verify};
 

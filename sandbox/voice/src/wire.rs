@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{CallSid, Identity, Secret};
+use kernel::{CallSid, Identity, Secret};
 use serde::{Deserialize, Serialize};
 
 /// The heartbeat frame.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use protocol::{AccountSid, Identity, Secret, Timestamp};
+use kernel::{AccountSid, Identity, Secret, Timestamp};
 use serde_json::{Value, json};
 use twilio::{
     ApiKey, ApiKeySid,

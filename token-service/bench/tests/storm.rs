@@ -32,7 +32,7 @@ use axum::{
     routing::post,
 };
 use clap::Parser as _;
-use protocol::{Secret, Timestamp};
+use kernel::{Secret, Timestamp};
 use rig::{PAGE, Rig};
 use serde_json::{Value, json};
 use token_service::{

@@ -19,7 +19,8 @@ use std::{
 };
 
 use ipnet::IpNet;
-use protocol::{AccountSid, DEFAULT_IDENTITY_PREFIX, Identity, IdentityPrefix, Secret, id::is_sid};
+use kernel::{AccountSid, Identity, IdentityPrefix, Secret, id::is_sid};
+use protocol::DEFAULT_IDENTITY_PREFIX;
 use toml::Table;
 use twilio::{ApiKey, WorkerSid, access_token, flex_token};
 

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use protocol::{Secret, id::is_sid};
+use kernel::{Secret, id::is_sid};
 use toml::{Table, Value};
 
 /// What a flag, or the variable that stands for it, says.

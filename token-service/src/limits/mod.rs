@@ -22,7 +22,7 @@ use governor::{
     NotUntil, Quota, RateLimiter, clock::Clock as _, middleware::StateInformationMiddleware, nanos::Nanos,
     state::keyed::DashMapStateStore,
 };
-use protocol::{AccountSid, Identity, Timestamp};
+use kernel::{AccountSid, Identity, Timestamp};
 
 use crate::{
     metrics::Metrics,
@@ -379,7 +379,7 @@ pub(crate) fn network(client: IpAddr) -> IpAddr {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use protocol::Timestamp;
+    use kernel::Timestamp;
 
     use super::*;
 

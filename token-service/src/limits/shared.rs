@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use protocol::{Secret, Timestamp};
+use kernel::{Secret, Timestamp};
 use redis::{
     Client, FromRedisValue, IntoConnectionInfo as _, RedisError, Script, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},

@@ -14,7 +14,8 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use protocol::{Identity, Secret, token::TokenErrorCode};
+use kernel::{Identity, Secret};
+use protocol::token::TokenErrorCode;
 use serde::{Deserialize, Serialize};
 use twilio::flex_token::FlexTokenError;
 

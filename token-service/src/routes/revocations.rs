@@ -16,7 +16,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use protocol::Timestamp;
+use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::voice_token::{bearer, iso_8601};

@@ -9,10 +9,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use protocol::{
-    Secret,
-    token::{TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
-};
+use kernel::Secret;
+use protocol::token::{TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse};
 use twilio::access_token::DEFAULT_REGION;
 
 use super::is_plausible;

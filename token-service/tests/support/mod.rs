@@ -21,7 +21,8 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, request},
 };
 use clap::Parser as _;
-use protocol::{AccountSid, Secret, Timestamp, token::TokenErrorBody};
+use kernel::{AccountSid, Secret, Timestamp};
+use protocol::token::TokenErrorBody;
 use serde_json::{Value, json};
 use token_service::{
     Config, Service,

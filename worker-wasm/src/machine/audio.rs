@@ -1,8 +1,9 @@
 //! Microphone, speaker and volume: what the agent or policy wants, kept here and carried out by the offscreen document.
 
+use kernel::Timestamp;
 use protocol::{
-    AudioDevice, AudioKind, AudioSettings, AudioState, Problem, ProblemCode, Timestamp,
-    audio::MAX_AUDIO_NAME, offscreen::ToOffscreen, page::SelectAudioDevice, popup::ToPopup,
+    AudioDevice, AudioKind, AudioSettings, AudioState, Problem, ProblemCode, audio::MAX_AUDIO_NAME,
+    offscreen::ToOffscreen, page::SelectAudioDevice, popup::ToPopup,
 };
 
 use super::{Command, Machine, Refused, event::PortId};

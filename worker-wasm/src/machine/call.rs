@@ -1,8 +1,8 @@
 //! The one call: offered to the worker, carried by the offscreen document.
 
+use kernel::{CallSid, Secret, Timestamp};
 use protocol::{
-    CallPhase, CallSid, CallSummary, CallView, Problem, ProblemCode, QualityWarning, Secret, Timestamp,
-    caller,
+    CallPhase, CallSummary, CallView, Problem, ProblemCode, QualityWarning, caller,
     offscreen::{OffscreenCall, ToOffscreen},
 };
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ pub enum Stage {
 pub(super) enum CallCommand {
     HangUp,
     SetMute(bool),
-    SendDigits(protocol::DtmfDigits),
+    SendDigits(kernel::DtmfDigits),
 }
 
 fn call_failed(message: &str) -> Problem {

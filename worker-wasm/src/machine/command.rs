@@ -1,6 +1,7 @@
 //! What the shell is told to do.
 
-use protocol::{Secret, TokenUrl, offscreen::ToOffscreen, page::ToPage, popup::ToPopup};
+use kernel::{Secret, TokenUrl};
+use protocol::{offscreen::ToOffscreen, page::ToPage, popup::ToPopup};
 
 use super::{
     config::Edge,

@@ -7,15 +7,16 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use kernel::{AccountSid, IdentityPrefix, TokenUrl};
 use protocol::{
-    AccountSid, AudioKind, IdentityPrefix, Problem, ProblemCode, TokenUrl,
+    AudioKind, Problem, ProblemCode,
     page::Configure,
     state::{LogLevel, PolicyComplaint, PolicyForm, PolicyItem},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-protocol::identifier! {
+kernel::identifier! {
     /// Where a Flex page lives: `https://host` with or without a port, and nothing after it. For a plugin developer's own
     /// machine also `http://localhost`; no other origin goes without TLS, because a Flex token lives in it.
     PageOrigin, "page origin (https://host, without a path)", |v| {
@@ -32,7 +33,7 @@ protocol::identifier! {
     }
 }
 
-protocol::identifier! {
+kernel::identifier! {
     /// A Twilio edge location, for example `dublin`. Which ones there are is Twilio's affair.
     Edge, "edge location (lower-case letters, digits and hyphens)", |v| {
         (1..=32).contains(&v.len())

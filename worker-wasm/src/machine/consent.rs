@@ -4,7 +4,8 @@
 //! before the first one is sent to a host that policy does not vouch for, the agent is asked, once per account and
 //! token service, and the answer is kept for good.
 
-use protocol::{AccountSid, Problem, ProblemCode, Timestamp, TokenUrl, state::ConsentRequest};
+use kernel::{AccountSid, Timestamp, TokenUrl};
+use protocol::{Problem, ProblemCode, state::ConsentRequest};
 use serde::{Deserialize, Serialize};
 
 use super::{Machine, Refused, config::Config};

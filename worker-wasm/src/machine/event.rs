@@ -1,7 +1,8 @@
 //! What can happen to the worker.
 
+use kernel::{Secret, Timestamp};
 use protocol::{
-    ProblemCode, Secret, Timestamp,
+    ProblemCode,
     offscreen::FromOffscreen,
     page::{Kind, ToExtension},
     popup::FromPopup,

@@ -8,8 +8,9 @@
 
 use std::collections::VecDeque;
 
+use kernel::{CallSid, ExpectationId, Identity, Secret, Timestamp};
 use protocol::{
-    CallSid, ExpectationId, Identity, Secret, Timestamp, WaitingCall,
+    WaitingCall,
     page::{Configure, ExpectCalls, MAX_EXPECTED_CALLS},
 };
 use serde::{Deserialize, Serialize};

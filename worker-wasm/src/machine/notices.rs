@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{ProblemCode, Timestamp};
+use kernel::Timestamp;
+use protocol::ProblemCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Command, Machine, call::CallCommand, timers::Timer};

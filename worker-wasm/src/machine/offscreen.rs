@@ -1,7 +1,8 @@
 //! The offscreen document: open and warm while there is something to be ready for.
 
+use kernel::{Secret, Timestamp};
 use protocol::{
-    AudioSettings, Secret, Timestamp,
+    AudioSettings,
     offscreen::{FromOffscreen, ToOffscreen},
 };
 

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::{AudioSettings, AudioState, CallSid, CallSummary, Identity, state::LogEntry};
+use kernel::{CallSid, Identity};
+use protocol::{AudioSettings, AudioState, CallSummary, state::LogEntry};
 use serde::{Deserialize, Serialize};
 
 use super::{

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use kernel::{Bucket, DtmfDigits, Timestamp};
 use protocol::{
-    Bucket, DtmfDigits, Problem, ProblemCode, Timestamp,
+    Problem, ProblemCode,
     offscreen::ToOffscreen,
     page::{Configure, ErrorReply, Heartbeat, Kind, ToExtension, ToPage},
     popup::{FromPopup, ToPopup},

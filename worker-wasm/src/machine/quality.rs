@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use protocol::{CallSid, QualitySample, QualitySummary, QualityWarning, Timestamp};
+use kernel::{CallSid, Timestamp};
+use protocol::{QualitySample, QualitySummary, QualityWarning};
 use serde::{Deserialize, Serialize};
 
 use super::Machine;

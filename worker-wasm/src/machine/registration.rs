@@ -1,7 +1,8 @@
 //! The worker's `Device`: one per identity, registered, watched, and rebuilt when it does not come back by
 //! itself.
 
-use protocol::{Identity, Problem, ProblemCode, Secret, Timestamp};
+use kernel::{Identity, Secret, Timestamp};
+use protocol::{Problem, ProblemCode};
 
 use super::{
     Command, Machine,

@@ -18,7 +18,8 @@
 //! Down means: no `Device`, no tokens, no memory of calls. Only a live call goes on: it ends as the call of the agent who
 //! took it, can be hung up in the popup, and until then nobody else is registered.
 
-use protocol::{CallSid, Identity, IdentityPrefix, Secret, Timestamp, page::SignOutReason};
+use kernel::{CallSid, Identity, IdentityPrefix, Secret, Timestamp};
+use protocol::page::SignOutReason;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::Timestamp;
+use kernel::Timestamp;
 
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,8 @@
 //! Flex tokens in, Voice tokens out: when to ask the token service, what to make of its answer.
 
+use kernel::{Identity, IdentityPrefix, Secret, Timestamp};
 use protocol::{
-    Identity, IdentityPrefix, Problem, ProblemCode, Secret, Timestamp,
+    Problem, ProblemCode,
     page::FlexToken as FlexTokenMessage,
     token::{TokenErrorBody, TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
 };

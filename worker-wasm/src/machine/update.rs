@@ -5,7 +5,7 @@
 //! purpose the only place that holds tokens. So the new version begins cold: it enters the Flex pages that are open, and
 //! their plugins say hello again.
 
-use protocol::Timestamp;
+use kernel::Timestamp;
 
 use super::{Command, Machine, config::ApplyUpdates};
 

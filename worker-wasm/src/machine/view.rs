@@ -1,7 +1,8 @@
 //! What is shown: derived from the facts each time, so that it cannot contradict them.
 
+use kernel::Timestamp;
 use protocol::{
-    CallPhase, PROTOCOL_VERSION, Problem, ProblemCode, Status, Timestamp,
+    CallPhase, PROTOCOL_VERSION, Problem, ProblemCode, Status,
     state::{ClientState, UiState},
 };
 

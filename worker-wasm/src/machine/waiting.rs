@@ -2,7 +2,8 @@
 //! or, where policy says so, offered to the agent; one that nobody expects rings here too. The first call is never ended
 //! without a click.
 
-use protocol::{CallSid, Secret, Timestamp, WaitingCall};
+use kernel::{CallSid, Secret, Timestamp};
+use protocol::WaitingCall;
 use serde::{Deserialize, Serialize};
 
 use super::{

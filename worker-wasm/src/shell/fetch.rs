@@ -1,7 +1,7 @@
 //! One POST to the token service, with every door shut that a Flex token could leave by.
 
 use js_sys::{Promise, Reflect, Uint8Array};
-use protocol::Secret;
+use kernel::Secret;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{

@@ -4,8 +4,9 @@
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test's tools may panic")]
 
+use kernel::{AccountSid, CallSid, Secret, Timestamp};
 use protocol::{
-    AccountSid, CallPhase, CallSid, Problem, Secret, Timestamp,
+    CallPhase, Problem,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
     page::{
         Configure, ExpectCalls, ExpectReason, ExpectedCall, FlexToken, Heartbeat, SignOut, SignOutReason,

@@ -15,7 +15,7 @@ mod transfer;
 
 use colleague::ColleagueCall;
 use jiff::{SignedDuration, Timestamp};
-use protocol::{CallSid, Identity};
+use kernel::{CallSid, Identity};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Map, Value, json};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{CallSid, Identity, Secret, Timestamp};
+use kernel::{CallSid, Identity, Secret, Timestamp};
 
 use super::{CallFacts, SocketId};
 use crate::api::{CallState, EndReason, EndedBy, Line};

@@ -1,6 +1,6 @@
 //! Faults: what goes wrong on purpose.
 
-use protocol::{CallSid, Identity, Timestamp};
+use kernel::{CallSid, Identity, Timestamp};
 
 use super::{Command, Machine, MediaOrder, SocketId};
 use crate::api::{LossDirection, VoiceEventKind, VoiceFault};

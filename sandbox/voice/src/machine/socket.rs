@@ -1,6 +1,6 @@
 //! What the gateway remembers of one signalling socket.
 
-use protocol::{Identity, Timestamp};
+use kernel::{Identity, Timestamp};
 
 use crate::token::Grant;
 use crate::wire::ServerMessage;

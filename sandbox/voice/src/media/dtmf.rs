@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::DtmfDigits;
+use kernel::DtmfDigits;
 
 /// The key of an event code.
 #[must_use]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use protocol::{AccountSid, CallSid, Identity, Secret};
+use kernel::{AccountSid, CallSid, Identity, Secret};
 use sandbox_voice::{CallView, Config, NewCall, Voice};
 use serde_json::{Value, json};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};

@@ -4,7 +4,7 @@
 //! reservation, TaskRouter calls the supervisor, who hears the conference and is not heard.
 
 use jiff::Timestamp;
-use protocol::CallSid;
+use kernel::CallSid;
 use serde_json::{Value, json};
 
 use super::{Effect, Index, Leg, LegState, happened, line};

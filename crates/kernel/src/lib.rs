@@ -1,0 +1,11 @@
+//! What every part of Holdfast may be made of: identifiers, secrets, times, buckets. No I/O, no clock, no messages.
+
+pub mod bucket;
+pub mod id;
+pub mod secret;
+pub mod time;
+
+pub use bucket::Bucket;
+pub use id::{AccountSid, CallSid, DtmfDigits, ExpectationId, Identity, IdentityPrefix, InvalidId, TokenUrl};
+pub use secret::Secret;
+pub use time::{Monotonic, Timestamp};
