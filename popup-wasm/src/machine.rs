@@ -7,7 +7,6 @@ use protocol::{
     popup::{FromPopup, Refused, ToPopup},
     state::{ConsentRequest, UiState},
 };
-use serde::Deserialize;
 
 use crate::text::{Key, Text};
 
@@ -77,18 +76,6 @@ impl MicFailure {
             _ => Self::Other,
         }
     }
-}
-
-/// The administrator's policy as `chrome.storage.managed` holds it, unchecked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Policy {
-    /// `accountSid`.
-    pub account_sid: Option<String>,
-    /// `tokenServiceUrl`.
-    pub token_service_url: Option<String>,
-    /// `identityPrefix`.
-    pub identity_prefix: Option<String>,
 }
 
 /// A button, by the name in the HTML's `data-action`.
@@ -232,8 +219,6 @@ pub enum Event {
     Permission(Permission),
     /// `getUserMedia` ended.
     MicrophoneAnswer(Result<(), MicFailure>),
-    /// The administrator's policy, at first and after every change.
-    Policy(Policy),
     /// A button was pressed.
     Pressed(Action),
     /// A key was typed that no button took.
@@ -369,8 +354,6 @@ pub struct Machine {
     pub asking: bool,
     /// How the last question ended, if it ended badly.
     pub mic_failure: Option<MicFailure>,
-    /// The administrator's policy.
-    pub policy: Policy,
     /// True while the keypad is shown.
     pub keypad_open: bool,
     /// What was pressed on the keypad in this call, its end.
@@ -401,7 +384,6 @@ impl Default for Machine {
             permission: Permission::default(),
             asking: false,
             mic_failure: None,
-            policy: Policy::default(),
             keypad_open: false,
             digits: String::new(),
             confirming: false,
@@ -456,10 +438,6 @@ impl Machine {
                 self.asking = false;
                 self.mic_failure = answer.err();
                 self.tell(FromPopup::MicrophoneChanged)
-            }
-            Event::Policy(policy) => {
-                self.policy = policy;
-                vec![]
             }
             Event::Pressed(action) => self.pressed(action, now),
             Event::Typed(c) if self.keypad_open && is_dtmf(c) => self.digit(c),

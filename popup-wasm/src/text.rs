@@ -304,11 +304,6 @@ keys! {
     DetailProtocol => "detail_protocol",
     NotKnownYet => "not_known_yet",
 
-    PolicyAccount => "policy_account",
-    PolicyTokenService => "policy_token_service",
-    PolicyPrefix => "policy_prefix",
-    PolicyNotSet => "policy_not_set",
-    PolicyInvalid => "policy_invalid",
     PolicySome => "policy_some",
     PolicyNone => "policy_none",
     ComplaintAccountSid => "complaint_account_sid",

@@ -1,9 +1,9 @@
 //! What the pages show: words by key, buttons, tones. Pure functions of the [`Machine`].
 
-use kernel::{AccountSid, IdentityPrefix, Timestamp, TokenUrl};
+use kernel::{AccountSid, Timestamp};
 use protocol::{
     AudioDevice, AudioKind, AudioState, CallPhase, CallSummary, PROTOCOL_VERSION, ProblemCode, Status,
-    state::{CallView, LogLevel, PolicyComplaint, PolicyForm, UiState},
+    state::{CallView, LogLevel, PolicyComplaint, PolicyForm, PolicyItem, UiState},
 };
 
 use crate::{
@@ -251,7 +251,7 @@ pub struct View {
     /// What the administrator has set.
     pub policy: Vec<Row>,
     /// Whether the administrator has set anything.
-    pub policy_note: Key,
+    pub policy_note: Option<Key>,
     /// For who wants to know more.
     pub details: Vec<Row>,
     /// What happened lately, newest first.
@@ -285,8 +285,8 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
         },
         microphone: microphone(machine),
         flex: flex_step(machine, state),
-        policy: policy(machine),
-        policy_note: if is_managed(machine) { Key::PolicySome } else { Key::PolicyNone },
+        policy: state.map(policy).unwrap_or_default(),
+        policy_note: state.map(|state| if is_managed(state) { Key::PolicySome } else { Key::PolicyNone }),
         quality: state.filter(|_| !machine.is_replaced()).and_then(|state| quality(state, now)),
         sound: state.and_then(|state| sound(machine, state)),
         calls: state.map(calls).unwrap_or_default(),
@@ -300,14 +300,13 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
         restart_enabled: machine.restart_forbidden().is_none(),
         restart_hint: machine.restart_forbidden().unwrap_or(Key::RestartHint),
         confirming: machine.confirming && call.is_none(),
-        managed: is_managed(machine),
+        managed: state.is_some_and(is_managed),
         version: plain(machine.shown_version()),
     }
 }
 
-fn is_managed(machine: &Machine) -> bool {
-    let by_state = |state: &UiState| state.managed || !state.policy.is_empty();
-    machine.state.as_ref().is_some_and(by_state) || machine.policy != Default::default()
+fn is_managed(state: &UiState) -> bool {
+    state.managed || !state.policy.is_empty() || !state.policy_complaints.is_empty()
 }
 
 /// A log level as a word, also the value of `data-level`.
@@ -701,24 +700,9 @@ fn counters(state: &UiState) -> Vec<Row> {
     state.counters.iter().map(row).collect()
 }
 
-fn policy(machine: &Machine) -> Vec<Row> {
-    if let Some(state) = machine.state.as_ref().filter(|state| !state.policy.is_empty()) {
-        let row =
-            |item: &protocol::state::PolicyItem| Row::code(Text::Plain(plain(&item.key)), Some(&item.value));
-        return state.policy.iter().map(row).collect();
-    }
-    let row = |label, value: Option<&String>, valid: fn(&str) -> bool| match value {
-        None => Row::words(label, Key::PolicyNotSet),
-        // A value that is not what it should be may be anything, also something secret.
-        Some(value) if !valid(value) => Row::words(label, Key::PolicyInvalid),
-        Some(value) => Row::code(label, Some(value)),
-    };
-    let policy = &machine.policy;
-    vec![
-        row(Key::PolicyAccount, policy.account_sid.as_ref(), |v| AccountSid::new(v).is_ok()),
-        row(Key::PolicyTokenService, policy.token_service_url.as_ref(), |v| TokenUrl::new(v).is_ok()),
-        row(Key::PolicyPrefix, policy.identity_prefix.as_ref(), |v| IdentityPrefix::new(v).is_ok()),
-    ]
+fn policy(state: &UiState) -> Vec<Row> {
+    let row = |item: &PolicyItem| Row::code(Text::Plain(plain(&item.key)), Some(&item.value));
+    state.policy.iter().map(row).collect()
 }
 
 fn complaint(complaint: &PolicyComplaint) -> Text {
@@ -792,13 +776,13 @@ mod tests {
     use std::{collections::HashSet, env, fs, path::Path};
 
     use insta::assert_snapshot;
-    use kernel::CallSid;
+    use kernel::{CallSid, TokenUrl};
     use proptest::prelude::*;
     use protocol::{
         AudioState, QualitySample, QualitySummary, QualityWarning,
-        state::{LogEntry, PolicyItem, Problem as StateProblem},
+        state::{LogEntry, Problem as StateProblem},
     };
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
     use crate::machine::{
@@ -1363,21 +1347,22 @@ mod tests {
     #[test]
     fn the_options_page_shows_the_policy_and_never_a_value_that_is_not_valid() {
         let screen = Screen::new();
-        let mut machine = told(registered());
-        assert_eq!(view(&machine, START).policy_note, Key::PolicyNone);
-        let policy = serde_json::from_value(json!({
-            "accountSid": format!("AC{}", "0".repeat(32)),
-            "tokenServiceUrl": "https://user:password@token.example.com/",
-        }));
-        machine.handle(Event::Policy(policy.unwrap()), START);
-        let view = view(&machine, START);
+        assert_eq!(view(&Machine::default(), START).policy_note, None, "nobody has said yet");
+        assert_eq!(view(&told(registered()), START).policy_note, Some(Key::PolicyNone));
+        let mut state = registered();
+        let account = format!("AC{}", "0".repeat(32));
+        state.policy = vec![PolicyItem { key: "accountSids".into(), value: account }];
+        state.policy_complaints =
+            vec![PolicyComplaint { key: "tokenServiceUrls".into(), wants: PolicyForm::TokenServiceUrl }];
+        let view = view(&told(state.clone()), START);
         assert!(view.managed);
-        assert_eq!(view.policy_note, Key::PolicySome);
-        assert_snapshot!(screen.rows(&view.policy), @"
-        Account SID: AC00000000000000000000000000000000
-        Token service URL: Not valid, so not used: tell your administrator
-        Identity prefix: Not set
-        ");
+        assert_eq!(view.policy_note, Some(Key::PolicySome));
+        assert_snapshot!(screen.rows(&view.policy), @"accountSids: AC00000000000000000000000000000000");
+        let complaints: Vec<String> = view.complaints.iter().map(|text| screen.words(text)).collect();
+        assert_snapshot!(complaints.join("\n"), @"tokenServiceUrls: a value that is no token service URL (https://host/path, without a query) is not used.");
+        // A policy in which nothing is right is a policy too.
+        state.policy.clear();
+        assert!(super::view(&told(state), START).managed);
     }
 
     #[test]

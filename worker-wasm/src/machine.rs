@@ -374,7 +374,11 @@ impl Machine {
 
     /// Lets go of a configuration that policy no longer allows; of a live call only when it has ended.
     fn obey_policy(&mut self, now: Timestamp) {
-        let is_allowed = self.durable.config.as_ref().is_none_or(|config| self.policy.allows(config));
+        let is_allowed = self
+            .durable
+            .config
+            .as_ref()
+            .is_none_or(|config| self.policy.allows(&config.account, &config.token_url, &config.prefix));
         if !is_allowed && !self.is_busy() {
             self.warn(
                 now,

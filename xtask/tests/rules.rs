@@ -12,14 +12,15 @@ use serde_json::Value;
 
 /// What each crate of ours depends on among ours: no more than this, and all of this. Everything that ships to a browser
 /// knows the libraries under `crates/` and no other room; nothing that ships knows the sandbox.
-const DEPENDS_ON: [(&str, &[&str]); 20] = [
+const DEPENDS_ON: [(&str, &[&str]); 21] = [
     ("kernel", &[]),
     ("sansio", &["kernel"]),
     ("protocol", &["kernel"]),
+    ("policy", &["kernel", "protocol"]),
     ("webext", &[]),
     ("voice-sdk", &[]),
     ("twilio", &["kernel"]),
-    ("worker-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
+    ("worker-wasm", &["kernel", "policy", "protocol", "voice-sdk", "webext"]),
     ("offscreen-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
     ("content-wasm", &["kernel", "protocol", "webext"]),
     ("popup-wasm", &["kernel", "protocol", "webext"]),
@@ -33,7 +34,7 @@ const DEPENDS_ON: [(&str, &[&str]); 20] = [
     ("xtask", &[]),
     ("publish", &[]),
     // The program that writes policies judges their settings as the extension will.
-    ("rollout", &["worker-wasm"]),
+    ("rollout", &["policy"]),
 ];
 
 /// Since which Chrome there is what the extension cannot do without.
