@@ -4,7 +4,7 @@ use kernel::{CallSid, DtmfDigits, Timestamp};
 use protocol::{
     AudioKind, CallPhase,
     page::SelectAudioDevice,
-    popup::{FromPopup, Refused, ToPopup},
+    popup::{FromPopup, ToPopup},
     state::{ConsentRequest, UiState},
 };
 
@@ -415,7 +415,7 @@ impl Machine {
                     self.stop_showing_levels();
                     self.volume = None;
                     self.refusals = self.refusals.wrapping_add(1);
-                    self.note(refusal_words(reason).into(), now);
+                    self.note(Key::Refused(reason).into(), now);
                     vec![]
                 }
                 ToPopup::Level { percent } => {
@@ -838,27 +838,13 @@ const fn is_dtmf(c: char) -> bool {
     matches!(c, '0'..='9' | '*' | '#')
 }
 
-const fn refusal_words(reason: Refused) -> Key {
-    match reason {
-        Refused::NoCall => Key::RefusedNoCall,
-        Refused::CallOver => Key::RefusedCallOver,
-        Refused::WaitingGone => Key::RefusedWaitingGone,
-        Refused::DevicesFixed => Key::RefusedDevicesFixed,
-        Refused::DeviceGone => Key::RefusedDeviceGone,
-        Refused::DigitsTooFast => Key::RefusedDigitsTooFast,
-        Refused::NotUnderstood => Key::RefusedNotUnderstood,
-        Refused::RestartFixed => Key::RefusedRestartFixed,
-        Refused::RestartInCall => Key::RefusedRestartInCall,
-        Refused::QuestionChanged => Key::RefusedQuestionChanged,
-    }
-}
-
 #[cfg(test)]
 pub mod tests {
     use kernel::{AccountSid, TokenUrl};
     use proptest::prelude::*;
     use protocol::{
         AudioDevice, AudioSettings, AudioState, Status, WaitingCall,
+        popup::Refused,
         state::{CallView, ClientState},
     };
 
@@ -961,7 +947,7 @@ pub mod tests {
         let mut machine = told(with_call('a', CallPhase::Open, false));
         machine.handle(Event::Pressed(Action::HangUp), START);
         machine.handle(Event::Message(Box::new(ToPopup::Refused { reason: Refused::RestartInCall })), START);
-        assert_eq!(machine.notice(), Some(&Text::Key(Key::RefusedRestartInCall)));
+        assert_eq!(machine.notice(), Some(&Text::Key(Key::Refused(Refused::RestartInCall))));
         assert!(!machine.is_hanging_up());
         machine.handle(Event::Tick, START.plus(NOTICE_MS));
         assert_eq!(machine.notice(), None);

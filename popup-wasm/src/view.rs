@@ -472,12 +472,11 @@ fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
     if problem.code == ProblemCode::ConsentNeeded && state.consent.is_some() {
         return None; // The question itself is on the screen.
     }
-    let (title, help) = problem_words(problem.code);
     let about_microphone = problem.code == ProblemCode::MicrophoneUnavailable;
     if about_microphone && microphone_blocks(machine) && state.client.call.is_none() {
         return None; // The status says it already, and has the button.
     }
-    let card = Card::new(Tone::Problem, title, help);
+    let card = Card::new(Tone::Problem, Key::Problem(problem.code), Key::ProblemHelp(problem.code));
     let card = match problem.code {
         ProblemCode::MicrophoneUnavailable => card.with(Action::FixMicrophone, Key::FixMicrophone),
         ProblemCode::AudioDeviceMissing if state.client.audio.is_some() => {
@@ -491,44 +490,6 @@ fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
         _ => card,
     };
     Some(Problem { card, retrying: problem.retrying.then_some(Key::Retrying) })
-}
-
-const fn problem_words(code: ProblemCode) -> (Key, Key) {
-    match code {
-        ProblemCode::MalformedMessage => (Key::ProblemMalformedMessage, Key::ProblemMalformedMessageHelp),
-        ProblemCode::UnknownType => (Key::ProblemUnknownType, Key::ProblemUnknownTypeHelp),
-        ProblemCode::WrongAccount => (Key::ProblemWrongAccount, Key::ProblemWrongAccountHelp),
-        ProblemCode::WrongTokenUrl => (Key::ProblemWrongTokenUrl, Key::ProblemWrongTokenUrlHelp),
-        ProblemCode::WrongPrefix => (Key::ProblemWrongPrefix, Key::ProblemWrongPrefixHelp),
-        ProblemCode::NotConfigured => (Key::ProblemNotConfigured, Key::ProblemNotConfiguredHelp),
-        ProblemCode::WrongPageOrigin => (Key::ProblemWrongPageOrigin, Key::ProblemWrongPageOriginHelp),
-        ProblemCode::ConsentNeeded => (Key::ProblemConsentNeeded, Key::ProblemConsentNeededHelp),
-        ProblemCode::ConsentDeclined => (Key::ProblemConsentDeclined, Key::ProblemConsentDeclinedHelp),
-        ProblemCode::DisabledByPolicy => (Key::ProblemDisabledByPolicy, Key::ProblemDisabledByPolicyHelp),
-        ProblemCode::TooManyMessages => (Key::ProblemTooManyMessages, Key::ProblemTooManyMessagesHelp),
-        ProblemCode::LineContested => (Key::ProblemLineContested, Key::ProblemLineContestedHelp),
-        ProblemCode::AudioDeviceMissing => {
-            (Key::ProblemAudioDeviceMissing, Key::ProblemAudioDeviceMissingHelp)
-        }
-        ProblemCode::NoCall => (Key::ProblemNoCall, Key::ProblemNoCallHelp),
-        ProblemCode::WrongIdentity => (Key::ProblemWrongIdentity, Key::ProblemWrongIdentityHelp),
-        ProblemCode::InvalidFlexToken => (Key::ProblemInvalidFlexToken, Key::ProblemInvalidFlexTokenHelp),
-        ProblemCode::TokenServiceUnavailable => {
-            (Key::ProblemTokenServiceUnavailable, Key::ProblemTokenServiceUnavailableHelp)
-        }
-        ProblemCode::TokenServiceMisconfigured => {
-            (Key::ProblemTokenServiceMisconfigured, Key::ProblemTokenServiceMisconfiguredHelp)
-        }
-        ProblemCode::VoiceTokenRefused => (Key::ProblemVoiceTokenRefused, Key::ProblemVoiceTokenRefusedHelp),
-        ProblemCode::GatewayUnavailable => {
-            (Key::ProblemGatewayUnavailable, Key::ProblemGatewayUnavailableHelp)
-        }
-        ProblemCode::MicrophoneUnavailable => {
-            (Key::ProblemMicrophoneUnavailable, Key::ProblemMicrophoneUnavailableHelp)
-        }
-        ProblemCode::CallFailed => (Key::ProblemCallFailed, Key::ProblemCallFailedHelp),
-        ProblemCode::Internal => (Key::ProblemInternal, Key::ProblemInternalHelp),
-    }
 }
 
 fn microphone(machine: &Machine) -> Card {
@@ -644,7 +605,7 @@ fn missing(state: &UiState, audio: &AudioState) -> Vec<Text> {
         match (name(wanted), name(used)) {
             (Some(wanted), Some(used)) => Text::With(with_other, vec![wanted, used]),
             (Some(wanted), None) => Text::With(alone, vec![wanted]),
-            (None, _) => Key::ProblemAudioDeviceMissing.into(),
+            (None, _) => Key::Problem(ProblemCode::AudioDeviceMissing).into(),
         }
     };
     let mut lines: Vec<Text> = audio.missing.iter().map(line).collect();
@@ -662,7 +623,7 @@ const CALLS_SHOWN: usize = 10;
 fn calls(state: &UiState) -> Vec<CallLine> {
     let line = |call: &CallSummary| {
         let (tone, outcome) = match &call.problem {
-            Some(problem) => (Tone::Problem, problem_words(problem.code).0),
+            Some(problem) => (Tone::Problem, Key::Problem(problem.code)),
             None if call.answered_at.is_none() => (Tone::Quiet, Key::CallMissed),
             None => summary(&call.quality),
         };
@@ -1250,10 +1211,14 @@ mod tests {
         let call = state.client.call.as_mut().unwrap();
         call.warnings = vec![QualityWarning::HighRtt, QualityWarning::LowBytesReceived];
         let bad = quality(&state);
-        assert_eq!((bad.tone, bad.warning), (Tone::Problem, Some(Key::WarningLowBytesReceived)), "the worst");
+        assert_eq!(
+            (bad.tone, bad.warning),
+            (Tone::Problem, Some(Key::Warning(QualityWarning::LowBytesReceived))),
+            "the worst"
+        );
         let call = state.client.call.as_mut().unwrap();
         call.warnings = vec![QualityWarning::ConstantAudioInput];
-        assert_eq!(quality(&state).warning, Some(Key::WarningConstantAudioInput));
+        assert_eq!(quality(&state).warning, Some(Key::Warning(QualityWarning::ConstantAudioInput)));
         state.client.audio = Some(AudioState { microphone_muted: true, ..AudioState::default() });
         let muted = quality(&state);
         assert_eq!((muted.tone, muted.warning), (Tone::Problem, Some(Key::WarningMicrophoneMuted)), "why");

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use kernel::Timestamp;
+use messages::problems;
 use protocol::ProblemCode;
 use serde::{Deserialize, Serialize};
 
@@ -207,7 +208,7 @@ impl Machine {
             _ => Ok(()),
         };
         if let Err(refused) = done {
-            self.info(now, format!("A notification's button came too late: {}", refused.message()));
+            self.info(now, format!("A notification's button came too late: {}", problems::refusal(refused)));
         }
     }
 
@@ -219,7 +220,7 @@ impl Machine {
             Shortcut::AnswerWaiting => self.answer_waiting(None, now),
         };
         if let Err(refused) = done {
-            self.info(now, format!("A key did nothing: {}", refused.message()));
+            self.info(now, format!("A key did nothing: {}", problems::refusal(refused)));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel::{Bucket, DtmfDigits, Timestamp};
+use messages::problems;
 use protocol::{
     Problem, ProblemCode,
     offscreen::ToOffscreen,
@@ -466,20 +467,20 @@ impl Machine {
             ToExtension::HangUp { payload } => (payload.map(|call| call.call_sid), CallCommand::HangUp),
             ToExtension::SendDigits { payload } => {
                 if let Err(refused) = self.admit_digits(&payload.digits, now) {
-                    return self.answer_page(port, Some(name), refused.code(), refused.message());
+                    return self.answer_page(port, Some(name), refused.code(), problems::refusal(refused));
                 }
                 (None, CallCommand::SendDigits(payload.digits))
             }
             ToExtension::SetMute { payload } => (None, CallCommand::SetMute(payload.muted)),
             ToExtension::SelectAudioDevice { payload } => {
                 if let Err(refused) = self.select_audio(&payload) {
-                    self.answer_page(port, Some(name), refused.code(), refused.message());
+                    self.answer_page(port, Some(name), refused.code(), problems::refusal(refused));
                 }
                 return;
             }
             ToExtension::SetVolume { payload } => {
                 if let Err(refused) = self.set_volume(payload.percent) {
-                    self.answer_page(port, Some(name), refused.code(), refused.message());
+                    self.answer_page(port, Some(name), refused.code(), problems::refusal(refused));
                 }
                 return;
             }
@@ -496,7 +497,7 @@ impl Machine {
         let done =
             if is_confirmed { self.command_call(sid.as_ref(), command, now) } else { Err(Refused::NoCall) };
         if let Err(refused) = done {
-            self.answer_page(port, Some(name), refused.code(), refused.message());
+            self.answer_page(port, Some(name), refused.code(), problems::refusal(refused));
         }
     }
 
