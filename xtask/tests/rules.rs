@@ -19,7 +19,7 @@ const DEPENDS_ON: [(&str, &[&str]); 20] = [
     ("webext", &[]),
     ("voice-sdk", &[]),
     ("twilio", &["kernel"]),
-    ("worker-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
+    ("worker-wasm", &["kernel", "protocol", "sansio", "voice-sdk", "webext"]),
     ("offscreen-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
     ("content-wasm", &["kernel", "protocol", "webext"]),
     ("popup-wasm", &["kernel", "protocol", "webext"]),
@@ -29,7 +29,7 @@ const DEPENDS_ON: [(&str, &[&str]); 20] = [
     ("sandbox-voice", &["kernel", "twilio"]),
     ("sandbox-flex", &["kernel"]),
     ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
-    ("fuzz", &["content-wasm", "kernel", "protocol", "token-service", "twilio", "worker-wasm"]),
+    ("fuzz", &["content-wasm", "kernel", "protocol", "sansio", "token-service", "twilio", "worker-wasm"]),
     ("xtask", &[]),
     ("publish", &[]),
     // The program that writes policies judges their settings as the extension will.
