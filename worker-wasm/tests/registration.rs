@@ -4,7 +4,7 @@ mod rig;
 
 use protocol::{Status, offscreen::FromOffscreen};
 use rig::*;
-use worker_wasm::machine::{Command, DeviceEvent, Event};
+use worker_wasm::machine::{Command, DeviceEvent};
 
 fn probes(rig: &Rig) -> usize {
     rig.commands.iter().filter(|command| matches!(command, Command::ProbeDevice { .. })).count()

@@ -13,7 +13,7 @@ use protocol::{
 };
 use rig::*;
 use serde_json::json;
-use worker_wasm::machine::{Command, DeviceEvent, Event, FetchOutcome, PortId, notices::Notice};
+use worker_wasm::machine::{Command, DeviceEvent, FetchOutcome, PortId, notices::Notice};
 
 const ANN: &str = "agent_40acme_2Etest";
 const BOB: &str = "bob_40acme_2Etest";

@@ -10,7 +10,7 @@ use protocol::{
 
 use super::{
     config::PolicyValues,
-    notices::{NoticeId, Shortcut},
+    notice::{NoticeId, Shortcut},
     persisted::{Persisted, Remembered},
 };
 
