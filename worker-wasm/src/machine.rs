@@ -665,7 +665,7 @@ impl Machine {
         let Some(config) = self.service.config() else { return };
         let expires_at = match Tokens::judge(&message, expires_at, config, now) {
             Ok(expires_at) => expires_at,
-            Err((code, text)) => return Pages::refuse_token(port, code, text, &mut self.cx),
+            Err(cause) => return Pages::refuse_token(port, cause, &mut self.cx),
         };
         let Some(before) = self.pages.before_token(port) else { return };
         let digest = TokenDigest::of(&message.token);

@@ -95,6 +95,7 @@ causes! {
     TokenServiceMisconfigured {
         ANSWER_TOO_LONG: "The token service sent something that is not a token. Check its URL in the Flex plugin's configuration.";
         ANSWER_NO_TOKEN: "The token service's answer is not a Voice token. Check its URL and version.";
+        TOKEN_FOR_OTHER_ACCOUNT: "The token service answered for another Twilio account. Check its URL and its account.";
         TOKEN_SERVICE_OF_OTHER_ACCOUNT: "The token service belongs to another Twilio account than this Flex. Check the token service URL.";
         TOKEN_SERVICE_WITH_OTHER_PREFIX: "The token service uses another identity prefix than the Flex plugin. Make the two agree.";
         ORIGIN_NOT_ALLOWED: "The token service does not allow this extension. Add the extension's origin to its configuration.";

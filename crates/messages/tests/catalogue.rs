@@ -116,12 +116,27 @@ fn every_key_that_is_used_has_words_in_every_locale_and_every_word_is_used() {
     for kind in ["Problem", "ProblemHelp", "Refused", "Warning"] {
         assert!(names(&pages, &format!("Key::{kind}")), "nobody says Key::{kind}");
     }
+    let machines = worker + &source("offscreen-wasm");
+    for (name, _) in english::ALL {
+        assert!(names(&machines, &format!("english::{name}")), "nobody says english::{name}");
+    }
     let plugin = source("plugin");
     for text in
         Text::SINGLE.iter().map(|text| format!("{text:?}")).chain(["Problem".into(), "Warning".into()])
     {
         assert!(names(&plugin, &format!("Text::{text}")), "nobody says Text::{text}");
     }
+}
+
+#[test]
+fn every_problem_that_the_machines_can_have_is_said_in_english_in_words_that_end() {
+    for (name, cause) in english::ALL {
+        assert!(cause.text.ends_with('.') && cause.text.trim() == cause.text, "{name}: {}", cause.text);
+        assert!(cause.text.matches("{}").count() <= 1, "{name}: {}", cause.text);
+    }
+    let filled = english::CALL_BROKE.with("{} (31005)");
+    assert_eq!(filled.message, "The call broke: {} (31005).");
+    assert!(!filled.retrying && english::GATEWAY_UNREACHABLE.problem(true).retrying);
 }
 
 /// The places of a text, sorted.

@@ -1,7 +1,8 @@
 //! Microphone, speaker and volume: what the agent or policy wants, kept here and carried out by the offscreen document.
 
+use messages::english;
 use protocol::{
-    AudioDevice, AudioKind, AudioSettings, AudioState, Problem, ProblemCode,
+    AudioDevice, AudioKind, AudioSettings, AudioState, Problem,
     audio::MAX_AUDIO_NAME,
     offscreen::ToOffscreen,
     page::SelectAudioDevice,
@@ -103,11 +104,7 @@ impl Audio {
             Some(MicrophonePermission::Prompt) => !self.is_proven,
             Some(MicrophonePermission::Granted) | None => false,
         };
-        is_missing.then(|| Problem {
-            code: ProblemCode::MicrophoneUnavailable,
-            message: "The extension may not use the microphone. Open its welcome page and allow it.".into(),
-            retrying: false,
-        })
+        is_missing.then(|| english::MICROPHONE_NOT_ALLOWED.problem(false))
     }
 
     /// The offscreen document says what devices there are.
@@ -146,13 +143,7 @@ impl Audio {
     /// no trouble: who puts the headset away for the night is not to be told of it.
     pub(super) fn missing_in_call(&self, has_call: bool) -> Option<Problem> {
         let audio = self.devices.as_ref().filter(|_| has_call)?;
-        (!audio.missing.is_empty()).then(|| Problem {
-            code: ProblemCode::AudioDeviceMissing,
-            message: "The device that you chose is not connected, or another program uses it. Another one is in use for \
-                      this call."
-                .into(),
-            retrying: false,
-        })
+        (!audio.missing.is_empty()).then(|| english::DEVICE_MISSING.problem(false))
     }
 
     fn plugged_in(&self, kind: AudioKind) -> &[AudioDevice] {

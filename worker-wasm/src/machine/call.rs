@@ -1,6 +1,7 @@
 //! The one call: offered to the worker, carried by the offscreen document. With it the one that waits for the agent's word,
 //! and which calls are answered by themselves.
 
+use messages::english::{self, Cause};
 use std::collections::VecDeque;
 
 use kernel::{CallSid, DtmfDigits, Secret, Timestamp};
@@ -137,12 +138,8 @@ impl Default for Call {
     }
 }
 
-fn failed(message: &str) -> Problem {
-    Problem { code: ProblemCode::CallFailed, message: message.into(), retrying: false }
-}
-
 fn broken_off() -> Problem {
-    failed("The call broke off. Ask the caller to call again.")
+    english::CALL_BROKE_OFF.problem(false)
 }
 
 /// What the agent, the gateway and the offscreen document know of the calls.
@@ -814,10 +811,10 @@ impl Call {
         while let Some((timer, _)) = self.timers.take_due(cx.now) {
             match timer {
                 Timer::Document if self.waits_for_document(around) => {
-                    self.fail("The call could not be carried: Chrome did not start the audio page.", cx);
+                    self.fail(english::CALL_NOT_STARTED, cx);
                 }
                 Timer::Accept if self.live.as_ref().is_some_and(|call| call.view.answered_at.is_none()) => {
-                    self.fail("The call could not be connected in time. Check the network.", cx);
+                    self.fail(english::CALL_NOT_CONNECTED, cx);
                 }
                 // Closing the document ends the call for sure.
                 Timer::HangUp if self.live.as_ref().is_some_and(|call| call.hang_up) => {
@@ -841,8 +838,8 @@ impl Call {
         }
     }
 
-    fn fail(&mut self, message: &str, cx: &mut Context) {
-        self.end(Some(failed(message)), cx);
+    fn fail(&mut self, cause: Cause, cx: &mut Context) {
+        self.end(Some(cause.problem(false)), cx);
         self.needs.no_document = true;
     }
 

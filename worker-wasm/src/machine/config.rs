@@ -1,9 +1,10 @@
 //! Which account and token service this browser belongs to: the administrator's policy first, else first use.
 
 use kernel::{AccountSid, IdentityPrefix, TokenUrl};
+use messages::english::{self, Cause};
 use policy::same_url;
 pub use policy::{ApplyUpdates, Edge, Policy, PolicyValues, SecondCall, Share, UnexpectedCalls};
-use protocol::{Problem, ProblemCode, page::Configure};
+use protocol::{Problem, page::Configure};
 use serde::{Deserialize, Serialize};
 
 /// What this browser is pinned to, until it is restarted or the agent says so.
@@ -27,60 +28,33 @@ pub fn judge(
     policy: &Policy,
     pinned: Option<&Config>,
 ) -> Result<Config, Problem> {
-    let refuse = |code, message: &str| Err(Problem { code, message: message.into(), retrying: false });
+    let refuse = |cause: Cause| Err(cause.problem(false));
 
     if !policy.allows_page(page_origin) {
-        return refuse(
-            ProblemCode::WrongPageOrigin,
-            "Your administrator's policy does not let pages of this address use the voice client. Open the \
-             Flex that your organization uses.",
-        );
+        return refuse(english::PAGE_NOT_IN_POLICY);
     }
 
     let account = &configure.account_sid;
     if !policy.accounts.is_empty() && !policy.accounts.contains(account) {
-        return refuse(
-            ProblemCode::WrongAccount,
-            "Your administrator has set up this browser for another Twilio account. Sign in to that \
-             account's Flex.",
-        );
+        return refuse(english::ACCOUNT_NOT_IN_POLICY);
     }
     if pinned.is_some_and(|config| config.account != *account) {
-        return refuse(
-            ProblemCode::WrongAccount,
-            "The voice client already serves another Twilio account. Press Restart in the extension to \
-             change over.",
-        );
+        return refuse(english::ACCOUNT_NOT_THE_FIRST);
     }
 
     let Ok(token_url) = TokenUrl::new(configure.voice_client_token_generator_url.as_str()) else {
-        return refuse(
-            ProblemCode::WrongTokenUrl,
-            "The token service URL of the Flex plugin is not a plain https URL. Correct the plugin's \
-             configuration.",
-        );
+        return refuse(english::TOKEN_URL_NOT_HTTPS);
     };
     if !policy.token_urls.is_empty() && !policy.vouches_for(&token_url) {
-        return refuse(
-            ProblemCode::WrongTokenUrl,
-            "The Flex plugin names another token service than your administrator's policy. Make the two \
-             agree.",
-        );
+        return refuse(english::TOKEN_URL_NOT_IN_POLICY);
     }
     if pinned.is_some_and(|config| !same_url(&config.token_url, &token_url)) {
-        return refuse(
-            ProblemCode::WrongTokenUrl,
-            "The voice client already uses another token service. Press Restart in the extension to \
-             change over.",
-        );
+        return refuse(english::TOKEN_URL_NOT_THE_FIRST);
     }
 
     let prefix = &configure.extension_voice_client_prefix;
     if policy.prefix.as_ref().or(pinned.map(|config| &config.prefix)).is_some_and(|only| only != prefix) {
-        return refuse(
-            ProblemCode::WrongPrefix,
-            "The Flex plugin names another identity prefix than the voice client uses. Make the two agree.",
-        );
+        return refuse(english::OTHER_PREFIX);
     }
 
     Ok(pinned.cloned().unwrap_or_else(|| Config {
@@ -92,6 +66,7 @@ pub fn judge(
 
 #[cfg(test)]
 mod tests {
+    use protocol::ProblemCode;
     use serde_json::{Value, json};
 
     use super::*;

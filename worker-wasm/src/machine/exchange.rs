@@ -2,8 +2,9 @@
 //! replaces.
 
 use kernel::{Identity, IdentityPrefix, Secret, Timestamp};
+use messages::english::{self, Cause};
 use protocol::{
-    Problem, ProblemCode,
+    Problem,
     token::{TokenErrorBody, TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
 };
 use serde::{Deserialize, Serialize};
@@ -53,13 +54,13 @@ pub(super) fn request(config: &Config, flex: &Secret) -> TokenRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// Ask again with another Flex token.
-    FlexTokenRefused(&'static str),
+    FlexTokenRefused(Cause),
     /// Ask again later.
-    Unavailable { message: &'static str, retry_after: Option<u64> },
+    Unavailable { cause: Cause, retry_after: Option<u64> },
     /// The Voice token would be for another agent than the page names.
     WrongIdentity,
     /// Somebody has to correct something; ask again now and then.
-    Misconfigured(&'static str),
+    Misconfigured(Cause),
 }
 
 /// What an answer means.
@@ -73,35 +74,27 @@ pub(super) fn understand(
     now: Timestamp,
 ) -> Result<VoiceToken, Failure> {
     match outcome {
-        FetchOutcome::TimedOut => Err(Failure::Unavailable {
-            message: "The token service did not answer in time. Trying again.",
-            retry_after: None,
-        }),
-        FetchOutcome::Unreachable => Err(Failure::Unavailable {
-            message: "The token service cannot be reached. Check the network; trying again.",
-            retry_after: None,
-        }),
-        FetchOutcome::TooLong => Err(Failure::Misconfigured(
-            "The token service sent something that is not a token. Check its URL in the Flex plugin's \
-             configuration.",
-        )),
+        FetchOutcome::TimedOut => {
+            Err(Failure::Unavailable { cause: english::TOKEN_SERVICE_SILENT, retry_after: None })
+        }
+        FetchOutcome::Unreachable => {
+            Err(Failure::Unavailable { cause: english::TOKEN_SERVICE_UNREACHABLE, retry_after: None })
+        }
+        FetchOutcome::TooLong => Err(Failure::Misconfigured(english::ANSWER_TOO_LONG)),
         FetchOutcome::Answer { status: 200, body, .. } => accept(config, body, refresh_at, now),
         FetchOutcome::Answer { status, body, retry_after } => Err(refusal(*status, body, *retry_after)),
     }
 }
 
 fn accept(config: &Config, body: &Secret, refresh_at: Share, now: Timestamp) -> Result<VoiceToken, Failure> {
-    const NOT_A_TOKEN: Failure =
-        Failure::Misconfigured("The token service's answer is not a Voice token. Check its URL and version.");
+    const NOT_A_TOKEN: Failure = Failure::Misconfigured(english::ANSWER_NO_TOKEN);
     let (identity, token, expires_in) = if is_legacy(config) {
         let answer: LegacyResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
         (answer.identity, answer.token, None)
     } else {
         let answer: VoiceTokenResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
         if answer.account_sid != config.account {
-            return Err(Failure::Misconfigured(
-                "The token service answered for another Twilio account. Check its URL and its account.",
-            ));
+            return Err(Failure::Misconfigured(english::TOKEN_FOR_OTHER_ACCOUNT));
         }
         (answer.identity, answer.token, Some(answer.expires_in))
     };
@@ -110,9 +103,7 @@ fn accept(config: &Config, body: &Secret, refresh_at: Share, now: Timestamp) -> 
     }
     // What follows the prefix is the agent's own identity, so it is never empty.
     if identity.as_str().strip_prefix(config.prefix.as_str()).is_none_or(str::is_empty) {
-        return Err(Failure::Misconfigured(
-            "The token service uses another identity prefix than the Flex plugin. Make the two agree.",
-        ));
+        return Err(Failure::Misconfigured(english::TOKEN_SERVICE_WITH_OTHER_PREFIX));
     }
     let life = expires_in.map(|seconds| seconds.saturating_mul(1_000));
     Ok(VoiceToken {
@@ -127,42 +118,24 @@ fn accept(config: &Config, body: &Secret, refresh_at: Share, now: Timestamp) -> 
 
 fn refusal(status: u16, body: &Secret, retry_after: Option<u64>) -> Failure {
     let code = serde_json::from_str::<TokenErrorBody>(body.expose()).ok().map(|error| error.code);
-    let unavailable = |message| Failure::Unavailable { message, retry_after };
+    let unavailable = |cause| Failure::Unavailable { cause, retry_after };
     match (status, code) {
-        (_, Some(TokenErrorCode::WrongAccount)) => Failure::Misconfigured(
-            "The token service belongs to another Twilio account than this Flex. Check the token service \
-             URL.",
-        ),
-        (_, Some(TokenErrorCode::WrongPrefix)) => Failure::Misconfigured(
-            "The token service uses another identity prefix than the Flex plugin. Make the two agree.",
-        ),
-        (_, Some(TokenErrorCode::OriginNotAllowed)) => Failure::Misconfigured(
-            "The token service does not allow this extension. Add the extension's origin to its \
-             configuration.",
-        ),
-        (_, Some(TokenErrorCode::RoleNotAllowed)) => Failure::FlexTokenRefused(
-            "Your Flex user may not use the voice client. Ask an administrator for the agent role.",
-        ),
-        (401 | 403, _) => Failure::FlexTokenRefused(
-            "The token service does not accept your Flex session. Reload Flex; if it stays so, sign in \
-             again.",
-        ),
-        (408 | 425 | 429, _) => unavailable("The token service is busy. Trying again."),
-        (500..=599, _) => unavailable("The token service has a problem of its own. Trying again."),
-        _ => Failure::Misconfigured(
-            "The token service does not understand the request. Check its URL and version.",
-        ),
+        (_, Some(TokenErrorCode::WrongAccount)) => {
+            Failure::Misconfigured(english::TOKEN_SERVICE_OF_OTHER_ACCOUNT)
+        }
+        (_, Some(TokenErrorCode::WrongPrefix)) => {
+            Failure::Misconfigured(english::TOKEN_SERVICE_WITH_OTHER_PREFIX)
+        }
+        (_, Some(TokenErrorCode::OriginNotAllowed)) => Failure::Misconfigured(english::ORIGIN_NOT_ALLOWED),
+        (_, Some(TokenErrorCode::RoleNotAllowed)) => Failure::FlexTokenRefused(english::ROLE_NOT_ALLOWED),
+        (401 | 403, _) => Failure::FlexTokenRefused(english::FLEX_SESSION_REFUSED),
+        (408 | 425 | 429, _) => unavailable(english::TOKEN_SERVICE_BUSY),
+        (500..=599, _) => unavailable(english::TOKEN_SERVICE_BROKEN),
+        _ => Failure::Misconfigured(english::REQUEST_NOT_UNDERSTOOD),
     }
 }
 
 /// The token service and the page do not name the same agent.
 pub(super) fn wrong_identity() -> Problem {
-    Problem {
-        code: ProblemCode::WrongIdentity,
-        message:
-            "The token service takes this Flex session for another agent's, so no calls are taken. Reload \
-                  Flex; if it stays so, tell your administrator."
-                .into(),
-        retrying: false,
-    }
+    english::OTHER_AGENT.problem(false)
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use kernel::{Bucket, Identity, Timestamp};
-use messages::problems;
+use messages::{
+    english::{self, Cause},
+    problems,
+};
 use protocol::{
     Problem, ProblemCode,
     page::{Configure, ErrorReply, ExpectCalls, Heartbeat, Kind, ToExtension, ToPage},
@@ -171,31 +174,23 @@ fn tell_error(cx: &mut Context, port: PortId, in_reply_to: Option<&str>, code: P
     tell(cx, port, ToPage::Error { payload: ErrorReply::new(in_reply_to, code, message) });
 }
 
+fn tell_cause(cx: &mut Context, port: PortId, in_reply_to: Option<&str>, cause: Cause) {
+    tell_error(cx, port, in_reply_to, cause.code, cause.text);
+}
+
 fn count_refused(code: ProblemCode, cx: &mut Context) {
     let is_unknown = code == ProblemCode::UnknownType;
     cx.count(if is_unknown { "messages_unknown" } else { "messages_malformed" });
 }
 
 fn malformed(port: PortId, kind: Kind, cx: &mut Context) {
-    let (name, code, message) = match kind {
-        Kind::Known(name) => (
-            Some(name),
-            ProblemCode::MalformedMessage,
-            "The payload of this message is not what its type says. Correct the sender.",
-        ),
-        Kind::Unknown => (
-            None,
-            ProblemCode::UnknownType,
-            "This extension does not know that message type. Update the extension or the plugin.",
-        ),
-        Kind::Foreign | Kind::Echo => (
-            None,
-            ProblemCode::MalformedMessage,
-            "This is not a message for the extension. Correct the sender.",
-        ),
+    let (name, cause) = match kind {
+        Kind::Known(name) => (Some(name), english::WRONG_PAYLOAD),
+        Kind::Unknown => (None, english::UNKNOWN_TYPE),
+        Kind::Foreign | Kind::Echo => (None, english::NO_MESSAGE),
     };
-    count_refused(code, cx);
-    tell_error(cx, port, name, code, message);
+    count_refused(cause.code, cx);
+    tell_cause(cx, port, name, cause);
 }
 
 /// Who is there.
@@ -332,14 +327,8 @@ impl Pages {
             PageMessage::Refused(code) => {
                 count_refused(code, cx);
                 if page.problem.as_ref().is_none_or(|problem| problem.code != code) {
-                    page.problem = Some(Problem {
-                        code,
-                        message:
-                            "A Flex page sent a message that this extension does not understand. Update the \
-                                  plugin or the extension."
-                                .into(),
-                        retrying: false,
-                    });
+                    page.problem =
+                        Some(Problem { code, message: english::PAGE_NOT_UNDERSTOOD.into(), retrying: false });
                     cx.complain("A page's message was refused: it is not one of the contract's.");
                 }
                 return None;
@@ -349,13 +338,7 @@ impl Pages {
             page.problem = None;
         }
         if !accepted && !matches!(message, ToExtension::Configure { .. }) {
-            tell_error(
-                cx,
-                port,
-                Some(message.type_name()),
-                ProblemCode::NotConfigured,
-                "This page has not been accepted. Send CONFIGURE first.",
-            );
+            tell_cause(cx, port, Some(message.type_name()), english::NOT_ACCEPTED);
             return None;
         }
         Some((message, expires_at))
@@ -369,11 +352,9 @@ impl Pages {
             return;
         }
         page.flooded_at = Some(cx.now);
-        let message = "A Flex page sends more messages than the voice client takes. Some were dropped.";
-        page.problem =
-            Some(Problem { code: ProblemCode::TooManyMessages, message: message.into(), retrying: false });
-        cx.complain(message);
-        tell_error(cx, port, None, ProblemCode::TooManyMessages, message);
+        page.problem = Some(english::FLOODED.problem(false));
+        cx.complain(english::FLOODED.text);
+        tell_cause(cx, port, None, english::FLOODED);
     }
 
     /// Another script of the page offered a port while the plugin's was open. The content script did not take it.
@@ -382,13 +363,10 @@ impl Pages {
         let Some(page) = self.pages.get_mut(&port) else { return };
         let was_contested = page.is_contested(cx.now);
         page.contested_at = Some(cx.now);
-        let message =
-            "Another script in a Flex page wanted to speak in the plugin's place. It was not listened to.";
-        page.problem =
-            Some(Problem { code: ProblemCode::LineContested, message: message.into(), retrying: false });
-        cx.complain(message);
+        page.problem = Some(english::CONTESTED.problem(false));
+        cx.complain(english::CONTESTED.text);
         if !was_contested {
-            tell_error(cx, port, None, ProblemCode::LineContested, message);
+            tell_cause(cx, port, None, english::CONTESTED);
         }
     }
 
@@ -398,8 +376,8 @@ impl Pages {
     }
 
     /// Refuses a FLEX_TOKEN.
-    pub(super) fn refuse_token(port: PortId, code: ProblemCode, message: &str, cx: &mut Context) {
-        tell_error(cx, port, Some("VOICE_CLIENT_EXTENSION_FLEX_TOKEN"), code, message);
+    pub(super) fn refuse_token(port: PortId, cause: Cause, cx: &mut Context) {
+        tell_cause(cx, port, Some("VOICE_CLIENT_EXTENSION_FLEX_TOKEN"), cause);
     }
 
     /// The document of a page that says CONFIGURE for the first time over its port.

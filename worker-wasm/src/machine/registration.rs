@@ -2,6 +2,7 @@
 //! itself.
 
 use kernel::{Identity, Secret, Timestamp};
+use messages::english;
 use protocol::{Problem, ProblemCode};
 use sansio::{Backoff, Timers};
 
@@ -256,14 +257,7 @@ impl Registration {
             // The gateway does not confirm the registration any more, also while the SDK still says
             // "registered".
             self.lost(cx);
-            self.problem = Some(Problem {
-                code: ProblemCode::VoiceTokenRefused,
-                message:
-                    "Twilio did not accept the Voice token. Fetching another; if it stays so, check the \
-                          token service's API key."
-                        .into(),
-                retrying: true,
-            });
+            self.problem = Some(english::VOICE_TOKEN_REFUSED.problem(true));
             return Some(TokenNews::Refused);
         }
         if self.device.as_ref().is_none_or(|device| !device.registered) {
@@ -395,9 +389,5 @@ impl Registration {
 }
 
 fn gateway_unavailable() -> Problem {
-    Problem {
-        code: ProblemCode::GatewayUnavailable,
-        message: "Twilio cannot be reached, so no calls arrive. Check the network; trying again.".into(),
-        retrying: true,
-    }
+    english::GATEWAY_UNREACHABLE.problem(true)
 }

@@ -4,7 +4,8 @@
 //! before the first one is sent to a host that policy does not vouch for, the agent is asked, once per account and
 //! token service, and the answer is kept for good.
 
-use protocol::{Problem, ProblemCode, page::Configure};
+use messages::english;
+use protocol::{Problem, page::Configure};
 
 use super::{
     config::{self, Config, Policy},
@@ -28,20 +29,11 @@ enum Consent {
 }
 
 pub(super) fn consent_needed() -> Problem {
-    Problem {
-        code: ProblemCode::ConsentNeeded,
-        message: "Open the extension and say whether it may use this token service.".into(),
-        retrying: false,
-    }
+    english::CONSENT_NEEDED.problem(false)
 }
 
 fn consent_declined() -> Problem {
-    Problem {
-        code: ProblemCode::ConsentDeclined,
-        message: "You did not agree to this token service. To change that, press Restart in the extension."
-            .into(),
-        retrying: false,
-    }
+    english::CONSENT_DECLINED.problem(false)
 }
 
 /// What this browser serves.

@@ -1,6 +1,7 @@
 //! Flex tokens in, Voice tokens out: when to ask the token service, and what follows from its answers.
 
 use kernel::{Identity, Secret, Timestamp};
+use messages::english::{self, Cause};
 use protocol::{Problem, ProblemCode, page::FlexToken as FlexTokenMessage};
 use sansio::{Backoff, Moment as _};
 
@@ -135,26 +136,17 @@ impl Tokens {
         expires_at: Option<Timestamp>,
         config: &Config,
         now: Timestamp,
-    ) -> Result<Timestamp, (ProblemCode, &'static str)> {
+    ) -> Result<Timestamp, Cause> {
         if message.account_sid != config.account {
-            return Err((
-                ProblemCode::WrongAccount,
-                "This Flex token is for another account than the one that the page was accepted for.",
-            ));
+            return Err(english::TOKEN_OF_OTHER_ACCOUNT);
         }
         let Some(expires_at) =
             expires_at.filter(|_| (1..=MAX_TOKEN_BYTES).contains(&message.token.expose().len()))
         else {
-            return Err((
-                ProblemCode::MalformedMessage,
-                "FLEX_TOKEN needs a token and an ISO-8601 expiration.",
-            ));
+            return Err(english::WRONG_FLEX_TOKEN);
         };
         if expires_at.plus(CLOCK_SKEW_MS) <= now {
-            return Err((
-                ProblemCode::InvalidFlexToken,
-                "This Flex token has expired. Refresh the Flex session and send the new token.",
-            ));
+            return Err(english::FLEX_TOKEN_EXPIRED);
         }
         Ok(expires_at)
     }
@@ -241,21 +233,16 @@ impl Tokens {
         let pause = self.pause;
         let (problem, refused) = match failure {
             // Asking again is up to the pages, which are asked for a newer Flex token.
-            Failure::FlexTokenRefused(message) => (
-                Problem { code: ProblemCode::InvalidFlexToken, message: message.into(), retrying: false },
-                self.refuse_flex(),
-            ),
+            Failure::FlexTokenRefused(cause) => (cause.problem(false), self.refuse_flex()),
             Failure::WrongIdentity => (wrong_identity(), self.refuse_flex()),
-            Failure::Unavailable { message, retry_after } => {
+            Failure::Unavailable { cause, retry_after } => {
                 let asked = retry_after.unwrap_or(0).min(MAX_RETRY_AFTER_S) * 1_000;
                 self.timers.arm(Timer::Retry, cx.now.plus(pause.max(asked)));
-                let code = ProblemCode::TokenServiceUnavailable;
-                (Problem { code, message: message.into(), retrying: true }, None)
+                (cause.problem(true), None)
             }
-            Failure::Misconfigured(message) => {
+            Failure::Misconfigured(cause) => {
                 self.timers.arm(Timer::Retry, cx.now.plus(pause));
-                let code = ProblemCode::TokenServiceMisconfigured;
-                (Problem { code, message: message.into(), retrying: true }, None)
+                (cause.problem(true), None)
             }
         };
         cx.warn(problem.message.clone());
