@@ -8,9 +8,9 @@
 //! [`machine`] decides, without a browser and natively tested. The shell (WASM only) turns what happens in
 //! Flex into events and carries out commands.
 
-pub mod machine;
+pub mod voice;
+
+pub use voice::machine;
 
 #[cfg(target_arch = "wasm32")]
 mod flex;
-#[cfg(target_arch = "wasm32")]
-mod shell;
