@@ -4,3 +4,6 @@ pub mod machine;
 
 #[cfg(target_arch = "wasm32")]
 mod shell;
+
+#[cfg(target_arch = "wasm32")]
+pub use shell::serve;

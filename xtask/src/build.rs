@@ -59,11 +59,12 @@ const ROOMS: [Room; 5] = [
 ];
 
 /// Crates that every room may be made of.
-const SHARED_CRATES: [&str; 6] = [
+const SHARED_CRATES: [&str; 7] = [
     "crates/kernel",
     "crates/sansio",
     "crates/shell",
     "crates/protocol",
+    "crates/lifeline",
     "crates/webext",
     "crates/voice-sdk",
 ];

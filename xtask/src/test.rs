@@ -53,11 +53,12 @@ enum Half {
 pub const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The crates that are compiled for the browser, and so linted for it.
-const BROWSER_CRATES: [&str; 11] = [
+const BROWSER_CRATES: [&str; 12] = [
     "kernel",
     "sansio",
     "shell",
     "protocol",
+    "lifeline",
     "webext",
     "voice-sdk",
     "worker-wasm",

@@ -12,11 +12,12 @@ use serde_json::Value;
 
 /// What each crate of ours depends on among ours: no more than this, and all of this. Everything that ships to a browser
 /// knows the libraries under `crates/` and no other room; nothing that ships knows the sandbox.
-const DEPENDS_ON: [(&str, &[&str]); 21] = [
+const DEPENDS_ON: [(&str, &[&str]); 22] = [
     ("kernel", &[]),
     ("sansio", &["kernel"]),
     ("shell", &["kernel", "sansio"]),
     ("protocol", &["kernel"]),
+    ("lifeline", &["kernel", "protocol", "sansio"]),
     ("webext", &[]),
     ("voice-sdk", &[]),
     ("twilio", &["kernel"]),
@@ -24,7 +25,7 @@ const DEPENDS_ON: [(&str, &[&str]); 21] = [
     ("offscreen-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
     ("content-wasm", &["kernel", "protocol", "webext"]),
     ("popup-wasm", &["kernel", "protocol", "webext"]),
-    ("plugin", &["kernel", "protocol"]),
+    ("plugin", &["kernel", "lifeline", "protocol", "sansio", "shell"]),
     ("token-service", &["kernel", "protocol", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
     ("sandbox-voice", &["kernel", "twilio"]),

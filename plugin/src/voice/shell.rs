@@ -4,26 +4,26 @@ mod call_object;
 mod header;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
-use gloo_timers::callback::Interval;
+use ::shell::{Clock as _, EventLoop, Shell};
 use js_sys::{Array, Function, Object, Promise};
-use kernel::Timestamp;
+use kernel::{Monotonic, Timestamp};
+use lifeline::line::{Hello, Line, Way};
 use protocol::page::{TO_PAGE_TYPES, ToExtension, ToPage, line};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{MessageChannel, MessageEvent, MessagePort};
 
 use self::call_object::CallObject;
 use self::header::Header;
 use crate::flex::{self, Flex, Manager, at, object};
-use crate::machine::line::{Hello, Line, Way};
 use crate::machine::words::{Language, Text, Words};
 use crate::machine::{
-    Boot, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity, StandIn, TICK_MS,
+    Boot, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity, StandIn,
 };
+use crate::shell::{settle, warn_on_error};
 
 /// Where the browser keeps the activity to go back to, for all tabs: the worker's SID and the activity's.
 const REMEMBERED_KEY: &str = "holdfast.previousActivity";
@@ -42,35 +42,8 @@ fn build_defaults() -> Settings {
     }
 }
 
-/// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`. `fail_closed` makes a
-/// before-listener of a function that says whether an action may go on.
-///
-/// Chrome prerenders an address that an agent has begun to type. Such a page is nobody's yet: it must neither answer for the
-/// agent, whose real page may be open in another tab, nor take them off the queue because no extension is there.
-#[wasm_bindgen]
-pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
-    console_error_panic_hook::set_once();
-    let document = web_sys::window().and_then(|window| window.document());
-    let Some(document) = document.filter(is_prerendering) else { return serve(flex, manager, fail_closed) };
-    let waiting = RefCell::new(Some((flex, manager, fail_closed)));
-    let page = document.clone();
-    let activated = Closure::<dyn Fn()>::new(move || {
-        if is_prerendering(&page) {
-            return; // a script of the page made that event up
-        }
-        if let Some((flex, manager, fail_closed)) = waiting.take() {
-            serve(flex, manager, fail_closed);
-        }
-    })
-    .into_js_value();
-    warn_on_error(document.add_event_listener_with_callback("prerenderingchange", activated.unchecked_ref()));
-}
-
-fn is_prerendering(document: &web_sys::Document) -> bool {
-    at(document, &["prerendering"]).is_truthy()
-}
-
-fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
+/// Serves this page's agent.
+pub fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
     let view = view(&flex, &manager, None);
     let language = Language::from_tag(&manager.language().unwrap_or_default());
     let boot = Boot {
@@ -84,20 +57,18 @@ fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
         env!("CARGO_PKG_VERSION"),
         if view.enabled { "enabled" } else { "not enabled for this worker" }
     )));
-    let shell = Rc::new_cyclic(|this: &Weak<Shell>| {
+    let shell = Rc::new_cyclic(|this: &Weak<VoiceShell>| {
         let this = Weak::clone(this);
-        Shell {
+        VoiceShell {
+            event_loop: EventLoop::new(Machine::new(boot, Monotonic::now())),
             view: RefCell::new(view),
-            machine: RefCell::new(Machine::new(boot, now())),
-            inbox: RefCell::default(),
-            busy: Cell::new(false),
             look_planned: Cell::new(false),
             call: RefCell::default(),
             line: RefCell::default(),
             port: RefCell::default(),
             header: Header::new(move |event| {
                 if let Some(shell) = this.upgrade() {
-                    shell.take(event);
+                    shell.report(event);
                 }
             }),
             fail_closed,
@@ -114,20 +85,16 @@ fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
     shell.replace_hang_up();
     shell.replace_dial();
     shell.watch_logout();
-    shell.take(Event::Started);
-    let ticking = Rc::clone(&shell);
-    Interval::new(TICK_MS, move || ticking.take(Event::Tick)).forget();
+    shell.report(Event::Started);
 }
 
 type Listener = Closure<dyn Fn(MessageEvent)>;
 
 /// The plugin's half that touches the page.
-struct Shell {
+struct VoiceShell {
     flex: Flex,
     manager: Manager,
-    machine: RefCell<Machine>,
-    inbox: RefCell<VecDeque<Event>>,
-    busy: Cell<bool>,
+    event_loop: EventLoop<Machine>,
     look_planned: Cell<bool>,
     view: RefCell<FlexView>,
     call: RefCell<Option<Rc<CallObject>>>,
@@ -138,45 +105,11 @@ struct Shell {
     fail_closed: Function,
 }
 
-impl Shell {
-    /// Gives the machine an event.
-    fn take(self: &Rc<Self>, event: Event) {
-        self.inbox.borrow_mut().push_back(event);
-        self.work();
-    }
+impl Shell for VoiceShell {
+    type Machine = Machine;
 
-    /// Shows the machine Flex's store and every waiting event, and carries out its commands. Events that a
-    /// command causes wait their turn.
-    fn work(self: &Rc<Self>) {
-        if self.busy.replace(true) {
-            return;
-        }
-        loop {
-            self.look();
-            let next = self.inbox.borrow_mut().pop_front();
-            let Some(event) = next else { break };
-            self.handle(event);
-        }
-        self.busy.set(false);
-    }
-
-    /// Shows the machine Flex's store, if it has changed.
-    fn look(self: &Rc<Self>) {
-        let view = {
-            let call = self.call.borrow();
-            view(&self.flex, &self.manager, call.as_ref().map(|call| call.object()))
-        };
-        if *self.view.borrow() != view {
-            self.view.replace(view.clone());
-            self.handle(Event::Flex(view));
-        }
-    }
-
-    fn handle(self: &Rc<Self>, event: Event) {
-        let commands = self.machine.borrow_mut().handle(event, now());
-        for command in commands {
-            self.carry_out(command);
-        }
+    fn event_loop(&self) -> &EventLoop<Machine> {
+        &self.event_loop
     }
 
     fn carry_out(self: &Rc<Self>, command: Command) {
@@ -231,6 +164,21 @@ impl Shell {
         }
     }
 
+    /// Flex's store, if it has changed.
+    fn look(&self) -> Option<Event> {
+        let view = {
+            let call = self.call.borrow();
+            view(&self.flex, &self.manager, call.as_ref().map(|call| call.object()))
+        };
+        if *self.view.borrow() == view {
+            return None;
+        }
+        self.view.replace(view.clone());
+        Some(Event::Flex(view))
+    }
+}
+
+impl VoiceShell {
     fn current_call(&self) -> Option<Rc<CallObject>> {
         self.call.borrow().clone()
     }
@@ -239,14 +187,14 @@ impl Shell {
         let same = self.current_call().filter(|call| call.sid() == stand_in.sid);
         let call = same.unwrap_or_else(|| {
             let shell = Rc::clone(self);
-            CallObject::new(&stand_in, Rc::new(move |event| shell.take(event)))
+            CallObject::new(&stand_in, Rc::new(move |event| shell.report(event)))
         });
         call.set_muted(stand_in.muted);
         call.set_phase(stand_in.phase);
         self.call.replace(Some(Rc::clone(&call)));
         self.dispatch("PHONE_ADD_CALL", call.object());
         let took = Object::is(&self.manager.active_call(), call.object());
-        self.take(Event::CallInstalled { took });
+        self.report(Event::CallInstalled { took });
     }
 
     /// These two action types write the store's call whatever it is, so they are kept from a call that is not
@@ -267,7 +215,7 @@ impl Shell {
     fn set_contact_uri(self: &Rc<Self>, uri: &str, previous: Option<&str>, others: Option<&str>) {
         let shell = Rc::clone(self);
         let request = self.manager.set_contact_uri(uri, previous, others);
-        settle(request, move |ok| shell.take(Event::ContactUriSet { ok }));
+        settle(request, move |ok| shell.report(Event::ContactUriSet { ok }));
     }
 
     fn register_notifications(&self) {
@@ -325,7 +273,7 @@ impl Shell {
             if matches!(message, ToPage::Disconnected) {
                 self.line.borrow_mut().lost();
             }
-            self.take(Event::Message(message));
+            self.report(Event::Message(message));
         }
     }
 
@@ -384,15 +332,19 @@ impl Shell {
                 let shell = Rc::clone(&shell);
                 spawn_local(async move {
                     shell.look_planned.set(false);
-                    shell.work();
+                    shell.look_now();
                 });
             }
         })
         .into_js_value();
         warn_on_error(self.manager.store().subscribe(changed.unchecked_ref()));
+        // What another tab of Flex remembers.
+        if let Some(window) = web_sys::window() {
+            warn_on_error(window.add_event_listener_with_callback("storage", changed.unchecked_ref()));
+        }
 
         let shell = Rc::clone(self);
-        let updated = Closure::<dyn Fn()>::new(move || shell.take(Event::TokenUpdated)).into_js_value();
+        let updated = Closure::<dyn Fn()>::new(move || shell.report(Event::TokenUpdated)).into_js_value();
         if let Some(events) = self.manager.events() {
             warn_on_error(events.add_listener("tokenUpdated", updated.unchecked_ref()));
         }
@@ -400,7 +352,7 @@ impl Shell {
 
     /// Asks the machine before the actions that need the voice client.
     fn listen_to_actions(self: &Rc<Self>) {
-        type ToIntent = fn(&Shell, &JsValue) -> Option<Intent>;
+        type ToIntent = fn(&VoiceShell, &JsValue) -> Option<Intent>;
         let actions: [(&str, ToIntent); 4] = [
             ("beforeAcceptTask", |shell, payload| {
                 let task = at(payload, &["task"]);
@@ -411,7 +363,7 @@ impl Shell {
             ("beforeStartOutboundCall", |_, _| Some(Intent::DialOut)),
             ("beforeMonitorCall", |_, _| Some(Intent::Monitor)),
             ("beforeSetActivity", |shell, payload| {
-                shell.machine.borrow().intent_of(&flex::activity_choice(payload))
+                shell.event_loop.machine().intent_of(&flex::activity_choice(payload))
             }),
         ];
         for (event, to_intent) in actions {
@@ -419,11 +371,11 @@ impl Shell {
             let allows = Closure::<dyn Fn(JsValue) -> bool>::new(move |payload: JsValue| {
                 shell.look_now();
                 let Some(intent) = to_intent(&shell, &payload) else { return true };
-                let refused = shell.machine.borrow().refuses(&intent, now());
+                let refused = shell.event_loop.machine().refuses(&intent, Monotonic::now());
                 if refused {
-                    shell.take(Event::Refused(intent));
+                    shell.report(Event::Refused(intent));
                 } else if let Some(coming) = flex::coming(event, &payload) {
-                    shell.take(Event::Expect(coming));
+                    shell.report(Event::Expect(coming));
                 }
                 !refused
             })
@@ -435,10 +387,10 @@ impl Shell {
         }
     }
 
-    /// Looks at Flex's store in the middle of a turn, unless that is being done already.
+    /// Looks at Flex's store in the middle of a turn.
     fn look_now(self: &Rc<Self>) {
-        if !self.busy.get() {
-            self.work();
+        if let Some(event) = self.look() {
+            self.report(event);
         }
     }
 
@@ -476,9 +428,9 @@ impl Shell {
     ) {
         let shell = Rc::clone(self);
         self.replace(action, move |payload| {
-            let ours = shell.machine.borrow().takes_over(control, now());
+            let ours = shell.event_loop.machine().takes_over(control, Monotonic::now());
             let event = ours.then(|| to_event(&shell.flex, payload)).flatten()?;
-            shell.take(event);
+            shell.report(event);
             Some(JsValue::UNDEFINED)
         });
     }
@@ -492,20 +444,20 @@ impl Shell {
         let shell = Rc::clone(self);
         self.replace("StartOutboundCall", move |payload| {
             shell.look_now();
-            let dial = shell.machine.borrow().dial(now());
+            let dial = shell.event_loop.machine().dial(Monotonic::now());
             match dial {
                 Dial::ByFlex => None,
                 Dial::ByUs => {
                     let after = Rc::clone(&shell);
                     settle(shell.manager.dial(payload), move |ok| {
                         if !ok {
-                            after.take(Event::NotDialed(Text::DialFailed));
+                            after.report(Event::NotDialed(Text::DialFailed));
                         }
                     });
                     Some(JsValue::UNDEFINED)
                 }
                 Dial::Refused(text) => {
-                    shell.take(Event::NotDialed(text));
+                    shell.report(Event::NotDialed(text));
                     Some(Promise::reject(&JsValue::from_str("Holdfast: the call was not started")).into())
                 }
             }
@@ -517,12 +469,12 @@ impl Shell {
     fn watch_logout(self: &Rc<Self>) {
         let shell = Rc::clone(self);
         self.replace_by("Logout", move |_, go_on| {
-            shell.take(Event::LogOut);
+            shell.report(Event::LogOut);
             let after = Rc::clone(&shell);
             let logout = go_on();
             settle(Ok(Promise::resolve(&logout)), move |ok| {
                 if !ok {
-                    after.take(Event::LogOutFailed);
+                    after.report(Event::LogOutFailed);
                 }
             });
             logout
@@ -547,7 +499,7 @@ impl Shell {
         // Flex's own ends the conference by its task, once it has seen a call in the store.
         let shell = Rc::clone(self);
         self.replace("EndConferenceForAll", move |payload| {
-            shell.machine.borrow().takes_over(Control::Other, now()).then_some(())?;
+            shell.event_loop.machine().takes_over(Control::Other, Monotonic::now()).then_some(())?;
             let task = at(payload, &["task"]);
             let end = at(&task, &["endConference"]);
             let end = end.dyn_ref::<Function>()?;
@@ -593,24 +545,6 @@ fn remembered(manager: &Manager) -> Option<String> {
     (Some(worker) == manager.worker_sid().as_deref()).then(|| activity.to_owned())
 }
 
-/// Waits for a request and says whether it worked.
-fn settle(request: Result<Promise, JsValue>, then: impl FnOnce(bool) + 'static) {
-    spawn_local(async move {
-        let ok = match request {
-            Ok(promise) => JsFuture::from(promise).await.is_ok(),
-            Err(_) => false,
-        };
-        then(ok);
-    });
-}
-
-/// What Flex throws is its own words about its own objects, never a token of ours.
-fn warn_on_error<T>(result: Result<T, JsValue>) {
-    if let Err(error) = result {
-        web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
-    }
-}
-
 /// Flex's store, and what the browser knows beside it.
 fn view(flex: &Flex, manager: &Manager, ours: Option<&Object>) -> FlexView {
     FlexView {
@@ -633,10 +567,4 @@ fn opened_at() -> u64 {
     let performance = web_sys::window().and_then(|window| window.performance());
     let opened = performance.and_then(|clock| Timestamp::from_js(clock.time_origin()));
     opened.unwrap_or_default().as_millis()
-}
-
-/// Milliseconds since the page was opened: the machine knows spans of time only, and this clock cannot be set back.
-fn now() -> Timestamp {
-    let performance = web_sys::window().and_then(|window| window.performance());
-    performance.and_then(|clock| Timestamp::from_js(clock.now())).unwrap_or_default()
 }

@@ -6,7 +6,7 @@
 //!
 //! Where the agent was is kept in the browser, for all tabs of Flex alike: whichever comes first takes the agent back.
 
-use kernel::Timestamp;
+use kernel::Monotonic;
 
 use super::voice::Voice;
 use super::words::{Text, Words};
@@ -43,7 +43,7 @@ pub struct Situation<'a> {
 #[derive(Clone, Debug)]
 struct Move {
     to: String,
-    deadline: Timestamp,
+    deadline: Monotonic,
 }
 
 /// Keeps the agent's activity honest.
@@ -53,7 +53,7 @@ pub struct ActivityKeeper {
     was_offline: bool,
     moving: Option<Move>,
     failed: u32,
-    not_before: Option<Timestamp>,
+    not_before: Option<Monotonic>,
     told_missing: bool,
     told_choose: bool,
 }
@@ -65,12 +65,17 @@ impl ActivityKeeper {
         self.moving.as_ref().map(|moving| moving.to.as_str())
     }
 
+    /// When a move that does not show has failed, and when the next may be tried.
+    pub fn deadlines(&self) -> [Option<Monotonic>; 2] {
+        [self.moving.as_ref().map(|moving| moving.deadline), self.not_before]
+    }
+
     /// Orders a move where one is due. True when the agent was told why.
     pub fn step(
         &mut self,
         now_is: &Situation<'_>,
         flex: &FlexView,
-        now: Timestamp,
+        now: Monotonic,
         out: &mut Vec<Command>,
     ) -> bool {
         let Some(current) = &flex.activity else { return false };
@@ -108,7 +113,7 @@ impl ActivityKeeper {
     }
 
     /// Looks whether a move arrived. True while it may still arrive.
-    fn still_moving(&mut self, current: &Activity, now: Timestamp) -> bool {
+    fn still_moving(&mut self, current: &Activity, now: Monotonic) -> bool {
         let Some(moving) = &self.moving else { return false };
         if moving.to == current.sid {
             (self.moving, self.failed, self.not_before) = (None, 0, None);
@@ -129,7 +134,7 @@ impl ActivityKeeper {
         current: &Activity,
         offline: Option<&Activity>,
         flex: &FlexView,
-        now: Timestamp,
+        now: Monotonic,
         out: &mut Vec<Command>,
     ) -> bool {
         let Some(offline) = offline.filter(|o| !o.available) else {
@@ -163,7 +168,7 @@ impl ActivityKeeper {
         &mut self,
         now_is: &Situation<'_>,
         flex: &FlexView,
-        now: Timestamp,
+        now: Monotonic,
         out: &mut Vec<Command>,
     ) -> bool {
         let gave_up = self.failed >= RETURN_ATTEMPTS;
@@ -184,7 +189,7 @@ impl ActivityKeeper {
         false
     }
 
-    fn go(&mut self, sid: &str, now: Timestamp, out: &mut Vec<Command>) {
+    fn go(&mut self, sid: &str, now: Monotonic, out: &mut Vec<Command>) {
         self.moving = Some(Move { to: sid.to_owned(), deadline: now.plus(SHOW_MS) });
         out.push(Command::SetActivity(sid.to_owned()));
     }

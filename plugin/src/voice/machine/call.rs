@@ -4,14 +4,9 @@
 //! speak to the extension makes them work, and keeps *Join Call*, which would dial the agent a second time,
 //! from showing.
 
-use kernel::Timestamp;
 use protocol::CallPhase;
 
 use super::{ActiveCall, Command, StandIn};
-
-/// After the agent's mute, how long an older report of the extension may still say the opposite, in
-/// milliseconds.
-pub const MUTE_HOLD_MS: u64 = 1_500;
 
 /// Where the stand-in is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +23,6 @@ enum Place {
 struct Live {
     call: StandIn,
     place: Place,
-    /// Until then, reports that contradict the agent's own mute are passed over.
-    mute_held_until: Option<Timestamp>,
 }
 
 /// Keeps the stand-in as the extension's call is.
@@ -61,6 +54,7 @@ impl CallKeeper {
     }
 
     /// The live call's SID.
+    #[cfg(test)]
     #[must_use]
     pub fn sid(&self) -> Option<&str> {
         self.live.as_ref().map(|live| live.call.sid.as_str())
@@ -88,21 +82,12 @@ impl CallKeeper {
         }
     }
 
-    /// The agent muted in Flex: shown at once, and held against reports that were already on their way.
-    pub fn asked_to_mute(&mut self, muted: bool, now: Timestamp, out: &mut Vec<Command>) {
-        if let Some(live) = &mut self.live {
-            live.mute_held_until = Some(now.plus(MUTE_HOLD_MS));
-            show_mute(live, muted, out);
-        }
-    }
-
     /// Makes the stand-in what `wanted` is. `heartbeat`: also look whether somebody took it out of the store.
     pub fn step(
         &mut self,
         wanted: Option<StandIn>,
         in_store: ActiveCall,
         heartbeat: bool,
-        now: Timestamp,
         out: &mut Vec<Command>,
     ) {
         if let Some(live) = &self.live
@@ -115,11 +100,11 @@ impl CallKeeper {
         match &mut self.live {
             None if in_store == ActiveCall::Foreign => {} // Flex's own call: hands off.
             None if self.actions_only => {
-                self.live = Some(Live { call: wanted, place: Place::Nowhere, mute_held_until: None });
+                self.live = Some(Live { call: wanted, place: Place::Nowhere });
                 self.take_actions(out);
             }
             None => {
-                self.live = Some(Live { call: wanted.clone(), place: Place::Ordered, mute_held_until: None });
+                self.live = Some(Live { call: wanted.clone(), place: Place::Ordered });
                 out.push(Command::InstallCall(wanted));
             }
             Some(live) => {
@@ -127,11 +112,9 @@ impl CallKeeper {
                     live.call.phase = wanted.phase;
                     out.push(Command::ShowPhase(wanted.phase));
                 }
-                if live.call.muted == wanted.muted {
-                    live.mute_held_until = None;
-                } else if live.mute_held_until.is_none_or(|until| now >= until) {
-                    live.mute_held_until = None;
-                    show_mute(live, wanted.muted, out);
+                if live.call.muted != wanted.muted {
+                    live.call.muted = wanted.muted;
+                    out.push(Command::ShowMute(wanted.muted));
                 }
                 if heartbeat && live.place == Place::Store && in_store == ActiveCall::None {
                     live.place = Place::Ordered;
@@ -139,12 +122,5 @@ impl CallKeeper {
                 }
             }
         }
-    }
-}
-
-fn show_mute(live: &mut Live, muted: bool, out: &mut Vec<Command>) {
-    if live.call.muted != muted {
-        live.call.muted = muted;
-        out.push(Command::ShowMute(muted));
     }
 }

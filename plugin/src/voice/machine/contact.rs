@@ -10,7 +10,7 @@
 //! TaskRouter replaces all of a worker's attributes by what it is given, so a write that crosses somebody else's change
 //! would undo it. Flex's store shows both, one after the other; who is seen to be undone is put back.
 
-use kernel::{Identity, IdentityPrefix, Timestamp};
+use kernel::{Identity, IdentityPrefix, Monotonic};
 
 use super::{Command, FlexView};
 
@@ -102,9 +102,9 @@ struct Write {
 pub struct ContactKeeper {
     goal: Option<String>,
     attempts: u32,
-    attempted_at: Option<Timestamp>,
+    attempted_at: Option<Monotonic>,
     /// No attempt before this instant.
-    not_before: Option<Timestamp>,
+    not_before: Option<Monotonic>,
     write: Option<Write>,
 }
 
@@ -120,8 +120,14 @@ impl ContactKeeper {
         self.attempts >= ATTEMPTS && self.not_before.is_none()
     }
 
+    /// When the next attempt may be made, and when earlier ones count for nothing.
+    pub fn deadlines(&self) -> [Option<Monotonic>; 3] {
+        let after = |millis| self.attempted_at.map(|at| at.plus(millis));
+        [self.not_before, after(SLOW_MS), after(PEACE_MS)]
+    }
+
     /// An attempt was answered.
-    pub fn answered(&mut self, ok: bool, now: Timestamp) {
+    pub fn answered(&mut self, ok: bool, now: Monotonic) {
         let wait = if ok { SHOW_MS } else { RETRY_MS << self.attempts.saturating_sub(1).min(5) };
         self.not_before = Some(now.plus(wait));
         if !ok {
@@ -130,7 +136,7 @@ impl ContactKeeper {
     }
 
     /// Orders the URI that `goal` asks for, where it is not what Flex shows.
-    pub fn step(&mut self, goal: &Goal, flex: &FlexView, now: Timestamp, out: &mut Vec<Command>) {
+    pub fn step(&mut self, goal: &Goal, flex: &FlexView, now: Monotonic, out: &mut Vec<Command>) {
         if self.put_back(flex, now, out) {
             return;
         }
@@ -189,7 +195,7 @@ impl ContactKeeper {
     }
 
     /// Watches a write for somebody else's change that it undoes, and orders that change to be made again.
-    fn put_back(&mut self, flex: &FlexView, now: Timestamp, out: &mut Vec<Command>) -> bool {
+    fn put_back(&mut self, flex: &FlexView, now: Monotonic, out: &mut Vec<Command>) -> bool {
         let recent = self.attempted_at.is_some_and(|at| now.since(at) < ANSWER_MS + SHOW_MS);
         let Some(write) = self.write.as_mut().filter(|_| recent) else {
             self.write = None;

@@ -1,24 +1,17 @@
 //! The calls that this agent expects, for the extension, which answers no others by itself.
 //!
 //! Flex knows of a call before it comes: the agent accepted its reservation, dials out, or wants to listen to a colleague.
-//! The list says *all* of them each time. It goes out when it changes, after every CONFIGURED, and a few times more, because
-//! a worker may have been killed before it had read it.
+//! The list says *all* of them each time.
 
 use std::collections::BTreeMap;
 
-use kernel::{ExpectationId, Timestamp};
-use protocol::page::{ExpectCalls, ExpectReason, ExpectedCall, MAX_EXPECTED_CALLS};
+use kernel::{ExpectationId, Monotonic};
+use protocol::page::{ExpectReason, ExpectedCall, MAX_EXPECTED_CALLS};
 
 use super::VoiceReservation;
 
 /// How long a call may take to come for which Flex shows no reservation of this agent yet, in milliseconds.
 pub const COMES_WITHIN_MS: u64 = 60_000;
-
-/// Between two repeats of the same list, in milliseconds.
-pub const REPEAT_MS: u64 = 2_000;
-
-/// How often the same list is said.
-pub const ATTEMPTS: u32 = 3;
 
 /// What the agent does from which a call follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +29,7 @@ pub enum Coming {
 struct Announced {
     coming: Coming,
     id: ExpectationId,
-    until: Timestamp,
+    until: Monotonic,
     /// It has come, and waits for its reservation to be shown.
     came: bool,
 }
@@ -63,9 +56,6 @@ pub struct ExpectKeeper {
     attempt: u64,
     first_look: bool,
     live: bool,
-    said: Option<Vec<ExpectedCall>>,
-    times: u32,
-    not_before: Option<Timestamp>,
 }
 
 impl ExpectKeeper {
@@ -79,18 +69,22 @@ impl ExpectKeeper {
             attempt: number,
             first_look: true,
             live: false,
-            said: None,
-            times: 0,
-            not_before: None,
         }
     }
 
     /// The agent does something from which a call follows.
-    pub fn announce(&mut self, coming: Coming, now: Timestamp) {
+    pub fn announce(&mut self, coming: Coming, now: Monotonic) {
         if let Coming::Reservation(Some(sid)) = &coming
             && let Some(known) = self.known.get_mut(sid)
         {
             known.accepted_here = true;
+            return;
+        }
+        // Accepted twice it is still one call.
+        if matches!(coming, Coming::Reservation(Some(_)))
+            && let Some(announced) = self.announced.iter_mut().find(|one| one.coming == coming)
+        {
+            announced.until = now.plus(COMES_WITHIN_MS);
             return;
         }
         self.number += 1;
@@ -107,13 +101,14 @@ impl ExpectKeeper {
         }
     }
 
-    /// Forgets what was said: nobody has heard it, or whoever did has forgotten it.
-    pub fn unheard(&mut self) {
-        (self.said, self.times, self.not_before) = (None, 0, None);
+    /// When a call that was to come has not come.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Monotonic> {
+        self.announced.iter().map(|one| one.until).min()
     }
 
     /// Looks at Flex's voice reservations, and whether a call is live in the extension.
-    pub fn look(&mut self, reservations: &[VoiceReservation], live: bool, now: Timestamp) {
+    pub fn look(&mut self, reservations: &[VoiceReservation], live: bool, now: Monotonic) {
         self.announced.retain(|one| now < one.until);
         self.known.retain(|sid, _| reservations.iter().any(|one| one.sid == *sid));
         for one in reservations {
@@ -158,7 +153,8 @@ impl ExpectKeeper {
     }
 
     /// The list as it is now.
-    fn list(&self, reservations: &[VoiceReservation]) -> Vec<ExpectedCall> {
+    #[must_use]
+    pub fn list(&self, reservations: &[VoiceReservation]) -> Vec<ExpectedCall> {
         let mut calls = Vec::new();
         for one in reservations {
             let Some(known) = self.known.get(&one.sid) else { continue };
@@ -184,19 +180,5 @@ impl ExpectKeeper {
         }));
         calls.truncate(MAX_EXPECTED_CALLS);
         calls
-    }
-
-    /// What to say now, to an extension that understands it.
-    pub fn says(&mut self, reservations: &[VoiceReservation], now: Timestamp) -> Option<ExpectCalls> {
-        let calls = self.list(reservations);
-        if self.said.as_ref() != Some(&calls) {
-            (self.said, self.times, self.not_before) = (Some(calls.clone()), 0, None);
-        }
-        if self.times >= ATTEMPTS || self.not_before.is_some_and(|until| now < until) {
-            return None;
-        }
-        self.times += 1;
-        self.not_before = Some(now.plus(REPEAT_MS));
-        Some(ExpectCalls { calls })
     }
 }

@@ -4,19 +4,13 @@
 //! the switch to the workspace's *Offline*. It is the *switch* that counts: who opens Flex while Offline, as everybody does
 //! in the morning, gets a voice client that is ready before the first activity is chosen.
 
-use kernel::Timestamp;
+use kernel::Monotonic;
 use protocol::page::SignOutReason;
 
 use super::FlexView;
 
 /// How long a logout may take. An agent who is still there after it, and not Offline, was not logged out.
 pub const LOGOUT_MS: u64 = 15_000;
-
-/// Between two SIGN_OUT to an extension that goes on as if nothing had been said, in milliseconds.
-pub const REPEAT_MS: u64 = 2_000;
-
-/// How often it is said.
-pub const ATTEMPTS: u32 = 5;
 
 /// Flex's session, as its store shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,13 +29,11 @@ pub enum FlexSession {
 pub struct SessionKeeper {
     signed_out: Option<SignOutReason>,
     /// Flex's logout has begun, and is over by then.
-    logging_out: Option<Timestamp>,
+    logging_out: Option<Monotonic>,
     /// The agent was seen in another activity than *Offline*.
     was_elsewhere: bool,
     /// The agent went to *Offline* before our eyes, and is there still.
     went_offline: bool,
-    said: u32,
-    say_after: Option<Timestamp>,
 }
 
 /// What is going on, while which nobody is signed out.
@@ -65,7 +57,7 @@ impl SessionKeeper {
     }
 
     /// Flex's logout has begun.
-    pub const fn logging_out(&mut self, now: Timestamp) {
+    pub const fn logging_out(&mut self, now: Monotonic) {
         self.logging_out = Some(now.plus(LOGOUT_MS));
     }
 
@@ -81,8 +73,14 @@ impl SessionKeeper {
         }
     }
 
-    /// Looks at Flex. True when the agent has signed out, or is back.
-    pub fn step(&mut self, flex: &FlexView, busy: Busy, now: Timestamp) -> bool {
+    /// When a logout that came to nothing counts as none.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Monotonic> {
+        self.logging_out
+    }
+
+    /// Looks at Flex.
+    pub fn step(&mut self, flex: &FlexView, busy: Busy, now: Monotonic) {
         if flex.offline {
             self.went_offline |= std::mem::take(&mut self.was_elsewhere);
         } else {
@@ -92,15 +90,7 @@ impl SessionKeeper {
         if self.logging_out.is_some_and(|until| now >= until) {
             self.logging_out = None;
         }
-        let due = self.due(flex, busy);
-        let before = std::mem::replace(&mut self.signed_out, due);
-        let changed = before.is_some() != self.signed_out.is_some();
-        // A logout of who was Offline is said too: it means more. That a logged out agent is Offline does not.
-        let more = before != self.signed_out && self.signed_out != Some(SignOutReason::Offline);
-        if changed || more {
-            (self.said, self.say_after) = (0, None);
-        }
-        changed
+        self.signed_out = self.due(flex, busy);
     }
 
     fn due(&self, flex: &FlexView, busy: Busy) -> Option<SignOutReason> {
@@ -115,18 +105,5 @@ impl SessionKeeper {
         let nobody = busy.nobody && self.signed_out.is_none();
         (self.went_offline && !busy.offline_is_ours && !busy.call && !busy.task && !nobody)
             .then_some(SignOutReason::Offline)
-    }
-
-    /// True when SIGN_OUT is to be said now. `heard`: the extension goes on as if it had not been.
-    pub fn says(&mut self, heard: bool, now: Timestamp) -> Option<SignOutReason> {
-        let reason = self.signed_out?;
-        let due = self.said == 0
-            || heard && self.said < ATTEMPTS && self.say_after.is_none_or(|until| now >= until);
-        if !due {
-            return None;
-        }
-        self.said += 1;
-        self.say_after = Some(now.plus(REPEAT_MS));
-        Some(reason)
     }
 }

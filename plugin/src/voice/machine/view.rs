@@ -1,10 +1,11 @@
 //! What the agent sees in Flex's header, and behind it: plain data, in the agent's language.
 
+use lifeline::Report;
 use protocol::{AudioDevice, AudioKind, AudioState, CallPhase, CallView, QualitySample, QualityWarning};
 
+use super::Tone;
 use super::voice::{Voice, Why};
 use super::words::{Text, Words, sentence};
-use super::{Report, Tone};
 
 /// The item in Flex's header, and the details behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]

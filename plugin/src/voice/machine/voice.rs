@@ -1,6 +1,7 @@
 //! How the voice client stands, in one word and a reason.
 
 use kernel::IdentityPrefix;
+use lifeline::{Trouble, WrongIdentity};
 use protocol::page::SignOutReason;
 use protocol::{CallPhase, Problem};
 
@@ -41,6 +42,26 @@ impl Voice {
             Self::Unavailable(why) => why.is_final(),
             Self::Connecting | Self::Ready | Self::OnCall { .. } => false,
             Self::SignedOut(_) | Self::InFrame | Self::Unclear(_) => false,
+        }
+    }
+}
+
+impl From<Trouble> for Why {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::NoAnswer => Self::NoExtension,
+            Trouble::Rejected(problem) => Self::Rejected(problem),
+            Trouble::Gone => Self::Gone,
+            Trouble::Silent => Self::Silent,
+        }
+    }
+}
+
+impl From<WrongIdentity> for Why {
+    fn from(wrong: WrongIdentity) -> Self {
+        match wrong {
+            WrongIdentity::Prefix(prefix) => Self::WrongIdentity(prefix),
+            WrongIdentity::OtherAgent => Self::OtherAgent,
         }
     }
 }

@@ -13,6 +13,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::flex::{object, set};
 use crate::machine::{Event, StandIn};
+use crate::shell::warn_on_error;
 
 struct Listener {
     event: String,
@@ -93,7 +94,7 @@ impl CallObject {
         };
         let arguments: Array = arguments.iter().collect();
         for callback in &callbacks {
-            super::warn_on_error(callback.apply(self.object(), &arguments));
+            warn_on_error(callback.apply(self.object(), &arguments));
         }
         !callbacks.is_empty()
     }

@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 use crate::flex::{self, Flex, at, object};
 use crate::machine::view::{AudioPanel, Choice, Grade, StatusLine};
 use crate::machine::{Event, Tone};
+use crate::shell::warn_on_error;
 
 /// The `id` of the details, for `aria-controls`.
 const PANEL_ID: &str = "holdfast-voice-details";
@@ -76,7 +77,7 @@ impl Header {
                     volume: chooses(|percent| percent.parse().ok().map(Event::ChooseVolume)),
                     reload: on(|_, _| {
                         if let Some(window) = web_sys::window() {
-                            super::warn_on_error(window.location().reload());
+                            warn_on_error(window.location().reload());
                         }
                     }),
                 },
@@ -92,7 +93,7 @@ impl Header {
         let props = object(&[("key", JsValue::from_str("holdfast-voice-status"))]);
         let Ok(element) = flex::create_element(&themed, &props, &JsValue::UNDEFINED) else { return };
         let place = object(&[("sortOrder", JsValue::from_f64(-1.0)), ("align", JsValue::from_str("end"))]);
-        super::warn_on_error(flex.main_header().content().add(&element, &place));
+        warn_on_error(flex.main_header().content().add(&element, &place));
         self.close_on_click_elsewhere();
     }
 
@@ -119,9 +120,7 @@ impl Header {
             }
         })
         .into_js_value();
-        super::warn_on_error(
-            document.add_event_listener_with_callback("pointerdown", listener.unchecked_ref()),
-        );
+        warn_on_error(document.add_event_listener_with_callback("pointerdown", listener.unchecked_ref()));
     }
 
     /// A React function component. Its effect keeps React's state setter while the item is mounted.
@@ -188,7 +187,7 @@ impl Shared {
         let redraw = self.redraw.borrow().clone();
         if let Some(redraw) = redraw {
             // React draws again only for a state that differs; a new object always does.
-            super::warn_on_error(redraw.call1(&JsValue::UNDEFINED, &Object::new()));
+            warn_on_error(redraw.call1(&JsValue::UNDEFINED, &Object::new()));
         }
     }
 
@@ -203,7 +202,7 @@ impl Shared {
             .and_then(|document| document.query_selector(".Holdfast-VoiceStatus").ok().flatten())
             .and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
         if let Some(button) = button {
-            super::warn_on_error(button.focus());
+            warn_on_error(button.focus());
         }
     }
 

@@ -1,6 +1,8 @@
 //! Which calls the extension is told to expect.
 
-use super::expect::{COMES_WITHIN_MS, REPEAT_MS};
+use lifeline::repeat::REPEAT_MS;
+
+use super::expect::COMES_WITHIN_MS;
 use super::*;
 
 const WR: &str = "WR11111111111111111111111111111111";
@@ -65,6 +67,19 @@ fn a_call_is_expected_in_the_turn_in_which_the_agent_accepts_it_and_no_longer_th
     assert_eq!(said(&mut page), NOTHING, "it is the same call under the same name");
     show(&mut page, &[]);
     assert_eq!(said(&mut page), [list(&[])]);
+}
+
+#[test]
+fn a_reservation_that_is_accepted_twice_before_flex_shows_it_is_one_call() {
+    let mut page = signed_in();
+    let one = list(&[(WR, ExpectReason::Reservation)]);
+    for _ in 0..2 {
+        page.send(Event::Expect(Coming::Reservation(Some(WR.into()))));
+        assert_eq!(page.machine.expect.list(&[]).len(), 1);
+    }
+    assert_eq!(said(&mut page), std::slice::from_ref(&one));
+    show(&mut page, &[accepted()]);
+    assert_eq!(said(&mut page), NOTHING);
 }
 
 #[test]

@@ -59,7 +59,6 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => message.prop_map(|m| Happening::Event(Event::Message(m))),
         4 => (1_u64..40).prop_map(|n| Happening::Wait(n * 500)),
         2 => prop_oneof![
-            Just(Event::Tick),
             Just(Event::TokenUpdated),
             Just(Event::HangUp),
             any::<bool>().prop_map(Event::Mute),
@@ -256,7 +255,7 @@ proptest! {
         page.ordered();
         page.send(configured());
         // The newest mute of the agent is held against late reports for as long as one may be late.
-        page.pass(call::MUTE_HOLD_MS + 500, Some(&heartbeat(state(truth.clone()))));
+        page.pass(lifeline::mute::HOLD_MS + 500, Some(&heartbeat(state(truth.clone()))));
         page.pass(1_000, Some(&heartbeat(state(truth.clone()))));
         let shown = page.machine.call.shown();
         prop_assert_eq!(shown, truth.as_ref().map(|call| (call.state, call.muted)));
@@ -316,7 +315,7 @@ proptest! {
             );
             happens(&mut page, happening);
             prop_assert_ne!(page.flex.contact_uri.as_deref(), Some("client:ext_another"));
-            if theirs && page.machine.link.is_up(page.now) {
+            if theirs && page.machine.lifeline.is_up(page.now) {
                 prop_assert!(page.machine.refuses(&Intent::AcceptCall, page.now));
                 prop_assert!(!page.machine.call.is_live());
             }

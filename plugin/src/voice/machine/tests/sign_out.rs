@@ -1,6 +1,6 @@
 //! How an agent goes, and comes back.
 
-use protocol::page::SignOutReason;
+use protocol::page::{SignOut, SignOutReason};
 
 use super::session::LOGOUT_MS;
 use super::*;

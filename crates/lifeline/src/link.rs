@@ -1,9 +1,7 @@
 //! The link to the extension: hello, accepted or refused, alive or silent.
 
-use kernel::Timestamp;
+use kernel::Monotonic;
 use protocol::Problem;
-
-use super::voice::Why;
 
 /// Between two CONFIGURE while no answer comes, in milliseconds. A replaced extension takes repeats in good
 /// part.
@@ -12,8 +10,7 @@ pub const HELLO_MS: u64 = 2_000;
 /// After start, how long an extension has to answer before the agent is told that there is none.
 pub const FIRST_ANSWER_MS: u64 = 5_000;
 
-/// Heartbeats come every second; silence of this long means that nobody is there. With one [`super::TICK_MS`] it makes
-/// five seconds.
+/// Heartbeats come every second; silence of this long means that nobody is there.
 pub const SILENCE_MS: u64 = 4_500;
 
 /// Before the first heartbeat there is nothing regular to hear: the extension is asked after [`SILENCE_MS`],
@@ -26,9 +23,22 @@ pub const REFUSED_MS: u64 = 30_000;
 /// Between two repeats of FLEX_TOKEN to an extension that says that it waits for one.
 pub const TOKEN_REPEAT_MS: u64 = 5_000;
 
-/// A tick later than this was held up, by a sleeping computer or a frozen tab, and so were the extension's
-/// messages.
-const HELD_UP_MS: u64 = 3_000;
+/// A page that looks at a silence this late was held up, by a sleeping computer or a frozen tab, and so were the extension's
+/// messages. In milliseconds.
+const HELD_UP_MS: u64 = 2_500;
+
+/// What is wrong between a page and the extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No extension answered in this page.
+    NoAnswer,
+    /// The extension refuses this page, with its reason if it gave one.
+    Rejected(Option<Problem>),
+    /// The extension's half in this page is gone: it was updated, removed or restarted.
+    Gone,
+    /// The extension has fallen silent.
+    Silent,
+}
 
 /// What the extension answered last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,24 +52,24 @@ enum Answer {
 /// The link's state.
 #[derive(Clone, Debug)]
 pub struct Link {
-    started: Timestamp,
+    started: Monotonic,
     answer: Answer,
     /// Heartbeats have begun since the page was accepted.
     beating: bool,
-    heard_at: Option<Timestamp>,
-    hello_due: Timestamp,
+    heard_at: Option<Monotonic>,
+    hello_due: Monotonic,
     /// The extension said that it does not know this page: heartbeats do not put the next hello off.
     forgotten: bool,
-    token_posted_at: Option<Timestamp>,
-    ticked_at: Timestamp,
-    /// The last tick was held up: silence before this instant proves nothing.
-    excused_until: Option<Timestamp>,
+    token_posted_at: Option<Monotonic>,
+    looked_at: Monotonic,
+    /// The page was held up since the extension was last heard: silence before this instant proves nothing.
+    excused_until: Option<Monotonic>,
 }
 
 impl Link {
     /// A link that has not begun.
     #[must_use]
-    pub const fn new(now: Timestamp) -> Self {
+    pub const fn new(now: Monotonic) -> Self {
         Self {
             started: now,
             answer: Answer::None,
@@ -68,63 +78,61 @@ impl Link {
             hello_due: now,
             forgotten: false,
             token_posted_at: None,
-            ticked_at: now,
+            looked_at: now,
             excused_until: None,
         }
     }
 
-    /// Time passed. One held-up tick excuses one stretch of silence; a tab whose every tick is late still
-    /// notices.
-    pub fn tick(&mut self, now: Timestamp) {
-        let held_up = now.since(self.ticked_at) > HELD_UP_MS;
-        self.ticked_at = now;
-        self.excused_until = match self.excused_until {
-            None if held_up => Some(now.plus(SILENCE_MS)),
-            Some(until) if held_up || now < until => Some(until),
-            _ => None,
-        };
+    /// Looks at the clock, before anything else at each instant. A page that was held up excuses one stretch of silence; one
+    /// whose every look is late still notices.
+    pub fn look(&mut self, now: Monotonic) {
+        let held_up = self.silent_at().is_some_and(|at| self.looked_at < at && now.since(at) > HELD_UP_MS);
+        if held_up && self.excused_until.is_none() {
+            self.excused_until = Some(now.plus(SILENCE_MS));
+        }
+        self.looked_at = now;
     }
 
     /// CONFIGURE is due.
     #[must_use]
-    pub fn hello_is_due(&self, now: Timestamp) -> bool {
+    pub fn hello_is_due(&self, now: Monotonic) -> bool {
         now >= self.hello_due
     }
 
     /// CONFIGURE goes out.
-    pub fn hello_said(&mut self, now: Timestamp) {
+    pub fn hello_said(&mut self, now: Monotonic) {
         let pace = if matches!(self.answer, Answer::Rejected(_)) { REFUSED_MS } else { HELLO_MS };
         self.hello_due = now.plus(pace);
     }
 
     /// CONFIGURED came. True when the link begins anew with it, so that what was said before is void; false
     /// when it was up already: the extension then only asks for the token.
-    pub fn accepted(&mut self, now: Timestamp) -> bool {
+    pub fn accepted(&mut self, now: Monotonic) -> bool {
         let anew = !self.is_up(now);
         self.beating &= !anew;
         self.answer = Answer::Accepted;
-        self.heard_at = Some(now);
+        self.hear_at(now);
         self.hello_due = now.plus(SILENCE_MS);
         self.forgotten = false;
         anew
     }
 
     /// CONFIG_REJECTED came.
-    pub fn rejected(&mut self, problem: Option<Problem>, now: Timestamp) {
+    pub fn rejected(&mut self, problem: Option<Problem>, now: Monotonic) {
         self.answer = Answer::Rejected(problem);
         self.beating = false;
         self.hello_due = now.plus(REFUSED_MS);
     }
 
     /// DISCONNECTED came: the content script here is dead, and a new one may be put in its place at any time.
-    pub fn disconnected(&mut self, now: Timestamp) {
+    pub fn disconnected(&mut self, now: Monotonic) {
         self.answer = Answer::Gone;
         self.beating = false;
         self.hello_due = now.plus(HELLO_MS);
     }
 
     /// The extension does not know this page any more.
-    pub fn forgotten(&mut self, now: Timestamp) {
+    pub fn forgotten(&mut self, now: Monotonic) {
         if self.answer == Answer::Accepted && !self.forgotten {
             self.forgotten = true;
             self.hello_due = now.plus(HELLO_MS);
@@ -132,7 +140,7 @@ impl Link {
     }
 
     /// HEARTBEAT or STATE came. False when it must be passed over, because the page has not been accepted.
-    pub fn heard(&mut self, heartbeat: bool, now: Timestamp) -> bool {
+    pub fn heard(&mut self, heartbeat: bool, now: Monotonic) -> bool {
         if self.answer != Answer::Accepted {
             return false;
         }
@@ -140,7 +148,7 @@ impl Link {
         // While beating, only the beat is proof: STATE comes when something changes, and may be the last
         // word.
         if heartbeat || !self.beating {
-            self.heard_at = Some(now);
+            self.hear_at(now);
             if !self.forgotten {
                 self.hello_due = now.plus(SILENCE_MS);
             }
@@ -150,35 +158,51 @@ impl Link {
 
     /// The extension has accepted this page and is not silent.
     #[must_use]
-    pub fn is_up(&self, now: Timestamp) -> bool {
+    pub fn is_up(&self, now: Monotonic) -> bool {
         self.answer == Answer::Accepted && !self.is_silent(now)
     }
 
-    fn is_silent(&self, now: Timestamp) -> bool {
+    fn hear_at(&mut self, now: Monotonic) {
+        (self.heard_at, self.excused_until) = (Some(now), None);
+    }
+
+    /// When the extension counts as silent, unless it is heard before.
+    fn silent_at(&self) -> Option<Monotonic> {
         let limit = if self.beating { SILENCE_MS } else { QUIET_SILENCE_MS };
-        let silent = self.heard_at.is_none_or(|at| now.since(at) >= limit);
-        silent && self.excused_until.is_none_or(|until| now >= until)
+        let silent = self.heard_at?.plus(limit);
+        (self.answer == Answer::Accepted)
+            .then(|| self.excused_until.map_or(silent, |until| silent.max(until)))
+    }
+
+    fn is_silent(&self, now: Monotonic) -> bool {
+        self.silent_at().is_none_or(|at| now >= at)
+    }
+
+    /// What time alone will change: CONFIGURE is due, nobody has answered, the extension is silent.
+    pub fn deadlines(&self) -> [Option<Monotonic>; 3] {
+        let answer = (self.answer == Answer::None).then(|| self.started.plus(FIRST_ANSWER_MS));
+        [Some(self.hello_due), answer, self.silent_at()]
     }
 
     /// What is wrong with the link, `None` when it is up or still being made.
     #[must_use]
-    pub fn trouble(&self, now: Timestamp) -> Option<Why> {
+    pub fn trouble(&self, now: Monotonic) -> Option<Trouble> {
         match &self.answer {
-            Answer::None => (now.since(self.started) >= FIRST_ANSWER_MS).then_some(Why::NoExtension),
-            Answer::Accepted => self.is_silent(now).then_some(Why::Silent),
-            Answer::Rejected(problem) => Some(Why::Rejected(problem.clone())),
-            Answer::Gone => Some(Why::Gone),
+            Answer::None => (now.since(self.started) >= FIRST_ANSWER_MS).then_some(Trouble::NoAnswer),
+            Answer::Accepted => self.is_silent(now).then_some(Trouble::Silent),
+            Answer::Rejected(problem) => Some(Trouble::Rejected(problem.clone())),
+            Answer::Gone => Some(Trouble::Gone),
         }
     }
 
     /// FLEX_TOKEN goes out.
-    pub const fn token_posted(&mut self, now: Timestamp) {
+    pub const fn token_posted(&mut self, now: Monotonic) {
         self.token_posted_at = Some(now);
     }
 
     /// FLEX_TOKEN may be repeated.
     #[must_use]
-    pub fn may_repeat_token(&self, now: Timestamp) -> bool {
+    pub fn may_repeat_token(&self, now: Monotonic) -> bool {
         self.token_posted_at.is_none_or(|at| now.since(at) >= TOKEN_REPEAT_MS)
     }
 }

@@ -1,0 +1,58 @@
+//! Starts what the plugin is made of, and what all its shells need.
+
+use std::cell::RefCell;
+
+use js_sys::{Function, Promise};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use crate::flex::{Flex, Manager, at};
+use crate::voice;
+
+/// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`. `fail_closed` makes a
+/// before-listener of a function that says whether an action may go on.
+///
+/// Chrome prerenders an address that an agent has begun to type. Such a page is nobody's yet: it must neither answer for the
+/// agent, whose real page may be open in another tab, nor take them off the queue because no extension is there.
+#[wasm_bindgen]
+pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
+    console_error_panic_hook::set_once();
+    let document = web_sys::window().and_then(|window| window.document());
+    let Some(document) = document.filter(is_prerendering) else {
+        return voice::serve(flex, manager, fail_closed);
+    };
+    let waiting = RefCell::new(Some((flex, manager, fail_closed)));
+    let page = document.clone();
+    let activated = Closure::<dyn Fn()>::new(move || {
+        if is_prerendering(&page) {
+            return; // a script of the page made that event up
+        }
+        if let Some((flex, manager, fail_closed)) = waiting.take() {
+            voice::serve(flex, manager, fail_closed);
+        }
+    })
+    .into_js_value();
+    warn_on_error(document.add_event_listener_with_callback("prerenderingchange", activated.unchecked_ref()));
+}
+
+fn is_prerendering(document: &web_sys::Document) -> bool {
+    at(document, &["prerendering"]).is_truthy()
+}
+
+/// Waits for a request and says whether it worked.
+pub fn settle(request: Result<Promise, JsValue>, then: impl FnOnce(bool) + 'static) {
+    spawn_local(async move {
+        let ok = match request {
+            Ok(promise) => JsFuture::from(promise).await.is_ok(),
+            Err(_) => false,
+        };
+        then(ok);
+    });
+}
+
+/// What Flex throws is its own words about its own objects, never a token of ours.
+pub fn warn_on_error<T>(result: Result<T, JsValue>) {
+    if let Err(error) = result {
+        web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
+    }
+}
