@@ -6,7 +6,7 @@
 //! call, or is told why not ([`Refusal`]).
 //!
 //! * [`link`]: hello, accepted or refused, alive or silent;
-//! * [`line`]: in the page's window, where every script listens, or over a port of our own;
+//! * [`mod@line`]: in the page's window, where every script listens, or over a port of our own;
 //! * [`report`]: what the extension said last, and whether it is this agent's;
 //! * [`mute`]: the agent's own mute against reports that are older than it;
 //! * [`hold`], [`repeat`]: what is said again until it has been heard.

@@ -1,25 +1,25 @@
 //! All decisions of the plugin: a pure state machine, without browser, clock or promises.
 //!
-//! Seven concerns, each in a module of its own, meet in [`Machine::handle`]: the agent's [`session`], the [`link`] to the
-//! extension, the worker's [`contact`] address, the agent's [`activity`], the [`call`] that stands in for the
-//! extension's in Flex's store, what only Flex knows of it ([`hold`]), and the calls that are to come ([`expect`]). After every event each of them is *stepped*: it compares what is with what
-//! should be and orders the difference, so that no order of events can leave them apart for longer than the
-//! next event.
+//! What any page needs to keep hold of the extension is [`lifeline`]'s. What only Flex knows has a module each: the agent's
+//! [`session`], the worker's [`contact`] address, the agent's [`activity`], the [`call`]'s proxy in Flex's store, the calls that
+//! are to come ([`expect`]), and what the agent is about to do ([`outbound`]). All meet in [`Machine`], which is level-triggered:
+//! after every [`event`] and timeout each of them compares what is with what should be and orders the difference
+//! ([`command`]), so that no order of events can leave them apart for longer than the next event.
 
 use kernel::{Identity, IdentityPrefix, Monotonic};
 use lifeline::{Held, Lifeline, MAX_DIGITS, Page, Presence, Refusal, Report};
 use protocol::page::ToPage;
 use protocol::{CallPhase, Status};
 
-use self::activity::ActivityKeeper;
-use self::call::CallKeeper;
-pub use self::command::{Command, Severity, StandIn, Tone};
-use self::contact::{Addresses, ContactKeeper, Goal, same_client};
+use self::activity::ActivityController;
+use self::call::CallController;
+pub use self::command::{CallProxy, Command, Severity, Tone};
+use self::contact::{Addresses, ContactController, Goal, same_client};
 pub use self::event::Event;
-use self::expect::ExpectKeeper;
+use self::expect::ExpectController;
 pub use self::flex_view::{ActiveCall, Activity, FlexView, VoiceReservation, VoiceTask};
 pub use self::outbound::{ActivityChoice, Control, Dial, Intent};
-use self::session::{Busy, SessionKeeper};
+use self::session::{Busy, SessionController};
 pub use self::settings::{Boot, DEFAULT_OFFLINE_ACTIVITY, Settings};
 use self::settings::{Config, prefix};
 pub use self::view::StatusLine;
@@ -60,19 +60,19 @@ pub struct Machine {
     words: Words,
     /// The voice client is enabled for this worker, or was when the live call came.
     active: bool,
-    session: SessionKeeper,
+    session: SessionController,
     lifeline: Lifeline,
     /// The beginnings of the lifeline that were seen.
     beginnings: u32,
     /// In a frame: the address was seen to be another's than the extension's. Who sets it after that is a Flex in a tab.
     given_back: bool,
-    expect: ExpectKeeper,
+    expect: ExpectController,
     /// What was said in the console of the worker attribute.
     unclear_said: Option<String>,
     flex: FlexView,
-    contact: ContactKeeper,
-    activity: ActivityKeeper,
-    call: CallKeeper,
+    contact: ContactController,
+    activity: ActivityController,
+    call: CallController,
     /// The agent hung up before the call had come.
     hang_up_until: Option<Monotonic>,
     /// Since when the voice client has not been ready; `None` while it is.
@@ -106,16 +106,16 @@ impl Machine {
             prefix: prefix(&boot.settings),
             words: boot.words,
             active: boot.flex.enabled && !boot.flex.in_frame,
-            session: SessionKeeper::default(),
+            session: SessionController::default(),
             lifeline: Lifeline::new(config.as_ref().ok().map(|config| config.hello.clone()), now),
             beginnings: 0,
             given_back: false,
-            expect: ExpectKeeper::new(boot.flex.opened_at),
+            expect: ExpectController::new(boot.flex.opened_at),
             unclear_said: None,
-            contact: ContactKeeper::default(),
-            activity: ActivityKeeper::default(),
+            contact: ContactController::default(),
+            activity: ActivityController::default(),
             flex: boot.flex,
-            call: if actions_only { CallKeeper::by_actions() } else { CallKeeper::default() },
+            call: if actions_only { CallController::by_actions() } else { CallController::default() },
             hang_up_until: None,
             not_ready_since: Some(now),
             gone_since: None,
@@ -537,7 +537,7 @@ impl Machine {
     }
 
     /// The call that should be in Flex's store.
-    fn wanted_call(&self, now: Monotonic) -> Option<StandIn> {
+    fn wanted_call(&self, now: Monotonic) -> Option<CallProxy> {
         if !self.lifeline.is_up(now) {
             // Nobody would hear its buttons. Without it Flex's hang-up wraps the task up through TaskRouter.
             // Inferred: that this also ends the agent's leg; the store keeps `lastCallSid`, so no *Join Call*
@@ -546,7 +546,7 @@ impl Machine {
         }
         let report = self.report();
         if let Some(call) = &report.state.call {
-            return Some(StandIn {
+            return Some(CallProxy {
                 sid: call.sid.as_str().to_owned(),
                 from: call.from.clone(),
                 muted: self.lifeline.is_muted(call, now),
@@ -560,7 +560,7 @@ impl Machine {
             && self.report().beating
             && ours.zip(self.flex.contact_uri.as_ref()).is_some_and(|(ours, is)| same_client(&ours, is)))
         .then_some(())?;
-        Some(StandIn {
+        Some(CallProxy {
             sid: task.worker_call_sid.clone()?,
             from: task.from.clone(),
             muted: false,

@@ -21,7 +21,7 @@ use self::header::Header;
 use crate::flex::{self, Flex, Manager, at, object};
 use crate::machine::words::{Language, Text, Words};
 use crate::machine::{
-    Boot, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity, StandIn,
+    Boot, CallProxy, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity,
 };
 use crate::shell::{settle, warn_on_error};
 
@@ -183,14 +183,14 @@ impl VoiceShell {
         self.call.borrow().clone()
     }
 
-    fn install_call(self: &Rc<Self>, stand_in: StandIn) {
-        let same = self.current_call().filter(|call| call.sid() == stand_in.sid);
+    fn install_call(self: &Rc<Self>, proxy: CallProxy) {
+        let same = self.current_call().filter(|call| call.sid() == proxy.sid);
         let call = same.unwrap_or_else(|| {
             let shell = Rc::clone(self);
-            CallObject::new(&stand_in, Rc::new(move |event| shell.report(event)))
+            CallObject::new(&proxy, Rc::new(move |event| shell.report(event)))
         });
-        call.set_muted(stand_in.muted);
-        call.set_phase(stand_in.phase);
+        call.set_muted(proxy.muted);
+        call.set_phase(proxy.phase);
         self.call.replace(Some(Rc::clone(&call)));
         self.dispatch("PHONE_ADD_CALL", call.object());
         let took = Object::is(&self.manager.active_call(), call.object());

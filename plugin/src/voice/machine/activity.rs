@@ -48,7 +48,7 @@ struct Move {
 
 /// Keeps the agent's activity honest.
 #[derive(Clone, Debug, Default)]
-pub struct ActivityKeeper {
+pub struct ActivityController {
     /// The agent was seen in the offline activity.
     was_offline: bool,
     moving: Option<Move>,
@@ -58,7 +58,7 @@ pub struct ActivityKeeper {
     told_choose: bool,
 }
 
-impl ActivityKeeper {
+impl ActivityController {
     /// The activity that the agent is being moved to.
     #[must_use]
     pub fn moving_to(&self) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! The stand-in for the extension's call in Flex's store.
+//! The proxy of the extension's call in Flex's store.
 //!
 //! Flex's own mute, hang-up and keypad all act on `flex.phone.activeCall`. An object there whose methods
 //! speak to the extension makes them work, and keeps *Join Call*, which would dial the agent a second time,
@@ -6,9 +6,9 @@
 
 use protocol::CallPhase;
 
-use super::{ActiveCall, Command, StandIn};
+use super::{ActiveCall, CallProxy, Command};
 
-/// Where the stand-in is.
+/// Where the proxy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// Ordered; the store has not been looked at yet.
@@ -21,21 +21,21 @@ enum Place {
 
 #[derive(Clone, Debug)]
 struct Live {
-    call: StandIn,
+    call: CallProxy,
     place: Place,
 }
 
-/// Keeps the stand-in as the extension's call is.
+/// Keeps the proxy as the extension's call is.
 #[derive(Clone, Debug, Default)]
-pub struct CallKeeper {
+pub struct CallController {
     live: Option<Live>,
     /// The store is not to be used.
     actions_only: bool,
     actions_taken: bool,
 }
 
-impl CallKeeper {
-    /// A keeper that never puts the call into Flex's store and always uses the documented actions.
+impl CallController {
+    /// A controller that never puts the call into Flex's store and always uses the documented actions.
     #[must_use]
     pub fn by_actions() -> Self {
         Self { actions_only: true, ..Self::default() }
@@ -66,7 +66,7 @@ impl CallKeeper {
         self.live.as_ref().map(|live| (live.call.phase, live.call.muted))
     }
 
-    /// The stand-in was dispatched; did the store take it?
+    /// The proxy was dispatched; did the store take it?
     pub fn installed(&mut self, took: bool, out: &mut Vec<Command>) {
         let Some(live) = &mut self.live else { return };
         live.place = if took { Place::Store } else { Place::Nowhere };
@@ -82,10 +82,10 @@ impl CallKeeper {
         }
     }
 
-    /// Makes the stand-in what `wanted` is. `heartbeat`: also look whether somebody took it out of the store.
+    /// Makes the proxy what `wanted` is. `heartbeat`: also look whether somebody took it out of the store.
     pub fn step(
         &mut self,
-        wanted: Option<StandIn>,
+        wanted: Option<CallProxy>,
         in_store: ActiveCall,
         heartbeat: bool,
         out: &mut Vec<Command>,

@@ -9,15 +9,15 @@ use super::view::StatusLine;
 /// What is to be done. The shell carries these out in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Post to the extension, where [`line::Line`] says.
+    /// Post to the extension, where [`lifeline::line::Line`] says.
     Post(ToExtension),
     /// Post FLEX_TOKEN with the token that Flex's store holds at that moment.
     PostToken(AccountSid),
-    /// Set the worker attribute `contact_uri`, keeping all others. Answer with [`Event::ContactUriSet`].
+    /// Set the worker attribute `contact_uri`, keeping all others. Answer with [`super::Event::ContactUriSet`].
     SetContactUri {
         /// What to set.
         uri: String,
-        /// What [`contact::PREVIOUS`] is to be from now on; `None`: it is to go.
+        /// What [`super::contact::PREVIOUS`] is to be from now on; `None`: it is to go.
         previous: Option<String>,
         /// The other attributes as JSON, where they are known better than from what Flex holds now.
         others: Option<String>,
@@ -26,16 +26,16 @@ pub enum Command {
     SetActivity(String),
     /// Keep the SID of the activity to go back to, in this browser and for this worker, or forget it.
     Remember(Option<String>),
-    /// Put a call-like object into Flex's store (`PHONE_ADD_CALL`). Answer with [`Event::CallInstalled`].
-    InstallCall(StandIn),
+    /// Put a call-like object into Flex's store (`PHONE_ADD_CALL`). Answer with [`super::Event::CallInstalled`].
+    InstallCall(CallProxy),
     /// Our call's mute state is now this; redraw (`PHONE_TOGGLE_MUTE`).
     ShowMute(bool),
     /// Our call's phase is now this.
     ShowPhase(CallPhase),
     /// Our call is over: take it out of Flex's store (`PHONE_REMOVE_CALL`) if it is there.
     RemoveCall,
-    /// Replace the actions that act on the store's call ([`Control`]), because the store does not take ours. Ordered once;
-    /// from then on [`Machine::takes_over`] says for each use whether it is for us.
+    /// Replace the actions that act on the store's call ([`super::Control`]), because the store does not take ours. Ordered once;
+    /// from then on [`super::Machine::takes_over`] says for each use whether it is for us.
     TakeOverActions,
     /// Show a short notification.
     Notify(Severity, String),
@@ -47,9 +47,9 @@ pub enum Command {
     ShowStatus(Option<Box<StatusLine>>),
 }
 
-/// The call that stands in for the extension's in Flex's store.
+/// The proxy of the extension's call in Flex's store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StandIn {
+pub struct CallProxy {
     /// `parameters.CallSid`: the agent leg.
     pub sid: String,
     /// `parameters.From`: the caller.

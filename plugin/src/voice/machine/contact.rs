@@ -99,7 +99,7 @@ struct Write {
 
 /// Keeps `contact_uri` as it should be.
 #[derive(Clone, Debug, Default)]
-pub struct ContactKeeper {
+pub struct ContactController {
     goal: Option<String>,
     attempts: u32,
     attempted_at: Option<Monotonic>,
@@ -108,7 +108,7 @@ pub struct ContactKeeper {
     write: Option<Write>,
 }
 
-impl ContactKeeper {
+impl ContactController {
     /// New attempts for a voice client that has come back.
     pub const fn replenish(&mut self) {
         self.attempts = 0;

@@ -24,12 +24,12 @@ pub enum Event {
     Flex(FlexView),
     /// Flex has a new token (`tokenUpdated`).
     TokenUpdated,
-    /// [`Command::SetContactUri`] was carried out, or failed.
+    /// [`super::Command::SetContactUri`] was carried out, or failed.
     ContactUriSet {
         /// TaskRouter took it.
         ok: bool,
     },
-    /// [`Command::InstallCall`] was carried out.
+    /// [`super::Command::InstallCall`] was carried out.
     CallInstalled {
         /// Flex's store now holds our call. False when the store's internal action type has changed.
         took: bool,
@@ -42,7 +42,7 @@ pub enum Event {
     ToggleMute,
     /// Flex's keypad was used on our call.
     Digits(String),
-    /// What the agent was about to do was stopped, because [`Machine::refuses`] said so.
+    /// What the agent was about to do was stopped, because [`super::Machine::refuses`] said so.
     Refused(Intent),
     /// What the agent is about to do goes on, and a call follows from it.
     Expect(Coming),

@@ -47,7 +47,7 @@ struct Known {
 
 /// Keeps the list.
 #[derive(Clone, Debug)]
-pub struct ExpectKeeper {
+pub struct ExpectController {
     announced: Vec<Announced>,
     known: BTreeMap<String, Known>,
     /// Makes names that no page has used before.
@@ -58,8 +58,8 @@ pub struct ExpectKeeper {
     live: bool,
 }
 
-impl ExpectKeeper {
-    /// A keeper. `number`: one that no earlier page of this agent had, such as the time of day.
+impl ExpectController {
+    /// A controller. `number`: one that no earlier page of this agent had, such as the time of day.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self {

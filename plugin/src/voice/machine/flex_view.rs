@@ -46,7 +46,7 @@ pub enum ActiveCall {
     /// There is none.
     #[default]
     None,
-    /// The stand-in that this plugin put there.
+    /// The proxy that this plugin put there.
     Ours,
     /// Somebody else's: Flex's own softphone, or another plugin.
     Foreign,
@@ -69,7 +69,7 @@ pub struct FlexView {
     pub activities: Vec<Activity>,
     /// The worker attribute `contact_uri`.
     pub contact_uri: Option<String>,
-    /// The worker attribute [`contact::PREVIOUS`].
+    /// The worker attribute [`super::contact::PREVIOUS`].
     pub previous_contact: Option<String>,
     /// All other worker attributes, as JSON. Compared and given back, never read.
     pub other_attributes: String,

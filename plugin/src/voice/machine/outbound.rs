@@ -61,7 +61,7 @@ pub enum Dial {
 
 impl Machine {
     /// Whether what the agent is about to do must be stopped, because it could not reach the voice client. The shell asks
-    /// from within Flex's `before…` listeners, which need the answer at once, and then reports [`Event::Refused`].
+    /// from within Flex's `before…` listeners, which need the answer at once, and then reports [`super::Event::Refused`].
     #[must_use]
     pub fn refuses(&self, intent: &Intent, now: Monotonic) -> bool {
         self.serves()
@@ -110,7 +110,7 @@ impl Machine {
     }
 
     /// Whether one of Flex's call actions is for the extension though the store does not hold our call. Asked for
-    /// each use after [`Command::TakeOverActions`], and for `HangupCall` always.
+    /// each use after [`super::Command::TakeOverActions`], and for `HangupCall` always.
     #[must_use]
     pub fn takes_over(&self, control: Control, now: Monotonic) -> bool {
         self.flex.active_call == ActiveCall::None

@@ -26,7 +26,7 @@ pub enum FlexSession {
 
 /// Decides whether the agent is signed in.
 #[derive(Clone, Debug, Default)]
-pub struct SessionKeeper {
+pub struct SessionController {
     signed_out: Option<SignOutReason>,
     /// Flex's logout has begun, and is over by then.
     logging_out: Option<Monotonic>,
@@ -49,7 +49,7 @@ pub struct Busy {
     pub offline_is_ours: bool,
 }
 
-impl SessionKeeper {
+impl SessionController {
     /// Why the agent is signed out; `None` while they are not.
     #[must_use]
     pub const fn signed_out(&self) -> Option<SignOutReason> {

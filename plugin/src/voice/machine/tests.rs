@@ -798,9 +798,9 @@ fn without_the_offline_activity_the_agent_is_told_and_not_moved() {
 fn a_call_of_the_extension_stands_in_flex_and_ends_there() {
     let mut page = ready();
     page.send(Event::Message(ToPage::State { payload: state(Some(call(SID))) }));
-    let stand_in =
-        StandIn { sid: SID.into(), from: Some("+15550100".into()), muted: false, phase: CallPhase::Open };
-    assert!(page.ordered().contains(&Command::InstallCall(stand_in)));
+    let proxy =
+        CallProxy { sid: SID.into(), from: Some("+15550100".into()), muted: false, phase: CallPhase::Open };
+    assert!(page.ordered().contains(&Command::InstallCall(proxy)));
     page.send(Event::Message(ToPage::State { payload: state(None) }));
     assert!(page.ordered().contains(&Command::RemoveCall));
     assert_eq!(page.flex.active_call, ActiveCall::None);
@@ -960,7 +960,7 @@ fn with_an_old_extension_a_live_voice_task_stands_in_for_the_call() {
 }
 
 #[test]
-fn a_new_extension_without_a_call_gets_no_stand_in_for_a_task() {
+fn a_new_extension_without_a_call_gets_no_proxy_for_a_task() {
     let mut page = ready();
     page.set_flex(|flex| {
         flex.voice_task = Some(VoiceTask { worker_call_sid: Some(SID.into()), ..VoiceTask::default() })

@@ -1,4 +1,4 @@
-//! The call-like object that stands in Flex's store for the extension's call.
+//! The call-like object in Flex's store that is the proxy of the extension's call.
 //!
 //! It has the methods of the Voice SDK's `Call` that Flex UI 2.x uses (seen in 2.7.2 and 2.17.1) and those
 //! that plugins commonly use. It carries nothing out itself: every method that acts becomes an event.
@@ -12,7 +12,7 @@ use wasm_bindgen::convert::{FromWasmAbi, ReturnWasmAbi};
 use wasm_bindgen::prelude::*;
 
 use crate::flex::{object, set};
-use crate::machine::{Event, StandIn};
+use crate::machine::{CallProxy, Event};
 use crate::shell::warn_on_error;
 
 struct Listener {
@@ -34,7 +34,7 @@ pub struct CallObject {
 
 impl CallObject {
     /// An object for a call. `take` is given what Flex does with it.
-    pub fn new(call: &StandIn, take: Rc<dyn Fn(Event)>) -> Rc<Self> {
+    pub fn new(call: &CallProxy, take: Rc<dyn Fn(Event)>) -> Rc<Self> {
         let this = Rc::new(Self {
             object: OnceCell::new(),
             sid: call.sid.clone(),
