@@ -104,7 +104,7 @@ fn a_transfer_whose_task_has_no_conference_is_expected_as_any_and_its_hold_is_no
     page.send(heartbeat(newest(Some(call(SID)))));
     assert_eq!(page.flex.active_call, ActiveCall::Ours);
     page.pass(10_000, Some(&heartbeat(newest(Some(call(SID))))));
-    assert!(!posts(&page.ordered()).contains(&hold::MESSAGE));
+    assert!(!posts(&page.ordered()).contains(&lifeline::hold::MESSAGE));
     // Handed on: the extension's call ends, Flex's task with it, and nothing is expected any more.
     page.set_flex(|flex| (flex.voice_task, flex.voice_reservations) = (None, Vec::new()));
     page.send(heartbeat(newest(None)));
