@@ -18,6 +18,7 @@ use self::contact::{Addresses, ContactController, Goal, same_client};
 pub use self::event::Event;
 use self::expect::ExpectController;
 pub use self::flex_view::{ActiveCall, Activity, FlexView, VoiceReservation, VoiceTask};
+use self::notices::NoticeController;
 pub use self::outbound::{ActivityChoice, Control, Dial, Intent};
 use self::session::{Busy, SessionController};
 pub use self::settings::{Boot, DEFAULT_OFFLINE_ACTIVITY, Settings};
@@ -34,6 +35,7 @@ pub mod contact;
 pub mod event;
 pub mod expect;
 pub mod flex_view;
+pub mod notices;
 pub mod outbound;
 pub mod session;
 pub mod settings;
@@ -81,16 +83,7 @@ pub struct Machine {
     gone_since: Option<Monotonic>,
     /// Calls cannot be taken, and that is not a passing matter.
     unavailable: bool,
-    /// The reason for unavailability that the agent was told of.
-    told: Option<Why>,
-    /// The extension carried a call when it was last heard.
-    carried: bool,
-    /// It was away since, so that nobody knows how that call fared.
-    lost_sight: bool,
-    /// Something was notified since the last [`Command::Dismiss`].
-    notified: bool,
-    /// A reservation was pending when last looked.
-    rang: bool,
+    notices: NoticeController,
     shown: Option<StatusLine>,
     /// When it last looked at everything.
     looked_at: Monotonic,
@@ -120,11 +113,7 @@ impl Machine {
             not_ready_since: Some(now),
             gone_since: None,
             unavailable: false,
-            told: None,
-            carried: false,
-            lost_sight: false,
-            notified: false,
-            rang: false,
+            notices: NoticeController::default(),
             shown: None,
             looked_at: now,
             config,
@@ -182,7 +171,7 @@ impl Machine {
         } else {
             self.rest(now, out);
         }
-        self.notified |= out.iter().any(|command| matches!(command, Command::Notify(..)));
+        self.notices.ordered(out);
     }
 
     /// Lets the lifeline know, and takes its answers.
@@ -260,8 +249,8 @@ impl Machine {
         let beginnings = self.lifeline.beginnings();
         if std::mem::replace(&mut self.beginnings, beginnings) != beginnings {
             (self.not_ready_since, self.gone_since, self.unavailable) = (Some(now), None, false);
-            (self.told, self.hang_up_until) = (None, None);
-            (self.carried, self.lost_sight) = (false, false);
+            self.hang_up_until = None;
+            self.notices.begin_anew();
         }
     }
 
@@ -471,9 +460,10 @@ impl Machine {
             None => Some(now),
             since => since,
         };
-        self.clear_view(ready && !was_ready, out);
-        self.look_for_the_call(ready, now, out);
-        let on_call = self.lifeline.is_up(now) && self.call_shown().is_some();
+        let is_up = self.lifeline.is_up(now);
+        self.notices.clear(ready && !was_ready, self.flex.reservation_pending, out);
+        self.notices.look_for_the_call(is_up.then(|| self.lifeline.report()), ready, &self.words, out);
+        let on_call = is_up && self.call_shown().is_some();
         let signed_out = self.session.signed_out().is_some();
         let unavailable = !ready && !on_call && !signed_out && (voice.is_final() || self.settled(now));
         self.unavailable = unavailable;
@@ -489,51 +479,30 @@ impl Machine {
             words: &self.words,
         };
         let told_by_move = self.activity.step(&situation, &self.flex, now, out);
-        self.tell(&voice, unavailable, told_by_move, was_ready, out);
+        match &voice {
+            Voice::Unavailable(why) if unavailable => self.notices.tell(why, told_by_move, &self.words, out),
+            Voice::Ready if was_ready => self.notices.all_is_well(),
+            _ => {}
+        }
 
-        let line = view::compose(&voice, self.report(), self.lifeline.is_up(now), &self.words);
+        let line = view::compose(&voice, self.report(), is_up, &self.words);
         self.show(Some(line), out);
     }
 
     /// Says what the extension has to hear of Flex and has not heard yet.
     fn speak(&mut self, now: Monotonic, out: &mut Vec<Command>) {
+        let live = self.is_on_call(now);
         let reservations = &self.flex.voice_reservations;
-        self.expect.look(reservations, self.lifeline.is_up(now) && self.report().state.call.is_some(), now);
-        let expected = self.expect.list(&self.flex.voice_reservations);
-        let held =
-            self.flex.voice_task.as_ref().and_then(|task| {
-                Some(Held { call_sid: task.worker_call_sid.clone(), on_hold: task.on_hold? })
-            });
+        self.expect.look(reservations, live, now);
+        let expected = self.expect.list(reservations);
+        let task = self.flex.voice_task.as_ref();
+        let held = task
+            .and_then(|task| Some(Held { call_sid: task.worker_call_sid.clone(), on_hold: task.on_hold? }));
         self.apply(lifeline::Event::Expect(expected), now, out);
         self.apply(lifeline::Event::Hold(held), now, out);
         let mut said = Vec::new();
         self.lifeline.settle(now, &mut said);
         self.pass_on(said, out);
-    }
-
-    /// An extension that is back without the call that it carried: Flex's page shows no reason for its end.
-    fn look_for_the_call(&mut self, ready: bool, now: Monotonic, out: &mut Vec<Command>) {
-        if !self.lifeline.is_up(now) {
-            self.lost_sight |= std::mem::take(&mut self.carried);
-        } else if self.report().state.call.is_some() {
-            (self.carried, self.lost_sight) = (true, false);
-        } else if self.report().beating {
-            self.carried = false;
-            // Not before voice is ready, which takes away what was notified.
-            if ready && std::mem::take(&mut self.lost_sight) {
-                out.push(Command::Notify(Severity::Warning, self.words.plain(Text::CallOver)));
-            }
-        }
-    }
-
-    /// Flex's bar of notifications covers the first task's buttons. So what was said goes when it is no longer true, and
-    /// when a call rings.
-    fn clear_view(&mut self, recovered: bool, out: &mut Vec<Command>) {
-        let rings = self.flex.reservation_pending;
-        let rang = std::mem::replace(&mut self.rang, rings);
-        if (recovered || rings && !rang) && std::mem::take(&mut self.notified) {
-            out.push(Command::Dismiss);
-        }
     }
 
     /// The call that should be in Flex's store.
@@ -554,10 +523,10 @@ impl Machine {
             });
         }
         // The old extension does not speak of calls: an accepted voice task, and calls coming to it, must do.
-        let ours = self.report().identity.as_ref().map(Identity::contact_uri);
+        let ours = report.identity.as_ref().map(Identity::contact_uri);
         let task = self.flex.voice_task.as_ref()?;
-        (self.report().is_old()
-            && self.report().beating
+        (report.is_old()
+            && report.beating
             && ours.zip(self.flex.contact_uri.as_ref()).is_some_and(|(ours, is)| same_client(&ours, is)))
         .then_some(())?;
         Some(CallProxy {
@@ -566,28 +535,6 @@ impl Machine {
             muted: false,
             phase: CallPhase::Open,
         })
-    }
-
-    /// Tells the agent once about each reason why calls cannot be taken.
-    fn tell(
-        &mut self,
-        voice: &Voice,
-        unavailable: bool,
-        by_move: bool,
-        was_ready: bool,
-        out: &mut Vec<Command>,
-    ) {
-        match voice {
-            Voice::Unavailable(why) if unavailable && self.told.as_ref() != Some(why) => {
-                self.told = Some(why.clone());
-                // A client that recovers by itself is the header's business, not a notification's.
-                if !by_move && why.needs_the_agent() {
-                    out.push(Command::Notify(Severity::Warning, self.words.unavailable(why)));
-                }
-            }
-            Voice::Ready if was_ready => self.told = None,
-            _ => {}
-        }
     }
 }
 
