@@ -31,11 +31,18 @@ class HoldfastPlugin {
   }
 }
 
+// Lets the content script, which shares the page's thread, pass on what was just posted to it before Flex goes on and draws.
+const delivered = () => new Promise((resolve) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => resolve(port1.close());
+  port2.postMessage(null);
+});
+
 // Flex lets an action through when a before-listener throws. `allows` says true, or the action is stopped.
 function failClosed(allows) {
   return (payload, abort) => {
     try {
-      if (allows(payload) === true) return;
+      if (allows(payload) === true) return delivered();
     } catch (error) {
       console.error('Holdfast: an action is stopped, because it could not be judged.', error);
     }

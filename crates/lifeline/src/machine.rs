@@ -92,6 +92,9 @@ pub enum Command {
     Post(ToExtension),
     /// Post the page's own token, as it is at that moment, for this account.
     PostToken(AccountSid),
+    /// Put the page's own token into the port that the CONFIGURE before it offered, if it did: after F5 the extension then
+    /// knows in one step whose page this is. Never in the window, where every script would read it.
+    OfferToken(AccountSid),
     /// Tell the agent what the extension says of something that it could not do.
     Tell(Problem),
     /// Tell the agent why nothing was done.
@@ -313,6 +316,7 @@ impl Lifeline {
                     agent_identity: self.page.agent.clone(),
                 },
             }));
+            out.push(Command::OfferToken(hello.account.clone()));
         }
     }
 

@@ -186,6 +186,7 @@ impl Machine {
         out.extend(commands.into_iter().map(|command| match command {
             lifeline::Command::Post(message) => Command::Post(message),
             lifeline::Command::PostToken(account) => Command::PostToken(account),
+            lifeline::Command::OfferToken(account) => Command::OfferToken(account),
             lifeline::Command::Tell(problem) => {
                 Command::Notify(Severity::Warning, words::sentence(&self.words.problem(&problem)))
             }

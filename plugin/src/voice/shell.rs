@@ -120,6 +120,11 @@ impl Shell for VoiceShell {
                     self.post(&ToExtension::FlexToken { payload });
                 }
             }
+            Command::OfferToken(account) => {
+                if let Some(payload) = self.manager.token(account) {
+                    self.offer(&ToExtension::FlexToken { payload });
+                }
+            }
             Command::SetContactUri { uri, previous, others } => {
                 self.set_contact_uri(&uri, previous.as_deref(), others.as_deref());
             }
@@ -277,8 +282,16 @@ impl VoiceShell {
         }
     }
 
+    /// Into the port that was offered last, where it waits until somebody takes that port.
+    fn offer(&self, message: &ToExtension) {
+        let Some(value) = to_js(message) else { return };
+        if let Some((port, _)) = &*self.port.borrow() {
+            warn_on_error(port.post_message(&value));
+        }
+    }
+
     fn post(self: &Rc<Self>, message: &ToExtension) {
-        let Ok(value) = message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()) else { return };
+        let Some(value) = to_js(message) else { return };
         let Some(window) = web_sys::window() else { return };
         let origin = window.location().origin().unwrap_or_default();
         let hello = matches!(message, ToExtension::Configure { .. }).then(|| self.line.borrow_mut().hello());
@@ -524,6 +537,10 @@ fn say_of_line(port: &MessagePort, what: &str) {
 
 const INFO: &str = "HoldfastInformation";
 const WARNING: &str = "HoldfastWarning";
+
+fn to_js(message: &ToExtension) -> Option<JsValue> {
+    message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).ok()
+}
 
 /// Understands a message of the extension; `None` for everything else that flies about in a page.
 fn parse(data: JsValue) -> Option<ToPage> {

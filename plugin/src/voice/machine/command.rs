@@ -13,6 +13,9 @@ pub enum Command {
     Post(ToExtension),
     /// Post FLEX_TOKEN with the token that Flex's store holds at that moment.
     PostToken(AccountSid),
+    /// Put Flex's current token for this account into the port that the CONFIGURE before it offered, if it did: after F5 the
+    /// extension then knows in one step whose page this is. Never in the window, where every script would read it.
+    OfferToken(AccountSid),
     /// Set the worker attribute `contact_uri`, keeping all others. Answer with [`super::Event::ContactUriSet`].
     SetContactUri {
         /// What to set.

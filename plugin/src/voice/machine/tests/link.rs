@@ -19,6 +19,19 @@ fn the_page_introduces_itself_at_once_and_every_two_seconds_until_it_is_answered
 }
 
 #[test]
+fn each_hello_is_followed_by_the_token_for_whoever_takes_its_port() {
+    let mut page = Page::new(boot());
+    page.pass(4_000, None);
+    let mut hellos = page.ordered().into_iter().filter(|command| {
+        matches!(command, Command::Post(ToExtension::Configure { .. }) | Command::OfferToken(_))
+    });
+    for _ in 0..2 {
+        assert!(matches!(hellos.next(), Some(Command::Post(_))));
+        assert_eq!(hellos.next(), Some(Command::OfferToken(AccountSid::new(ACCOUNT).unwrap())));
+    }
+}
+
+#[test]
 fn every_configured_is_answered_with_the_token_and_so_is_every_refresh() {
     let mut page = Page::new(boot());
     page.send(Event::TokenUpdated);
