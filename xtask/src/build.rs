@@ -59,12 +59,14 @@ const ROOMS: [Room; 5] = [
 ];
 
 /// Crates that every room may be made of.
-const SHARED_CRATES: [&str; 7] = [
+const SHARED_CRATES: &[&str] = &[
     "crates/kernel",
     "crates/messages",
     "crates/policy",
     "crates/protocol",
     "crates/sansio",
+    "crates/shell",
+    "crates/lifeline",
     "crates/webext",
     "crates/voice-sdk",
 ];
@@ -151,7 +153,7 @@ impl Builder<'_> {
     /// What to leave behind when the room is built, or `None` when it was built from the same inputs already.
     fn stamp_unless_fresh(&self, room: &Room) -> Result<Option<Stamp>> {
         let shared = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json"];
-        let names = std::iter::once(&room.crate_dir).chain(&SHARED_CRATES).chain(&shared);
+        let names = std::iter::once(&room.crate_dir).chain(SHARED_CRATES).chain(&shared);
         let inputs: Vec<PathBuf> = names.map(|name| self.project.root.join(name)).collect();
         // The recipe is this file, and the flags that depend on this machine.
         let recipe = format!("{}{:?}", include_str!("build.rs"), self.rust_flags(room)?);

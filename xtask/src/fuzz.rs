@@ -25,7 +25,7 @@ pub struct Options {
 const MAX_BYTES: u32 = 4096;
 
 /// The machines, whose tests make any order of events up.
-const MACHINES: [&str; 4] = ["worker-wasm", "offscreen-wasm", "content-wasm", "plugin"];
+const MACHINES: [&str; 5] = ["worker-wasm", "offscreen-wasm", "content-wasm", "lifeline", "plugin"];
 
 /// For each such test; `cargo xtask test` is content with 256.
 const CASES: &str = "2000";

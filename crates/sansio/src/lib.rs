@@ -77,6 +77,12 @@ macro_rules! moment {
 
 moment!(Monotonic, Timestamp);
 
+/// The earliest of some instants after `now`. For a machine that compares all that is with all that should be at every event:
+/// whatever was due until then, it has seen.
+pub fn next_after<T: Ord>(now: T, instants: impl IntoIterator<Item = Option<T>>) -> Option<T> {
+    instants.into_iter().flatten().filter(|at| *at > now).min()
+}
+
 /// The earliest of some timeouts, of which any may be absent.
 pub fn earliest<T: Ord>(timeouts: impl IntoIterator<Item = Option<T>>) -> Option<T> {
     timeouts.into_iter().flatten().min()
