@@ -1,7 +1,7 @@
 //! Builds what ships: `dist/extension/` and `dist/plugin/holdfast-plugin.js`.
 //!
-//! Each room is compiled by `wasm-pack`, shrunk by binaryen's `wasm-opt`, and packed the way its place in the browser
-//! demands; the reasons are in docs/design.md. A room whose inputs did not change is left alone.
+//! Each room is compiled and bound as `wasm-pack` does it (a test compares the two), shrunk by binaryen's `wasm-opt`, and packed the
+//! way its place in the browser demands; the reasons are in docs/design.md. A room whose inputs did not change is left alone.
 
 use std::{
     ffi::OsString,
@@ -9,6 +9,7 @@ use std::{
     io::Write,
     panic::resume_unwind,
     path::{Path, PathBuf},
+    sync::Mutex,
     thread,
     time::Instant,
 };
@@ -23,9 +24,9 @@ use crate::{
     process::{command, interrupted, run_quietly, seconds},
     project::Project,
     say,
-    setup::Tools,
+    setup::{self, Tools},
     stamp::{Stamp, files_below},
-    wasm_target::anonymous_sources,
+    wasm_target::{TARGET, anonymous_sources},
 };
 
 /// How a room's WASM comes to run.
@@ -39,6 +40,17 @@ enum Packing {
     Content,
     /// The Flex plugin: one classic script that carries its WASM along.
     Plugin,
+}
+
+impl Packing {
+    /// How wasm-bindgen calls the glue that it takes.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Page | Self::Worker => "web",
+            Self::Content => "bundler",
+            Self::Plugin => "no-modules",
+        }
+    }
 }
 
 /// One crate that runs in the browser.
@@ -95,7 +107,7 @@ pub fn run(project: &Project, tools: &Tools) -> Result<()> {
             let compiled = builder.compile(room);
             let builder = &builder;
             let pack = scope.spawn(move || {
-                builder.pack(room, &compiled?)?;
+                builder.pack(room, &builder.bind(room, &compiled?)?)?;
                 stamp.leave()?;
                 say!("build: {}: {}", room.crate_dir, seconds(start));
                 Ok(())
@@ -194,25 +206,27 @@ impl Builder<'_> {
         Ok(flags.join(&OsString::from("\u{1f}")))
     }
 
-    /// Compiles a room and gives the directory with its `.wasm` and its glue.
+    /// Compiles a room and gives its bare WASM.
     fn compile(&self, room: &Room) -> Result<PathBuf> {
+        let mut cargo = self.tools.for_wasm(self.project, "cargo");
+        cargo.args(["build", "--lib", "--release", "--locked", "--target", TARGET]);
+        cargo.args(["--package", room.crate_dir]);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(room)?).env("CARGO_TARGET_DIR", self.target());
+        run_quietly(&mut cargo, &self.project.log(&format!("build-{}", room.crate_dir)))?;
+        let name = format!("{}.wasm", room.crate_dir.replace('-', "_"));
+        Ok(self.target().join(TARGET).join("release").join(name))
+    }
+
+    /// Makes a room's glue, and gives the directory that has it, beside the WASM that goes with it.
+    fn bind(&self, room: &Room, wasm: &Path) -> Result<PathBuf> {
         let pkg = self.target().join("pkg").join(room.crate_dir);
         if pkg.exists() {
             fs::remove_dir_all(&pkg)?;
         }
-        let target = match room.packing {
-            Packing::Page | Packing::Worker => "web",
-            Packing::Content => "bundler",
-            Packing::Plugin => "no-modules",
-        };
-        let mut wasm_pack = self.tools.wasm_pack(self.project);
-        wasm_pack.args(["build", "--mode", "no-install", "--no-opt", "--no-typescript", "--no-pack"]);
-        wasm_pack.args(["--target", target, "--out-name", room.name, "--out-dir"]).arg(&pkg);
-        wasm_pack.arg(self.project.root.join(room.crate_dir)).args(["--", "--locked"]);
-        wasm_pack
-            .env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(room)?)
-            .env("CARGO_TARGET_DIR", self.target());
-        run_quietly(&mut wasm_pack, &self.project.log(&format!("build-{}", room.crate_dir)))?;
+        let mut bindgen = command(bindgen(self.project)?, &self.project.root);
+        bindgen.arg(wasm).args(["--no-typescript", "--target", room.packing.target()]);
+        bindgen.args(["--out-name", room.name, "--out-dir"]).arg(&pkg);
+        run_quietly(&mut bindgen, &self.project.log(&format!("bind-{}", room.crate_dir)))?;
         Ok(pkg)
     }
 
@@ -388,6 +402,42 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
         fs::remove_dir_all(to)?;
     }
     files_below(from)?.iter().try_for_each(|file| copy(file, &to.join(file.strip_prefix(from)?)))
+}
+
+/// Builds a room by wasm-pack, as a person may, and sees that it comes out as ours do.
+pub fn as_wasm_pack_does(project: &Project, tools: &Tools) -> Result<()> {
+    let builder = Builder { project, tools };
+    let room = &ROOMS[2];
+    let ours = builder.bind(room, &builder.compile(room)?)?;
+    setup::with_wasm_pack(project, &bindgen(project)?)?;
+    let theirs = builder.target().join("pkg/by-wasm-pack");
+    let mut wasm_pack = tools.for_wasm(project, "wasm-pack");
+    wasm_pack.args(["build", "--mode", "no-install", "--no-opt", "--no-typescript", "--no-pack"]);
+    wasm_pack.args(["--target", room.packing.target(), "--out-name", room.name, "--out-dir"]).arg(&theirs);
+    wasm_pack.arg(project.root.join(room.crate_dir)).args(["--", "--locked"]);
+    wasm_pack
+        .env("CARGO_ENCODED_RUSTFLAGS", builder.rust_flags(room)?)
+        .env("CARGO_TARGET_DIR", builder.target());
+    run_quietly(&mut wasm_pack, &project.log("build-by-wasm-pack"))?;
+    for file in files_below(&ours)? {
+        let name = file.strip_prefix(&ours)?;
+        let built = theirs.join(name);
+        if fs::read(&built).with_context(|| built.display().to_string())? != fs::read(&file)? {
+            bail!("wasm-pack makes another {} of {}", name.display(), room.crate_dir);
+        }
+    }
+    Ok(())
+}
+
+/// What makes the glue, compiled by whoever needs it first: who asks meanwhile waits for that, not for what cargo compiles next.
+pub fn bindgen(project: &Project) -> Result<PathBuf> {
+    static IS_COMPILED: Mutex<bool> = Mutex::new(false);
+    let mut is_compiled = IS_COMPILED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if !*is_compiled {
+        programs(project, &["bindgen"])?;
+        *is_compiled = true;
+    }
+    Ok(project.target.join("debug/bindgen"))
 }
 
 /// Compiles programs that run on this machine. Always as parts of the whole workspace, so that they share what they depend

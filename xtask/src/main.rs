@@ -22,6 +22,7 @@ mod playwright;
 mod process;
 mod project;
 mod publish;
+mod pypi;
 mod rollout;
 mod setup;
 mod soak;

@@ -107,6 +107,10 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         total += step("dependencies", || run.dependencies())?;
         total += step("advisories", || run.advisories())?;
         total += step("native tests", || run.native_tests())?;
+        total += step("a room by wasm-pack", || {
+            build::as_wasm_pack_does(project, &tools)?;
+            Ok(Counts { passed: 1, ..Counts::default() })
+        })?;
         total += step("token service's API document", || run.api_document())?;
     }
     if options.only != Some(Half::Native) {
@@ -170,7 +174,7 @@ impl Run<'_> {
 
     /// What the dependencies are, by `deny.toml`.
     fn dependencies(&self) -> Result<Counts> {
-        let path = setup::with_cargo_deny(self.project)?;
+        let path = setup::with_cargo_tool(self.project, "cargo-deny")?;
         let mut deny = command("cargo", &self.project.root);
         deny.args(["deny", "--locked", "check", "bans", "licenses", "sources"]).env("PATH", path);
         run_quietly(&mut deny, &self.project.log("cargo-deny"))?;
