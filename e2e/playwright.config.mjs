@@ -7,6 +7,13 @@ import { stackFiles } from './lib/stack.mjs';
 export default defineConfig({
   testDir: './tests',
   testMatch: '**/*.spec.mjs',
+  // Most tests wait for what takes its time by design, so that many fit side by side. What is measured in milliseconds runs alone
+  // (`cargo xtask test` runs that project by itself), and what takes longest begins first, so that nothing is waited for at the end.
+  projects: [
+    { name: 'measured', grep: /@measured/ },
+    { name: 'long', grep: /@long/ },
+    { name: 'others', grepInvert: /@measured|@long/ },
+  ],
   workers: Math.max(1, stackFiles().length),
   fullyParallel: true,
   retries: process.env.CI ? 1 : 0,

@@ -9,7 +9,10 @@ use std::{
     io::Write,
     panic::resume_unwind,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Instant,
 };
@@ -440,9 +443,24 @@ pub fn bindgen(project: &Project) -> Result<PathBuf> {
     Ok(project.target.join("debug/bindgen"))
 }
 
+/// Set once the tests and all programs are: of a program alone cargo would compile much once more, without the tests' features.
+static EVERYTHING_IS_COMPILED: AtomicBool = AtomicBool::new(false);
+
+/// Compiles every program, and every test that needs no browser.
+pub fn everything(project: &Project) -> Result<()> {
+    let mut cargo = command("cargo", &project.root);
+    cargo.args(["build", "--locked", "--workspace", "--bins", "--tests"]);
+    run_quietly(&mut cargo, &project.log("build-tests"))?;
+    EVERYTHING_IS_COMPILED.store(true, Ordering::SeqCst);
+    Ok(())
+}
+
 /// Compiles programs that run on this machine. Always as parts of the whole workspace, so that they share what they depend
 /// on: of a package alone cargo would compile much of it once more, with other features.
 pub fn programs(project: &Project, names: &[&str]) -> Result<()> {
+    if EVERYTHING_IS_COMPILED.load(Ordering::SeqCst) {
+        return Ok(());
+    }
     let mut cargo = command("cargo", &project.root);
     cargo.args(["build", "--locked", "--workspace"]).args(names.iter().flat_map(|name| ["--bin", name]));
     let names = names.join("-and-");

@@ -18,6 +18,7 @@ mod demo;
 mod flex_ui;
 mod fuzz;
 mod identity;
+mod nextest;
 mod playwright;
 mod process;
 mod project;
