@@ -100,22 +100,36 @@ const LOWER_TO_PLAIN_WASM: [&str; 4] = [
 pub fn run(project: &Project, tools: &Tools) -> Result<()> {
     let start = Instant::now();
     let builder = Builder { project, tools };
-    // Compilers take turns, because they share a target directory; packing one room goes on beside compiling the next.
+    // Compilers take turns, because they share a target directory; packing goes on beside compiling what comes next.
     let broken = thread::scope(|scope| -> Result<Vec<&str>> {
         let mut packing = Vec::new();
-        for room in &ROOMS {
-            let Some(stamp) = builder.stamp_unless_fresh(room)? else { continue };
+        for group in builder.groups()? {
+            let mut stale = Vec::new();
+            for room in &group {
+                stale.extend(builder.stamp_unless_fresh(room)?.map(|stamp| (*room, stamp)));
+            }
+            if stale.is_empty() {
+                continue;
+            }
             let start = Instant::now();
-            say!("build: {} ...", room.crate_dir);
-            let compiled = builder.compile(room);
+            let names: Vec<&str> = stale.iter().map(|(room, _)| room.crate_dir).collect();
+            say!("build: {} ...", names.join(", "));
+            if let Err(error) = builder.compile(&group) {
+                say!("build: {} do not build:\n{error:#}\n", names.join(", "));
+                return Ok(names);
+            }
+            say!("build: {}: compiled: {}", names.join(", "), seconds(start));
             let builder = &builder;
-            let pack = scope.spawn(move || {
-                builder.pack(room, &builder.bind(room, &compiled?)?)?;
-                stamp.leave()?;
-                say!("build: {}: {}", room.crate_dir, seconds(start));
-                Ok(())
-            });
-            packing.push((room.crate_dir, pack));
+            for (room, stamp) in stale {
+                let pack = scope.spawn(move || {
+                    let start = Instant::now();
+                    builder.pack(room, &builder.bind(room)?)?;
+                    stamp.leave()?;
+                    say!("build: {}: packed: {}", room.crate_dir, seconds(start));
+                    Ok(())
+                });
+                packing.push((room.crate_dir, pack));
+            }
         }
         let mut broken = Vec::new();
         for (name, pack) in packing {
@@ -209,25 +223,40 @@ impl Builder<'_> {
         Ok(flags.join(&OsString::from("\u{1f}")))
     }
 
-    /// Compiles a room and gives its bare WASM.
-    fn compile(&self, room: &Room) -> Result<PathBuf> {
-        let mut cargo = self.tools.for_wasm(self.project, "cargo");
-        cargo.args(["build", "--lib", "--release", "--locked", "--target", TARGET]);
-        cargo.args(["--package", room.crate_dir]);
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(room)?).env("CARGO_TARGET_DIR", self.target());
-        run_quietly(&mut cargo, &self.project.log(&format!("build-{}", room.crate_dir)))?;
-        let name = format!("{}.wasm", room.crate_dir.replace('-', "_"));
-        Ok(self.target().join(TARGET).join("release").join(name))
+    /// The rooms, those together that the compiler is told the same of.
+    fn groups(&self) -> Result<Vec<Vec<&'static Room>>> {
+        let mut groups: Vec<(OsString, Vec<&Room>)> = Vec::new();
+        for room in &ROOMS {
+            let flags = self.rust_flags(room)?;
+            match groups.iter_mut().find(|(of, _)| *of == flags) {
+                Some((_, group)) => group.push(room),
+                None => groups.push((flags, vec![room])),
+            }
+        }
+        Ok(groups.into_iter().map(|(_, group)| group).collect())
     }
 
-    /// Makes a room's glue, and gives the directory that has it, beside the WASM that goes with it.
-    fn bind(&self, room: &Room, wasm: &Path) -> Result<PathBuf> {
+    /// Compiles the rooms of a group, always all of them: each alone would have what it depends on compiled once more, with the
+    /// features that it alone wants. What did not change is not compiled again.
+    fn compile(&self, group: &[&Room]) -> Result<()> {
+        let [first, ..] = group else { return Ok(()) };
+        let mut cargo = self.tools.for_wasm(self.project, "cargo");
+        cargo.args(["build", "--lib", "--release", "--locked", "--target", TARGET]);
+        cargo.args(group.iter().flat_map(|room| ["--package", room.crate_dir]));
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(first)?).env("CARGO_TARGET_DIR", self.target());
+        run_quietly(&mut cargo, &self.project.log(&format!("build-{}", first.crate_dir)))
+    }
+
+    /// Makes a compiled room's glue, and gives the directory that has it, beside the WASM that goes with it.
+    fn bind(&self, room: &Room) -> Result<PathBuf> {
         let pkg = self.target().join("pkg").join(room.crate_dir);
         if pkg.exists() {
             fs::remove_dir_all(&pkg)?;
         }
+        let wasm = format!("{}.wasm", room.crate_dir.replace('-', "_"));
         let mut bindgen = command(bindgen(self.project)?, &self.project.root);
-        bindgen.arg(wasm).args(["--no-typescript", "--target", room.packing.target()]);
+        bindgen.arg(self.target().join(TARGET).join("release").join(wasm));
+        bindgen.args(["--no-typescript", "--target", room.packing.target()]);
         bindgen.args(["--out-name", room.name, "--out-dir"]).arg(&pkg);
         run_quietly(&mut bindgen, &self.project.log(&format!("bind-{}", room.crate_dir)))?;
         Ok(pkg)
@@ -410,8 +439,10 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
 /// Builds a room by wasm-pack, as a person may, and sees that it comes out as ours do.
 pub fn as_wasm_pack_does(project: &Project, tools: &Tools) -> Result<()> {
     let builder = Builder { project, tools };
-    let room = &ROOMS[2];
-    let ours = builder.bind(room, &builder.compile(room)?)?;
+    // It is compiled alone here too, and so comes out the same to the byte.
+    let room = &ROOMS[3];
+    builder.compile(&[room])?;
+    let ours = builder.bind(room)?;
     setup::with_wasm_pack(project, &bindgen(project)?)?;
     let theirs = builder.target().join("pkg/by-wasm-pack");
     let mut wasm_pack = tools.for_wasm(project, "wasm-pack");
