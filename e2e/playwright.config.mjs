@@ -10,9 +10,9 @@ export default defineConfig({
   // Most tests wait for what takes its time by design, so that many fit side by side. What is measured in milliseconds runs alone
   // (`cargo xtask test` runs that project by itself), and what takes longest begins first, so that nothing is waited for at the end.
   projects: [
-    { name: 'measured', grep: /@measured/ },
+    { name: 'alone', grep: /@alone/ },
     { name: 'long', grep: /@long/ },
-    { name: 'others', grepInvert: /@measured|@long/ },
+    { name: 'others', grepInvert: /@alone|@long/ },
   ],
   workers: Math.max(1, stackFiles().length),
   fullyParallel: true,

@@ -11,7 +11,7 @@ const WORDS = {
 };
 const SHARES = { p50: 'median', p95: '95 %' };
 
-test('answer, mute and hang-up are seen by the customer at once', { tag: '@measured' }, async ({ driven, probe, switchboard }) => {
+test('answer, mute and hang-up are seen by the customer at once', { tag: '@alone' }, async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const popup = await driven.context.newPage();
   await popup.goto(driven.extensionUrl('popup.html'));

@@ -184,7 +184,7 @@ test('a claim that the gateway refuses is shown as a failed call, and the next c
   await callAgain(probe, switchboard);
 });
 
-test('an answered call without a packet in either direction is noticed within 3 s, repaired once, and then shown', { tag: '@measured' }, async ({ driven, probe, switchboard }) => {
+test('an answered call without a packet in either direction is noticed within 3 s, repaired once, and then shown', { tag: '@alone' }, async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const popup = await driven.context.newPage();
   await popup.goto(driven.extensionUrl('popup.html'));

@@ -53,7 +53,7 @@ test('a kill in the middle of a call costs no packet, and page and popup have th
   await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });
 
-test('a worker killed a hundred times, idle, ringing and in a call: it registers again, the call never stops, the controls work', { tag: '@measured' }, async ({ untouched, stack, switchboard }) => {
+test('a worker killed a hundred times, idle, ringing and in a call: it registers again, the call never stops, the controls work', { tag: '@alone' }, async ({ untouched, stack, switchboard }) => {
   test.setTimeout(300_000);
   const probe = await Probe.openBare(untouched, stack, switchboard);
   const { voiceClientIdentity: identity } = await probe.register();

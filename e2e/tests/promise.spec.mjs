@@ -2,7 +2,7 @@ import { bar } from '../lib/bars.mjs';
 import { play } from '../lib/play.mjs';
 import { expect, test } from '../lib/test.mjs';
 
-test('a real call outlives three reloads of the real Flex UI and is ended with its own buttons', { tag: '@measured' }, async ({ driven, stack, switchboard }) => {
+test('a real call outlives three reloads of the real Flex UI and is ended with its own buttons', { tag: '@alone' }, async ({ driven, stack, switchboard }) => {
   test.setTimeout(240_000);
   const broken = [];
   const report = {};

@@ -348,9 +348,9 @@ impl Run<'_> {
             playwright
         };
         // What is measured in milliseconds runs alone; of the rest most waits for what takes its time by design.
-        let measured = self.played(playwright(&["measured"], 1), "measured")?;
+        let alone = self.played(playwright(&["alone"], 1), "alone")?;
         let others = self.played(playwright(&["long", "others"], self.jobs), "others")?;
-        let report = playwright::together(measured, &others);
+        let report = playwright::together(alone, &others);
         fs::write(self.project.run_dir().join("e2e.json"), serde_json::to_string(&report)?)?;
         let counts = playwright_counts(&report);
         if counts.passed + counts.failed + counts.skipped == 0 {
