@@ -8,7 +8,7 @@ test('a real call outlives three reloads of the real Flex UI and is ended with i
   const report = {};
   await play({
     browser: driven, stack, switchboard, reloads: 3, report,
-    // How large a gap is hangs on the machine too: `cargo xtask demo` insists on it, a test on a busy machine does not.
+    // How large a gap is depends on the machine too: `cargo xtask demo` insists on its bar, this test on three times the bar.
     promise: (holds, words, timing = false) => { if (!holds && !timing) broken.push(words); },
     say: text => console.log(`    ${text}`),
   });
