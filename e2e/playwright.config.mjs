@@ -7,6 +7,14 @@ import { stackFiles } from './lib/stack.mjs';
 export default defineConfig({
   testDir: './tests',
   testMatch: '**/*.spec.mjs',
+  // Most tests wait for what takes its time by design, so that many fit side by side; what takes longest (`@long`) begins first, so that
+  // nothing is waited for at the end. Tests tagged `@alone` measure what a quiet machine can do (milliseconds between packets, between a
+  // click and its effect): `cargo xtask test` runs that project by itself, before the others.
+  projects: [
+    { name: 'alone', grep: /@alone/, workers: 1 },
+    { name: 'long', grep: /@long/ },
+    { name: 'others', grepInvert: /@alone|@long/ },
+  ],
   workers: Math.max(1, stackFiles().length),
   fullyParallel: true,
   retries: process.env.CI ? 1 : 0,

@@ -35,6 +35,7 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
     ("fuzz", &["content-wasm", "kernel", "protocol", "sansio", "token-service", "twilio", "worker-wasm"]),
     ("xtask", &[]),
+    ("bindgen", &[]),
     ("publish", &[]),
     // The program that writes policies judges their settings as the extension will.
     ("rollout", &["policy"]),
@@ -160,6 +161,29 @@ fn nothing_unsafe_is_written_by_hand() {
             assert!(probe || words.all(|word| word != "unsafe"), "{}:{}: {line}", file.display(), number + 1);
         }
     }
+}
+
+#[test]
+fn examples_in_the_documentation_stand_where_they_are_run() {
+    // rustdoc runs what stands in a fence without another language; `cargo xtask test` asks it for the libraries alone, because
+    // it takes seconds for each crate that has none.
+    let mut examples = 0;
+    for file in rust_sources(false) {
+        let text = fs::read_to_string(&file).unwrap();
+        let comments = text.lines().filter_map(|line| {
+            let line = line.trim_start();
+            line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))
+        });
+        let fences = comments.filter_map(|comment| comment.trim().strip_prefix("```"));
+        for language in
+            fences.step_by(2).filter(|language| !matches!(*language, "text" | "json" | "sh" | "ignore"))
+        {
+            examples += 1;
+            let is_library = file.strip_prefix(root()).unwrap().starts_with("crates");
+            assert!(is_library, "{}: an example that is never run ({language:?})", file.display());
+        }
+    }
+    assert!(examples > 0);
 }
 
 #[test]
