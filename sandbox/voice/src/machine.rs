@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kernel::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-use crate::api::{
+use crate::api::types::{
     ActiveFault, CallState, EndReason, EndedBy, Line, NewCall, VoiceError, VoiceEventKind, VoiceFault,
 };
 use crate::token::{self, Judge};

@@ -13,10 +13,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Secret, Timestamp};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::api::{
-    CallView, Clock, Config, Line, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
+use crate::api::types::{
+    CallView, Config, Line, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
     VoiceView, WindowsView,
 };
+use crate::clock::Clock;
 use crate::machine::{CallFacts, Command, Event, Machine, MediaOrder, SocketId};
 use crate::media::session::{Facts, MediaNews, Session, SharedFacts};
 use crate::media::stats::Window;

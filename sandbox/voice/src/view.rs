@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::api::{AgentToCustomer, CallView, Clock, CustomerToAgent, WindowView, WindowsView};
+use crate::api::types::{AgentToCustomer, CallView, CustomerToAgent, WindowView, WindowsView};
+use crate::clock::Clock;
 use crate::machine::CallFacts;
 use crate::media::audio;
 use crate::media::session::Facts;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kernel::{CallSid, Identity, Secret, Timestamp};
 
 use super::{CallFacts, SocketId};
-use crate::api::{CallState, EndReason, EndedBy, Line};
+use crate::api::types::{CallState, EndReason, EndedBy, Line};
 
 /// One call.
 #[derive(Debug)]

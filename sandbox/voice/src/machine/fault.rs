@@ -3,7 +3,7 @@
 use kernel::{CallSid, Identity, Timestamp};
 
 use super::{Command, Machine, MediaOrder, SocketId};
-use crate::api::{LossDirection, VoiceEventKind, VoiceFault};
+use crate::api::types::{LossDirection, VoiceEventKind, VoiceFault};
 use crate::machine::socket::{Held, Socket};
 use crate::token::TokenError;
 use crate::wire::{ServerMessage, WireError};

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::LossDirection;
+use crate::api::types::LossDirection;
 use crate::token::tests::{NOW, account, claims, key, signed};
 
 const WORKER: SocketId = SocketId(1);

@@ -26,7 +26,8 @@ use super::dtmf::{Ear, Finger, Slot};
 use super::recording::Recording;
 use super::socket::{Datagram, TimedSocket};
 use super::stats::{Arrival, Report, Window};
-use crate::api::{Clock, Line};
+use crate::api::types::Line;
+use crate::clock::Clock;
 use crate::machine::MediaOrder;
 
 /// Time between two packets.
