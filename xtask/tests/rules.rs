@@ -26,7 +26,7 @@ const DEPENDS_ON: [(&str, &[&str]); 20] = [
     ("plugin", &["kernel", "protocol"]),
     ("token-service", &["kernel", "protocol", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
-    ("sandbox-voice", &["kernel", "twilio"]),
+    ("sandbox-voice", &["kernel", "sansio", "twilio"]),
     ("sandbox-flex", &["kernel"]),
     ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
     ("fuzz", &["content-wasm", "kernel", "protocol", "token-service", "twilio", "worker-wasm"]),

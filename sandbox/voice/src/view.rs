@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::api::types::{AgentToCustomer, CallView, CustomerToAgent, WindowView, WindowsView};
 use crate::clock::Clock;
-use crate::machine::CallFacts;
+use crate::machine::event::CallFacts;
 use crate::media::audio;
 use crate::media::session::Facts;
 use crate::media::stats::{self, Scope, Window};

@@ -28,7 +28,7 @@ use super::socket::{Datagram, TimedSocket};
 use super::stats::{Arrival, Report, Window};
 use crate::api::types::Line;
 use crate::clock::Clock;
-use crate::machine::MediaOrder;
+use crate::machine::event::MediaOrder;
 
 /// Time between two packets.
 const PACE: Duration = Duration::from_millis(20);
