@@ -27,7 +27,7 @@ const DEPENDS_ON: [(&str, &[&str]); 20] = [
     ("token-service", &["kernel", "protocol", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
     ("sandbox-voice", &["kernel", "sansio", "twilio"]),
-    ("sandbox-flex", &["kernel"]),
+    ("sandbox-flex", &["kernel", "sansio"]),
     ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
     ("fuzz", &["content-wasm", "kernel", "protocol", "token-service", "twilio", "worker-wasm"]),
     ("xtask", &[]),
