@@ -14,7 +14,7 @@ impl<K, T> Default for Timers<K, T> {
     }
 }
 
-impl<K: Ord + Copy, T: Moment> Timers<K, T> {
+impl<K: Ord + Clone, T: Moment> Timers<K, T> {
     /// Arms, in place of a deadline that is armed already.
     pub fn arm(&mut self, purpose: K, at: T) {
         self.0.insert(purpose, at);
@@ -56,7 +56,7 @@ impl<K: Ord + Copy, T: Moment> Timers<K, T> {
     /// Takes out one deadline that has passed, the earliest first.
     pub fn take_due(&mut self, now: T) -> Option<(K, T)> {
         let due = self.0.iter().filter(|(_, at)| **at <= now);
-        let (purpose, at) = due.min_by_key(|(_, at)| **at).map(|(purpose, at)| (*purpose, *at))?;
+        let (purpose, at) = due.min_by_key(|(_, at)| **at).map(|(purpose, at)| (purpose.clone(), *at))?;
         self.0.remove(&purpose);
         Some((purpose, at))
     }
