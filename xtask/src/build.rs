@@ -59,7 +59,14 @@ const ROOMS: [Room; 5] = [
 ];
 
 /// Crates that every room may be made of.
-const SHARED_CRATES: [&str; 4] = ["crates/kernel", "crates/protocol", "crates/webext", "crates/voice-sdk"];
+const SHARED_CRATES: [&str; 6] = [
+    "crates/kernel",
+    "crates/sansio",
+    "crates/shell",
+    "crates/protocol",
+    "crates/webext",
+    "crates/voice-sdk",
+];
 
 /// The Voice SDK as its makers ship it, and its licence, which the minified file itself does not carry.
 const VOICE_SDK: [(&str, &str); 2] = [
