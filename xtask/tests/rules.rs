@@ -22,7 +22,7 @@ const DEPENDS_ON: [(&str, &[&str]); 21] = [
     ("twilio", &["kernel"]),
     ("worker-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
     ("offscreen-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
-    ("content-wasm", &["kernel", "protocol", "webext"]),
+    ("content-wasm", &["kernel", "protocol", "sansio", "shell", "webext"]),
     ("popup-wasm", &["kernel", "protocol", "webext"]),
     ("plugin", &["kernel", "protocol"]),
     ("token-service", &["kernel", "protocol", "twilio"]),
@@ -30,7 +30,7 @@ const DEPENDS_ON: [(&str, &[&str]); 21] = [
     ("sandbox-voice", &["kernel", "twilio"]),
     ("sandbox-flex", &["kernel"]),
     ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
-    ("fuzz", &["content-wasm", "kernel", "protocol", "token-service", "twilio", "worker-wasm"]),
+    ("fuzz", &["content-wasm", "kernel", "protocol", "sansio", "token-service", "twilio", "worker-wasm"]),
     ("xtask", &[]),
     ("publish", &[]),
     // The program that writes policies judges their settings as the extension will.

@@ -5,12 +5,13 @@ use content_wasm::{
     machine::{self as content, Reading, WorkerSays},
     tree::Tree,
 };
-use kernel::{Secret, Timestamp};
+use kernel::{Monotonic, Secret, Timestamp};
 use protocol::{
     ProblemCode,
     page::{Kind, kind_of},
     port,
 };
+use sansio::rig::Rig;
 use serde_json::Value;
 use worker_wasm::machine::{
     self as worker, Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId,
@@ -26,37 +27,37 @@ const MAX_COMMANDS: usize = 300;
 /// A page's and a worker's messages for the content script's machine.
 pub fn content_machine(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let (mut machine, mut now, mut port) = (content::Machine::default(), START, 0);
-    let mut retired = false;
+    let mut rig = Rig::new(content::Machine::default(), Monotonic::default());
+    let (mut port, mut retired) = (0, false);
     for line in text.lines().take(MAX_LINES) {
         let mut letters = line.chars();
         let (letter, rest) = (letters.next().unwrap_or(' '), letters.as_str());
         let number: u32 = rest.trim().parse().unwrap_or(port);
         let alive = !rest.starts_with('!');
-        let event = match letter {
-            'p' => content::Event::Page(content::Way::Window, read_page(rest)),
-            'q' => content::Event::Page(content::Way::WindowWithPort, read_page(rest)),
-            'l' => content::Event::Page(content::Way::Port, read_page(rest)),
-            'w' => match WorkerSays::of(rest) {
-                Some(says) => content::Event::Worker(port, says),
-                None => continue,
-            },
-            'c' => content::Event::Closed { port: number, alive },
-            'n' => match read_page(rest) {
-                Reading::Understood(message) => content::Event::NotSent { port, message, alive },
+        if letter == 't' {
+            rig.pass(number.min(60_000).into());
+        } else {
+            let event = match letter {
+                'p' => content::Event::Page(content::Way::Window, read_page(rest)),
+                'q' => content::Event::Page(content::Way::WindowWithPort, read_page(rest)),
+                'l' => content::Event::Page(content::Way::Port, read_page(rest)),
+                'w' => match WorkerSays::of(rest) {
+                    Some(says) => content::Event::Worker(port, says),
+                    None => continue,
+                },
+                'c' => content::Event::Closed { port: number, alive },
+                'n' => match read_page(rest) {
+                    Reading::Understood(message) => content::Event::NotSent { port, message, alive },
+                    _ => continue,
+                },
+                'a' => content::Event::Looked { alive },
+                'h' => content::Event::Hidden,
+                's' => content::Event::Shown,
                 _ => continue,
-            },
-            'a' => content::Event::Watch { alive },
-            'o' => content::Event::PauseOver,
-            'h' => content::Event::Hidden,
-            's' => content::Event::Shown,
-            't' => {
-                now = now.plus(u64::from(number.min(60_000)));
-                continue;
-            }
-            _ => continue,
-        };
-        let commands = machine.handle(event, now);
+            };
+            rig.event(event);
+        }
+        let commands = rig.take();
         assert!(!retired || commands.is_empty(), "a retired proxy says no more: {commands:?}");
         assert!(commands.len() <= MAX_COMMANDS, "{} commands", commands.len());
         for command in &commands {
