@@ -1,7 +1,7 @@
 //! The worker's state machine: every decision of the extension is made here, without a browser, a clock or a
 //! network.
 //!
-//! [`Machine::handle`] first takes in what happened, then what time did, and then *settles*: it compares what
+//! `Machine::handle` first takes in what happened, then what time did, and then *settles*: it compares what
 //! is with what should be (a fresh Voice token, a registered `Device`, a warm offscreen document, informed
 //! pages) and commands the difference. So no decision depends on the order in which things happened.
 //!
@@ -58,6 +58,7 @@ use protocol::{
     popup::Refused,
     state::{LogEntry, LogLevel},
 };
+use sansio::Jitter;
 
 use self::{
     audio::AudioTests,
@@ -67,7 +68,7 @@ use self::{
     ports::{Keypad, Peer, Trust},
     quality::Sound,
     registration::Registration,
-    timers::{Jitter, Timer, Timers},
+    timers::{Timer, Timers},
     token::TokenWork,
 };
 
@@ -140,6 +141,45 @@ pub struct Machine {
     out: Vec<Command>,
 }
 
+impl sansio::Machine for Machine {
+    type Time = Timestamp;
+    type Event = Event;
+    type Command = Command;
+
+    fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+        self.follow_clock(now);
+        if let Some(backlog) = &mut self.backlog {
+            let Event::Started { persisted, remembered, policy } = event else {
+                backlog.push(event);
+                return Vec::new();
+            };
+            let backlog = std::mem::take(backlog);
+            self.backlog = None;
+            self.remembered = *remembered;
+            self.written.clone_from(&self.remembered);
+            self.started(persisted, &policy, now);
+            for event in backlog {
+                self.take_in(event, now);
+            }
+        } else {
+            self.take_in(event, now);
+        }
+        self.go_on(now)
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) -> Vec<Command> {
+        if self.backlog.is_some() {
+            return Vec::new();
+        }
+        self.follow_clock(now);
+        self.go_on(now)
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+}
+
 impl Machine {
     /// A machine that waits for [`Event::Started`].
     #[must_use]
@@ -180,43 +220,19 @@ impl Machine {
         }
     }
 
-    /// Takes in an event and says what to do about it.
+    /// The state as pages see it.
     #[must_use]
-    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
-        self.follow_clock(now);
-        if let Some(backlog) = &mut self.backlog {
-            let Event::Started { persisted, remembered, policy } = event else {
-                backlog.push(event);
-                return Vec::new();
-            };
-            let backlog = std::mem::take(backlog);
-            self.backlog = None;
-            self.remembered = *remembered;
-            self.written.clone_from(&self.remembered);
-            self.started(persisted, &policy, now);
-            for event in backlog {
-                self.take_in(event, now);
-            }
-        } else {
-            self.take_in(event, now);
-        }
+    pub fn state(&self, now: Timestamp) -> protocol::state::ClientState {
+        self.client_state(now)
+    }
+
+    /// What time has done, and what is to be done.
+    fn go_on(&mut self, now: Timestamp) -> Vec<Command> {
         while let Some((timer, due)) = self.timers.take_due(now) {
             self.time_has_come(timer, due, now);
         }
         self.settle(now);
         std::mem::take(&mut self.out)
-    }
-
-    /// When [`Event::Woke`] is wanted, if nothing else happens before.
-    #[must_use]
-    pub fn next_wake(&self) -> Option<Timestamp> {
-        self.timers.next()
-    }
-
-    /// The state as pages see it.
-    #[must_use]
-    pub fn state(&self, now: Timestamp) -> protocol::state::ClientState {
-        self.client_state(now)
     }
 
     fn take_in(&mut self, event: Event, now: Timestamp) {
@@ -230,7 +246,6 @@ impl Machine {
             }
             Event::UpdateAvailable { version } => self.update_available(&version, now),
             Event::BrowserStarted => self.info(now, "The browser has started."),
-            Event::Woke => {}
             // Waking the worker to look at its deadlines is what the alarm is for; a permission can be taken
             // back at any time.
             Event::Alarm => self.out.push(Command::CheckMicrophone),

@@ -15,6 +15,7 @@ use protocol::{
     page::{Refusal, ToExtension},
     port,
 };
+use sansio::Machine as _;
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -44,7 +45,7 @@ const JUSTIFICATION: &str = "Carries the agent's call: microphone, speaker and W
 struct Shell {
     machine: RefCell<Machine>,
     /// Events that came while one was being handled: the SDK reports many from inside our calls to it.
-    inbox: Inbox<Event>,
+    inbox: Inbox<Option<Event>>,
     timer: RefCell<Option<Timeout>>,
     ports: RefCell<HashMap<PortId, Port>>,
     last_port: Cell<u64>,
@@ -155,8 +156,18 @@ async fn policy() -> crate::machine::config::PolicyValues {
 impl Shell {
     /// Handles an event, or queues it when one is being handled.
     fn report(self: &Rc<Self>, event: Event) {
+        self.go_on(Some(event));
+    }
+
+    /// The same for an event or, without one, for the time that the machine has named.
+    fn go_on(self: &Rc<Self>, event: Option<Event>) {
         let handled = self.inbox.take_in(event, |event| {
-            let commands = self.machine.borrow_mut().handle(event, now());
+            let mut machine = self.machine.borrow_mut();
+            let commands = match event {
+                Some(event) => machine.handle(event, now()),
+                None => machine.handle_timeout(now()),
+            };
+            drop(machine);
             for command in commands {
                 self.carry_out(command);
             }
@@ -167,11 +178,11 @@ impl Shell {
     }
 
     fn set_timer(self: &Rc<Self>) {
-        let timer = self.machine.borrow().next_wake().map(|wake| {
+        let timer = self.machine.borrow().poll_timeout().map(|wake| {
             // setTimeout takes 31 bits; an earlier wake than wanted is harmless.
             let delay = u32::try_from(now().until(wake)).unwrap_or(u32::MAX).min(i32::MAX.unsigned_abs());
             let this = Rc::clone(self);
-            Timeout::new(delay, move || this.report(Event::Woke))
+            Timeout::new(delay, move || this.go_on(None))
         });
         // Dropping the one before cancels it.
         self.timer.replace(timer);

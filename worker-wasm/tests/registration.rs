@@ -75,7 +75,7 @@ fn a_laptop_that_slept_asks_once_more_before_it_distrusts_the_registration() {
     rig.passes(12_000);
     rig.take();
     rig.now = rig.now.plus(HOUR);
-    rig.happens(Event::Woke);
+    rig.wakes();
     assert_eq!(probes(&rig), 1);
     assert!(!rebuilt(&rig));
     rig.take();

@@ -525,7 +525,7 @@ fn policy_says_how_long_a_client_outlives_its_page_and_a_killed_worker_counts_on
     rig.closes(PAGE);
     rig.passes(MINUTE);
     rig.now = Timestamp::from_millis(rig.now.as_millis() - 3 * HOUR);
-    rig.happens(Event::Woke);
+    rig.wakes();
     rig.passes(5 * MINUTE);
     assert!(rig.destroys(), "a clock that is set back keeps nobody signed in");
     let mut rig = ann(None);

@@ -57,8 +57,6 @@ pub enum Event {
     BrowserStarted,
     /// The second net under a killed worker.
     Alarm,
-    /// The time that [`super::Machine::next_wake`] named has come.
-    Woke,
     /// Somebody connected.
     PortOpened {
         /// The port.

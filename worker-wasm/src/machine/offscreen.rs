@@ -5,17 +5,14 @@ use protocol::{
     AudioSettings,
     offscreen::{FromOffscreen, ToOffscreen},
 };
+use sansio::Backoff;
 
-use super::{
-    Command, Machine,
-    event::PortId,
-    timers::{Timer, backoff_ms},
-};
+use super::{Command, Machine, event::PortId, timers::Timer};
 
 /// From opening the document to its Hello.
 const HELLO_MS: u64 = 10_000;
-/// The longest delay between two tries to open it.
-const MAX_BACKOFF_MS: u64 = 30_000;
+/// Between two tries to open it.
+const BACKOFF: Backoff = Backoff::new(1_000, 30_000);
 /// The SDK lets go of no call whole: each leaves audio nodes and some MB of the process's memory with the document. After
 /// so many the document is replaced, which frees all of it.
 const CALLS_CARRIED: u32 = 20;
@@ -161,8 +158,8 @@ impl Machine {
 
     fn offscreen_failed(&mut self, now: Timestamp) {
         self.offscreen.failures = self.offscreen.failures.saturating_add(1);
-        let random = self.jitter.next();
-        let delay = backoff_ms(self.offscreen.failures, MAX_BACKOFF_MS, random);
+        let random = self.jitter.draw();
+        let delay = BACKOFF.jittered_ms(self.offscreen.failures, random);
         self.timers.arm(Timer::OffscreenRetry, now.plus(delay));
     }
 

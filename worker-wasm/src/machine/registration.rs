@@ -3,11 +3,12 @@
 
 use kernel::{Identity, Secret, Timestamp};
 use protocol::{Problem, ProblemCode};
+use sansio::Backoff;
 
 use super::{
     Command, Machine,
     event::{DeviceEvent, DeviceId},
-    timers::{Timer, backoff_ms},
+    timers::Timer,
 };
 
 /// How long the gateway's confirmation may take before the `Device` is rebuilt; doubled for each rebuild in a
@@ -27,8 +28,8 @@ const SLEPT_MS: u64 = 3_000;
 const SPREAD_MS: u64 = 2_000;
 /// A registration that stood this long was a good one: the gateway that closes it after that is well.
 const GOOD_MS: u64 = 60_000;
-/// The longest delay before connecting again to a gateway that closes every registration.
-const MAX_CLOSED_MS: u64 = 60_000;
+/// Before connecting again to a gateway that closes every registration.
+const CLOSED: Backoff = Backoff::new(1_000, 60_000);
 
 /// Codes by which gateway and SDK say that the token is not good (any more). The SDK turns 31201, 31204 and
 /// 31205 into 20151, 20101 and 20104.
@@ -158,7 +159,7 @@ impl Machine {
         self.count("registrations_silent");
         self.warn(now, "The gateway does not confirm the registration any more. Starting over.");
         self.registration_lost(now);
-        let spread = self.jitter.next() % SPREAD_MS;
+        let spread = self.jitter.draw() % SPREAD_MS;
         self.timers.arm(Timer::Rebuild, now.plus(spread + 1));
     }
 
@@ -186,10 +187,10 @@ impl Machine {
         let Some(device) = &mut self.registration.device else { return };
         device.must_rebuild = true;
         self.registration.problem.get_or_insert_with(gateway_unavailable);
-        let random = self.jitter.next();
+        let random = self.jitter.draw();
         let delay = match self.registration.closes {
             0 => random % SPREAD_MS + 1,
-            closes => backoff_ms(closes.saturating_add(1), MAX_CLOSED_MS, random),
+            closes => CLOSED.jittered_ms(closes.saturating_add(1), random),
         };
         self.registration.closes = self.registration.closes.saturating_add(1);
         self.count("registrations_closed");

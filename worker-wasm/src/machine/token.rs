@@ -6,6 +6,7 @@ use protocol::{
     page::FlexToken as FlexTokenMessage,
     token::{TokenErrorBody, TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
 };
+use sansio::Backoff;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     consent::Consent,
     event::{FetchOutcome, PortId},
     session::{Claim, Session, TokenDigest, is_of},
-    timers::{Timer, backoff_ms, decorrelated_ms},
+    timers::Timer,
 };
 
 /// Between two requests to the token service, whatever happens.
@@ -25,8 +26,8 @@ const FETCH_DEADLINE_MS: u64 = 20_000;
 /// How wrong an agent's clock may be. A Flex token says when it expires by Twilio's clock; whether it has is the token
 /// service's judgement, and only one that is long dead by any clock is not shown to it.
 const CLOCK_SKEW_MS: u64 = 90 * 60_000;
-/// The longest delay between two tries.
-const MAX_BACKOFF_MS: u64 = 60_000;
+/// Between two tries.
+const BACKOFF: Backoff = Backoff::new(1_000, 60_000);
 /// The longest `Retry-After` that is believed.
 const MAX_RETRY_AFTER_S: u64 = 300;
 /// Between two times that the pages are asked for a Flex token.
@@ -420,7 +421,7 @@ impl Machine {
 
     fn fetch_failed(&mut self, failure: Failure, now: Timestamp) {
         self.count("tokens_failed");
-        self.tokens.pause = decorrelated_ms(self.tokens.pause, MAX_BACKOFF_MS, self.jitter.next());
+        self.tokens.pause = BACKOFF.decorrelated_ms(self.tokens.pause, self.jitter.draw());
         let pause = self.tokens.pause;
         let (code, message, retrying) = match failure {
             Failure::FlexTokenRefused(message) => {
@@ -510,8 +511,8 @@ impl Machine {
         let Some(voice) = self.durable.voice.as_mut().filter(|voice| !voice.refused) else { return };
         voice.refused = true;
         if self.tokens.refusals > 0 {
-            let random = self.jitter.next();
-            let delay = backoff_ms(self.tokens.refusals, MAX_BACKOFF_MS, random);
+            let random = self.jitter.draw();
+            let delay = BACKOFF.jittered_ms(self.tokens.refusals, random);
             self.timers.arm_once(Timer::FetchRetry, now.plus(delay));
         }
         self.tokens.refusals = self.tokens.refusals.saturating_add(1);
