@@ -20,7 +20,7 @@ const DEPENDS_ON: [(&str, &[&str]); 21] = [
     ("webext", &[]),
     ("voice-sdk", &[]),
     ("twilio", &["kernel"]),
-    ("worker-wasm", &["kernel", "protocol", "sansio", "voice-sdk", "webext"]),
+    ("worker-wasm", &["kernel", "protocol", "sansio", "shell", "voice-sdk", "webext"]),
     ("offscreen-wasm", &["kernel", "protocol", "sansio", "shell", "voice-sdk", "webext"]),
     ("content-wasm", &["kernel", "protocol", "sansio", "shell", "webext"]),
     ("popup-wasm", &["kernel", "protocol", "webext"]),
