@@ -798,6 +798,7 @@ mod tests {
         AudioState, QualitySample, QualitySummary, QualityWarning,
         state::{LogEntry, PolicyItem, Problem as StateProblem},
     };
+    use sansio::Machine as _;
     use serde_json::{Value, json};
 
     use super::*;
@@ -1425,6 +1426,9 @@ mod tests {
             machine.handle(Event::Started { version: String::new() }, now);
             for (event, pause) in events {
                 now = now.plus(pause);
+                if pause % 3 > 0 {
+                    machine.handle_timeout(now);
+                }
                 machine.handle(event, now);
                 let view = view(&machine, now);
                 let known = machine.state.is_some();

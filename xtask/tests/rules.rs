@@ -23,7 +23,7 @@ const DEPENDS_ON: [(&str, &[&str]); 21] = [
     ("worker-wasm", &["kernel", "protocol", "sansio", "shell", "voice-sdk", "webext"]),
     ("offscreen-wasm", &["kernel", "protocol", "sansio", "shell", "voice-sdk", "webext"]),
     ("content-wasm", &["kernel", "protocol", "sansio", "shell", "webext"]),
-    ("popup-wasm", &["kernel", "protocol", "webext"]),
+    ("popup-wasm", &["kernel", "protocol", "sansio", "shell", "webext"]),
     ("plugin", &["kernel", "protocol"]),
     ("token-service", &["kernel", "protocol", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
