@@ -9,24 +9,23 @@ use std::{
 };
 
 use kernel::{Secret, Timestamp};
-use protocol::{
-    page,
-    page::{Refusal, ToExtension},
-    port,
-};
+use protocol::port;
 use shell::{Clock as _, EventLoop, Shell as _};
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use webext::{Port, alarms, notifications, offscreen, permissions, runtime, storage};
 
-use crate::machine::{
-    Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId, PageMessage,
-    Persisted, PortId, Remembered, Sender,
-    config::Edge,
-    notices::{Notice, NoticeId, Shortcut},
-    persisted::{REMEMBERED_KEY, STORAGE_KEY},
-    ports::Trust,
+use crate::{
+    machine::{
+        Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId,
+        PageMessage, Persisted, PortId, Remembered, Sender,
+        config::Edge,
+        notices::{Notice, NoticeId, Shortcut},
+        persisted::{REMEMBERED_KEY, STORAGE_KEY},
+        ports::Trust,
+    },
+    reading,
 };
 
 const OFFSCREEN_PAGE: &str = "offscreen.html";
@@ -417,25 +416,10 @@ impl shell::Shell for Shell {
     }
 }
 
-/// Judges a content script's message by its type, then parses it.
 fn read_page_message(message: JsValue) -> PageMessage {
     let name = js_sys::Reflect::get(&message, &"type".into()).ok().and_then(|name| name.as_string());
-    match webext::from_js(message.clone()) {
-        Ok(Refusal::Refused { code }) => return PageMessage::Refused(code),
-        Ok(Refusal::Dropped { foreign, flooded, contested }) => {
-            return PageMessage::Dropped { foreign, flooded, contested };
-        }
-        Err(_) => {}
-    }
-    // What does not parse is not shown: it is the page's text.
-    let Ok(message) = webext::from_js::<ToExtension>(message) else {
-        return PageMessage::Malformed(page::kind_of(name.as_deref()));
-    };
-    let flex_token_expires_at = match &message {
-        ToExtension::FlexToken { payload } => page::expiration(payload, js_sys::Date::parse),
-        _ => None,
-    };
-    PageMessage::Parsed { message: Box::new(message), flex_token_expires_at }
+    let report = webext::from_js(message.clone()).ok();
+    reading::page_message(name.as_deref(), report, || webext::from_js(message).ok(), js_sys::Date::parse)
 }
 
 const NOTICES: [(NoticeId, &str); 3] =

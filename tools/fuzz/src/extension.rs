@@ -6,16 +6,15 @@ use content_wasm::{
     tree::Tree,
 };
 use kernel::{Monotonic, Secret, Timestamp};
-use protocol::{
-    ProblemCode,
-    page::{Kind, kind_of},
-    port,
-};
+use protocol::{ProblemCode, port};
 use sansio::{Machine as _, rig::Rig};
 use serde_json::Value;
-use worker_wasm::machine::{
-    self as worker, Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId,
-    PageMessage, Persisted, PortId, Remembered, Sender, config::PolicyValues, ports::Trust,
+use worker_wasm::{
+    machine::{
+        self as worker, Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission,
+        OfferId, PageMessage, Persisted, PortId, Remembered, Sender, config::PolicyValues, ports::Trust,
+    },
+    reading,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -267,19 +266,11 @@ fn own(path: &str) -> Sender {
 
 /// As the worker's shell reads a content script's message; a Flex token's date is taken for an hour from now.
 fn page_message(json: &str, now: Timestamp) -> PageMessage {
-    match serde_json::from_str(json) {
-        Ok(message) => PageMessage::Parsed {
-            message: Box::new(message),
-            flex_token_expires_at: (!json.contains("never")).then(|| now.plus(3_600_000)),
-        },
-        Err(_) => {
-            let value: Value = serde_json::from_str(json).unwrap_or_default();
-            match kind_of(value["type"].as_str()) {
-                Kind::Foreign | Kind::Echo => PageMessage::Malformed(Kind::Unknown),
-                kind => PageMessage::Malformed(kind),
-            }
-        }
-    }
+    let value: Value = serde_json::from_str(json).unwrap_or_default();
+    let date =
+        |_: &str| if json.contains("never") { f64::NAN } else { now.plus(3_600_000).as_millis() as f64 };
+    let message = || serde_json::from_str(json).ok();
+    reading::page_message(value["type"].as_str(), serde_json::from_str(json).ok(), message, date)
 }
 
 /// `200 {"identity": …}`, `503;7 …`, or `t`, `l`, `u` for what came of a request without an answer.
