@@ -41,6 +41,12 @@ impl<K: Ord + Clone, T: Moment> Timers<K, T> {
         self.0.contains_key(&purpose)
     }
 
+    /// Whether a deadline is armed and still to come.
+    #[must_use]
+    pub fn is_ahead(&self, purpose: K, now: T) -> bool {
+        self.at(purpose).is_some_and(|at| at > now)
+    }
+
     /// When a deadline is, if it is armed.
     #[must_use]
     pub fn at(&self, purpose: K) -> Option<T> {
@@ -84,6 +90,7 @@ mod tests {
         timers.arm_once("refresh", at(5));
         assert_eq!((timers.next(), timers.at("refresh")), (Some(at(20)), Some(at(20))));
         assert_eq!(timers.take_due(at(19)), None);
+        assert!(timers.is_ahead("refresh", at(19)) && !timers.is_ahead("refresh", at(20)));
         assert_eq!(timers.take_due(at(30)), Some(("refresh", at(20))));
         assert_eq!(timers.take_due(at(30)), Some(("heartbeat", at(30))));
         assert_eq!((timers.take_due(at(30)), timers.is_armed("refresh")), (None, false));
