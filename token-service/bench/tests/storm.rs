@@ -177,11 +177,11 @@ async fn agent(number: u32, at: Duration, start: Instant, service: Front) -> Out
                 return Outcome { asked, after: start.elapsed() - at };
             }
         } else {
-            let wake = rig.machine.next_wake().expect("a machine without a token wants to be woken");
+            let wake = rig.machine.poll_timeout().expect("a machine without a token wants to be woken");
             sleep(Duration::from_millis(wake.since(now()))).await;
             progress();
             rig.now = now();
-            rig.happens(Event::Woke);
+            rig.wakes();
         }
         rig.take();
     }
