@@ -12,6 +12,7 @@ use messages::{
     Language, english,
     extension::{Entry, Key, NAMED_ELSEWHERE, entries},
     flex::Text,
+    problems::{CODES, REFUSALS, WARNINGS},
 };
 use serde_json::Value;
 
@@ -161,6 +162,24 @@ fn both_locales_say_something_everywhere_and_take_the_same_substitutions() {
         }
         assert_eq!(places(words.english), places(words.spanish), "{name}");
     }
+}
+
+/// The names in `_locales` are what they were when the worker put them together from the wire's names, so that a translator
+/// and whoever reads the log speak of one code.
+#[test]
+fn problems_refusals_and_warnings_are_named_as_on_the_wire() {
+    let on_the_wire = |value: serde_json::Result<Value>| value.unwrap().as_str().unwrap().to_owned();
+    for &code in CODES {
+        let name = on_the_wire(serde_json::to_value(code));
+        assert_eq!(Key::Problem(code).name(), format!("problem_{name}"));
+        assert_eq!(Key::ProblemHelp(code).name(), format!("problem_{name}_help"));
+    }
+    for &reason in REFUSALS {
+        let name = on_the_wire(serde_json::to_value(reason));
+        assert_eq!(Key::Refused(reason).name(), format!("refused_{name}"));
+    }
+    let names: BTreeSet<&str> = WARNINGS.iter().map(|&warning| Key::Warning(warning).name()).collect();
+    assert_eq!(names.len(), WARNINGS.len());
 }
 
 #[test]
