@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 use crate::machine::attribute::{self, Switch, Value};
 use crate::machine::contact::PREVIOUS;
 use crate::machine::expect::Coming;
-use crate::machine::session::FlexSession;
+use crate::machine::flex_view::FlexSession;
 use crate::machine::words::Text;
 use crate::machine::{ActiveCall, Activity, ActivityChoice, FlexView, Settings, VoiceReservation, VoiceTask};
 
@@ -195,10 +195,7 @@ impl Manager {
     /// The plugin's texts that an administrator has replaced, by their keys.
     pub fn own_texts(&self) -> BTreeMap<String, String> {
         let strings = at(self.as_ref(), &["strings"]);
-        Text::ALL
-            .iter()
-            .filter_map(|one| Some((one.key().to_owned(), text(&strings, &[one.key()])?)))
-            .collect()
+        Text::all().filter_map(|one| Some((one.key().to_owned(), text(&strings, &[one.key()])?))).collect()
     }
 
     /// The worker's SID.

@@ -94,7 +94,7 @@ impl Dom {
         self.rows("counters", &view.counters);
         self.lines("complaints", &view.complaints);
         self.rows("policy", &view.policy);
-        self.text("policy-note", &words(&view.policy_note.into()));
+        self.text("policy-note", &view.policy_note.map(|key| words(&key.into())).unwrap_or_default());
         self.rows("details", &view.details);
         self.log(&view.log);
         self.enabled("restart", view.restart_enabled);

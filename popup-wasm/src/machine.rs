@@ -4,10 +4,9 @@ use kernel::{CallSid, DtmfDigits, Timestamp};
 use protocol::{
     AudioKind, CallPhase,
     page::SelectAudioDevice,
-    popup::{FromPopup, Refused, ToPopup},
+    popup::{FromPopup, ToPopup},
     state::{ConsentRequest, UiState},
 };
-use serde::Deserialize;
 
 use crate::text::{Key, Text};
 
@@ -77,18 +76,6 @@ impl MicFailure {
             _ => Self::Other,
         }
     }
-}
-
-/// The administrator's policy as `chrome.storage.managed` holds it, unchecked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Policy {
-    /// `accountSid`.
-    pub account_sid: Option<String>,
-    /// `tokenServiceUrl`.
-    pub token_service_url: Option<String>,
-    /// `identityPrefix`.
-    pub identity_prefix: Option<String>,
 }
 
 /// A button, by the name in the HTML's `data-action`.
@@ -232,8 +219,6 @@ pub enum Event {
     Permission(Permission),
     /// `getUserMedia` ended.
     MicrophoneAnswer(Result<(), MicFailure>),
-    /// The administrator's policy, at first and after every change.
-    Policy(Policy),
     /// A button was pressed.
     Pressed(Action),
     /// A key was typed that no button took.
@@ -369,8 +354,6 @@ pub struct Machine {
     pub asking: bool,
     /// How the last question ended, if it ended badly.
     pub mic_failure: Option<MicFailure>,
-    /// The administrator's policy.
-    pub policy: Policy,
     /// True while the keypad is shown.
     pub keypad_open: bool,
     /// What was pressed on the keypad in this call, its end.
@@ -401,7 +384,6 @@ impl Default for Machine {
             permission: Permission::default(),
             asking: false,
             mic_failure: None,
-            policy: Policy::default(),
             keypad_open: false,
             digits: String::new(),
             confirming: false,
@@ -433,7 +415,7 @@ impl Machine {
                     self.stop_showing_levels();
                     self.volume = None;
                     self.refusals = self.refusals.wrapping_add(1);
-                    self.note(refusal_words(reason).into(), now);
+                    self.note(Key::Refused(reason).into(), now);
                     vec![]
                 }
                 ToPopup::Level { percent } => {
@@ -456,10 +438,6 @@ impl Machine {
                 self.asking = false;
                 self.mic_failure = answer.err();
                 self.tell(FromPopup::MicrophoneChanged)
-            }
-            Event::Policy(policy) => {
-                self.policy = policy;
-                vec![]
             }
             Event::Pressed(action) => self.pressed(action, now),
             Event::Typed(c) if self.keypad_open && is_dtmf(c) => self.digit(c),
@@ -860,27 +838,13 @@ const fn is_dtmf(c: char) -> bool {
     matches!(c, '0'..='9' | '*' | '#')
 }
 
-const fn refusal_words(reason: Refused) -> Key {
-    match reason {
-        Refused::NoCall => Key::RefusedNoCall,
-        Refused::CallOver => Key::RefusedCallOver,
-        Refused::WaitingGone => Key::RefusedWaitingGone,
-        Refused::DevicesFixed => Key::RefusedDevicesFixed,
-        Refused::DeviceGone => Key::RefusedDeviceGone,
-        Refused::DigitsTooFast => Key::RefusedDigitsTooFast,
-        Refused::NotUnderstood => Key::RefusedNotUnderstood,
-        Refused::RestartFixed => Key::RefusedRestartFixed,
-        Refused::RestartInCall => Key::RefusedRestartInCall,
-        Refused::QuestionChanged => Key::RefusedQuestionChanged,
-    }
-}
-
 #[cfg(test)]
 pub mod tests {
     use kernel::{AccountSid, TokenUrl};
     use proptest::prelude::*;
     use protocol::{
         AudioDevice, AudioSettings, AudioState, Status, WaitingCall,
+        popup::Refused,
         state::{CallView, ClientState},
     };
 
@@ -983,7 +947,7 @@ pub mod tests {
         let mut machine = told(with_call('a', CallPhase::Open, false));
         machine.handle(Event::Pressed(Action::HangUp), START);
         machine.handle(Event::Message(Box::new(ToPopup::Refused { reason: Refused::RestartInCall })), START);
-        assert_eq!(machine.notice(), Some(&Text::Key(Key::RefusedRestartInCall)));
+        assert_eq!(machine.notice(), Some(&Text::Key(Key::Refused(Refused::RestartInCall))));
         assert!(!machine.is_hanging_up());
         machine.handle(Event::Tick, START.plus(NOTICE_MS));
         assert_eq!(machine.notice(), None);

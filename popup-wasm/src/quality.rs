@@ -54,7 +54,7 @@ pub fn quality(state: &UiState, now: Timestamp) -> Option<QualityCard> {
         warning: warning.map(|warning| match warning {
             // Why it is silent.
             QualityWarning::ConstantAudioInput if is_muted => Key::WarningMicrophoneMuted,
-            warning => words(*warning),
+            warning => Key::Warning(*warning),
         }),
         line: line(&state.quality, now),
     })
@@ -104,21 +104,6 @@ const SEVERITY: [QualityWarning; 9] = [
     QualityWarning::HighRtt,
     QualityWarning::ConstantAudioOutput,
 ];
-
-/// A warning in an agent's words: what the two people hear, and what may help.
-pub const fn words(warning: QualityWarning) -> Key {
-    match warning {
-        QualityWarning::HighRtt => Key::WarningHighRtt,
-        QualityWarning::HighJitter => Key::WarningHighJitter,
-        QualityWarning::HighPacketLoss => Key::WarningHighPacketLoss,
-        QualityWarning::LowMos => Key::WarningLowMos,
-        QualityWarning::LowBytesReceived => Key::WarningLowBytesReceived,
-        QualityWarning::LowBytesSent => Key::WarningLowBytesSent,
-        QualityWarning::ConstantAudioInput => Key::WarningConstantAudioInput,
-        QualityWarning::ConstantAudioOutput => Key::WarningConstantAudioOutput,
-        QualityWarning::IceConnectivityLost => Key::WarningIceConnectivityLost,
-    }
-}
 
 /// The opinion score over the last minute, the present at the right edge. Gaps stay gaps.
 fn line(samples: &[QualitySample], now: Timestamp) -> String {
@@ -197,8 +182,9 @@ mod tests {
 
     #[test]
     fn every_warning_has_words_of_its_own() {
-        let keys: HashSet<Key> = SEVERITY.into_iter().map(words).collect();
-        assert_eq!(keys.len(), 9);
+        let said: HashSet<&str> =
+            SEVERITY.into_iter().map(|warning| Key::Warning(warning).words().english).collect();
+        assert_eq!(said.len(), 9);
     }
 
     proptest! {

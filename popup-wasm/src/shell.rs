@@ -37,7 +37,6 @@ pub fn start(page: &str) {
     }));
     shell.listen();
     shell.watch_permission();
-    shell.watch_policy();
     shell.handle(Event::Started { version: webext::runtime::version() });
 }
 
@@ -223,21 +222,6 @@ impl Shell {
         js_sys::Reflect::set(&descriptor, &"name".into(), &"microphone".into()).ok()?;
         let status = self.0.window.navigator().permissions().ok()?.query(&descriptor).ok()?;
         JsFuture::from(status).await.ok()?.dyn_into().ok()
-    }
-
-    fn watch_policy(&self) {
-        let shell = self.clone();
-        let read = move || {
-            let shell = shell.clone();
-            spawn_local(async move {
-                // Fails where the browser has no policies: then there are none.
-                if let Ok(policy) = webext::storage::managed().await {
-                    shell.handle(Event::Policy(policy));
-                }
-            });
-        };
-        read();
-        webext::storage::on_managed_changed(read);
     }
 
     async fn ask_microphone(&self) -> Result<(), MicFailure> {

@@ -1,9 +1,9 @@
 //! What the pages show: words by key, buttons, tones. Pure functions of the [`Machine`].
 
-use kernel::{AccountSid, IdentityPrefix, Timestamp, TokenUrl};
+use kernel::{AccountSid, Timestamp};
 use protocol::{
     AudioDevice, AudioKind, AudioState, CallPhase, CallSummary, PROTOCOL_VERSION, ProblemCode, Status,
-    state::{CallView, LogLevel, PolicyComplaint, PolicyForm, UiState},
+    state::{CallView, LogLevel, PolicyComplaint, PolicyForm, PolicyItem, UiState},
 };
 
 use crate::{
@@ -251,7 +251,7 @@ pub struct View {
     /// What the administrator has set.
     pub policy: Vec<Row>,
     /// Whether the administrator has set anything.
-    pub policy_note: Key,
+    pub policy_note: Option<Key>,
     /// For who wants to know more.
     pub details: Vec<Row>,
     /// What happened lately, newest first.
@@ -285,8 +285,8 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
         },
         microphone: microphone(machine),
         flex: flex_step(machine, state),
-        policy: policy(machine),
-        policy_note: if is_managed(machine) { Key::PolicySome } else { Key::PolicyNone },
+        policy: state.map(policy).unwrap_or_default(),
+        policy_note: state.map(|state| if is_managed(state) { Key::PolicySome } else { Key::PolicyNone }),
         quality: state.filter(|_| !machine.is_replaced()).and_then(|state| quality(state, now)),
         sound: state.and_then(|state| sound(machine, state)),
         calls: state.map(calls).unwrap_or_default(),
@@ -300,14 +300,13 @@ pub fn view(machine: &Machine, now: Timestamp) -> View {
         restart_enabled: machine.restart_forbidden().is_none(),
         restart_hint: machine.restart_forbidden().unwrap_or(Key::RestartHint),
         confirming: machine.confirming && call.is_none(),
-        managed: is_managed(machine),
+        managed: state.is_some_and(is_managed),
         version: plain(machine.shown_version()),
     }
 }
 
-fn is_managed(machine: &Machine) -> bool {
-    let by_state = |state: &UiState| state.managed || !state.policy.is_empty();
-    machine.state.as_ref().is_some_and(by_state) || machine.policy != Default::default()
+fn is_managed(state: &UiState) -> bool {
+    state.managed || !state.policy.is_empty() || !state.policy_complaints.is_empty()
 }
 
 /// A log level as a word, also the value of `data-level`.
@@ -473,12 +472,11 @@ fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
     if problem.code == ProblemCode::ConsentNeeded && state.consent.is_some() {
         return None; // The question itself is on the screen.
     }
-    let (title, help) = problem_words(problem.code);
     let about_microphone = problem.code == ProblemCode::MicrophoneUnavailable;
     if about_microphone && microphone_blocks(machine) && state.client.call.is_none() {
         return None; // The status says it already, and has the button.
     }
-    let card = Card::new(Tone::Problem, title, help);
+    let card = Card::new(Tone::Problem, Key::Problem(problem.code), Key::ProblemHelp(problem.code));
     let card = match problem.code {
         ProblemCode::MicrophoneUnavailable => card.with(Action::FixMicrophone, Key::FixMicrophone),
         ProblemCode::AudioDeviceMissing if state.client.audio.is_some() => {
@@ -492,44 +490,6 @@ fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
         _ => card,
     };
     Some(Problem { card, retrying: problem.retrying.then_some(Key::Retrying) })
-}
-
-const fn problem_words(code: ProblemCode) -> (Key, Key) {
-    match code {
-        ProblemCode::MalformedMessage => (Key::ProblemMalformedMessage, Key::ProblemMalformedMessageHelp),
-        ProblemCode::UnknownType => (Key::ProblemUnknownType, Key::ProblemUnknownTypeHelp),
-        ProblemCode::WrongAccount => (Key::ProblemWrongAccount, Key::ProblemWrongAccountHelp),
-        ProblemCode::WrongTokenUrl => (Key::ProblemWrongTokenUrl, Key::ProblemWrongTokenUrlHelp),
-        ProblemCode::WrongPrefix => (Key::ProblemWrongPrefix, Key::ProblemWrongPrefixHelp),
-        ProblemCode::NotConfigured => (Key::ProblemNotConfigured, Key::ProblemNotConfiguredHelp),
-        ProblemCode::WrongPageOrigin => (Key::ProblemWrongPageOrigin, Key::ProblemWrongPageOriginHelp),
-        ProblemCode::ConsentNeeded => (Key::ProblemConsentNeeded, Key::ProblemConsentNeededHelp),
-        ProblemCode::ConsentDeclined => (Key::ProblemConsentDeclined, Key::ProblemConsentDeclinedHelp),
-        ProblemCode::DisabledByPolicy => (Key::ProblemDisabledByPolicy, Key::ProblemDisabledByPolicyHelp),
-        ProblemCode::TooManyMessages => (Key::ProblemTooManyMessages, Key::ProblemTooManyMessagesHelp),
-        ProblemCode::LineContested => (Key::ProblemLineContested, Key::ProblemLineContestedHelp),
-        ProblemCode::AudioDeviceMissing => {
-            (Key::ProblemAudioDeviceMissing, Key::ProblemAudioDeviceMissingHelp)
-        }
-        ProblemCode::NoCall => (Key::ProblemNoCall, Key::ProblemNoCallHelp),
-        ProblemCode::WrongIdentity => (Key::ProblemWrongIdentity, Key::ProblemWrongIdentityHelp),
-        ProblemCode::InvalidFlexToken => (Key::ProblemInvalidFlexToken, Key::ProblemInvalidFlexTokenHelp),
-        ProblemCode::TokenServiceUnavailable => {
-            (Key::ProblemTokenServiceUnavailable, Key::ProblemTokenServiceUnavailableHelp)
-        }
-        ProblemCode::TokenServiceMisconfigured => {
-            (Key::ProblemTokenServiceMisconfigured, Key::ProblemTokenServiceMisconfiguredHelp)
-        }
-        ProblemCode::VoiceTokenRefused => (Key::ProblemVoiceTokenRefused, Key::ProblemVoiceTokenRefusedHelp),
-        ProblemCode::GatewayUnavailable => {
-            (Key::ProblemGatewayUnavailable, Key::ProblemGatewayUnavailableHelp)
-        }
-        ProblemCode::MicrophoneUnavailable => {
-            (Key::ProblemMicrophoneUnavailable, Key::ProblemMicrophoneUnavailableHelp)
-        }
-        ProblemCode::CallFailed => (Key::ProblemCallFailed, Key::ProblemCallFailedHelp),
-        ProblemCode::Internal => (Key::ProblemInternal, Key::ProblemInternalHelp),
-    }
 }
 
 fn microphone(machine: &Machine) -> Card {
@@ -645,7 +605,7 @@ fn missing(state: &UiState, audio: &AudioState) -> Vec<Text> {
         match (name(wanted), name(used)) {
             (Some(wanted), Some(used)) => Text::With(with_other, vec![wanted, used]),
             (Some(wanted), None) => Text::With(alone, vec![wanted]),
-            (None, _) => Key::ProblemAudioDeviceMissing.into(),
+            (None, _) => Key::Problem(ProblemCode::AudioDeviceMissing).into(),
         }
     };
     let mut lines: Vec<Text> = audio.missing.iter().map(line).collect();
@@ -663,7 +623,7 @@ const CALLS_SHOWN: usize = 10;
 fn calls(state: &UiState) -> Vec<CallLine> {
     let line = |call: &CallSummary| {
         let (tone, outcome) = match &call.problem {
-            Some(problem) => (Tone::Problem, problem_words(problem.code).0),
+            Some(problem) => (Tone::Problem, Key::Problem(problem.code)),
             None if call.answered_at.is_none() => (Tone::Quiet, Key::CallMissed),
             None => summary(&call.quality),
         };
@@ -701,24 +661,9 @@ fn counters(state: &UiState) -> Vec<Row> {
     state.counters.iter().map(row).collect()
 }
 
-fn policy(machine: &Machine) -> Vec<Row> {
-    if let Some(state) = machine.state.as_ref().filter(|state| !state.policy.is_empty()) {
-        let row =
-            |item: &protocol::state::PolicyItem| Row::code(Text::Plain(plain(&item.key)), Some(&item.value));
-        return state.policy.iter().map(row).collect();
-    }
-    let row = |label, value: Option<&String>, valid: fn(&str) -> bool| match value {
-        None => Row::words(label, Key::PolicyNotSet),
-        // A value that is not what it should be may be anything, also something secret.
-        Some(value) if !valid(value) => Row::words(label, Key::PolicyInvalid),
-        Some(value) => Row::code(label, Some(value)),
-    };
-    let policy = &machine.policy;
-    vec![
-        row(Key::PolicyAccount, policy.account_sid.as_ref(), |v| AccountSid::new(v).is_ok()),
-        row(Key::PolicyTokenService, policy.token_service_url.as_ref(), |v| TokenUrl::new(v).is_ok()),
-        row(Key::PolicyPrefix, policy.identity_prefix.as_ref(), |v| IdentityPrefix::new(v).is_ok()),
-    ]
+fn policy(state: &UiState) -> Vec<Row> {
+    let row = |item: &PolicyItem| Row::code(Text::Plain(plain(&item.key)), Some(&item.value));
+    state.policy.iter().map(row).collect()
 }
 
 fn complaint(complaint: &PolicyComplaint) -> Text {
@@ -792,13 +737,13 @@ mod tests {
     use std::{collections::HashSet, env, fs, path::Path};
 
     use insta::assert_snapshot;
-    use kernel::CallSid;
+    use kernel::{CallSid, TokenUrl};
     use proptest::prelude::*;
     use protocol::{
         AudioState, QualitySample, QualitySummary, QualityWarning,
-        state::{LogEntry, PolicyItem, Problem as StateProblem},
+        state::{LogEntry, Problem as StateProblem},
     };
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
     use crate::machine::{
@@ -1266,10 +1211,14 @@ mod tests {
         let call = state.client.call.as_mut().unwrap();
         call.warnings = vec![QualityWarning::HighRtt, QualityWarning::LowBytesReceived];
         let bad = quality(&state);
-        assert_eq!((bad.tone, bad.warning), (Tone::Problem, Some(Key::WarningLowBytesReceived)), "the worst");
+        assert_eq!(
+            (bad.tone, bad.warning),
+            (Tone::Problem, Some(Key::Warning(QualityWarning::LowBytesReceived))),
+            "the worst"
+        );
         let call = state.client.call.as_mut().unwrap();
         call.warnings = vec![QualityWarning::ConstantAudioInput];
-        assert_eq!(quality(&state).warning, Some(Key::WarningConstantAudioInput));
+        assert_eq!(quality(&state).warning, Some(Key::Warning(QualityWarning::ConstantAudioInput)));
         state.client.audio = Some(AudioState { microphone_muted: true, ..AudioState::default() });
         let muted = quality(&state);
         assert_eq!((muted.tone, muted.warning), (Tone::Problem, Some(Key::WarningMicrophoneMuted)), "why");
@@ -1363,21 +1312,22 @@ mod tests {
     #[test]
     fn the_options_page_shows_the_policy_and_never_a_value_that_is_not_valid() {
         let screen = Screen::new();
-        let mut machine = told(registered());
-        assert_eq!(view(&machine, START).policy_note, Key::PolicyNone);
-        let policy = serde_json::from_value(json!({
-            "accountSid": format!("AC{}", "0".repeat(32)),
-            "tokenServiceUrl": "https://user:password@token.example.com/",
-        }));
-        machine.handle(Event::Policy(policy.unwrap()), START);
-        let view = view(&machine, START);
+        assert_eq!(view(&Machine::default(), START).policy_note, None, "nobody has said yet");
+        assert_eq!(view(&told(registered()), START).policy_note, Some(Key::PolicyNone));
+        let mut state = registered();
+        let account = format!("AC{}", "0".repeat(32));
+        state.policy = vec![PolicyItem { key: "accountSids".into(), value: account }];
+        state.policy_complaints =
+            vec![PolicyComplaint { key: "tokenServiceUrls".into(), wants: PolicyForm::TokenServiceUrl }];
+        let view = view(&told(state.clone()), START);
         assert!(view.managed);
-        assert_eq!(view.policy_note, Key::PolicySome);
-        assert_snapshot!(screen.rows(&view.policy), @"
-        Account SID: AC00000000000000000000000000000000
-        Token service URL: Not valid, so not used: tell your administrator
-        Identity prefix: Not set
-        ");
+        assert_eq!(view.policy_note, Some(Key::PolicySome));
+        assert_snapshot!(screen.rows(&view.policy), @"accountSids: AC00000000000000000000000000000000");
+        let complaints: Vec<String> = view.complaints.iter().map(|text| screen.words(text)).collect();
+        assert_snapshot!(complaints.join("\n"), @"tokenServiceUrls: a value that is no token service URL (https://host/path, without a query) is not used.");
+        // A policy in which nothing is right is a policy too.
+        state.policy.clear();
+        assert!(super::view(&told(state), START).managed);
     }
 
     #[test]

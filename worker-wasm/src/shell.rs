@@ -10,11 +10,13 @@ use std::{
 
 use gloo_timers::callback::Timeout;
 use kernel::{Secret, Timestamp};
+use messages::{extension::Key, problems};
 use protocol::{
     page,
     page::{Refusal, ToExtension},
     port,
 };
+use sansio::Machine as _;
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -44,7 +46,7 @@ const JUSTIFICATION: &str = "Carries the agent's call: microphone, speaker and W
 struct Shell {
     machine: RefCell<Machine>,
     /// Events that came while one was being handled: the SDK reports many from inside our calls to it.
-    inbox: Inbox<Event>,
+    inbox: Inbox<Option<Event>>,
     timer: RefCell<Option<Timeout>>,
     ports: RefCell<HashMap<PortId, Port>>,
     last_port: Cell<u64>,
@@ -155,8 +157,18 @@ async fn policy() -> crate::machine::config::PolicyValues {
 impl Shell {
     /// Handles an event, or queues it when one is being handled.
     fn report(self: &Rc<Self>, event: Event) {
+        self.go_on(Some(event));
+    }
+
+    /// The same for an event or, without one, for the time that the machine has named.
+    fn go_on(self: &Rc<Self>, event: Option<Event>) {
         let handled = self.inbox.take_in(event, |event| {
-            let commands = self.machine.borrow_mut().handle(event, now());
+            let mut machine = self.machine.borrow_mut();
+            let commands = match event {
+                Some(event) => machine.handle(event, now()),
+                None => machine.handle_timeout(now()),
+            };
+            drop(machine);
             for command in commands {
                 self.carry_out(command);
             }
@@ -167,11 +179,11 @@ impl Shell {
     }
 
     fn set_timer(self: &Rc<Self>) {
-        let timer = self.machine.borrow().next_wake().map(|wake| {
+        let timer = self.machine.borrow().poll_timeout().map(|wake| {
             // setTimeout takes 31 bits; an earlier wake than wanted is harmless.
             let delay = u32::try_from(now().until(wake)).unwrap_or(u32::MAX).min(i32::MAX.unsigned_abs());
             let this = Rc::clone(self);
-            Timeout::new(delay, move || this.report(Event::Woke))
+            Timeout::new(delay, move || this.go_on(None))
         });
         // Dropping the one before cancels it.
         self.timer.replace(timer);
@@ -475,46 +487,44 @@ fn id_of(name: &str) -> Option<NoticeId> {
     NOTICES.into_iter().find(|(_, known)| *known == name).map(|(id, _)| id)
 }
 
-/// A notification's words, in the browser's language.
+/// A message in the browser's language. Its name is looked up while this is compiled, so that no other comes along.
+macro_rules! say {
+    ($key:ident) => {
+        webext::message(const { Key::$key.name() })
+    };
+}
+
+/// A notification's words.
 fn words(notice: &Notice) -> notifications::Notification {
     match notice {
         Notice::Call { from, muted } => notifications::Notification {
-            title: if *muted { webext::message("call_muted") } else { webext::message("notice_call") },
-            message: from.clone().unwrap_or_else(|| webext::message("caller_unknown")),
-            buttons: vec![
-                if *muted { webext::message("unmute") } else { webext::message("mute") },
-                webext::message("hang_up"),
-            ],
+            title: if *muted { say!(CallMuted) } else { say!(NoticeCall) },
+            message: from.clone().unwrap_or_else(|| say!(CallerUnknown)),
+            buttons: vec![if *muted { say!(Unmute) } else { say!(Mute) }, say!(HangUp)],
             stays: false,
         },
         Notice::Waiting { from, hangs_up, unexpected } => {
-            // The keys are those of the popup.
-            let kind = if *unexpected { "unexpected" } else { "waiting" };
-            let (help, answer) = if *hangs_up {
-                (format!("{kind}_help"), "waiting_answer")
-            } else {
-                (format!("{kind}_free_help"), "waiting_answer_free")
+            let (title, help) = match (unexpected, hangs_up) {
+                (true, true) => (say!(UnexpectedTitle), say!(UnexpectedHelp)),
+                (true, false) => (say!(UnexpectedTitle), say!(UnexpectedFreeHelp)),
+                (false, true) => (say!(WaitingTitle), say!(WaitingHelp)),
+                (false, false) => (say!(WaitingTitle), say!(WaitingFreeHelp)),
             };
-            let from = from.clone().unwrap_or_else(|| webext::message("caller_unknown"));
-            let answer = webext::message(answer);
+            let answer = if *hangs_up { say!(WaitingAnswer) } else { say!(WaitingAnswerFree) };
+            let from = from.clone().unwrap_or_else(|| say!(CallerUnknown));
             notifications::Notification {
-                title: webext::message(&format!("{kind}_title")),
-                message: [from, webext::message(&help)].join("\n"),
-                buttons: vec![answer, webext::message("waiting_decline")],
+                title,
+                message: [from, help].join("\n"),
+                buttons: vec![answer, say!(WaitingDecline)],
                 stays: true,
             }
         }
-        // The keys are those of the popup: one for each code.
-        Notice::Trouble { code } => {
-            let name = serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned));
-            let key = format!("problem_{}", name.unwrap_or_default());
-            notifications::Notification {
-                title: webext::message(&key),
-                message: webext::message(&format!("{key}_help")),
-                buttons: Vec::new(),
-                stays: false,
-            }
-        }
+        Notice::Trouble { code } => notifications::Notification {
+            title: webext::message(problems::title_name(*code)),
+            message: webext::message(problems::help_name(*code)),
+            buttons: Vec::new(),
+            stays: false,
+        },
     }
 }
 
@@ -525,13 +535,13 @@ fn show(badge: Badge) {
     const AMBER: &str = "#b06000";
     const RED: &str = "#c5221f";
     let (text, color, title) = match badge {
-        Badge::Off => ("", GREY, webext::message("badge_off")),
-        Badge::Connecting => ("…", GREY, webext::message("badge_connecting")),
-        Badge::Ready => ("✓", GREEN, webext::message("badge_ready")),
-        Badge::Ringing => ("?", AMBER, webext::message("badge_ringing")),
-        Badge::OnCall => ("●", GREEN, webext::message("badge_on_call")),
-        Badge::Muted => ("✕", AMBER, webext::message("badge_muted")),
-        Badge::Problem => ("!", RED, webext::message("badge_problem")),
+        Badge::Off => ("", GREY, say!(BadgeOff)),
+        Badge::Connecting => ("…", GREY, say!(BadgeConnecting)),
+        Badge::Ready => ("✓", GREEN, say!(BadgeReady)),
+        Badge::Ringing => ("?", AMBER, say!(BadgeRinging)),
+        Badge::OnCall => ("●", GREEN, say!(BadgeOnCall)),
+        Badge::Muted => ("✕", AMBER, say!(BadgeMuted)),
+        Badge::Problem => ("!", RED, say!(BadgeProblem)),
     };
     webext::action::set_badge(text, color);
     webext::action::set_title(&title);

@@ -19,6 +19,7 @@ use protocol::{
     state::{ClientState, ConsentRequest},
 };
 use rig::*;
+use sansio::Machine as _;
 use serde_json::json;
 use worker_wasm::machine::{
     Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage,
@@ -238,17 +239,29 @@ impl World {
     }
 
     fn happens(&mut self, event: Event) {
-        if let Event::PortClosed { port } = event {
+        self.may_be(Some(event));
+    }
+
+    fn wakes(&mut self) {
+        self.may_be(None);
+    }
+
+    /// Something happens, or time alone, and what the machine makes of it keeps every promise.
+    fn may_be(&mut self, event: Option<Event>) {
+        if let Some(Event::PortClosed { port }) = event {
             self.accepted.remove(&port);
             self.sits.remove(&port);
         }
-        if let Event::FromPage { port, .. } = event {
+        if let Some(Event::FromPage { port, .. }) = event {
             self.heard.entry(port).or_insert(Bucket::new(200, 100)).take(1, self.rig.now);
         }
         let before = self.rig.saved.as_ref().and_then(|saved| saved.call.clone());
         let mut accepted = self.accepted.clone();
         self.pages_expect.looks(&accepted, self.rig.now);
-        self.rig.happens(event);
+        match event {
+            Some(event) => self.rig.happens(event),
+            None => self.rig.wakes(),
+        }
         let commands = self.rig.take();
         let saved: &Persisted = self.rig.saved.as_ref().expect("the log alone makes something to save");
 
@@ -347,7 +360,7 @@ impl World {
         assert!(saved.log.len() <= 200);
         assert!(saved.log.iter().all(|line| !line.message.contains(CANARY)), "a secret in the log");
         let now = self.rig.now;
-        assert!(self.rig.machine.next_wake().is_none_or(|wake| wake > now), "busy waiting");
+        assert!(self.rig.machine.poll_timeout().is_none_or(|wake| wake > now), "busy waiting");
 
         let state = self.rig.state();
         // How it sounds is saved now and then only.
@@ -399,12 +412,12 @@ impl World {
         let end = self.rig.now.plus(millis);
         // A night of heartbeats says no more than two minutes of them.
         for _ in 0..200 {
-            let Some(wake) = self.rig.machine.next_wake().filter(|wake| *wake <= end) else { break };
+            let Some(wake) = self.rig.machine.poll_timeout().filter(|wake| *wake <= end) else { break };
             self.rig.now = wake;
-            self.happens(Event::Woke);
+            self.wakes();
         }
         self.rig.now = end;
-        self.happens(Event::Woke);
+        self.wakes();
     }
 
     /// What was saved, as another process reads it.

@@ -319,7 +319,7 @@ fn a_plain_loss_of_the_registration_without_an_sdk_error_is_an_error_too() {
 fn heartbeats_missed_while_the_machine_slept_are_not_made_up_for() {
     let mut rig = Rig::registered();
     rig.now = rig.now.plus(8 * HOUR / 100);
-    rig.happens(Event::Woke);
+    rig.wakes();
     assert_eq!(rig.heartbeats(PAGE).len(), 1);
 }
 
@@ -376,7 +376,7 @@ fn nothing_is_sent_twice_when_nothing_changed() {
     rig.happens(Event::Alarm);
     rig.take();
     for _ in 0..5 {
-        rig.happens(Event::Woke);
+        rig.wakes();
     }
     assert!(rig.commands.is_empty(), "{:?}", rig.commands);
 }

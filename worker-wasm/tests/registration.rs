@@ -4,7 +4,7 @@ mod rig;
 
 use protocol::{Status, offscreen::FromOffscreen};
 use rig::*;
-use worker_wasm::machine::{Command, DeviceEvent, Event};
+use worker_wasm::machine::{Command, DeviceEvent};
 
 fn probes(rig: &Rig) -> usize {
     rig.commands.iter().filter(|command| matches!(command, Command::ProbeDevice { .. })).count()
@@ -75,7 +75,7 @@ fn a_laptop_that_slept_asks_once_more_before_it_distrusts_the_registration() {
     rig.passes(12_000);
     rig.take();
     rig.now = rig.now.plus(HOUR);
-    rig.happens(Event::Woke);
+    rig.wakes();
     assert_eq!(probes(&rig), 1);
     assert!(!rebuilt(&rig));
     rig.take();

@@ -13,7 +13,7 @@ use protocol::{
 };
 use rig::*;
 use serde_json::json;
-use worker_wasm::machine::{Command, DeviceEvent, Event, FetchOutcome, PortId, notices::Notice};
+use worker_wasm::machine::{Command, DeviceEvent, FetchOutcome, PortId, notices::Notice};
 
 const ANN: &str = "agent_40acme_2Etest";
 const BOB: &str = "bob_40acme_2Etest";
@@ -525,7 +525,7 @@ fn policy_says_how_long_a_client_outlives_its_page_and_a_killed_worker_counts_on
     rig.closes(PAGE);
     rig.passes(MINUTE);
     rig.now = Timestamp::from_millis(rig.now.as_millis() - 3 * HOUR);
-    rig.happens(Event::Woke);
+    rig.wakes();
     rig.passes(5 * MINUTE);
     assert!(rig.destroys(), "a clock that is set back keeps nobody signed in");
     let mut rig = ann(None);

@@ -628,7 +628,7 @@ fn a_clock_that_is_an_hour_wrong_in_either_direction_keeps_nobody_from_registeri
 fn a_clock_that_is_set_forward_by_an_hour_fetches_a_token_and_the_call_goes_on() {
     let mut rig = Rig::on_call();
     rig.now = rig.now.plus(HOUR);
-    rig.happens(Event::Woke);
+    rig.wakes();
     assert!(rig.fetched());
     assert_eq!(rig.state().status, Status::Registered);
     assert!(rig.state().call.is_some());
@@ -651,7 +651,7 @@ fn a_clock_that_is_set_back_delays_no_token() {
     rig.passes(1_000_000);
     set_back_by_two_hours(&mut rig);
     // The shell's timers do not go by that clock, and one is never far.
-    rig.happens(Event::Woke);
+    rig.wakes();
     rig.take();
     rig.passes(1_879_000);
     assert!(!rig.fetched());

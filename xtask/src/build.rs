@@ -59,10 +59,12 @@ const ROOMS: [Room; 5] = [
 ];
 
 /// Crates that every room may be made of.
-const SHARED_CRATES: [&str; 7] = [
+const SHARED_CRATES: [&str; 9] = [
     "crates/kernel",
     "crates/sansio",
     "crates/shell",
+    "crates/messages",
+    "crates/policy",
     "crates/protocol",
     "crates/lifeline",
     "crates/webext",

@@ -53,8 +53,10 @@ enum Half {
 pub const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The crates that are compiled for the browser, and so linted for it.
-const BROWSER_CRATES: [&str; 12] = [
+const BROWSER_CRATES: [&str; 14] = [
     "kernel",
+    "messages",
+    "policy",
     "sansio",
     "shell",
     "protocol",

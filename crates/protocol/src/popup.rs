@@ -47,23 +47,6 @@ impl Refused {
             Self::QuestionChanged => ProblemCode::ConsentNeeded,
         }
     }
-
-    /// For logs, and for pages that have no words of their own.
-    #[must_use]
-    pub const fn message(self) -> &'static str {
-        match self {
-            Self::NoCall => "There is no call.",
-            Self::CallOver => "That call is over.",
-            Self::WaitingGone => "That call does not wait any more.",
-            Self::DevicesFixed => "Your administrator has fixed devices and volume.",
-            Self::DeviceGone => "That device is not plugged in.",
-            Self::DigitsTooFast => "Digits come faster than a person types. These were not sent.",
-            Self::NotUnderstood => "That command was not understood.",
-            Self::RestartFixed => "Your administrator does not allow restarting by hand.",
-            Self::RestartInCall => "A call is live. Hang up before you restart.",
-            Self::QuestionChanged => "The question has changed meanwhile. Read it again.",
-        }
-    }
 }
 
 /// From an extension page to the worker.

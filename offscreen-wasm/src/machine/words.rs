@@ -1,32 +1,25 @@
 //! What went wrong, in words that say what to do.
 
-use protocol::{Problem, ProblemCode};
+use messages::english;
+use protocol::Problem;
 use voice_sdk::SdkError;
 
 /// How much of the SDK's words is passed on, in characters.
 const MAX_WORDS: usize = 200;
 
-fn problem(code: ProblemCode, message: impl Into<String>) -> Problem {
-    Problem { code, message: message.into(), retrying: false }
-}
-
 /// Another call is live: this one is not touched.
 pub(super) fn busy() -> Problem {
-    problem(ProblemCode::CallFailed, "The call was not answered, because another call is active.")
+    english::CALL_WHILE_BUSY.problem(false)
 }
 
 /// The gateway did not let the call in in time.
 pub(super) fn timed_out() -> Problem {
-    let words = "The call could not be connected in time. Check the network; a firewall must let this computer \
-                 reach Twilio's signalling and media addresses.";
-    problem(ProblemCode::CallFailed, words)
+    english::CALL_TIMED_OUT.problem(false)
 }
 
 /// The connection of an open call did not come back.
 pub(super) fn lost() -> Problem {
-    let words =
-        "The connection to Twilio was lost and did not come back, and the call ended. Check the network.";
-    problem(ProblemCode::CallFailed, words)
+    english::CALL_LOST.problem(false)
 }
 
 /// True for the SDK's word that the gateway knows the call no longer.
@@ -36,21 +29,13 @@ pub(super) fn is_call_gone(error: &SdkError) -> bool {
 
 /// The microphone cannot be opened.
 pub(super) fn no_microphone(denied: bool) -> Problem {
-    let words = if denied {
-        "The call could not be answered, because the extension may not use the microphone. Open the extension's \
-         options and allow it, or ask your administrator to."
-    } else {
-        "The call could not be answered, because no microphone could be opened. Connect one, close other programs \
-         that use it alone, and check that the system lets the browser use it."
-    };
-    problem(ProblemCode::MicrophoneUnavailable, words)
+    let cause = if denied { english::MICROPHONE_DENIED_IN_CALL } else { english::MICROPHONE_NOT_OPENED };
+    cause.problem(false)
 }
 
 /// The microphone does not open.
 pub(super) fn slow_microphone() -> Problem {
-    let words = "The call could not be answered, because the microphone did not open in time. Close other programs that use \
-                 it, connect the headset anew or choose another one, and see whether a security program asks about it.";
-    problem(ProblemCode::MicrophoneUnavailable, words)
+    english::MICROPHONE_SLOW.problem(false)
 }
 
 /// An error of the SDK that ended a call.
@@ -61,15 +46,9 @@ pub(super) fn fault(error: &SdkError) -> Problem {
         Some(31402) => no_microphone(false),
         // While it was open: the gateway gave the call up before its signalling was back.
         Some(31404 | 53001) => lost(),
-        Some(53405) => problem(
-            ProblemCode::CallFailed,
-            "The call's audio connection was lost and did not come back, and the call ended. Check the network.",
-        ),
-        Some(code) if is_token_refusal(code) => problem(
-            ProblemCode::VoiceTokenRefused,
-            format!("The call could not be answered, because Twilio refused the voice token ({code})."),
-        ),
-        _ => problem(ProblemCode::CallFailed, format!("The call broke: {}.", words(error))),
+        Some(53405) => english::CALL_AUDIO_LOST.problem(false),
+        Some(code) if is_token_refusal(code) => english::VOICE_TOKEN_REFUSED_IN_CALL.with(&code.to_string()),
+        _ => english::CALL_BROKE.with(&words(error)),
     }
 }
 

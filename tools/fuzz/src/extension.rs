@@ -11,6 +11,7 @@ use protocol::{
     page::{Kind, kind_of},
     port,
 };
+use sansio::Machine as _;
 use serde_json::Value;
 use worker_wasm::machine::{
     self as worker, Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId,
@@ -186,6 +187,15 @@ impl World {
 
     fn happens(&mut self, event: Event) {
         let commands = self.machine.handle(event, self.now);
+        self.note(commands);
+    }
+
+    fn wakes(&mut self) {
+        let commands = self.machine.handle_timeout(self.now);
+        self.note(commands);
+    }
+
+    fn note(&mut self, commands: Vec<Command>) {
         assert!(commands.len() <= MAX_COMMANDS, "{} commands at once", commands.len());
         for command in commands {
             match command {
@@ -210,9 +220,9 @@ impl World {
     fn passes(&mut self, millis: u64) {
         let end = self.now.plus(millis);
         let mut wakes = 0;
-        while let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) {
+        while let Some(wake) = self.machine.poll_timeout().filter(|wake| *wake <= end) {
             self.now = self.now.max(wake);
-            self.happens(Event::Woke);
+            self.wakes();
             wakes += 1;
             assert!(wakes <= 100 + millis / 50, "{wakes} wakes in {millis} ms");
         }

@@ -10,10 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ::policy::PageOrigin;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use worker_wasm::machine::config::PageOrigin;
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::{

@@ -11,10 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ::policy::{Policy, PolicyValues};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
-use worker_wasm::machine::config::{Policy, PolicyValues};
 
 use crate::{key::PublicKey, passphrase};
 

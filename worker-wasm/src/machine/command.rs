@@ -6,7 +6,7 @@ use protocol::{offscreen::ToOffscreen, page::ToPage, popup::ToPopup};
 use super::{
     config::Edge,
     event::{DeviceId, OfferId, PortId},
-    notices::{Notice, NoticeId},
+    notice::{Notice, NoticeId},
     persisted::{Persisted, Remembered},
 };
 

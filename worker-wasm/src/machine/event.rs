@@ -10,7 +10,7 @@ use protocol::{
 
 use super::{
     config::PolicyValues,
-    notices::{NoticeId, Shortcut},
+    notice::{NoticeId, Shortcut},
     persisted::{Persisted, Remembered},
 };
 
@@ -57,8 +57,6 @@ pub enum Event {
     BrowserStarted,
     /// The second net under a killed worker.
     Alarm,
-    /// The time that [`super::Machine::next_wake`] named has come.
-    Woke,
     /// Somebody connected.
     PortOpened {
         /// The port.

@@ -8,24 +8,17 @@ use protocol::{AudioSettings, AudioState, CallSummary, state::LogEntry};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    call::LiveCall,
     config::Config,
     consent::Agreement,
     expected::Expected,
-    notices::Notices,
-    session::SignIn,
+    live::{LiveCall, Waiting},
+    notice::Notices,
+    sign_in::SignIn,
     token::{FlexToken, VoiceToken},
-    waiting::Waiting,
 };
 
 /// The key in `chrome.storage.session`.
 pub const STORAGE_KEY: &str = "state";
-
-/// How many lines the flight recorder keeps.
-pub const LOG_LINES: usize = 200;
-
-/// How many calls are kept in figures.
-pub const CALLS: usize = 20;
 
 /// The key in `chrome.storage.local`.
 pub const REMEMBERED_KEY: &str = "remembered";
@@ -40,7 +33,7 @@ pub struct Remembered {
     pub agreements: Vec<Agreement>,
 }
 
-/// The durable half of the machine's state.
+/// The durable half of the machine's state: what the concerns keep, put together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Persisted {
@@ -82,4 +75,13 @@ pub struct Persisted {
     pub counters: BTreeMap<String, u32>,
     /// The flight recorder, oldest first.
     pub log: VecDeque<LogEntry>,
+}
+
+/// Brings what was saved in line with what is. True when it was not.
+pub(super) fn renew<T: Clone + PartialEq>(saved: &mut T, now: &T) -> bool {
+    let is_news = saved != now;
+    if is_news {
+        saved.clone_from(now);
+    }
+    is_news
 }

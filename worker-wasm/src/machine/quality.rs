@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use kernel::{CallSid, Timestamp};
 use protocol::{QualitySample, QualitySummary, QualityWarning};
 use serde::{Deserialize, Serialize};
-
-use super::Machine;
 
 /// How many samples the popup's graph shows: two minutes of them.
 pub const SAMPLES: usize = 120;
@@ -22,9 +19,9 @@ const MOS: std::ops::RangeInclusive<u16> = 100..=450;
 #[serde(default)]
 pub struct Sound {
     /// The newest samples, oldest first.
-    pub(super) samples: VecDeque<QualitySample>,
+    samples: VecDeque<QualitySample>,
     /// What the SDK warns of now.
-    pub(super) warnings: BTreeSet<QualityWarning>,
+    warnings: BTreeSet<QualityWarning>,
     count: u32,
     mos: Mean,
     mos_worst: Option<u16>,
@@ -67,7 +64,32 @@ fn bounded(sample: QualitySample) -> QualitySample {
 }
 
 impl Sound {
-    fn add(&mut self, sample: QualitySample) {
+    /// The newest samples, oldest first.
+    pub(super) const fn samples(&self) -> &VecDeque<QualitySample> {
+        &self.samples
+    }
+
+    /// What the SDK warns of now.
+    pub(super) const fn warnings(&self) -> &BTreeSet<QualityWarning> {
+        &self.warnings
+    }
+
+    /// True when the state is to be written: now and then only.
+    pub(super) const fn is_to_be_saved(&self) -> bool {
+        self.count.is_multiple_of(SAVE_EVERY)
+    }
+
+    /// The SDK warns, or takes a warning back. True when that is news.
+    pub(super) fn warn(&mut self, warning: QualityWarning, raised: bool) -> bool {
+        if raised {
+            self.warned.insert(warning);
+            self.warnings.insert(warning)
+        } else {
+            self.warnings.remove(&warning)
+        }
+    }
+
+    pub(super) fn add(&mut self, sample: QualitySample) {
         let sample = bounded(sample);
         self.count = self.count.saturating_add(1);
         self.mos.add(sample.mos_hundredths.map(Into::into));
@@ -97,55 +119,10 @@ impl Sound {
     }
 }
 
-impl Machine {
-    fn is_carried(&self, sid: &CallSid) -> bool {
-        self.durable.call.as_ref().is_some_and(|call| call.view.sid == *sid)
-    }
-
-    /// A sample of a call.
-    pub(super) fn quality_sampled(&mut self, sid: &CallSid, sample: QualitySample) {
-        if !self.is_carried(sid) {
-            return;
-        }
-        self.sound.add(sample);
-        if self.sound.count.is_multiple_of(SAVE_EVERY) {
-            self.save_sound();
-        }
-    }
-
-    /// The SDK warns, or takes a warning back.
-    pub(super) fn quality_warned(
-        &mut self,
-        sid: &CallSid,
-        warning: QualityWarning,
-        raised: bool,
-        now: Timestamp,
-    ) {
-        if !self.is_carried(sid) {
-            return;
-        }
-        let is_news = if raised {
-            self.sound.warned.insert(warning);
-            self.sound.warnings.insert(warning)
-        } else {
-            self.sound.warnings.remove(&warning)
-        };
-        if is_news {
-            let word = if raised { "begins" } else { "ends" };
-            self.info(now, format!("Call quality: {warning:?} {word}."));
-            self.save_sound();
-        }
-    }
-
-    fn save_sound(&mut self) {
-        if let Some(call) = &mut self.durable.call {
-            call.sound.clone_from(&self.sound);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use kernel::Timestamp;
+
     use super::*;
 
     fn sample(mos: u16, rtt: u32, loss: u16) -> QualitySample {

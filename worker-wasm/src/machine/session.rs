@@ -18,16 +18,14 @@
 //! Down means: no `Device`, no tokens, no memory of calls. Only a live call goes on: it ends as the call of the agent who
 //! took it, can be hung up in the popup, and until then nobody else is registered.
 
-use kernel::{CallSid, Identity, IdentityPrefix, Secret, Timestamp};
-use protocol::page::SignOutReason;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use kernel::{CallSid, Identity, IdentityPrefix, Timestamp};
+use sansio::{Moment as _, Timers};
 
 use super::{
-    Machine,
-    call::{CallCommand, Stage},
-    event::PortId,
-    timers::Timer,
+    context::Context,
+    persisted::{Persisted, renew},
+    sign_in::{Claim, Leftover, Refusal, Retired, SavedSession, Session, SignIn, TokenDigest, is_of},
+    token::FlexToken,
 };
 
 /// How many digests are kept of each kind: more than the tabs of a shift refresh.
@@ -43,107 +41,6 @@ const MAX_ASK_AGAIN_MS: u64 = 20 * 60_000;
 /// So often a page that says hello anew has its refused token asked about at once: somebody reloads it on purpose.
 const FREE_TRIES: u32 = 4;
 
-/// A Flex token, known again without being kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TokenDigest(String);
-
-impl TokenDigest {
-    /// Of this token.
-    #[must_use]
-    pub fn of(token: &Secret) -> Self {
-        let digest = Sha256::digest(token.expose().as_bytes());
-        Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
-    }
-}
-
-/// What a page has said of itself since its CONFIGURE.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Session {
-    /// Whose page it is, as it says; none from an older plugin.
-    pub agent: Option<Identity>,
-    /// The Flex token that it sent last.
-    pub token: Option<TokenDigest>,
-    /// It has signed out since.
-    pub signed_out: bool,
-}
-
-/// A session that a document had with the worker process before this one: its content script will say CONFIGURE again,
-/// which is no new session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedSession {
-    /// Chrome's name of the document.
-    pub document: String,
-    /// The session.
-    pub session: Session,
-}
-
-/// A Flex token whose agent has signed out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retired {
-    /// Which.
-    pub token: TokenDigest,
-    /// Only a new session brings it back; otherwise the page needs only to send it again.
-    pub for_good: bool,
-}
-
-/// A Flex token that the token service has refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// Which.
-    pub token: TokenDigest,
-    /// How often.
-    pub times: u32,
-    /// Not before then it is asked about again.
-    pub next_try: Timestamp,
-}
-
-/// A live call of an agent who is not signed in any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leftover {
-    /// Which.
-    pub call: CallSid,
-    /// Whose; `None` when that is not known.
-    pub identity: Option<Identity>,
-}
-
-/// Who is signed in, as far as it outlives a killed worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SignIn {
-    /// The Flex tokens that are known to be of the Voice token's agent: first the one that it was minted for.
-    pub tokens: Vec<TokenDigest>,
-    /// The newest session names nobody, and its token may be another agent's: the service is being asked.
-    pub undecided: bool,
-    /// Tokens whose agents have signed out.
-    pub retired: Vec<Retired>,
-    /// Tokens that the service has refused.
-    pub refused: Vec<Refusal>,
-    /// A live call of somebody who has gone.
-    pub leftover: Option<Leftover>,
-    /// Since when no page of the agent is open.
-    pub absent_since: Option<Timestamp>,
-    /// The sessions of the open documents, the newest last.
-    pub sessions: Vec<SavedSession>,
-}
-
-/// Whose a Flex token is, as far as can be told before the token service is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
-    /// The agent's who is signed in.
-    Same,
-    /// Somebody else's.
-    Another,
-    /// Not said.
-    Unknown,
-}
-
-/// True when the identity is that of this agent.
-pub(super) fn is_of(identity: &Identity, prefix: &IdentityPrefix, agent: &Identity) -> bool {
-    identity.as_str().strip_prefix(prefix.as_str()) == Some(agent.as_str())
-}
-
 fn keep<T>(list: &mut Vec<T>, one: T, most: usize) {
     list.push(one);
     if list.len() > most {
@@ -151,43 +48,27 @@ fn keep<T>(list: &mut Vec<T>, one: T, most: usize) {
     }
 }
 
-impl Machine {
-    /// True when the page's session is the Voice token's agent's.
-    pub(super) fn is_confirmed(&self, session: &Session) -> bool {
-        self.is_known(session) && !self.is_contradicted(session)
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// No page of the agent has been open for long enough.
+    Absence,
+}
 
-    /// True when the Voice token was minted for a token of this session.
-    fn is_known(&self, session: &Session) -> bool {
-        let is_known =
-            session.token.as_ref().is_some_and(|token| self.durable.sign_in.tokens.contains(token));
-        self.durable.voice.is_some() && is_known
-    }
+/// What there is of an agent, by which sessions are judged: whom the Voice token is for, and the Flex token that the
+/// service is, or was last, asked about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Held<'a> {
+    pub(super) voice: Option<&'a Identity>,
+    pub(super) flex: Option<&'a FlexToken>,
+    pub(super) prefix: Option<&'a IdentityPrefix>,
+}
 
-    /// True when the token service names another agent for this session's token than the page does.
-    pub(super) fn is_contradicted(&self, session: &Session) -> bool {
-        self.is_known(session)
-            && session.agent.as_ref().is_some_and(|agent| self.claim(Some(agent)) == Claim::Another)
-    }
-
-    /// True when it is this session's Flex token that the service is, or was last, asked about.
-    pub(super) fn is_newest(&self, session: &Session) -> bool {
-        let held = self.durable.flex.as_ref().map(|flex| &flex.digest);
-        held.is_some() && held == session.token.as_ref()
-    }
-
-    /// True when a session is of the agent who is signed in or about to be.
-    pub(super) fn is_present(&self, session: &Session) -> bool {
-        self.is_confirmed(session)
-            || self.is_newest(session)
-            || session.agent.as_ref().is_some_and(|agent| self.claim(Some(agent)) == Claim::Same)
-    }
-
+impl Held<'_> {
     /// Whose a token is, by what its page says.
-    pub(super) fn claim(&self, agent: Option<&Identity>) -> Claim {
-        let (Some(agent), Some(config)) = (agent, &self.durable.config) else { return Claim::Unknown };
-        let is_same = match (&self.durable.voice, &self.durable.flex) {
-            (Some(voice), _) => is_of(&voice.identity, &config.prefix, agent),
+    fn claim(&self, agent: Option<&Identity>) -> Claim {
+        let (Some(agent), Some(prefix)) = (agent, self.prefix) else { return Claim::Unknown };
+        let is_same = match (self.voice, self.flex) {
+            (Some(voice), _) => is_of(voice, prefix, agent),
             (None, Some(flex)) => match &flex.agent {
                 Some(named) => named == agent,
                 None => return Claim::Unknown,
@@ -196,10 +77,146 @@ impl Machine {
         };
         if is_same { Claim::Same } else { Claim::Another }
     }
+}
+
+/// How a page's session stands to the agent who is signed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// It is theirs.
+    pub(super) is_confirmed: bool,
+    /// The token service names another agent for its token than the page does.
+    pub(super) is_contradicted: bool,
+    /// It is this session's Flex token that the service is, or was last, asked about.
+    pub(super) is_newest: bool,
+    /// It is of the agent who is signed in or about to be.
+    pub(super) is_present: bool,
+}
+
+/// A FLEX_TOKEN, and what its page said before.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) token: TokenDigest,
+    /// Whose it is, as the page says with it.
+    pub(super) agent: Option<Identity>,
+    pub(super) expires_at: Timestamp,
+    /// The page's session until now.
+    pub(super) before: Session,
+    /// It is the first since the page's CONFIGURE.
+    pub(super) begins: bool,
+    /// It is only the plugin's answer to a CONFIGURED.
+    pub(super) is_answer: bool,
+}
+
+/// What becomes of a FLEX_TOKEN.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Its agent has signed out: nothing.
+    Ignored,
+    /// It changes the page's session only.
+    Noted(Session),
+    /// It is the one to ask the service about.
+    Taken {
+        session: Session,
+        /// Whose it seems to be, where that is not known: what is still being said of another is not waited for.
+        of: Option<Claim>,
+    },
+}
+
+/// Who is signed in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sessions {
+    kept: SignIn,
+    timers: Timers<Timer, Timestamp>,
+}
+
+impl Sessions {
+    /// Goes on from what was saved, where instants may be later than now: the clock was set back while no worker ran.
+    pub(super) fn restore(&mut self, persisted: &Persisted, now: Timestamp) {
+        self.kept.clone_from(&persisted.sign_in);
+        self.kept.absent_since = self.kept.absent_since.map(|at| at.min(now));
+        for refusal in &mut self.kept.refused {
+            refusal.next_try = refusal.next_try.min(now.plus(MAX_ASK_AGAIN_MS));
+        }
+    }
+
+    pub(super) fn save(&self, saved: &mut Persisted) -> bool {
+        renew(&mut saved.sign_in, &self.kept)
+    }
+
+    /// Nobody was ever here.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How a session stands.
+    pub(super) fn standing(&self, session: &Session, held: Held<'_>) -> Standing {
+        let is_known = self.is_known(session, held);
+        let claim = session.agent.as_ref().map(|agent| held.claim(Some(agent)));
+        let is_contradicted = is_known && claim == Some(Claim::Another);
+        let is_confirmed = is_known && !is_contradicted;
+        let is_newest = is_newest(session, held);
+        let is_present = is_confirmed || is_newest || claim == Some(Claim::Same);
+        Standing { is_confirmed, is_contradicted, is_newest, is_present }
+    }
+
+    /// True when the Voice token was minted for a token of this session.
+    fn is_known(&self, session: &Session, held: Held<'_>) -> bool {
+        held.voice.is_some() && session.token.as_ref().is_some_and(|token| self.kept.tokens.contains(token))
+    }
+
+    /// A page has sent a Flex token: whose session it begins or goes on with, and whether the service is asked about it.
+    pub(super) fn hear(&mut self, said: Said, held: Held<'_>, is_wrong: bool, now: Timestamp) -> Verdict {
+        let Said { token, agent, expires_at, before, begins, is_answer } = said;
+        let agent = agent.or_else(|| before.agent.clone());
+        // A page that names another agent than before is another session, whatever it calls itself.
+        let begins = begins || (before.agent.is_some() && agent != before.agent);
+        if before.signed_out && is_answer || !self.signs_in_again(&token, begins) {
+            return Verdict::Ignored;
+        }
+        let standing = self.standing(&before, held);
+        let is_newest = !begins && standing.is_newest;
+        let claim = held.claim(agent.as_ref());
+        if !begins && standing.is_confirmed && claim != Claim::Another {
+            self.vouch(token.clone());
+        }
+        let is_known = held.voice.is_some() && self.kept.tokens.contains(&token);
+        let is_same = held.flex.is_some_and(|held| held.digest == token);
+        // The service named somebody else for this token than its page did. Another page may name them rightly.
+        let is_renamed = is_same && is_wrong && held.flex.is_some_and(|held| held.agent != agent);
+        let is_welcome = match held.flex {
+            None => true,
+            // One that was refused makes way for any other, so that a forged one cannot keep the real one
+            // out.
+            Some(held) if held.refused => !is_same || is_renamed || self.may_ask_about(&token, begins, now),
+            // A token of the same agent, of which the service need not be asked.
+            Some(held) if is_known || is_same => held.expires_at < expires_at,
+            // A page that was just loaded may belong to the next agent at this desk, whatever the dates say.
+            Some(_) if begins => true,
+            Some(held) if is_newest || claim == Claim::Same => held.expires_at < expires_at,
+            // An older page, of somebody whom another has followed.
+            Some(_) => false,
+        };
+        let mut session = Session { agent, token: Some(token.clone()), signed_out: false };
+        if !is_welcome || !(is_renamed || self.may_ask_about(&token, begins, now)) {
+            if is_newest {
+                // The service's answer to the token that it sent before is still to come.
+                session.token = before.token;
+            }
+            return Verdict::Noted(session);
+        }
+        // Whose it is, the token service says: calls must not arrive under the name of the agent before.
+        let of = (!is_known && !is_same).then_some(claim);
+        match of {
+            Some(Claim::Unknown) => self.kept.undecided = held.voice.is_some(),
+            Some(Claim::Same) => self.kept.undecided = false,
+            Some(Claim::Another) | None => {}
+        }
+        Verdict::Taken { session, of }
+    }
 
     /// A page that was confirmed sends another token: it is the same agent's until the service says otherwise.
-    pub(super) fn vouch(&mut self, token: TokenDigest) {
-        let tokens = &mut self.durable.sign_in.tokens;
+    fn vouch(&mut self, token: TokenDigest) {
+        let tokens = &mut self.kept.tokens;
         if !tokens.contains(&token) {
             // The first is the one that the Voice token was minted for.
             if tokens.len() >= MAX_TOKENS {
@@ -211,7 +228,7 @@ impl Machine {
 
     /// The service has minted for this token.
     pub(super) fn minted(&mut self, token: TokenDigest, is_same_agent: bool) {
-        let sign_in = &mut self.durable.sign_in;
+        let sign_in = &mut self.kept;
         if !is_same_agent {
             sign_in.tokens.clear();
         }
@@ -224,7 +241,7 @@ impl Machine {
 
     /// The service has refused this token.
     pub(super) fn note_refusal(&mut self, token: &TokenDigest, now: Timestamp) {
-        let refused = &mut self.durable.sign_in.refused;
+        let refused = &mut self.kept.refused;
         let known = refused.iter().position(|refusal| refusal.token == *token).map(|at| refused.remove(at));
         let times = known.map_or(0, |refusal| refusal.times).saturating_add(1);
         let wait = (ASK_AGAIN_MS << (2 * (times - 1).min(8))).min(MAX_ASK_AGAIN_MS);
@@ -233,8 +250,8 @@ impl Machine {
 
     /// True when the service may be asked about this token: it was not refused, or long enough ago, or somebody who
     /// reloads the page wants to know. A tab whose session is dead must not ask again and again.
-    pub(super) fn may_ask_about(&self, token: &TokenDigest, begins_session: bool, now: Timestamp) -> bool {
-        let refused = &self.durable.sign_in.refused;
+    fn may_ask_about(&self, token: &TokenDigest, begins_session: bool, now: Timestamp) -> bool {
+        let refused = &self.kept.refused;
         refused
             .iter()
             .find(|refusal| refusal.token == *token)
@@ -242,8 +259,8 @@ impl Machine {
     }
 
     /// A page sends a token whose agent has signed out. True when that brings the agent back.
-    pub(super) fn signs_in_again(&mut self, token: &TokenDigest, begins_session: bool) -> bool {
-        let retired = &mut self.durable.sign_in.retired;
+    fn signs_in_again(&mut self, token: &TokenDigest, begins_session: bool) -> bool {
+        let retired = &mut self.kept.retired;
         let Some(at) = retired.iter().position(|retired| retired.token == *token) else { return true };
         let may = begins_session || retired.get(at).is_some_and(|retired| !retired.for_good);
         if may {
@@ -252,152 +269,99 @@ impl Machine {
         may
     }
 
-    /// The agent of a page signs out. A page that is not theirs who is signed in signs out for itself alone.
-    pub(super) fn sign_out(&mut self, port: PortId, reason: SignOutReason, now: Timestamp) {
-        let Some(session) = self.session_of(port).cloned() else { return };
-        let for_good = reason != SignOutReason::Offline;
-        let is_present = self.is_confirmed(&session) || self.is_newest(&session);
-        self.mark_signed_out(|at, one, machine| {
-            // An activity is the agent's, in all of their tabs; a login ends in the tab that says so, and the others are
-            // asked whether theirs stands.
-            at == port || (is_present && !for_good && machine.is_present(one))
-        });
-        if !is_present {
-            if let Some(token) = session.token {
-                self.retire(token, for_good);
-            }
-            return;
-        }
-        self.count("signed_out");
-        self.info(
-            now,
-            match reason {
-                SignOutReason::Logout => "The agent has logged out.",
-                SignOutReason::SessionEnded => "The agent's Flex session has ended.",
-                SignOutReason::Offline => "The agent has gone offline.",
-            },
-        );
-        self.leave(for_good, now);
-        if for_good {
-            self.timers.disarm(Timer::AskPages);
-            self.ask_pages_for_flex_token(now);
-        }
+    /// A page that is not theirs who is signed in signs out for itself alone.
+    pub(super) fn leave_page(&mut self, token: TokenDigest, for_good: bool) {
+        self.retire(token, for_good);
     }
 
-    /// Nobody is signed in any more.
-    fn leave(&mut self, for_good: bool, now: Timestamp) {
-        let mut tokens = self.durable.sign_in.tokens.clone();
-        tokens.extend(self.durable.flex.take().map(|flex| flex.digest));
+    /// Nobody is signed in any more: tokens of the agent who was bring nobody back by themselves. `flex` is the one that
+    /// was held.
+    pub(super) fn leave(&mut self, flex: Option<TokenDigest>, for_good: bool) {
+        let mut tokens = self.kept.tokens.clone();
+        tokens.extend(flex);
         for token in tokens {
             self.retire(token, for_good);
         }
-        self.forget_request();
-        self.take_down(now);
     }
 
     fn retire(&mut self, token: TokenDigest, for_good: bool) {
-        let retired = &mut self.durable.sign_in.retired;
+        let retired = &mut self.kept.retired;
         retired.retain(|retired| retired.token != token);
         keep(retired, Retired { token, for_good }, 2 * MAX_TOKENS);
     }
 
-    /// Takes the registration down, with all that was the agent's whose it was. The `Device` goes as soon as it is not
-    /// offering a call that the offscreen document is about to take.
-    pub(super) fn take_down(&mut self, now: Timestamp) {
-        let identity = self.durable.voice.take().map(|voice| voice.identity);
-        self.durable.confirmed = None;
-        self.durable.error_seen = false;
-        self.durable.sign_in.tokens.clear();
-        self.durable.sign_in.undecided = false;
-        self.registration.problem = None;
-        self.expect_nothing();
-        self.drop_waiting();
-        if self.durable.call.as_ref().is_some_and(|call| matches!(call.stage, Stage::Waiting { .. })) {
-            // Nobody has it yet: its caller is routed on.
-            let _no_call = self.command_call(None, CallCommand::HangUp, now);
-        }
-        if let Some(call) = &mut self.durable.call {
-            call.view.from = None;
-            let call = call.view.sid.clone();
-            let leftover = &mut self.durable.sign_in.leftover;
-            if leftover.as_ref().is_none_or(|known| known.call != call) {
-                *leftover = Some(Leftover { call, identity: identity.clone() });
-            }
-        }
-        self.forget_agent();
-        if let Some(identity) = identity {
-            self.durable.log.retain(|line| !line.message.contains(identity.as_str()));
-            self.info(now, "Nobody is registered any more.");
+    /// The registration of this agent was taken down, in this live call, which goes on.
+    pub(super) fn take_down(&mut self, call: Option<&CallSid>, identity: Option<&Identity>) {
+        self.kept.tokens.clear();
+        self.kept.undecided = false;
+        if let Some(call) = call
+            && self.kept.leftover.as_ref().is_none_or(|known| known.call != *call)
+        {
+            self.kept.leftover = Some(Leftover { call: call.clone(), identity: identity.cloned() });
         }
     }
 
-    /// Whom an agent spoke with, and how it went, is not the next one's business.
-    fn forget_agent(&mut self) {
-        self.durable.calls.clear();
-        self.call_problem = None;
-        self.timers.disarm(Timer::ProblemFade);
+    /// True while the newest session may be another agent's: the service is being asked.
+    pub(super) const fn is_undecided(&self) -> bool {
+        self.kept.undecided
     }
 
     /// True while the live call is of somebody who is not signed in any more.
     pub(super) const fn has_leftover(&self) -> bool {
-        self.durable.sign_in.leftover.is_some()
+        self.kept.leftover.is_some()
     }
 
-    /// A call that outlived its agent's session is over, or its agent is back.
-    pub(super) fn settle_leftover(&mut self) {
-        let Some(leftover) = &self.durable.sign_in.leftover else { return };
-        let is_live = self.durable.call.as_ref().is_some_and(|call| call.view.sid == leftover.call);
-        let voice = self.durable.voice.as_ref().map(|voice| &voice.identity);
+    /// A call that outlived its agent's session is over, or its agent is back. True when it is over.
+    pub(super) fn settle_leftover(&mut self, live: Option<&CallSid>, voice: Option<&Identity>) -> bool {
+        let Some(leftover) = &self.kept.leftover else { return false };
+        let is_over = live != Some(&leftover.call);
         let is_back = voice.is_some() && voice == leftover.identity.as_ref();
-        if !is_live {
-            self.forget_agent();
+        if is_over || is_back {
+            self.kept.leftover = None;
         }
-        if !is_live || is_back {
-            self.durable.sign_in.leftover = None;
-        }
+        is_over
     }
 
-    /// Signs the agent out who has had no page for too long. A live call keeps them signed in.
-    pub(super) fn settle_absence(&mut self, now: Timestamp) {
-        let is_signed_in = self.durable.voice.is_some() || self.durable.flex.is_some();
-        if !is_signed_in || self.durable.call.is_some() || self.has_present_page() {
-            self.durable.sign_in.absent_since = None;
-            return self.timers.disarm(Timer::Absence);
+    /// Counts how long nobody who could be absent has had a page. True when that signs the agent out.
+    pub(super) fn settle_absence(&mut self, is_absent: bool, cx: &mut Context) -> bool {
+        if !is_absent {
+            self.kept.absent_since = None;
+            self.timers.disarm(Timer::Absence);
+            return false;
         }
-        let since = *self.durable.sign_in.absent_since.get_or_insert(now);
-        let due = since.plus(self.policy.sign_out_after_ms);
-        if due > now {
-            return self.timers.arm(Timer::Absence, due);
+        let since = *self.kept.absent_since.get_or_insert(cx.now);
+        let due = since.plus(cx.policy.sign_out_after_ms);
+        if due > cx.now {
+            self.timers.arm(Timer::Absence, due);
+            return false;
         }
-        self.durable.sign_in.absent_since = None;
+        self.kept.absent_since = None;
         self.timers.disarm(Timer::Absence);
-        self.count("signed_out");
-        self.info(now, "No Flex page of the agent has been open for some time: signed out.");
-        self.leave(false, now);
+        cx.count("signed_out");
+        cx.info("No Flex page of the agent has been open for some time: signed out.");
+        true
     }
 
-    /// The saved state may have instants that are later than now: the clock was set back while no worker ran.
-    pub(super) fn restore_sign_in(&mut self, now: Timestamp) {
-        let sign_in = &mut self.durable.sign_in;
-        sign_in.absent_since = sign_in.absent_since.map(|at| at.min(now));
-        for refusal in &mut sign_in.refused {
-            refusal.next_try = refusal.next_try.min(now.plus(MAX_ASK_AGAIN_MS));
-        }
+    /// Time has gone on: settling goes on from here.
+    pub(super) fn time_passes(&mut self, now: Timestamp) {
+        while self.timers.take_due(now).is_some() {}
+    }
+
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.timers.next()
     }
 
     /// The clock was set back.
-    pub(super) fn shift_sign_in_back(&mut self, millis: u64) {
-        let shift = |at: &mut Timestamp| {
-            *at = Timestamp::from_millis(at.as_millis().saturating_sub(millis));
-        };
-        let sign_in = &mut self.durable.sign_in;
-        sign_in.absent_since.iter_mut().for_each(shift);
-        sign_in.refused.iter_mut().map(|refusal| &mut refusal.next_try).for_each(shift);
+    pub(super) fn shift_back(&mut self, millis: u64) {
+        self.timers.shift_back(millis);
+        let shift = |at: &mut Timestamp| *at = at.minus(millis);
+        self.kept.absent_since.iter_mut().for_each(shift);
+        self.kept.refused.iter_mut().map(|refusal| &mut refusal.next_try).for_each(shift);
     }
 
     /// Remembers a document's session for a restart of the worker.
     pub(super) fn save_session(&mut self, document: &str, session: Session) {
-        let sessions = &mut self.durable.sign_in.sessions;
+        let sessions = &mut self.kept.sessions;
         match sessions.iter_mut().find(|saved| saved.document == document) {
             Some(saved) => saved.session = session,
             None => keep(sessions, SavedSession { document: document.to_owned(), session }, MAX_SESSIONS),
@@ -406,34 +370,16 @@ impl Machine {
 
     /// A document's page is gone: only a killed worker misses that.
     pub(super) fn forget_session(&mut self, document: &str) {
-        self.durable.sign_in.sessions.retain(|saved| saved.document != document);
+        self.kept.sessions.retain(|saved| saved.document != document);
     }
 
     /// The session that this document had with the process before this one.
     pub(super) fn saved_session(&self, document: &str) -> Option<Session> {
-        let saved = self.durable.sign_in.sessions.iter().find(|saved| saved.document == document)?;
+        let saved = self.kept.sessions.iter().find(|saved| saved.document == document)?;
         Some(saved.session.clone())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_knows_its_token_and_shows_nothing_of_it() {
-        let digest = TokenDigest::of(&Secret::new("canary"));
-        assert_eq!(digest, TokenDigest::of(&Secret::new("canary")));
-        assert_ne!(digest, TokenDigest::of(&Secret::new("canary2")));
-        assert!(digest.0.len() == 32 && !digest.0.contains("canary"));
-    }
-
-    #[test]
-    fn an_identity_is_of_the_agent_whose_name_follows_the_prefix() {
-        let (prefix, id) = (IdentityPrefix::new("ext_").unwrap(), |text: &str| Identity::new(text).unwrap());
-        assert!(is_of(&id("ext_ann"), &prefix, &id("ann")));
-        assert!(!is_of(&id("ext_ann"), &prefix, &id("anna")));
-        assert!(!is_of(&id("ext_ann"), &prefix, &id("ext_ann")));
-        assert!(!is_of(&id("ann"), &prefix, &id("ann")));
-    }
+fn is_newest(session: &Session, held: Held<'_>) -> bool {
+    held.flex.is_some_and(|flex| session.token.as_ref() == Some(&flex.digest))
 }

@@ -15,6 +15,7 @@ use protocol::{
     popup::{FromPopup, ToPopup},
     state::{ClientState, UiState},
 };
+use sansio::Machine as _;
 use worker_wasm::machine::{
     Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, Machine, MicrophonePermission, OfferId,
     PageMessage, Persisted, PortId, Remembered, Sender, TokenRequest, config::PolicyValues,
@@ -199,6 +200,16 @@ impl Rig {
     /// Something happens now.
     pub fn happens(&mut self, event: Event) {
         let commands = self.machine.handle(event, self.now);
+        self.note(commands);
+    }
+
+    /// The time that the machine named has come, or some other.
+    pub fn wakes(&mut self) {
+        let commands = self.machine.handle_timeout(self.now);
+        self.note(commands);
+    }
+
+    fn note(&mut self, commands: Vec<Command>) {
         for command in &commands {
             match command {
                 Command::Save(state) => self.saved = Some(state.clone()),
@@ -215,11 +226,11 @@ impl Rig {
     /// Time goes by, and the shell wakes the machine whenever it asked to be.
     pub fn passes(&mut self, millis: u64) {
         let end = self.now.plus(millis);
-        while let Some(wake) = self.machine.next_wake().filter(|wake| *wake <= end) {
+        while let Some(wake) = self.machine.poll_timeout().filter(|wake| *wake <= end) {
             if wake > self.now {
                 self.now = wake;
             }
-            self.happens(Event::Woke);
+            self.wakes();
         }
         self.now = end;
     }
@@ -480,7 +491,7 @@ impl Rig {
     pub fn refusal(&self) -> Option<&str> {
         self.commands.iter().rev().find_map(|command| match command {
             Command::ToPopup { message, .. } => match message.as_ref() {
-                ToPopup::Refused { reason } => Some(reason.message()),
+                ToPopup::Refused { reason } => Some(messages::problems::refusal(*reason)),
                 ToPopup::State { .. } | ToPopup::Level { .. } => None,
             },
             _ => None,

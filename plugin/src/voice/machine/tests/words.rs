@@ -12,7 +12,7 @@ fn places(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_text_exists_in_both_languages_with_the_same_places() {
-    for text in Text::ALL {
+    for text in Text::all() {
         let (english, spanish) = (text.built_in(Language::English), text.built_in(Language::Spanish));
         assert!(!english.trim().is_empty() && !spanish.trim().is_empty(), "{text:?}");
         assert_ne!(english, spanish, "{text:?} is not translated");

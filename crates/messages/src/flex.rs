@@ -1,0 +1,187 @@
+//! What the plugin says to an agent in Flex.
+//!
+//! An administrator may replace any of these texts, as any text of Flex: by `manager.strings` under the key that
+//! [`Text::key`] names. `{…}` are places.
+
+use protocol::QualityWarning;
+
+use crate::{
+    Language, Words,
+    problems::{self, Clause, WARNINGS},
+};
+
+macro_rules! texts {
+    ($($name:ident: $english:literal, $spanish:literal;)*) => {
+        /// One text.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Text {
+            $(#[doc = $english] $name,)*
+            /// What to do about a problem of the extension.
+            Problem(Clause),
+            /// What a warning of the SDK means to an agent.
+            Warning(QualityWarning),
+        }
+
+        impl Text {
+            /// The texts that are neither of a problem nor of a warning.
+            pub const SINGLE: &'static [Self] = &[$(Self::$name),*];
+
+            /// The text's key in `manager.strings`.
+            #[must_use]
+            pub const fn key(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!("Holdfast", stringify!($name)),)*
+                    Self::Problem(clause) => clause.key(),
+                    Self::Warning(warning) => problems::warning_key(warning),
+                }
+            }
+
+            const fn words(self) -> Words {
+                match self {
+                    $(Self::$name => Words::new($english, $spanish),)*
+                    Self::Problem(clause) => clause.words(),
+                    Self::Warning(warning) => problems::warning_in_flex(warning),
+                }
+            }
+        }
+    };
+}
+
+impl Text {
+    /// Every text.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let problems = Clause::ALL.iter().copied().map(Self::Problem);
+        let warnings = WARNINGS.iter().copied().map(Self::Warning);
+        Self::SINGLE.iter().copied().chain(problems).chain(warnings)
+    }
+
+    /// The built-in text.
+    #[must_use]
+    pub const fn built_in(self, language: Language) -> &'static str {
+        self.words().in_language(language)
+    }
+}
+
+texts! {
+    // The header: short.
+    Ready: "Voice: ready", "Voz: lista";
+    Connecting: "Voice: connecting", "Voz: conectando";
+    OnCall: "Voice: on a call", "Voz: en llamada";
+    OnCallMuted: "Voice: on a call, muted", "Voz: en llamada, silenciada";
+    MicrophoneMuted: "Voice: your microphone is muted", "Voz: su micrófono está silenciado";
+    CallConnecting: "Voice: call is connecting", "Voz: conectando la llamada";
+    CallReconnecting: "Voice: call is reconnecting", "Voz: reconectando la llamada";
+    NotAvailable: "Voice: not available", "Voz: no disponible";
+    Off: "Voice: off", "Voz: desactivada";
+    FlexsOwn: "Voice: in Flex itself", "Voz: en el propio Flex";
+    NotSetUp: "Voice: not set up", "Voz: sin configurar";
+    // What that means.
+    ReadyDetail: "Calls reach you through the extension.", "Las llamadas le llegan a través de la extensión.";
+    ConnectingDetail: "The extension is connecting to Twilio.", "La extensión se está conectando con Twilio.";
+    OnCallDetail: "The call is in the extension; reloading this page does not end it.",
+        "La llamada está en la extensión; recargar esta página no la corta.";
+    MutedDetail: "The call is in the extension; your microphone is muted.",
+        "La llamada está en la extensión; su micrófono está silenciado.";
+    MicrophoneMutedDetail: "Your microphone is muted by the computer or the headset, so the customer does not hear you. Unmute it there.",
+        "El equipo o los auriculares silencian su micrófono, y el cliente no le oye. Active el sonido allí.";
+    CallConnectingDetail: "The call is being connected.", "Se está conectando la llamada.";
+    CallReconnectingDetail: "The call's connection is being repaired.",
+        "Se está reparando la conexión de la llamada.";
+    OfflineDetail: "You are offline in Flex, so the extension is signed out. Choose another activity to take calls.",
+        "Está desconectado en Flex, por lo que la extensión cerró su sesión. Elija otra actividad para atender llamadas.";
+    LoggedOutDetail: "You have logged out of Flex, so the extension is signed out.",
+        "Ha cerrado la sesión de Flex, por lo que la extensión cerró la suya.";
+    SessionEndedDetail: "Your Flex session has ended, so the extension is signed out. Log in to Flex again.",
+        "Su sesión de Flex ha terminado, por lo que la extensión cerró la suya. Vuelva a iniciar sesión en Flex.";
+    InFrameDetail: "Holdfast works in a tab of its own, not in a frame of another page: here calls go through Flex's own softphone, and reloading the page ends them. Open Flex in a tab of its own to use the extension.",
+        "Holdfast funciona en una pestaña propia, no dentro de otra página: aquí las llamadas pasan por el teléfono del propio Flex, y recargar la página las corta. Abra Flex en una pestaña propia para usar la extensión.";
+    UnclearDetail: "Calls go through Flex's own softphone, because the worker attribute extensionVoiceClientEnabled is {value}, which is neither true nor false; ask your administrator to correct it.",
+        "Las llamadas pasan por el teléfono del propio Flex, porque el atributo de trabajador extensionVoiceClientEnabled es {value}, que no es ni true ni false; pida a su administrador que lo corrija.";
+    NotReady: "Voice is not ready.", "La voz no está lista.";
+    Unavailable: "Voice is not available: {todo}.", "La voz no está disponible: {todo}.";
+    ExtensionSays: "The extension says: {message}", "La extensión dice: {message}";
+    // What to do. Clauses, without a capital and without a full stop.
+    SettingMissing: "ask your administrator to set “{setting}” in the Flex configuration (ui_attributes.holdfast)",
+        "pida a su administrador que configure «{setting}» en Flex (ui_attributes.holdfast)";
+    SettingWrong: "ask your administrator to correct “{setting}” in the Flex configuration (ui_attributes.holdfast)",
+        "pida a su administrador que corrija «{setting}» en la configuración de Flex (ui_attributes.holdfast)";
+    NoExtension: "install or enable the Holdfast extension, then reload",
+        "instale o active la extensión Holdfast y recargue";
+    RejectedWithoutReason: "the extension belongs to another account; choose Restart in its popup, then reload Flex",
+        "la extensión pertenece a otra cuenta; elija Reiniciar en su ventana y recargue Flex";
+    Gone: "the extension was updated, stopped or removed; it connects by itself when it is back, else reload Flex",
+        "la extensión se actualizó, se detuvo o se eliminó; se conectará sola cuando vuelva, si no, recargue Flex";
+    Silent: "the extension does not answer; if this stays, reload Flex",
+        "la extensión no responde; si continúa, recargue Flex";
+    NoToken: "the extension waits for your Flex login; if this stays, reload Flex",
+        "la extensión espera su inicio de sesión en Flex; si continúa, recargue Flex";
+    NotRegistered: "the extension is not connected to Twilio; it keeps trying",
+        "la extensión no está conectada con Twilio; sigue intentándolo";
+    ExtensionError: "the extension reports an error; open its popup to see it",
+        "la extensión informa de un error; abra su ventana para verlo";
+    WrongIdentity: "the extension's identity does not start with “{prefix}”; ask your administrator",
+        "la identidad de la extensión no empieza por «{prefix}»; consulte a su administrador";
+    OtherAgent: "the extension is signed in for another agent; if this stays, choose Restart in its popup, then reload Flex",
+        "la extensión tiene la sesión de otro agente; si continúa, elija Reiniciar en su ventana y recargue Flex";
+    ContactUri: "your contact address could not be set; reload Flex",
+        "no se pudo configurar su dirección de contacto; recargue Flex";
+    // Notifications.
+    CallOver: "The extension was away during your call, and the call is over. Finish its task, and call back if need be.",
+        "La extensión no estuvo disponible durante su llamada, y la llamada ha terminado. Cierre su tarea y, si hace falta, devuelva la llamada.";
+    CannotMute: "The installed extension cannot mute from Flex. Mute in the extension's popup, or ask for the Holdfast extension.",
+        "La extensión instalada no puede silenciar desde Flex. Silencie en su ventana o pida la extensión Holdfast.";
+    TooManyDigits: "These are more than {most} digits, so none of them was sent. Send them in parts.",
+        "Son más de {most} dígitos, por lo que no se envió ninguno. Envíelos por partes.";
+    ChooseActivity: "Voice is ready. Choose your activity.", "La voz está lista. Elija su actividad.";
+    MovedOffline: "{reason} Your activity is “{activity}” until it is back.",
+        "{reason} Su actividad será «{activity}» hasta que vuelva.";
+    MissingActivity: "{reason} Calls would fail: choose an unavailable activity yourself. Your administrator should add an unavailable activity “{activity}”.",
+        "{reason} Las llamadas fallarían: elija una actividad no disponible. Su administrador debería añadir una actividad no disponible «{activity}».";
+    NotAccepted: "The call was not accepted", "No se aceptó la llamada";
+    NotStarted: "The call was not started", "No se inició la llamada";
+    NotMonitored: "The call is not listened to", "No se escucha la llamada";
+    BecauseUnavailable: "{what}, because voice is not available: {todo}.",
+        "{what} porque la voz no está disponible: {todo}.";
+    BecauseConnecting: "{what}, because voice is still connecting. Try again in a moment.",
+        "{what} porque la voz aún se está conectando. Inténtelo de nuevo en un momento.";
+    OfflineIsOurs: "“{activity}” is set for you while voice is not available. Choose another activity.",
+        "«{activity}» se establece automáticamente mientras la voz no está disponible. Elija otra actividad.";
+    NotNowAvailable: "You cannot be “{activity}” now. Voice is not available: {todo}.",
+        "Ahora no puede estar en «{activity}». La voz no está disponible: {todo}.";
+    DialBusy: "The call was not started, because there is another call or reservation.",
+        "No se inició la llamada porque hay otra llamada o reserva.";
+    DialOffline: "The call was not started, because you are offline in Flex.",
+        "No se inició la llamada porque está desconectado en Flex.";
+    DialFailed: "The call was not started: Twilio refused it.", "No se inició la llamada: Twilio la rechazó.";
+    // The details behind the header's button.
+    Title: "Voice client", "Cliente de voz";
+    Details: "{status}. Show details", "{status}. Mostrar detalles";
+    Quality: "Call quality", "Calidad de la llamada";
+    QualityGood: "good", "buena";
+    QualityFair: "fair", "regular";
+    QualityPoor: "poor", "mala";
+    Figures: "round trip {rtt} ms, jitter {jitter} ms, loss {loss} %",
+        "ida y vuelta {rtt} ms, fluctuación {jitter} ms, pérdida {loss} %";
+    Microphone: "Microphone", "Micrófono";
+    Speaker: "Speaker", "Altavoz";
+    SystemDefault: "Chosen by the system", "Elegido por el sistema";
+    UnnamedDevice: "Unnamed device", "Dispositivo sin nombre";
+    DeviceMissing: "{device} is not plugged in; {used} is in use.",
+        "{device} no está conectado; se usa {used}.";
+    DeviceBusy: "{device} cannot be used, perhaps because another program has it; {used} is in use.",
+        "{device} no se puede usar, quizá porque lo tiene otro programa; se usa {used}.";
+    AnotherDevice: "another device", "otro dispositivo";
+    Volume: "Volume", "Volumen";
+    OldExtension: "The installed extension is of an older kind: it cannot be muted from Flex, says nothing of quality and devices. Ask your administrator for the Holdfast extension.",
+        "La extensión instalada es de un tipo anterior: no se puede silenciar desde Flex ni informa de calidad y dispositivos. Pida la extensión Holdfast a su administrador.";
+    OlderVersion: "The extension ({extension}) is older than this Flex plugin ({plugin}). Ask your administrator to update it.",
+        "La extensión ({extension}) es anterior a este complemento de Flex ({plugin}). Pida a su administrador que la actualice.";
+    WaitingCall: "Another call is waiting: answer or decline it in the extension's popup.",
+        "Hay otra llamada en espera: responda o rechácela en la ventana de la extensión.";
+    UnexpectedCall: "A call that Flex does not know of is ringing: answer or decline it in the extension's popup.",
+        "Suena una llamada que Flex no conoce: responda o rechácela en la ventana de la extensión.";
+    Identity: "Identity", "Identidad";
+    ExtensionVersion: "Extension", "Extensión";
+    PluginVersion: "Flex plugin", "Complemento de Flex";
+    ReloadFlex: "Reload Flex", "Recargar Flex";
+}
