@@ -13,13 +13,14 @@
 
 use std::collections::VecDeque;
 
-use kernel::{Bucket, Timestamp};
+use kernel::{Bucket, Monotonic};
 use protocol::{
     ProblemCode,
     page::{
         Configure, ErrorReply, Kind, TO_EXTENSION_TYPES, TO_PAGE_TYPES, ToExtension, ToPage, kind_of, line,
     },
 };
+use sansio::{Backoff, Timers};
 use serde::Deserialize;
 
 use crate::tree::Tree;
@@ -32,11 +33,11 @@ pub const MAX_BODY: usize = 8 * 1024;
 
 /// What is taken of each type: so many at once, and so many a second for good. More than any plugin says, and one type's
 /// flood does not keep another's messages out.
-const PER_TYPE: Bucket = Bucket::new(40, 20);
+const PER_TYPE: Bucket<Monotonic> = Bucket::new(40, 20);
 
 /// How many ports are looked at of a page that has one already. A bucket of their own: who offers them must not keep the
 /// plugin's CONFIGURE out.
-const OFFERS: Bucket = Bucket::new(10, 1);
+const OFFERS: Bucket<Monotonic> = Bucket::new(10, 1);
 
 /// At which look, [`WATCH_MS`] apart, a plugin that was asked and has not answered is gone. Two, because the first may come
 /// right after the question, or together with the answer in a page that was busy for long.
@@ -44,17 +45,17 @@ const LOOKS: u8 = 2;
 
 /// How many connections are made: so many at once, and so many a second for good. A worker that is killed over and over
 /// needs fewer. It is one document's, however often the page hides and shows it; the worker has one for each tab.
-const CONNECTIONS: Bucket = Bucket::new(20, 1);
+const CONNECTIONS: Bucket<Monotonic> = Bucket::new(20, 1);
 
 /// The pause when that is used up, in milliseconds.
-const CROWDED_MS: u32 = 1_000;
+const CROWDED_MS: u64 = 1_000;
 
 /// How often a page that says too much is told so, in milliseconds.
 const TELL_FLOOD_MS: u64 = 10_000;
 
 /// The pause before a page that was refused connects again, in milliseconds. It does so because the agent may have
 /// started over meanwhile, which changes the answer and must not need a reload.
-const REFUSED_MS: u32 = 5_000;
+const REFUSED_MS: u64 = 5_000;
 
 /// The deepest message that is read, in levels of objects and arrays. The contract needs two.
 pub const MAX_DEPTH: usize = 16;
@@ -66,13 +67,13 @@ const MAX_WAITING: usize = 32;
 /// would end another call than the one it was meant for.
 const MAX_WAIT_MS: u64 = 5_000;
 
-/// Pauses before connecting again, in milliseconds; the last one repeats. The replaced plugin gives up on the voice
-/// client after 5 s without a heartbeat.
-const BACKOFF_MS: [u32; 4] = [0, 250, 1_000, 2_000];
+/// Pauses before connecting again: 0, 250, 1000, 2000 ms. The replaced plugin gives up on the voice client after 5 s without
+/// a heartbeat.
+const RECONNECT: Backoff = Backoff::new(250, 2_000).growing_by(4).first_at_once();
 
 /// How often to look whether the extension still is there, in milliseconds. When it is replaced, Chrome first reports
 /// the connection's end, lets the page connect again, and then cuts it off without a word.
-const WATCH_MS: u32 = 2_000;
+const WATCH_MS: u64 = 2_000;
 
 /// A connection that stood this long, in milliseconds, was a good one: the next one is tried without a pause.
 const GOOD_MS: u64 = 5_000;
@@ -173,13 +174,11 @@ pub enum Event {
         /// As in [`Event::Closed`].
         alive: bool,
     },
-    /// Time to look, as [`Command::Watch`] asked for.
-    Watch {
+    /// The answer to [`Command::Look`].
+    Looked {
         /// As in [`Event::Closed`].
         alive: bool,
     },
-    /// The pause of [`Command::Pause`] is over.
-    PauseOver,
     /// `pagehide`: the page is left. It may come back out of the back/forward cache.
     Hidden,
     /// `pageshow`: also at the first showing, and of a page that is prerendered.
@@ -227,20 +226,25 @@ pub enum Command {
     Relay,
     /// Send to the page: over the port that was taken, else in its window.
     Post(ToPage),
-    /// Report [`Event::PauseOver`] after that many milliseconds; replaces a pause that runs.
-    Pause(u32),
-    /// Forget the pause.
-    EndPause,
-    /// Report [`Event::Watch`] every so many milliseconds, from now on.
-    Watch(u32),
-    /// Stop listening and watching, for good.
+    /// Look whether the extension still is there, and report [`Event::Looked`].
+    Look,
+    /// Stop listening, for good.
     Retire,
+}
+
+/// What waits for its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// Until then nothing is connected.
+    Pause,
+    /// The next look at whether the extension still is there.
+    Watch,
 }
 
 #[derive(Debug)]
 struct Open {
     id: PortId,
-    since: Timestamp,
+    since: Monotonic,
     heard: bool,
     /// The refusal that the worker knows of: a page that goes on and on is reported once, until it says something good.
     reported: Option<ProblemCode>,
@@ -258,27 +262,26 @@ pub struct Machine {
     held: bool,
     /// What was said with the port that is kept, and how often was looked since.
     offered: Option<(u8, Configure)>,
-    offers: Bucket,
+    offers: Bucket<Monotonic>,
     /// How much of each type is still taken; the last one is for unknown types.
-    buckets: [Bucket; TO_EXTENSION_TYPES.len() + 1],
+    buckets: [Bucket<Monotonic>; TO_EXTENSION_TYPES.len() + 1],
     /// What was dropped and the worker does not know of.
     foreign: u32,
     flooded: u32,
     contested: u32,
     /// When the page was told that it says too much.
-    told_flood: Option<Timestamp>,
+    told_flood: Option<Monotonic>,
     port: Option<Open>,
     ports: PortId,
-    connections: Bucket,
-    failures: usize,
-    pausing: bool,
-    waiting: VecDeque<(Timestamp, ToExtension)>,
+    connections: Bucket<Monotonic>,
+    failures: u32,
+    waiting: VecDeque<(Monotonic, ToExtension)>,
     /// A refusal that the worker is to hear of.
     refused: Option<ProblemCode>,
     hidden: bool,
     prerendering: bool,
-    watching: bool,
     retired: bool,
+    timers: Timers<Timer, Monotonic>,
 }
 
 impl Default for Machine {
@@ -299,13 +302,12 @@ impl Default for Machine {
             ports: 0,
             connections: CONNECTIONS,
             failures: 0,
-            pausing: false,
             waiting: VecDeque::new(),
             refused: None,
             hidden: false,
             prerendering: false,
-            watching: false,
             retired: false,
+            timers: Timers::default(),
         }
     }
 }
@@ -313,7 +315,7 @@ impl Default for Machine {
 impl Machine {
     /// Judges a message before it is read, because a flood must cost the page more than us: what to report in place of it,
     /// `None` when it is to be read. Messages that are not for us cost nothing.
-    pub fn turns_away(&mut self, way: Way, message_type: Option<&str>, now: Timestamp) -> Option<Event> {
+    pub fn turns_away(&mut self, way: Way, message_type: Option<&str>, now: Monotonic) -> Option<Event> {
         let known = match kind_of(message_type) {
             Kind::Foreign | Kind::Echo => return None,
             Kind::Known(name) => Some(name),
@@ -328,54 +330,42 @@ impl Machine {
         bucket.is_some_and(|bucket| !bucket.take(1, now)).then_some(Event::Flooded)
     }
 
-    /// Decides.
-    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
-        let mut out = Vec::new();
-        if self.retired {
-            return out;
-        }
+    fn take_in(&mut self, event: Event, now: Monotonic, out: &mut Vec<Command>) {
         match event {
             Event::Page(_, Reading::NotForUs) => {}
             Event::Foreign => self.foreign = self.foreign.saturating_add(1),
-            Event::Flooded => self.flood(now, &mut out),
+            Event::Flooded => self.flood(now, out),
             Event::Page(Way::WindowWithPort, Reading::Understood(ToExtension::Configure { payload }))
                 if self.held =>
             {
-                self.contest(payload, &mut out);
+                self.contest(payload, out);
             }
-            Event::Page(way, Reading::Understood(message)) => self.pass_on(way, message, now, &mut out),
-            Event::LineLeft => self.line_left(now, &mut out),
-            Event::LineHere => self.turn_offer_down(&mut out),
+            Event::Page(way, Reading::Understood(message)) => self.pass_on(way, message, now, out),
+            Event::LineLeft => self.line_left(now, out),
+            Event::LineHere => self.turn_offer_down(out),
             Event::Page(_, Reading::Malformed(name)) => {
                 let words = "The message does not have the form that the contract gives this type.";
-                self.refuse(ErrorReply::new(Some(name), ProblemCode::MalformedMessage, words), now, &mut out);
+                self.refuse(ErrorReply::new(Some(name), ProblemCode::MalformedMessage, words), now, out);
             }
             Event::Page(_, Reading::Unknown) => {
                 let words = "The voice client does not know this type of message.";
-                self.refuse(ErrorReply::new(None, ProblemCode::UnknownType, words), now, &mut out);
+                self.refuse(ErrorReply::new(None, ProblemCode::UnknownType, words), now, out);
             }
-            Event::Worker(id, says) => self.hear(id, says, &mut out),
+            Event::Worker(id, says) => self.hear(id, says, out),
             Event::Closed { alive: false, .. }
             | Event::NotSent { alive: false, .. }
-            | Event::Watch { alive: false } => {
-                self.retire(&mut out);
+            | Event::Looked { alive: false } => {
+                self.retire(out);
             }
-            Event::Watch { alive: true } => {
-                self.doubt_line(now, &mut out);
-                self.report_dropped(&mut out);
+            Event::Looked { alive: true } => {
+                self.doubt_line(now, out);
+                self.report_dropped(out);
             }
-            Event::Closed { port, .. } => self.closed(port, now, &mut out),
-            Event::NotSent { port, message, .. } => self.not_sent(port, message, now, &mut out),
-            Event::PauseOver => {
-                self.pausing = false;
-                self.connect_if_wanted(now, &mut out);
-            }
+            Event::Closed { port, .. } => self.closed(port, now, out),
+            Event::NotSent { port, message, .. } => self.not_sent(port, message, now, out),
             Event::Hidden => {
                 self.hidden = true;
-                if self.pausing {
-                    self.pausing = false;
-                    out.push(Command::EndPause);
-                }
+                self.timers.disarm(Timer::Pause);
                 if let Some(open) = self.port.take() {
                     out.push(Command::Close(open.id));
                 }
@@ -383,15 +373,14 @@ impl Machine {
             Event::Shown => {
                 self.hidden = false;
                 self.failures = 0;
-                self.connect_if_wanted(now, &mut out);
+                self.connect_if_wanted(now, out);
             }
             Event::Prerendering => self.prerendering = true,
             Event::Activated => {
                 self.prerendering = false;
-                self.connect_if_wanted(now, &mut out);
+                self.connect_if_wanted(now, out);
             }
         }
-        out
     }
 
     /// Somebody offers a port while there is a plugin: the plugin itself, which leaves its old one, or another script. The
@@ -408,7 +397,7 @@ impl Machine {
     }
 
     /// Whoever offered a port rightly takes the place of the plugin that is gone.
-    fn line_left(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+    fn line_left(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         self.held = false;
         if let Some((_, payload)) = self.offered.take() {
             self.held = can_be_asked(&payload);
@@ -426,7 +415,7 @@ impl Machine {
     }
 
     /// A plugin that does not answer is gone. That is counted too: nobody may take its place unseen.
-    fn doubt_line(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+    fn doubt_line(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some((looks, _)) = &mut self.offered else { return };
         *looks += 1;
         if *looks >= LOOKS {
@@ -436,7 +425,7 @@ impl Machine {
     }
 
     /// Answers a message that is not passed on, and lets the worker know, so that the popup can say it.
-    fn refuse(&mut self, payload: ErrorReply, now: Timestamp, out: &mut Vec<Command>) {
+    fn refuse(&mut self, payload: ErrorReply, now: Monotonic, out: &mut Vec<Command>) {
         let code = payload.problem.code;
         out.push(Command::Post(ToPage::Error { payload }));
         match &mut self.port {
@@ -453,7 +442,7 @@ impl Machine {
     }
 
     /// The page says too much. Said now and then, because whoever does that does not listen.
-    fn flood(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+    fn flood(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         self.flooded = self.flooded.saturating_add(1);
         if self.told_flood.is_some_and(|at| now.since(at) < TELL_FLOOD_MS) {
             return;
@@ -474,7 +463,7 @@ impl Machine {
         }
     }
 
-    fn pass_on(&mut self, way: Way, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
+    fn pass_on(&mut self, way: Way, message: ToExtension, now: Monotonic, out: &mut Vec<Command>) {
         self.refused = None;
         if let Some(open) = &mut self.port {
             open.reported = None;
@@ -497,7 +486,7 @@ impl Machine {
         }
     }
 
-    fn not_sent(&mut self, id: PortId, message: ToExtension, now: Timestamp, out: &mut Vec<Command>) {
+    fn not_sent(&mut self, id: PortId, message: ToExtension, now: Monotonic, out: &mut Vec<Command>) {
         match &self.port {
             // A newer connection has been made meanwhile; it began with the CONFIGURE.
             Some(open) if open.id != id => {
@@ -513,21 +502,21 @@ impl Machine {
     }
 
     /// Keeps a message for the next connection. CONFIGURE is kept apart and goes first.
-    fn keep(&mut self, message: ToExtension, now: Timestamp) {
+    fn keep(&mut self, message: ToExtension, now: Monotonic) {
         if !matches!(message, ToExtension::Configure { .. }) && self.waiting.len() < MAX_WAITING {
             self.waiting.push_back((now, message));
         }
     }
 
-    fn connect_if_wanted(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+    fn connect_if_wanted(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         self.waiting.retain(|(since, _)| now.since(*since) <= MAX_WAIT_MS);
         let wanted = self.configure.is_some() || !self.waiting.is_empty() || self.refused.is_some();
-        if !wanted || self.hidden || self.prerendering || self.pausing || self.port.is_some() {
+        let is_pausing = self.timers.is_armed(Timer::Pause);
+        if !wanted || self.hidden || self.prerendering || is_pausing || self.port.is_some() {
             return;
         }
         if !self.connections.take(1, now) {
-            self.pausing = true;
-            out.push(Command::Pause(CROWDED_MS));
+            self.timers.arm(Timer::Pause, now.plus(CROWDED_MS));
             return;
         }
         self.ports += 1;
@@ -535,9 +524,7 @@ impl Machine {
         let refused = self.refused.take();
         self.port = Some(Open { id, since: now, heard: false, reported: refused });
         out.push(Command::Connect(id));
-        if !std::mem::replace(&mut self.watching, true) {
-            out.push(Command::Watch(WATCH_MS));
-        }
+        self.timers.arm_once(Timer::Watch, now.plus(WATCH_MS));
         if let Some(payload) = self.configure.clone() {
             out.push(Command::Send(id, ToExtension::Configure { payload }));
         }
@@ -559,17 +546,15 @@ impl Machine {
         out.extend([Command::Post(ToPage::Disconnected), Command::Retire]);
     }
 
-    fn closed(&mut self, id: PortId, now: Timestamp, out: &mut Vec<Command>) {
+    fn closed(&mut self, id: PortId, now: Monotonic, out: &mut Vec<Command>) {
         let Some(open) = self.port.take_if(|open| open.id == id) else { return };
         if open.heard || now.since(open.since) >= GOOD_MS {
             self.failures = 0;
         }
-        let pause =
-            if self.rejected { REFUSED_MS } else { BACKOFF_MS[self.failures.min(BACKOFF_MS.len() - 1)] };
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
+        let pause = if self.rejected { REFUSED_MS } else { RECONNECT.pause_ms(self.failures) };
         if pause > 0 {
-            self.pausing = true;
-            out.push(Command::Pause(pause));
+            self.timers.arm(Timer::Pause, now.plus(pause));
         } else {
             // Without a timer, which a hidden tab would delay by up to a second.
             self.connect_if_wanted(now, out);
@@ -577,9 +562,42 @@ impl Machine {
     }
 }
 
+impl sansio::Machine for Machine {
+    type Time = Monotonic;
+    type Event = Event;
+    type Command = Command;
+
+    fn handle(&mut self, event: Event, now: Monotonic) -> Vec<Command> {
+        let mut out = Vec::new();
+        if !self.retired {
+            self.take_in(event, now, &mut out);
+        }
+        out
+    }
+
+    fn handle_timeout(&mut self, now: Monotonic) -> Vec<Command> {
+        let mut out = Vec::new();
+        while let Some((timer, _)) = self.timers.take_due(now) {
+            match timer {
+                Timer::Pause => self.connect_if_wanted(now, &mut out),
+                Timer::Watch => {
+                    self.timers.arm(Timer::Watch, now.plus(WATCH_MS));
+                    out.push(Command::Look);
+                }
+            }
+        }
+        out
+    }
+
+    fn poll_timeout(&self) -> Option<Monotonic> {
+        self.timers.next()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sansio::{Machine as _, rig::Rig};
 
     use super::*;
     use crate::tree::tests::tree;
@@ -589,8 +607,13 @@ mod tests {
         "accountSid":"AC11111111111111111111111111111111","extensionVoiceClientPrefix":"ext_"}}"#;
     const HANG_UP: &str = r#"{"type":"VOICE_CLIENT_EXTENSION_HANGUP_CALL"}"#;
 
-    fn at(millis: u64) -> Timestamp {
-        Timestamp::from_millis(millis)
+    fn at(millis: u64) -> Monotonic {
+        Monotonic::from_millis(millis)
+    }
+
+    /// How long is paused from `now` on.
+    fn pause(machine: &Machine, now: u64) -> Option<u64> {
+        machine.timers.at(Timer::Pause).map(|over| over.since(at(now)))
     }
 
     fn reading(json: &str) -> Reading {
@@ -633,7 +656,8 @@ mod tests {
     fn the_first_message_connects_and_goes_through() {
         let mut machine = Machine::default();
         let out = machine.handle(page(HELLO), at(0));
-        assert_eq!(out, [Command::Connect(1), Command::Watch(2_000), Command::Send(1, message(HELLO))]);
+        assert_eq!(out, [Command::Connect(1), Command::Send(1, message(HELLO))]);
+        assert_eq!(machine.timers.at(Timer::Watch), Some(at(2_000)));
         assert_eq!(machine.handle(page(HANG_UP), at(1)), [Command::Send(1, message(HANG_UP))]);
     }
 
@@ -730,12 +754,12 @@ mod tests {
         let mut now = 10;
         let mut pauses = Vec::new();
         for port in 1..=6 {
-            let out = machine.handle(lost(port), at(now));
-            let pause = out.iter().find_map(|c| if let Command::Pause(ms) = c { Some(*ms) } else { None });
+            machine.handle(lost(port), at(now));
+            let pause = pause(&machine, now);
             pauses.push(pause.unwrap_or(0));
-            now += u64::from(pause.unwrap_or(0));
+            now += pause.unwrap_or(0);
             if pause.is_some() {
-                assert_eq!(machine.handle(Event::PauseOver, at(now))[0], Command::Connect(port + 1));
+                assert!(machine.handle_timeout(at(now)).contains(&Command::Connect(port + 1)));
             }
         }
         assert_eq!(pauses, [0, 250, 1_000, 2_000, 2_000, 2_000]);
@@ -750,11 +774,12 @@ mod tests {
     fn what_the_page_says_while_the_worker_is_away_follows_the_configuration() {
         let mut machine = accepted();
         machine.handle(lost(1), at(0));
-        assert_eq!(machine.handle(lost(2), at(0)), [Command::Pause(250)]);
+        assert!(machine.handle(lost(2), at(0)).is_empty());
+        assert_eq!(pause(&machine, 0), Some(250));
         assert!(machine.handle(page(HANG_UP), at(10)).is_empty());
         let sent =
             [Command::Connect(3), Command::Send(3, message(HELLO)), Command::Send(3, message(HANG_UP))];
-        assert_eq!(machine.handle(Event::PauseOver, at(250)), sent);
+        assert_eq!(machine.handle_timeout(at(250)), sent);
     }
 
     #[test]
@@ -785,9 +810,12 @@ mod tests {
     fn a_refused_page_asks_again_by_itself_and_without_haste_so_that_starting_over_needs_no_reload() {
         let mut machine = accepted();
         assert_eq!(machine.handle(Event::Worker(1, WorkerSays::Rejected), at(2)), [Command::Relay]);
-        assert_eq!(machine.handle(lost(1), at(30_000)), [Command::Pause(5_000)]);
-        let out = machine.handle(Event::PauseOver, at(35_000));
-        assert_eq!(out, [Command::Connect(2), Command::Send(2, message(HELLO))]);
+        let mut rig = Rig::new(machine, at(30_000));
+        rig.event(lost(1));
+        rig.pass(4_999);
+        assert!(rig.take().iter().all(|command| *command == Command::Look));
+        rig.pass(1);
+        assert_eq!(rig.take(), [Command::Connect(2), Command::Send(2, message(HELLO))]);
     }
 
     #[test]
@@ -825,16 +853,16 @@ mod tests {
         for _ in 0..3 {
             assert!(machine.handle(Event::Foreign, at(200)).is_empty(), "another window gets no answer");
         }
-        let out = machine.handle(Event::Watch { alive: true }, at(2_000));
+        let out = machine.handle(Event::Looked { alive: true }, at(2_000));
         assert_eq!(out, [Command::ReportDropped { port: 1, foreign: 3, flooded: 100, contested: 0 }]);
-        assert!(machine.handle(Event::Watch { alive: true }, at(4_000)).is_empty());
+        assert!(machine.handle(Event::Looked { alive: true }, at(4_000)).is_empty());
         assert_eq!(posts(&machine.handle(Event::Flooded, at(20_000))), 1);
     }
 
     #[test]
     fn nobody_is_connected_for_a_flood() {
         let mut machine = Machine::default();
-        for event in [Event::Foreign, Event::Flooded, Event::Watch { alive: true }] {
+        for event in [Event::Foreign, Event::Flooded, Event::Looked { alive: true }] {
             let out = machine.handle(event, at(1));
             assert!(out.iter().all(|command| matches!(command, Command::Post(_))), "{out:?}");
         }
@@ -887,7 +915,7 @@ mod tests {
         machine
     }
 
-    const LOOK: Event = Event::Watch { alive: true };
+    const LOOK: Event = Event::Looked { alive: true };
 
     const fn report(port: PortId, contested: u32) -> Command {
         Command::ReportDropped { port, foreign: 0, flooded: 0, contested }
@@ -979,8 +1007,8 @@ mod tests {
         assert!((20..=31).contains(&made), "{made}");
         // It is connected again by itself, and soon.
         machine.handle(Event::Shown, at(10_000));
-        assert!(machine.port.is_some() || machine.pausing);
-        machine.handle(Event::PauseOver, at(11_000));
+        assert!(machine.port.is_some() || machine.timers.is_armed(Timer::Pause));
+        machine.handle_timeout(at(11_000));
         assert!(machine.port.is_some());
     }
 
@@ -992,7 +1020,7 @@ mod tests {
         assert_eq!(machine.handle(offer('1'), at(2)), [Command::TakePort]);
         assert!(machine.handle(Event::Page(Way::Port, reading(HANG_UP)), at(3)).is_empty());
         let out = machine.handle(Event::Activated, at(60_000));
-        assert_eq!(out, [Command::Connect(1), Command::Watch(2_000), sent(1, '1')]);
+        assert_eq!(out, [Command::Connect(1), sent(1, '1')]);
     }
 
     #[test]
@@ -1017,13 +1045,14 @@ mod tests {
         let signs = [
             Event::Closed { port: 1, alive: false },
             Event::NotSent { port: 1, message: message(HANG_UP), alive: false },
-            Event::Watch { alive: false },
+            Event::Looked { alive: false },
         ];
         for sign in &signs {
             let mut machine = accepted();
-            assert!(machine.handle(Event::Watch { alive: true }, at(4)).is_empty());
+            assert!(machine.handle(Event::Looked { alive: true }, at(4)).is_empty());
             assert_eq!(machine.handle(sign.clone(), at(5)), said, "{sign:?}");
-            let after = [page(HELLO), page(HANG_UP), Event::PauseOver, Event::Shown, lost(1)];
+            assert_eq!(machine.poll_timeout(), None);
+            let after = [page(HELLO), page(HANG_UP), Event::Shown, lost(1)];
             for event in signs.iter().cloned().chain(after) {
                 assert!(machine.handle(event, at(6)).is_empty());
             }
@@ -1071,8 +1100,7 @@ mod tests {
             1 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Rejected)),
             4 => (port.clone(), prop::bool::weighted(0.95)).prop_map(|(port, alive)| Event::Closed { port, alive }),
             2 => port.prop_map(|port| Event::NotSent { port, message: message(HANG_UP), alive: true }),
-            1 => prop::bool::weighted(0.95).prop_map(|alive| Event::Watch { alive }),
-            3 => Just(Event::PauseOver),
+            1 => prop::bool::weighted(0.95).prop_map(|alive| Event::Looked { alive }),
             1 => Just(Event::Hidden),
             1 => Just(Event::Shown),
             1 => Just(Event::LineLeft),
@@ -1088,54 +1116,60 @@ mod tests {
         fn in_any_order_of_events_there_is_one_connection_and_it_begins_with_the_configuration(
             events in prop::collection::vec((any_event(), 0..3_000_u64), 0..80)
         ) {
-            let mut machine = Machine::default();
-            let (mut now, mut open, mut said, mut gone, mut pausing) = (0, None, 0_u32, false, false);
+            let mut rig = Rig::new(Machine::default(), at(0));
+            let (mut open, mut said, mut gone) = (None, 0_u32, false);
             let mut kept = false;
             let mut configured: Option<Configure> = None;
             for (event, later) in events {
-                now += later;
-                match &event {
-                    Event::Page(_, Reading::Understood(ToExtension::Configure { payload })) if !gone => {
-                        configured = Some(payload.clone());
-                    }
-                    Event::Closed { port, .. } | Event::NotSent { port, .. } if Some(*port) == open => open = None,
-                    Event::PauseOver => pausing = false,
-                    _ => {}
-                }
-                let commands = machine.handle(event, at(now));
-                prop_assert!(!gone || commands.is_empty());
-                let mut first = false;
-                for command in commands {
-                    match command {
-                        Command::Connect(id) => {
-                            prop_assert_eq!(open.replace(id), None);
-                            prop_assert!(!pausing);
-                            first = configured.is_some();
+                for step in [None, Some(event)] {
+                    match &step {
+                        Some(Event::Page(_, Reading::Understood(ToExtension::Configure { payload }))) if !gone => {
+                            configured = Some(payload.clone());
                         }
-                        Command::Send(id, message) => {
-                            prop_assert_eq!(open, Some(id));
-                            if std::mem::take(&mut first) {
-                                let is_configure = matches!(message, ToExtension::Configure { .. });
-                                prop_assert!(is_configure);
+                        Some(Event::Closed { port, .. } | Event::NotSent { port, .. }) if Some(*port) == open => {
+                            open = None;
+                        }
+                        _ => {}
+                    }
+                    match step {
+                        Some(event) => rig.event(event),
+                        None => rig.pass(later),
+                    }
+                    let commands = rig.take();
+                    prop_assert!(!gone || commands.is_empty());
+                    let mut first = false;
+                    for command in commands {
+                        match command {
+                            Command::Connect(id) => {
+                                prop_assert_eq!(open.replace(id), None);
+                                first = configured.is_some();
                             }
+                            Command::Send(id, message) => {
+                                prop_assert_eq!(open, Some(id));
+                                if std::mem::take(&mut first) {
+                                    let is_configure = matches!(message, ToExtension::Configure { .. });
+                                    prop_assert!(is_configure);
+                                }
+                            }
+                            Command::Report(id, _) => prop_assert!(open == Some(id) && !first),
+                            Command::ReportDropped { port, .. } => prop_assert_eq!(open, Some(port)),
+                            Command::Close(id) => prop_assert_eq!(open.take(), Some(id)),
+                            Command::Post(ToPage::Disconnected) => said += 1,
+                            Command::KeepPort => kept = true,
+                            Command::Ask => prop_assert!(kept),
+                            Command::TakeKeptPort | Command::DropKeptPort => prop_assert!(std::mem::take(&mut kept)),
+                            Command::Post(_) | Command::Relay | Command::TakePort | Command::Look => {}
+                            Command::Retire => gone = true,
                         }
-                        Command::Report(id, _) => prop_assert!(open == Some(id) && !first),
-                        Command::ReportDropped { port, .. } => prop_assert_eq!(open, Some(port)),
-                        Command::Close(id) => prop_assert_eq!(open.take(), Some(id)),
-                        Command::Pause(ms) => { pausing = true; prop_assert!(ms <= 5_000); }
-                        Command::EndPause => pausing = false,
-                        Command::Post(ToPage::Disconnected) => said += 1,
-                        Command::KeepPort => kept = true,
-                        Command::Ask => prop_assert!(kept),
-                        Command::TakeKeptPort | Command::DropKeptPort => prop_assert!(std::mem::take(&mut kept)),
-                        Command::Post(_) | Command::Relay | Command::TakePort | Command::Watch(_) => {}
-                        Command::Retire => gone = true,
                     }
-                }
-                prop_assert!(said <= 1 && machine.waiting.len() <= MAX_WAITING);
-                prop_assert!(gone || kept == machine.offered.is_some());
-                if configured.is_some() && !machine.hidden && !machine.prerendering && !gone {
-                    prop_assert!(open.is_some() || pausing, "a configured page never stays unconnected");
+                    let machine = &rig.machine;
+                    let pause = machine.timers.at(Timer::Pause);
+                    prop_assert!(pause.is_none_or(|over| over.since(rig.now) <= 5_000 && open.is_none()));
+                    prop_assert!(said <= 1 && machine.waiting.len() <= MAX_WAITING);
+                    prop_assert!(gone || kept == machine.offered.is_some());
+                    if configured.is_some() && !machine.hidden && !machine.prerendering && !gone {
+                        prop_assert!(open.is_some() || pause.is_some(), "a configured page never stays unconnected");
+                    }
                 }
             }
         }

@@ -5,14 +5,14 @@ use std::{
     rc::Rc,
 };
 
-use gloo_timers::callback::{Interval, Timeout};
 use js_sys::{Array, JSON, Object, Reflect};
-use kernel::Timestamp;
+use kernel::Monotonic;
 use protocol::page::{Refusal, TYPE_PREFIX, ToExtension, ToPage, line};
 use serde::Serialize;
+use shell::{Clock as _, EventLoop, Shell as _};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, MessagePort, Window};
-use webext::{Inbox, Port, runtime};
+use webext::{Port, runtime};
 
 use crate::{
     machine::{Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, Way, WorkerSays, read},
@@ -24,19 +24,39 @@ const SENTINEL: &str = "holdfastServes";
 
 type Listener = Closure<dyn FnMut(JsValue)>;
 
+/// The machine, with the worker's message, or the page's port, that an event and its commands are about.
+#[derive(Default)]
+struct Proxy(Machine);
+
+impl sansio::Machine for Proxy {
+    type Time = Monotonic;
+    type Event = (Event, JsValue);
+    type Command = (Command, JsValue);
+
+    fn handle(&mut self, (event, said): Self::Event, now: Monotonic) -> Vec<Self::Command> {
+        let commands = self.0.handle(event, now).into_iter();
+        commands.map(|command| (command, said.clone())).collect()
+    }
+
+    fn handle_timeout(&mut self, now: Monotonic) -> Vec<Self::Command> {
+        let commands = self.0.handle_timeout(now).into_iter();
+        commands.map(|command| (command, JsValue::UNDEFINED)).collect()
+    }
+
+    fn poll_timeout(&self) -> Option<Monotonic> {
+        self.0.poll_timeout()
+    }
+}
+
 struct Shell {
     window: Window,
     origin: String,
-    machine: RefCell<Machine>,
-    /// Events that came while one was being handled, each with the worker's message, or the page's port, that it is about.
-    inbox: Inbox<(Event, JsValue)>,
+    proxy: EventLoop<Proxy>,
     /// The page's own port, and its listener.
     line: RefCell<Option<(MessagePort, Listener)>>,
     /// A port that was offered meanwhile.
     kept: RefCell<Option<MessagePort>>,
     port: RefCell<Option<(PortId, Port)>>,
-    pause: RefCell<Option<Timeout>>,
-    watch: RefCell<Option<Interval>>,
     listeners: RefCell<Vec<(&'static str, Listener)>>,
     retired: Cell<bool>,
 }
@@ -51,13 +71,10 @@ pub fn start() {
     let shell = Rc::new(Shell {
         window,
         origin,
-        machine: RefCell::default(),
-        inbox: Inbox::default(),
+        proxy: EventLoop::new(Proxy::default()),
         line: RefCell::default(),
         kept: RefCell::default(),
         port: RefCell::default(),
-        pause: RefCell::default(),
-        watch: RefCell::default(),
         listeners: RefCell::default(),
         retired: Cell::new(false),
     });
@@ -71,7 +88,7 @@ pub fn start() {
     shell.listen("pagehide", |shell, event| shell.report_if_trusted(event, Event::Hidden));
     shell.listen("pageshow", |shell, event| shell.report_if_trusted(event, Event::Shown));
     if is_prerendering() {
-        shell.report(Event::Prerendering);
+        shell.tell(Event::Prerendering);
         shell.listen("prerenderingchange", |shell, event| shell.report_if_trusted(event, Event::Activated));
     }
 }
@@ -103,10 +120,15 @@ impl Shell {
         }
     }
 
+    /// Reports what brings nothing along.
+    fn tell(self: &Rc<Self>, event: Event) {
+        self.report((event, JsValue::UNDEFINED));
+    }
+
     /// What a script of the page made up is passed over.
     fn report_if_trusted(self: &Rc<Self>, made: &JsValue, event: Event) {
         if is_trusted(made) {
-            self.report(event);
+            self.tell(event);
         }
     }
 
@@ -119,7 +141,7 @@ impl Shell {
         let ours = message_type.as_ref().is_some_and(|name| name.starts_with(TYPE_PREFIX));
         if !from_this_window || !event.is_trusted() || event.origin() != self.origin {
             if ours {
-                self.report(Event::Foreign);
+                self.tell(Event::Foreign);
             }
             return;
         }
@@ -135,12 +157,12 @@ impl Shell {
 
     /// A message of this page.
     fn page_said(self: &Rc<Self>, way: Way, message_type: Option<&str>, data: &JsValue, port: JsValue) {
-        let turned_away = self.machine.borrow_mut().turns_away(way, message_type, now());
+        let turned_away = self.proxy.machine_mut().0.turns_away(way, message_type, Monotonic::now());
         if let Some(event) = turned_away {
-            return self.report(event);
+            return self.tell(event);
         }
-        let reading = read(message_type, || tell(data));
-        self.report_with(Event::Page(way, reading), port);
+        let reading = read(message_type, || tree(data));
+        self.report((Event::Page(way, reading), port));
     }
 
     fn take_port(self: &Rc<Self>, port: &JsValue) {
@@ -152,8 +174,8 @@ impl Shell {
             }
             let data = event.unchecked_ref::<MessageEvent>().data();
             match type_of(&data).as_deref() {
-                Some(line::LEFT) => shell.report(Event::LineLeft),
-                Some(line::HERE) => shell.report(Event::LineHere),
+                Some(line::LEFT) => shell.tell(Event::LineLeft),
+                Some(line::HERE) => shell.tell(Event::LineHere),
                 name => shell.page_said(Way::Port, name, &data, JsValue::UNDEFINED),
             }
         });
@@ -179,79 +201,19 @@ impl Shell {
         }
     }
 
-    fn report(self: &Rc<Self>, event: Event) {
-        self.report_with(event, JsValue::UNDEFINED);
-    }
-
-    /// Handles an event, or queues it when one is being handled: a command may cause the next event at once.
-    fn report_with(self: &Rc<Self>, event: Event, said: JsValue) {
-        self.inbox.take_in((event, said), |(event, said)| {
-            let commands = self.machine.borrow_mut().handle(event, now());
-            for command in commands {
-                self.carry_out(command, &said);
-            }
-        });
-    }
-
-    fn carry_out(self: &Rc<Self>, command: Command, said: &JsValue) {
-        match command {
-            Command::Connect(id) => self.connect(id),
-            Command::Close(id) => {
-                if let Some((_, port)) = self.port.borrow_mut().take_if(|(open, _)| *open == id) {
-                    port.disconnect();
-                }
-            }
-            Command::Send(id, message) => self.send(id, message),
-            Command::Report(id, code) => {
-                self.sent(id, &Refusal::Refused { code });
-            }
-            Command::ReportDropped { port, foreign, flooded, contested } => {
-                self.sent(port, &Refusal::Dropped { foreign, flooded, contested });
-            }
-            Command::TakePort => self.take_port(said),
-            Command::Ask => {
-                let question = Object::new();
-                if Reflect::set(&question, &"type".into(), &line::ASK.into()).is_ok() {
-                    self.post(&question);
-                }
-            }
-            Command::KeepPort => self.keep_port(said.dyn_ref::<MessagePort>().cloned()),
-            Command::TakeKeptPort => {
-                let kept = self.kept.take();
-                self.take_port(kept.as_ref().map_or(&JsValue::UNDEFINED, AsRef::as_ref));
-            }
-            Command::DropKeptPort => self.keep_port(None),
-            Command::Relay => self.post(said),
-            Command::Post(message) => self.post_typed(&message),
-            Command::Pause(millis) => {
-                let shell = Rc::clone(self);
-                let pause = Timeout::new(millis, move || shell.report(Event::PauseOver));
-                *self.pause.borrow_mut() = Some(pause);
-            }
-            Command::EndPause => *self.pause.borrow_mut() = None,
-            Command::Watch(millis) => {
-                let shell = Rc::clone(self);
-                let watch =
-                    Interval::new(millis, move || shell.report(Event::Watch { alive: runtime::is_alive() }));
-                *self.watch.borrow_mut() = Some(watch);
-            }
-            Command::Retire => self.retire(),
-        }
-    }
-
     fn connect(self: &Rc<Self>, id: PortId) {
         let Ok(port) = webext::connect(protocol::port::PAGE) else {
-            return self.report(Event::Closed { port: id, alive: runtime::is_alive() });
+            return self.tell(Event::Closed { port: id, alive: runtime::is_alive() });
         };
         let shell = Rc::clone(self);
         port.on_value(move |said| {
             if let Some(says) = type_of(&said).and_then(|name| WorkerSays::of(&name)) {
-                shell.report_with(Event::Worker(id, says), said);
+                shell.report((Event::Worker(id, says), said));
             }
         });
         let shell = Rc::clone(self);
         port.on_disconnect(move || {
-            shell.report(Event::Closed { port: id, alive: runtime::is_alive() });
+            shell.tell(Event::Closed { port: id, alive: runtime::is_alive() });
         });
         *self.port.borrow_mut() = Some((id, port));
     }
@@ -269,7 +231,7 @@ impl Shell {
 
     fn send(self: &Rc<Self>, id: PortId, message: ToExtension) {
         if !self.sent(id, &message) {
-            self.report(Event::NotSent { port: id, message, alive: runtime::is_alive() });
+            self.tell(Event::NotSent { port: id, message, alive: runtime::is_alive() });
         }
     }
 
@@ -290,19 +252,57 @@ impl Shell {
     fn retire(&self) {
         self.retired.set(true);
         *self.port.borrow_mut() = None;
-        *self.pause.borrow_mut() = None;
         self.leave_line();
         self.keep_port(None);
-        if let Some(watch) = self.watch.take() {
-            // Ends it without dropping the closure, inside which this may run.
-            watch.cancel().forget();
-        }
         for (name, closure) in self.listeners.take() {
             // Removing a listener that was added cannot fail.
             let callback = closure.as_ref().unchecked_ref();
             let _removed = self.window.remove_event_listener_with_callback_and_bool(name, callback, true);
             // This may run inside this very closure, so it must not be dropped.
             closure.forget();
+        }
+    }
+}
+
+impl shell::Shell for Shell {
+    type Machine = Proxy;
+
+    fn event_loop(&self) -> &EventLoop<Proxy> {
+        &self.proxy
+    }
+
+    fn carry_out(self: &Rc<Self>, (command, said): (Command, JsValue)) {
+        match command {
+            Command::Connect(id) => self.connect(id),
+            Command::Close(id) => {
+                if let Some((_, port)) = self.port.borrow_mut().take_if(|(open, _)| *open == id) {
+                    port.disconnect();
+                }
+            }
+            Command::Send(id, message) => self.send(id, message),
+            Command::Report(id, code) => {
+                self.sent(id, &Refusal::Refused { code });
+            }
+            Command::ReportDropped { port, foreign, flooded, contested } => {
+                self.sent(port, &Refusal::Dropped { foreign, flooded, contested });
+            }
+            Command::TakePort => self.take_port(&said),
+            Command::Ask => {
+                let question = Object::new();
+                if Reflect::set(&question, &"type".into(), &line::ASK.into()).is_ok() {
+                    self.post(&question);
+                }
+            }
+            Command::KeepPort => self.keep_port(said.dyn_ref::<MessagePort>().cloned()),
+            Command::TakeKeptPort => {
+                let kept = self.kept.take();
+                self.take_port(kept.as_ref().map_or(&JsValue::UNDEFINED, AsRef::as_ref));
+            }
+            Command::DropKeptPort => self.keep_port(None),
+            Command::Relay => self.post(&said),
+            Command::Post(message) => self.post_typed(&message),
+            Command::Look => self.tell(Event::Looked { alive: runtime::is_alive() }),
+            Command::Retire => self.retire(),
         }
     }
 }
@@ -317,12 +317,8 @@ fn type_of(message: &JsValue) -> Option<String> {
     named?.ok()?.as_string()
 }
 
-fn now() -> Timestamp {
-    Timestamp::from_js(webext::now_ms()).unwrap_or_default()
-}
-
 /// All of a page's value; `None` when JSON cannot tell it, or it is longer or deeper than is read.
-fn tell(value: &JsValue) -> Option<Tree> {
+fn tree(value: &JsValue) -> Option<Tree> {
     // By way of JSON, so that what is walked through is plain: no getter, no prototype, no circle.
     let json = JSON::stringify(value).ok()?;
     let is_text = JsValue::is_string(&json);

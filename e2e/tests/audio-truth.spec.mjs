@@ -149,7 +149,7 @@ test('a socket that is dead while the microphone opens costs no second microphon
   await audio(options, 'the microphone to be closed', now => !now.microphoneOpen);
 });
 
-test('a microphone that does not open in twenty seconds ends the call under its own name, and is closed when it comes', async ({ untouched, stack, switchboard }) => {
+test('a microphone that does not open in twenty seconds ends the call under its own name, and is closed when it comes', { tag: '@long' }, async ({ untouched, stack, switchboard }) => {
   test.setTimeout(120_000);
   const { identity, options, offscreen } = await ready(untouched, stack, switchboard);
   await slow(offscreen, 23_000);
@@ -182,7 +182,7 @@ test('a headset that is plugged in without an event is listed when somebody look
   await audio(options, 'the headset to be listed', isListed);
 });
 
-test('a row of sixty digits with pauses in one message, and of thirty-nine from Flex, reach the customer whole', async ({ driven, switchboard }) => {
+test('a row of sixty digits with pauses in one message, and of thirty-nine from Flex, reach the customer whole', { tag: '@long' }, async ({ driven, switchboard }) => {
   test.setTimeout(180_000);
   await switchboard.setActivity('Available');
   const flex = await FlexPage.open(driven.context);

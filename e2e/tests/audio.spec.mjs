@@ -25,7 +25,7 @@ const inUse = (popup, kind, id) => until(`${kind} ${id ?? 'default'} to be in us
   return audio?.[kind]?.id === (id ?? 'default') && audio;
 });
 
-test('microphone and speaker are listed, chosen, and changed in a running call without a gap', async ({ driven, probe, switchboard }) => {
+test('microphone and speaker are listed, chosen, and changed in a running call without a gap', { tag: '@alone' }, async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const popup = await openPopup(driven);
   const { audio } = await until('the devices', async () => {

@@ -83,7 +83,7 @@ test('a computer whose clock is an hour wrong, either way and from one moment to
   await probe.waitState('the registration with another token', state => state.registered, { timeout: 30_000 });
 });
 
-test('the gateway is asked to confirm the registration again and again, and a call is not disturbed by it', async ({ driven, probe, switchboard }) => {
+test('the gateway is asked to confirm the registration again and again, and a call is not disturbed by it', { tag: '@long' }, async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const sid = await probe.takeCall(identity);
   const page = await driven.context.newPage();

@@ -51,7 +51,7 @@ for (const seconds of [5, 15]) {
   });
 }
 
-test('signalling lost for 30 s, the most that the SDK waits: the call goes on, or ends with a clear reason, and the next one works', async ({ driven, probe, switchboard }) => {
+test('signalling lost for 30 s, the most that the SDK waits: the call goes on, or ends with a clear reason, and the next one works', { tag: '@long' }, async ({ driven, probe, switchboard }) => {
   const sid = await openCall(probe, await probe.register());
   await loseSignalling(switchboard, 30_000);
   await probe.waitState('the page to be told', ({ call }) => call?.state === 'reconnecting');
@@ -84,7 +84,7 @@ test('media lost for 10 s beside sound signalling: the page is told, and the sam
   await until('the agent to have hung up', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });
 
-test('a twentieth, a tenth and a fifth of all packets lost: the call stays what it is, sounds worse, is warned of, and recovers', async ({ driven, probe, switchboard }) => {
+test('a twentieth, a tenth and a fifth of all packets lost: the call stays what it is, sounds worse, is warned of, and recovers', { tag: '@long' }, async ({ driven, probe, switchboard }) => {
   const sid = await openCall(probe, await probe.register());
   const options = await driven.context.newPage();
   await options.goto(driven.extensionUrl('options.html'));
@@ -119,7 +119,7 @@ test('a twentieth, a tenth and a fifth of all packets lost: the call stays what 
 });
 
 for (const seconds of [8, 25]) {
-  test(`the network lost for ${seconds} s, signalling and media: the same call goes on`, async ({ probe, switchboard }) => {
+  test(`the network lost for ${seconds} s, signalling and media: the same call goes on`, { tag: '@long' }, async ({ probe, switchboard }) => {
     const sid = await openCall(probe, await probe.register());
     await loseMedia(switchboard, seconds * 1000);
     await loseSignalling(switchboard, seconds * 1000);
@@ -137,7 +137,7 @@ for (const seconds of [8, 25]) {
   });
 }
 
-test('the network lost for good: the call ends with a clear reason, and the next one works', async ({ driven, probe, switchboard }) => {
+test('the network lost for good: the call ends with a clear reason, and the next one works', { tag: '@long' }, async ({ driven, probe, switchboard }) => {
   const sid = await openCall(probe, await probe.register());
   const began = Date.now();
   await loseMedia(switchboard);
@@ -184,7 +184,7 @@ test('a claim that the gateway refuses is shown as a failed call, and the next c
   await callAgain(probe, switchboard);
 });
 
-test('an answered call without a packet in either direction is noticed within 3 s, repaired once, and then shown', async ({ driven, probe, switchboard }) => {
+test('an answered call without a packet in either direction is noticed within 3 s, repaired once, and then shown', { tag: '@alone' }, async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const popup = await driven.context.newPage();
   await popup.goto(driven.extensionUrl('popup.html'));

@@ -74,7 +74,7 @@ test('boot, accept, mute, keypad, hold, hang up, wrap up and complete, all with 
   await expect(flex.status).toHaveText(/Voice: ready/);
 });
 
-test('F5 while it rings, while accepting, live, muted, on hold and wrapping: Flex is as it was, with working buttons', async ({ driven, switchboard }) => {
+test('F5 while it rings, while accepting, live, muted, on hold and wrapping: Flex is as it was, with working buttons', { tag: '@long' }, async ({ driven, switchboard }) => {
   test.setTimeout(180_000);
   const flex = await available(driven, switchboard);
   await switchboard.task();
@@ -123,7 +123,7 @@ test('F5 while it rings, while accepting, live, muted, on hold and wrapping: Fle
   await flex.complete();
 });
 
-test('a tab that is closed in a call and opened again, and a second tab, act as one with the first', async ({ driven, switchboard }) => {
+test('a tab that is closed in a call and opened again, and a second tab, act as one with the first', { tag: '@long' }, async ({ driven, switchboard }) => {
   test.setTimeout(180_000);
   // With it, Flex adds to the contact address which tab is meant, and leaves no button to a call that its store has not.
   await switchboard.setFeatures(['flex-multi-tab-support']);

@@ -16,7 +16,7 @@ function watch() {
   }).observe(document.body, { subtree: true, childList: true, characterData: true });
 }
 
-test('a lost extension is found within 5 s and welcomed back when it returns, with no reload', async ({ driven, stack, switchboard }) => {
+test('a lost extension is found within 5 s and welcomed back when it returns, with no reload', { tag: '@long' }, async ({ driven, stack, switchboard }) => {
   await switchboard.setActivity('Available');
   const flex = await FlexPage.open(driven.context);
   await expect(flex.status).toHaveText(/Voice: ready/);

@@ -5,7 +5,7 @@ import { audioGoesOn } from '../lib/probe.mjs';
 import { until } from '../lib/stack.mjs';
 import { expect, test } from '../lib/test.mjs';
 
-test('a call is handed over warm and cold, and a conference ended for everyone, by Flex\'s own buttons, also after F5 in between', async ({ driven, switchboard }) => {
+test('a call is handed over warm and cold, and a conference ended for everyone, by Flex\'s own buttons, also after F5 in between', { tag: '@long' }, async ({ driven, switchboard }) => {
   await switchboard.setActivity('Available');
   await switchboard.setRoles(['supervisor']);
   await switchboard.setFeatures(['external-warm-transfers', 'flex-warm-transfers']);

@@ -53,7 +53,7 @@ test('a kill in the middle of a call costs no packet, and page and popup have th
   await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });
 
-test('a worker killed a hundred times, idle, ringing and in a call: it registers again, the call never stops, the controls work', async ({ untouched, stack, switchboard }) => {
+test('a worker killed a hundred times, idle, ringing and in a call: it registers again, the call never stops, the controls work', { tag: '@alone' }, async ({ untouched, stack, switchboard }) => {
   test.setTimeout(300_000);
   const probe = await Probe.openBare(untouched, stack, switchboard);
   const { voiceClientIdentity: identity } = await probe.register();
@@ -120,13 +120,13 @@ test('a worker killed a hundred times, idle, ringing and in a call: it registers
   expect(Math.max(...delays)).toBeLessThan(2000);
 });
 
-test('a page that says hello long after the worker fell asleep is answered', async ({ untouched, stack, switchboard }) => {
+test('a page that says hello long after the worker fell asleep is answered', { tag: '@long' }, async ({ untouched, stack, switchboard }) => {
   const probe = await Probe.openBare(untouched, stack, switchboard);
   await until('the idle worker to be stopped', async () => (await untouched.workers()).length === 0, { timeout: IDLE_MS + 20_000, every: 1000 });
   expect((await probe.register()).voiceClientIdentity).toBe(stack.account.extension_identity);
 });
 
-test('with the Flex tab closed the registration stays, and a call that was expected is answered', async ({ untouched, stack, switchboard }) => {
+test('with the Flex tab closed the registration stays, and a call that was expected is answered', { tag: '@long' }, async ({ untouched, stack, switchboard }) => {
   const probe = await Probe.openBare(untouched, stack, switchboard);
   const { voiceClientIdentity: identity } = await probe.register({ protocolVersion: 3 });
   await probe.expectCalls('WR1');

@@ -3,7 +3,7 @@ import { bar } from '../lib/bars.mjs';
 import { until } from '../lib/stack.mjs';
 import { expect, test, uiState } from '../lib/test.mjs';
 
-test('volume, hold and mute are one truth for popup and page', async ({ driven, probe, switchboard }) => {
+test('volume, hold and mute are one truth for popup and page', { tag: '@alone' }, async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register();
   const sid = await probe.takeCall(identity);
   await probe.waitState('the call to be open', state => state.call?.state === 'open');

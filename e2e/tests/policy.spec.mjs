@@ -79,7 +79,7 @@ test('policy installs the extension under its id, gives it microphone and notifi
   }
 });
 
-test('what policy forbids is refused with the reason, also when the policy changes while Flex is open, and a slip in it is told', async ({ managed, organization, switchboard }) => {
+test('what policy forbids is refused with the reason, also when the policy changes while Flex is open, and a slip in it is told', { tag: '@long' }, async ({ managed, organization, switchboard }) => {
   organization.setPolicy({ ...ours(managed), accountSids: `AC${'9'.repeat(32)}` });
   const browser = await launch(managed, { extension: null, extensionId: organization.id, microphone: false, updates: true });
   try {
@@ -170,7 +170,7 @@ test('where policy offers a second call, declining routes it on, answering ends 
   }
 });
 
-test('an update waits for the end of the call and keeps the agent available; off the list, the extension goes and Flex\'s own client takes the calls', async ({ managed, organization, switchboard }) => {
+test('an update waits for the end of the call and keeps the agent available; off the list, the extension goes and Flex\'s own client takes the calls', { tag: '@long' }, async ({ managed, organization, switchboard }) => {
   organization.setPolicy(ours(managed));
   const browser = await launch(managed, { extension: null, extensionId: organization.id, microphone: false, updates: true });
   try {

@@ -2,13 +2,13 @@ import { bar } from '../lib/bars.mjs';
 import { play } from '../lib/play.mjs';
 import { expect, test } from '../lib/test.mjs';
 
-test('a real call outlives three reloads of the real Flex UI and is ended with its own buttons', async ({ driven, stack, switchboard }) => {
+test('a real call outlives three reloads of the real Flex UI and is ended with its own buttons', { tag: '@alone' }, async ({ driven, stack, switchboard }) => {
   test.setTimeout(240_000);
   const broken = [];
   const report = {};
   await play({
     browser: driven, stack, switchboard, reloads: 3, report,
-    // How large a gap is hangs on the machine too: `cargo xtask demo` insists on it, a test on a busy machine does not.
+    // How large a gap is depends on the machine too: `cargo xtask demo` insists on its bar, this test on three times the bar.
     promise: (holds, words, timing = false) => { if (!holds && !timing) broken.push(words); },
     say: text => console.log(`    ${text}`),
   });

@@ -56,7 +56,7 @@ const violations = async (page, rules) => {
 };
 
 for (const kind of ['popup', 'welcome', 'options']) {
-  test(`every screen of the ${kind} page is whole and accessible, light and dark, in English and Spanish`, async ({ chromium, stack }) => {
+  test(`every screen of the ${kind} page is whole and accessible, light and dark, in English and Spanish`, { tag: '@long' }, async ({ chromium, stack }) => {
     test.setTimeout(300_000);
     fs.mkdirSync(PICTURES, { recursive: true });
     const wrong = [];

@@ -12,7 +12,7 @@ test.skip(why !== null, why ?? '');
 
 const HEADSET = 'Headset';
 
-test('a headset that is unplugged in a call is replaced within a second, said to be missing, and used again when it is back', async ({ untouched, stack, pulse, switchboard }) => {
+test('a headset that is unplugged in a call is replaced within a second, said to be missing, and used again when it is back', { tag: '@alone' }, async ({ untouched, stack, pulse, switchboard }) => {
   const plugged = () => pulse.plugInMicrophone('headset', HEADSET);
   const plug = plugged();
   const probe = await Probe.openBare(untouched, stack, switchboard);

@@ -20,11 +20,12 @@ mod quality;
 mod tests;
 mod words;
 
-use kernel::{CallSid, DtmfDigits, Secret, Timestamp};
+use kernel::{CallSid, DtmfDigits, Monotonic, Secret, Timestamp};
 use protocol::{
     AudioDevice, AudioState, CallPhase, Problem,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
 };
+use sansio::Timers;
 use voice_sdk::{Sample, SdkError};
 
 use crate::tone::Tone;
@@ -35,25 +36,25 @@ use quality::Warnings;
 
 /// How long the microphone may take to open, in milliseconds. A Bluetooth headset changes its profile first, and an
 /// antivirus may ask.
-const MICROPHONE_MS: u32 = 20_000;
+const MICROPHONE_MS: u64 = 20_000;
 
 /// How long a call may take from its open microphone until it is open itself, in milliseconds: nothing is sent before.
-const CONNECT_MS: u32 = 15_000;
+const CONNECT_MS: u64 = 15_000;
 
 /// How long a socket that was opened before the call may take to answer, in milliseconds.
-const ANSWER_MS: u32 = 4_000;
+const ANSWER_MS: u64 = 4_000;
 
 /// How long the SDK may take to end a call, in milliseconds: then the `Device` is destroyed, which ends it too.
-const HANG_UP_MS: u32 = 2_000;
+const HANG_UP_MS: u64 = 2_000;
 
 /// How long a hang-up waits for a call that the SDK has not made yet, in milliseconds.
-const EARLY_HANG_UP_MS: u32 = 5_000;
+const EARLY_HANG_UP_MS: u64 = 5_000;
 
 /// How long one digit sounds, with the gap after it, in milliseconds (SDK 2.18.5, `call.ts`: 160 and 70).
-const DIGIT_MS: u32 = 230;
+const DIGIT_MS: u64 = 230;
 
 /// How long `w` pauses, in milliseconds: Twilio's meaning of it.
-const PAUSE_MS: u32 = 500;
+const PAUSE_MS: u64 = 500;
 
 /// How many digits are given to the browser in one go. Its tone sender keeps its own time, and a long run would still sound
 /// when ours says that it is over.
@@ -61,7 +62,7 @@ const RUN: usize = 4;
 
 /// What is allowed for that, in milliseconds, between two runs: in a hidden document on a busy computer a digit and its gap
 /// took up to 300 ms.
-const RUN_SLACK_MS: u32 = 380;
+const RUN_SLACK_MS: u64 = 380;
 
 /// How many digits and pauses may wait: more than the worker admits, even one that was restarted and has forgotten.
 const DIGITS_WAITING: usize = 4 * DtmfDigits::MAX;
@@ -71,24 +72,24 @@ const DIGITS_WAITING: usize = 4 * DtmfDigits::MAX;
 const ANSWER_TONE_VOLUME: u8 = 30;
 
 /// How long an answered call may be without a packet in either direction, in milliseconds, before its media is repaired.
-const SILENCE_MS: u32 = 2_500;
+const SILENCE_MS: u64 = 2_500;
 
 /// How long the repair may take, in milliseconds, before the agent is told.
-const REPAIR_MS: u32 = 5_000;
+const REPAIR_MS: u64 = 5_000;
 
 /// How long a call may be without its connection, in milliseconds, before it is given up. The gateway keeps it for 30 s
 /// after its socket was lost; the SDK gives up its media after 39 s, and its signalling never.
-const GIVE_UP_MS: u32 = 34_000;
+const GIVE_UP_MS: u64 = 34_000;
 
 /// A call that hears the other side is not given up; it is looked at again after so many milliseconds.
-const HEARING_MS: u32 = 3_000;
+const HEARING_MS: u64 = 3_000;
 
 /// How often a lost media path is negotiated anew, in milliseconds. The SDK does it after some 6 and 23 seconds only, and
 /// what it sends while the signalling is lost too is lost with it.
-const REPAIR_EVERY_MS: u32 = 4_000;
+const REPAIR_EVERY_MS: u64 = 4_000;
 
 /// How long a microphone test lasts that nobody ends, in milliseconds.
-const TEST_MS: u32 = 60_000;
+const TEST_MS: u64 = 60_000;
 
 /// How often a call's microphone is opened anew after it ended by itself; a broken one would end without end.
 const MICROPHONE_LOSSES: u8 = 5;
@@ -102,9 +103,9 @@ const SILENT: &str = "low-bytes-received";
 /// Numbers the `Device`s. Each carries at most one call, so this names the call too.
 pub type DeviceId = u32;
 
-/// The timers. Starting one that runs starts it anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Timer {
+/// What waits for its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
     /// Connect to the worker again.
     Reconnect,
     /// Ping the worker.
@@ -156,8 +157,8 @@ pub enum CallEvent {
     Muted(bool),
     /// The SDK's quality monitor warns (`high-rtt`, `low-mos`, …), or takes it back (false).
     Warning(String, bool),
-    /// How it sounds, once a second.
-    Sample(Sample),
+    /// How it sounds, once a second, and when that was by the wall clock, because others read it.
+    Sample(Sample, Timestamp),
     /// An error, which may or may not end the call.
     Error(SdkError),
     /// The call is over (`disconnect`, `cancel` or `reject`).
@@ -178,8 +179,6 @@ pub enum Event {
         /// False when the extension itself is gone.
         alive: bool,
     },
-    /// A timer's time is over.
-    Timer(Timer),
     /// A `Device` could not be built: there is none of that number.
     DeviceFailed(DeviceId, SdkError),
     /// A `Device` reports an error. Its state is as it was.
@@ -247,10 +246,6 @@ pub enum Command {
     Connect(PortId),
     /// Send to the worker. Failure is reported as [`Event::Closed`].
     Send(PortId, FromOffscreen),
-    /// Start a timer: so many milliseconds.
-    Start(Timer, u32),
-    /// Stop a timer.
-    Stop(Timer),
     /// Build a `Device`, listening for its errors, and open its signalling socket.
     Build {
         /// Its number.
@@ -334,7 +329,7 @@ struct Live {
     /// Packets came and went.
     heard: bool,
     /// What was received so far, and when that grew.
-    received: (u64, Timestamp),
+    received: (u64, Monotonic),
     /// Its media path was repaired, because nothing was heard.
     repaired: bool,
     /// Another microphone is to be used as soon as the call is open: the SDK can change it only then.
@@ -364,70 +359,68 @@ pub struct Machine {
     /// What was said of it last, over this connection.
     audio_told: Option<AudioState>,
     testing: bool,
+    timers: Timers<Timer, Monotonic>,
 }
 
 impl Machine {
-    /// Decides.
-    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
-        let mut out = Vec::new();
+    fn take_in(&mut self, event: Event, now: Monotonic, out: &mut Vec<Command>) {
         match event {
             Event::Start => {
                 out.extend([Command::CheckPermission, Command::ListDevices]);
-                self.connect(now, &mut out);
+                self.connect(now, out);
             }
             Event::Message(port, message) => {
                 if self.link.hear(port) {
-                    self.obey(message, &mut out);
+                    self.obey(message, now, out);
                 }
             }
-            Event::Closed { port, alive } => self.link.closed(port, alive, now, &mut out),
-            Event::Timer(timer) => self.timer(timer, now, &mut out),
-            Event::DeviceFailed(device, error) => self.device_failed(device, &error, &mut out),
-            Event::DeviceError(device, error) => self.device_error(device, error, &mut out),
+            Event::Closed { port, alive } => self.link.closed(port, alive, now, &mut self.timers),
+            Event::DeviceFailed(device, error) => self.device_failed(device, &error, out),
+            Event::DeviceError(device, error) => self.device_error(device, error, out),
             Event::SocketLost(device) => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
-                    self.redial(&mut out);
+                    self.redial(out);
                 }
             }
-            Event::NetworkChanged => self.warm_up_again(&mut out),
-            Event::CallMade(device) => self.call_made(device, &mut out),
+            Event::NetworkChanged => self.warm_up_again(out),
+            Event::CallMade(device) => self.call_made(device, now, out),
             Event::CallRefused(device, error) => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
-                    self.end(Some(words::fault(&error)), &mut out);
+                    self.end(Some(words::fault(&error)), out);
                 }
             }
-            Event::Call(device, event) => self.call_event(device, event, now, &mut out),
+            Event::Call(device, event) => self.call_event(device, event, now, out),
             Event::NoMicrophone(device, denied) => {
                 // Once there is a `Call`, the SDK finds out by itself.
                 if self.live.as_ref().is_some_and(|live| live.device == device && !live.made) {
-                    self.end(Some(words::no_microphone(denied)), &mut out);
+                    self.end(Some(words::no_microphone(denied)), out);
                 }
             }
-            Event::MicrophoneOpen(device, opened) => self.microphone_open(device, opened, &mut out),
-            Event::MicrophoneLost(device) => self.microphone_lost(device, &mut out),
+            Event::MicrophoneOpen(device, opened) => self.microphone_open(device, opened, now, out),
+            Event::MicrophoneLost(device) => self.microphone_lost(device, out),
             Event::MicrophoneMuted(device, muted) => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
                     self.audio.muted_in_call(muted);
-                    self.tell_audio(&mut out);
+                    self.tell_audio(out);
                 }
             }
             Event::NotSwitched { device, tried, words } => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
                     self.audio.not_switched(tried);
-                    self.tell_audio(&mut out);
-                    self.note(format!("The microphone could not be changed: {words}."), &mut out);
+                    self.tell_audio(out);
+                    self.note(format!("The microphone could not be changed: {words}."), out);
                 }
             }
             Event::Played { tried, used } => {
                 if self.audio.played_on(tried, used) {
-                    self.note("The speaker could not be used; another one plays.", &mut out);
+                    self.note("The speaker could not be used; another one plays.", out);
                 }
-                self.tell_audio(&mut out);
+                self.tell_audio(out);
             }
             Event::Devices { microphones, speakers } => {
                 let changes = self.audio.found(microphones, speakers);
-                self.apply(&changes, &mut out);
-                self.try_again(&changes, &mut out);
+                self.apply(&changes, out);
+                self.try_again(&changes, out);
             }
             Event::DevicesChanged => {
                 self.audio.try_again();
@@ -436,24 +429,24 @@ impl Machine {
             Event::TestOpen(opened) => {
                 if self.testing {
                     self.audio.opened_for_test(opened);
-                    self.tell_audio(&mut out);
+                    self.tell_audio(out);
                 }
             }
             Event::TestMuted(muted) => {
                 if self.testing {
                     self.audio.muted_in_test(muted);
-                    self.tell_audio(&mut out);
+                    self.tell_audio(out);
                 }
             }
             Event::Level(percent) => {
                 if self.testing {
-                    self.link.send(FromOffscreen::Level { percent: percent.min(100) }, &mut out);
+                    self.link.send(FromOffscreen::Level { percent: percent.min(100) }, out);
                 }
             }
             Event::TestFailed => {
                 if self.testing {
-                    self.note("The microphone could not be opened for a test.", &mut out);
-                    self.stop_test(&mut out);
+                    self.note("The microphone could not be opened for a test.", out);
+                    self.stop_test(out);
                 }
             }
             Event::Permission(permission) => {
@@ -463,14 +456,10 @@ impl Machine {
                 if self.permission.replace(permission) != Some(permission)
                     && permission != Permission::Granted
                 {
-                    self.note(
-                        "The extension may not use the microphone: calls cannot be answered.",
-                        &mut out,
-                    );
+                    self.note("The extension may not use the microphone: calls cannot be answered.", out);
                 }
             }
         }
-        out
     }
 
     fn hello(&self) -> FromOffscreen {
@@ -481,7 +470,7 @@ impl Machine {
         self.link.send(FromOffscreen::Note { message: message.into() }, out);
     }
 
-    fn obey(&mut self, message: ToOffscreen, out: &mut Vec<Command>) {
+    fn obey(&mut self, message: ToOffscreen, now: Monotonic, out: &mut Vec<Command>) {
         match message {
             ToOffscreen::Pong => {}
             ToOffscreen::ListDevices => {
@@ -496,7 +485,7 @@ impl Machine {
                 self.testing = true;
                 self.audio.test_begins();
                 out.push(Command::StartTest(self.audio.microphones_to_try()));
-                out.push(Command::Start(Timer::Test, TEST_MS));
+                self.timers.arm(Timer::Test, now.plus(TEST_MS));
                 self.tell_audio(out);
             }
             ToOffscreen::TestMicrophone { on: false } => self.stop_test(out),
@@ -510,19 +499,20 @@ impl Machine {
                 self.warm_up(out);
             }
             ToOffscreen::Connect { call_sid, connect_token, token, edge, tone } => {
-                self.accept(call_sid, connect_token, Ready { token, edge }, tone, out);
+                self.accept(call_sid, connect_token, Ready { token, edge }, tone, now, out);
             }
             ToOffscreen::HangUp { call_sid } => {
                 let Some(live) = self.named(&call_sid, "hang-up", out) else { return };
                 live.hang_up = true;
                 live.digits.clear();
-                let device = live.device;
-                if live.made {
-                    out.extend([Command::Disconnect(device), Command::Start(Timer::HangUp, HANG_UP_MS)]);
+                let patience = if live.made {
+                    out.push(Command::Disconnect(live.device));
+                    HANG_UP_MS
                 } else {
                     // Ended before the SDK has a call to end, the caller would go on ringing.
-                    out.push(Command::Start(Timer::HangUp, EARLY_HANG_UP_MS));
-                }
+                    EARLY_HANG_UP_MS
+                };
+                self.timers.arm(Timer::HangUp, now.plus(patience));
             }
             ToOffscreen::SetMute { call_sid, muted } => {
                 let Some(live) = self.named(&call_sid, "mute", out) else { return };
@@ -544,7 +534,7 @@ impl Machine {
                 } else {
                     live.digits.push_str(digits.as_str());
                     if !live.sounding {
-                        self.sound_digits(out);
+                        self.sound_digits(now, out);
                     }
                 }
             }
@@ -552,20 +542,21 @@ impl Machine {
     }
 
     /// Sends the digits up to the next pause, or pauses; [`Timer::Digits`] goes on from there.
-    fn sound_digits(&mut self, out: &mut Vec<Command>) {
+    fn sound_digits(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = &mut self.live else { return };
         let run = live.digits.find('w').unwrap_or(live.digits.len()).min(RUN);
         live.sounding = !live.digits.is_empty();
         if run > 0 {
             let chunk: String = live.digits.drain(..run).collect();
             let slack = if run == RUN { RUN_SLACK_MS } else { 0 };
-            let millis = DIGIT_MS * u32::try_from(run).unwrap_or(1) + slack;
+            let millis = DIGIT_MS * run as u64 + slack;
             // A piece of valid digits is valid: it is neither empty nor longer than they were, and holds no other key.
             let Ok(digits) = DtmfDigits::new(chunk) else { return };
-            out.extend([Command::SendDigits(live.device, digits), Command::Start(Timer::Digits, millis)]);
+            out.push(Command::SendDigits(live.device, digits));
+            self.timers.arm(Timer::Digits, now.plus(millis));
         } else if live.sounding {
             live.digits.remove(0);
-            out.push(Command::Start(Timer::Digits, PAUSE_MS));
+            self.timers.arm(Timer::Digits, now.plus(PAUSE_MS));
         }
     }
 
@@ -612,8 +603,8 @@ impl Machine {
         live.redialled = true;
         live.made = false;
         live.device = self.devices;
+        self.timers.disarm(Timer::Answer);
         out.extend([
-            Command::Stop(Timer::Answer),
             // Before the old one is destroyed, which lets go of what it was given.
             Command::KeepMicrophone(live.device),
             Command::Destroy(old),
@@ -632,6 +623,7 @@ impl Machine {
         connect_token: Secret,
         ready: Ready,
         tone: bool,
+        now: Monotonic,
         out: &mut Vec<Command>,
     ) {
         let was_warm = self.warm.as_ref().map(|warm| warm.id);
@@ -656,8 +648,8 @@ impl Machine {
         out.extend([
             Command::OpenMicrophone(device.id, self.audio.microphones_to_try()),
             Command::Dial(device.id, connect_token.clone()),
-            Command::Start(Timer::Microphone, MICROPHONE_MS),
         ]);
+        self.timers.arm(Timer::Microphone, now.plus(MICROPHONE_MS));
         // One that was built just now is as good as another.
         let redialled = was_warm != Some(device.id);
         self.live = Some(Live {
@@ -675,7 +667,7 @@ impl Machine {
             fault: None,
             warnings: Warnings::default(),
             heard: false,
-            received: (0, Timestamp::default()),
+            received: (0, Monotonic::default()),
             repaired: false,
             switch: false,
             microphone_losses: 0,
@@ -691,27 +683,29 @@ impl Machine {
         }
     }
 
-    fn call_made(&mut self, device: DeviceId, out: &mut Vec<Command>) {
+    fn call_made(&mut self, device: DeviceId, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_mut().filter(|live| live.device == device) else {
             // Given up while it was being made. Its `Device` is destroyed already.
             return out.push(Command::Disconnect(device));
         };
         live.made = true;
         if live.hang_up {
-            out.extend([Command::Disconnect(device), Command::Start(Timer::HangUp, HANG_UP_MS)]);
+            out.push(Command::Disconnect(device));
+            self.timers.arm(Timer::HangUp, now.plus(HANG_UP_MS));
         } else if live.muted {
             out.push(Command::Mute(device, true));
         }
     }
 
-    fn call_event(&mut self, device: DeviceId, event: CallEvent, now: Timestamp, out: &mut Vec<Command>) {
+    fn call_event(&mut self, device: DeviceId, event: CallEvent, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_mut().filter(|live| live.device == device) else { return };
         let before = live.report();
         match event {
             CallEvent::Accepted => {
                 live.phase = CallPhase::Open;
-                out.extend([Timer::Connect, Timer::Answer].map(Command::Stop));
-                out.push(Command::Start(Timer::Silence, SILENCE_MS));
+                self.timers.disarm(Timer::Connect);
+                self.timers.disarm(Timer::Answer);
+                self.timers.arm(Timer::Silence, now.plus(SILENCE_MS));
                 if std::mem::take(&mut live.tone) {
                     let (speaker, volume) = self.audio.speaker();
                     out.push(Command::PlayTone(Tone::Answered, speaker, volume.max(ANSWER_TONE_VOLUME)));
@@ -723,30 +717,31 @@ impl Machine {
             }
             CallEvent::Reconnecting if live.phase == CallPhase::Open => {
                 live.phase = CallPhase::Reconnecting;
-                out.push(Command::Start(Timer::GiveUp, GIVE_UP_MS));
-                out.push(Command::Start(Timer::Repair, REPAIR_EVERY_MS));
+                self.timers.arm(Timer::GiveUp, now.plus(GIVE_UP_MS));
+                self.timers.arm(Timer::Repair, now.plus(REPAIR_EVERY_MS));
             }
             CallEvent::Reconnected if live.phase == CallPhase::Reconnecting => {
                 live.phase = CallPhase::Open;
-                out.extend([Timer::GiveUp, Timer::Repair].map(Command::Stop));
+                self.timers.disarm(Timer::GiveUp);
+                self.timers.disarm(Timer::Repair);
             }
             // Before the call is open, its repair is part of connecting.
             CallEvent::Reconnecting | CallEvent::Reconnected => {}
             CallEvent::Muted(muted) => live.muted = muted,
             CallEvent::Warning(name, raised) => return self.warn(&name, raised, out),
-            CallEvent::Sample(sample) => {
+            CallEvent::Sample(sample, at) => {
                 if sample.bytes_received > live.received.0 {
                     live.received = (sample.bytes_received, now);
                 }
                 if !live.heard && sample.bytes_received > 0 && sample.bytes_sent > 0 {
                     live.heard = true;
-                    out.push(Command::Stop(Timer::Silence));
+                    self.timers.disarm(Timer::Silence);
                     if live.repaired && live.phase == CallPhase::Reconnecting {
                         live.phase = CallPhase::Open;
                     }
                 }
                 let heard_again = live.heard && live.repaired;
-                let quality = quality::sample(&sample, now);
+                let quality = quality::sample(&sample, at);
                 let call_sid = live.sid.clone();
                 self.link.send(FromOffscreen::Quality { call_sid, sample: quality }, out);
                 if heard_again {
@@ -755,11 +750,11 @@ impl Machine {
             }
             CallEvent::Error(error) => {
                 live.fault = Some(error);
-                out.push(Command::Start(Timer::Settle, 0));
+                self.timers.arm(Timer::Settle, now);
             }
             CallEvent::Over => {
                 live.over = true;
-                out.push(Command::Start(Timer::Settle, 0));
+                self.timers.arm(Timer::Settle, now);
             }
         }
         if self.live.as_ref().is_some_and(|live| live.report() != before) {
@@ -779,7 +774,7 @@ impl Machine {
 
     /// An answered call in which no packet came or went: the media path is negotiated anew, once; then the agent is
     /// told. The call itself is never ended for it: only the agent knows whether the other side hears something.
-    fn silence(&mut self, out: &mut Vec<Command>) {
+    fn silence(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_mut().filter(|live| !live.heard) else { return };
         if live.repaired {
             self.warn(SILENT, true, out);
@@ -787,40 +782,42 @@ impl Machine {
         }
         live.repaired = true;
         live.phase = CallPhase::Reconnecting;
-        out.extend([Command::RestartMedia(live.device), Command::Start(Timer::Silence, REPAIR_MS)]);
+        out.push(Command::RestartMedia(live.device));
+        self.timers.arm(Timer::Silence, now.plus(REPAIR_MS));
         self.note("The call was answered, but no audio flows: its media path is renewed.", out);
         self.report(out);
     }
 
     /// The connection is lost: its media path is negotiated anew, unless the other side is still heard.
-    fn repair(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+    fn repair(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_ref().filter(|live| live.phase == CallPhase::Reconnecting) else {
             return;
         };
-        if now.since(live.received.1) > HEARING_MS.into() {
+        if now.since(live.received.1) > HEARING_MS {
             out.push(Command::RestartMedia(live.device));
         }
-        out.push(Command::Start(Timer::Repair, REPAIR_EVERY_MS));
+        self.timers.arm(Timer::Repair, now.plus(REPAIR_EVERY_MS));
     }
 
     /// A call whose connection is lost for so long is lost, unless the other side is still heard.
-    fn give_up(&mut self, now: Timestamp, out: &mut Vec<Command>) {
+    fn give_up(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_ref().filter(|live| live.phase == CallPhase::Reconnecting) else {
             return;
         };
-        if now.since(live.received.1) <= HEARING_MS.into() {
-            return out.push(Command::Start(Timer::GiveUp, HEARING_MS));
+        if now.since(live.received.1) <= HEARING_MS {
+            return self.timers.arm(Timer::GiveUp, now.plus(HEARING_MS));
         }
         self.end(Some(words::lost()), out);
     }
 
     /// The call's microphone is open. Only now something is sent, so that only now the gateway can be late.
-    fn microphone_open(&mut self, device: DeviceId, opened: Opened, out: &mut Vec<Command>) {
+    fn microphone_open(&mut self, device: DeviceId, opened: Opened, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_mut().filter(|live| live.device == device) else { return };
         if !std::mem::replace(&mut live.has_microphone, true) {
-            out.extend([Command::Stop(Timer::Microphone), Command::Start(Timer::Connect, CONNECT_MS)]);
+            self.timers.disarm(Timer::Microphone);
+            self.timers.arm(Timer::Connect, now.plus(CONNECT_MS));
             if !live.redialled {
-                out.push(Command::Start(Timer::Answer, ANSWER_MS));
+                self.timers.arm(Timer::Answer, now.plus(ANSWER_MS));
             }
         }
         self.audio.opened_for_call(opened);
@@ -878,7 +875,8 @@ impl Machine {
     fn stop_test(&mut self, out: &mut Vec<Command>) {
         if std::mem::take(&mut self.testing) {
             self.audio.test_over();
-            out.extend([Command::StopTest, Command::Stop(Timer::Test)]);
+            self.timers.disarm(Timer::Test);
+            out.push(Command::StopTest);
             self.tell_audio(out);
         }
     }
@@ -892,8 +890,8 @@ impl Machine {
     }
 
     /// Connects, and says what a worker that may just have been restarted does not know.
-    fn connect(&mut self, now: Timestamp, out: &mut Vec<Command>) {
-        if !self.link.connect(self.hello(), now, out) {
+    fn connect(&mut self, now: Monotonic, out: &mut Vec<Command>) {
+        if !self.link.connect(self.hello(), now, &mut self.timers, out) {
             return;
         }
         if self.audio_told.take().is_some() {
@@ -965,18 +963,18 @@ impl Machine {
         }
     }
 
-    fn timer(&mut self, timer: Timer, now: Timestamp, out: &mut Vec<Command>) {
+    fn time_has_come(&mut self, timer: Timer, now: Monotonic, out: &mut Vec<Command>) {
         match timer {
             Timer::Reconnect => {
                 self.connect(now, out);
             }
-            Timer::Ping => self.link.ping(out),
+            Timer::Ping => self.link.ping(now, &mut self.timers, out),
             Timer::Settle => self.settle(out),
-            Timer::Digits => self.sound_digits(out),
+            Timer::Digits => self.sound_digits(now, out),
             Timer::Answer => self.redial(out),
             Timer::GiveUp => self.give_up(now, out),
             Timer::Repair => self.repair(now, out),
-            Timer::Silence => self.silence(out),
+            Timer::Silence => self.silence(now, out),
             Timer::Test => self.stop_test(out),
             Timer::Microphone => {
                 if self.live.as_ref().is_some_and(|live| !live.has_microphone) {
@@ -1010,7 +1008,7 @@ impl Machine {
             Timer::GiveUp,
             Timer::Repair,
         ];
-        out.extend(timers.map(Command::Stop));
+        timers.into_iter().for_each(|timer| self.timers.disarm(timer));
         if live.made && !live.over {
             out.push(Command::Disconnect(live.device));
         }
@@ -1021,6 +1019,30 @@ impl Machine {
         self.audio.call_over();
         self.tell_audio(out);
         self.warm_up(out);
+    }
+}
+
+impl sansio::Machine for Machine {
+    type Time = Monotonic;
+    type Event = Event;
+    type Command = Command;
+
+    fn handle(&mut self, event: Event, now: Monotonic) -> Vec<Command> {
+        let mut out = Vec::new();
+        self.take_in(event, now, &mut out);
+        out
+    }
+
+    fn handle_timeout(&mut self, now: Monotonic) -> Vec<Command> {
+        let mut out = Vec::new();
+        while let Some((timer, _)) = self.timers.take_due(now) {
+            self.time_has_come(timer, now, &mut out);
+        }
+        out
+    }
+
+    fn poll_timeout(&self) -> Option<Monotonic> {
+        self.timers.next()
     }
 }
 

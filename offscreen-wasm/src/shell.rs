@@ -10,21 +10,20 @@ mod rehearsal;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use gloo_timers::{callback::Timeout, future::TimeoutFuture};
+use gloo_timers::future::TimeoutFuture;
 use js_sys::{Array, Error, Object, Promise, Reflect};
 use kernel::{Secret, Timestamp};
 use protocol::offscreen::{FromOffscreen, ToOffscreen};
+use shell::{Clock as _, EventLoop, Shell as _};
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::{
     HtmlAudioElement, MediaDevices, MediaStream, Navigator, PermissionState, PermissionStatus, Window,
 };
-use webext::{Inbox, Port, runtime};
+use webext::{Port, runtime};
 
-use crate::machine::{
-    CallEvent, Command, DeviceId, Event, Machine, Opened, Permission, PortId, SYSTEM, Timer,
-};
+use crate::machine::{CallEvent, Command, DeviceId, Event, Machine, Opened, Permission, PortId, SYSTEM};
 
 /// How long a call outlives its signalling socket, in milliseconds: the most that the SDK allows.
 const SIGNALLING_TIMEOUT_MS: u32 = 30_000;
@@ -57,11 +56,8 @@ struct Microphone {
 
 struct Shell {
     window: Window,
-    machine: RefCell<Machine>,
-    /// Events that came while one was being handled: the SDK reports many from inside our calls to it.
-    inbox: Inbox<Event>,
+    machine: EventLoop<Machine>,
     port: RefCell<Option<(PortId, Port)>>,
-    timers: RefCell<HashMap<Timer, Timeout>>,
     devices: RefCell<HashMap<DeviceId, Rc<Device>>>,
     calls: RefCell<HashMap<DeviceId, Rc<Call>>>,
     microphone: RefCell<Microphone>,
@@ -80,10 +76,8 @@ pub fn start() {
     let Some(window) = web_sys::window() else { return };
     let shell = Rc::new(Shell {
         window,
-        machine: RefCell::default(),
-        inbox: Inbox::default(),
+        machine: EventLoop::new(Machine::default()),
         port: RefCell::default(),
-        timers: RefCell::default(),
         devices: RefCell::default(),
         calls: RefCell::default(),
         microphone: RefCell::default(),
@@ -111,85 +105,6 @@ pub fn start() {
 }
 
 impl Shell {
-    /// Handles an event, or queues it when one is being handled.
-    fn report(self: &Rc<Self>, event: Event) {
-        self.inbox.take_in(event, |event| {
-            let now = Timestamp::from_js(webext::now_ms()).unwrap_or_default();
-            let commands = self.machine.borrow_mut().handle(event, now);
-            for command in commands {
-                self.carry_out(command);
-            }
-        });
-    }
-
-    fn carry_out(self: &Rc<Self>, command: Command) {
-        match command {
-            Command::Connect(id) => self.connect(id),
-            Command::Send(id, message) => self.send(id, &message),
-            Command::Start(timer, millis) => {
-                let shell = Rc::clone(self);
-                let timeout = Timeout::new(millis, move || shell.report(Event::Timer(timer)));
-                self.timers.borrow_mut().insert(timer, timeout);
-            }
-            Command::Stop(timer) => drop(self.timers.borrow_mut().remove(&timer)),
-            Command::Build { device, token, edge } => self.build(device, &token, edge),
-            Command::Destroy(id) => {
-                self.calls.borrow_mut().remove(&id);
-                self.outputs.borrow_mut().retain(|(device, _)| *device != id);
-                let device = self.devices.borrow_mut().remove(&id);
-                if let Some(device) = device {
-                    device.destroy();
-                }
-            }
-            Command::Dial(id, connect_token) => self.dial(id, &connect_token),
-            Command::Disconnect(id) => {
-                self.with_call(id, Call::disconnect);
-                if self.device(id).is_none() {
-                    self.calls.borrow_mut().remove(&id);
-                }
-            }
-            Command::Mute(id, muted) => self.with_call(id, |call| call.mute(muted)),
-            Command::SendDigits(id, digits) => self.with_call(id, |call| call.send_digits(digits.as_str())),
-            Command::OpenMicrophone(id, order) => self.open_microphone(id, order),
-            Command::KeepMicrophone(id) => self.keep_microphone(id),
-            Command::SwitchMicrophone(id, order) => self.switch_microphone(id, order),
-            Command::CloseMicrophone => {
-                let asked = self.microphone.borrow().asked;
-                let held = self.microphone.replace(Microphone { asked: asked + 1, ..Microphone::default() });
-                held.stream.iter().for_each(audio::stop);
-            }
-            Command::ListDevices => self.list_devices(),
-            Command::UseSpeaker(speaker, volume) => {
-                self.speaker.replace((speaker, volume));
-                for (_, element) in self.outputs.borrow().iter() {
-                    self.direct(element);
-                }
-            }
-            Command::StartTest(order) => self.start_test(order),
-            Command::StopTest => {
-                let mut test = self.test.borrow_mut();
-                *test = (test.0 + 1, None);
-            }
-            Command::PlayTone(tone, speaker, volume) => {
-                let shell = Rc::clone(self);
-                spawn_local(async move {
-                    match audio::play_tone(tone, &speaker, volume).await {
-                        Ok(used) => shell.report(Event::Played { tried: speaker, used }),
-                        Err(_) => webext::console_warn("The tone could not be played."),
-                    }
-                });
-            }
-            Command::RestartMedia(id) => self.with_call(id, |call| {
-                let is_connected = self.device(id).is_some_and(|device| device.edge().is_some());
-                if !is_connected || call.restart_media() {
-                    return Ok(());
-                }
-                Err(SdkError { code: None, message: "this build of the SDK renews no media path".into() })
-            }),
-            Command::CheckPermission => self.check_permission(),
-        }
-    }
-
     fn connect(self: &Rc<Self>, id: PortId) {
         let Ok(port) = webext::connect(protocol::port::OFFSCREEN) else {
             return self.report(Event::Closed { port: id, alive: runtime::is_alive() });
@@ -292,7 +207,9 @@ impl Shell {
         let shell = Rc::clone(self);
         call.on_warning_cleared(move |name| shell.report(Event::Call(id, CallEvent::Warning(name, false))));
         let shell = Rc::clone(self);
-        call.on_sample(move |sample| shell.report(Event::Call(id, CallEvent::Sample(sample))));
+        call.on_sample(move |sample| {
+            shell.report(Event::Call(id, CallEvent::Sample(sample, Timestamp::now())))
+        });
         let shell = Rc::clone(self);
         call.on_audio(move |element| {
             let element: HtmlAudioElement = element.unchecked_into();
@@ -586,6 +503,76 @@ impl Shell {
             status.set_onchange(Some(listener.unchecked_ref()));
             *shell.permission.borrow_mut() = Some(status);
         });
+    }
+}
+
+impl shell::Shell for Shell {
+    type Machine = Machine;
+
+    fn event_loop(&self) -> &EventLoop<Machine> {
+        &self.machine
+    }
+
+    fn carry_out(self: &Rc<Self>, command: Command) {
+        match command {
+            Command::Connect(id) => self.connect(id),
+            Command::Send(id, message) => self.send(id, &message),
+            Command::Build { device, token, edge } => self.build(device, &token, edge),
+            Command::Destroy(id) => {
+                self.calls.borrow_mut().remove(&id);
+                self.outputs.borrow_mut().retain(|(device, _)| *device != id);
+                let device = self.devices.borrow_mut().remove(&id);
+                if let Some(device) = device {
+                    device.destroy();
+                }
+            }
+            Command::Dial(id, connect_token) => self.dial(id, &connect_token),
+            Command::Disconnect(id) => {
+                self.with_call(id, Call::disconnect);
+                if self.device(id).is_none() {
+                    self.calls.borrow_mut().remove(&id);
+                }
+            }
+            Command::Mute(id, muted) => self.with_call(id, |call| call.mute(muted)),
+            Command::SendDigits(id, digits) => self.with_call(id, |call| call.send_digits(digits.as_str())),
+            Command::OpenMicrophone(id, order) => self.open_microphone(id, order),
+            Command::KeepMicrophone(id) => self.keep_microphone(id),
+            Command::SwitchMicrophone(id, order) => self.switch_microphone(id, order),
+            Command::CloseMicrophone => {
+                let asked = self.microphone.borrow().asked;
+                let held = self.microphone.replace(Microphone { asked: asked + 1, ..Microphone::default() });
+                held.stream.iter().for_each(audio::stop);
+            }
+            Command::ListDevices => self.list_devices(),
+            Command::UseSpeaker(speaker, volume) => {
+                self.speaker.replace((speaker, volume));
+                for (_, element) in self.outputs.borrow().iter() {
+                    self.direct(element);
+                }
+            }
+            Command::StartTest(order) => self.start_test(order),
+            Command::StopTest => {
+                let mut test = self.test.borrow_mut();
+                *test = (test.0 + 1, None);
+            }
+            Command::PlayTone(tone, speaker, volume) => {
+                let shell = Rc::clone(self);
+                spawn_local(async move {
+                    match audio::play_tone(tone, &speaker, volume).await {
+                        Ok(used) => shell.report(Event::Played { tried: speaker, used }),
+                        Err(_) => webext::console_warn("The tone could not be played."),
+                    }
+                });
+            }
+            Command::RestartMedia(id) => self.with_call(id, |call| {
+                let is_connected = self.device(id).is_some_and(|device| device.edge().is_some());
+                if !is_connected || call.restart_media() {
+                    return Ok(());
+                }
+                Err(SdkError { code: None, message: "this build of the SDK renews no media path".into() })
+            }),
+            Command::CheckPermission => self.check_permission(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use protocol::{
     popup::{FromPopup, ToPopup},
     state::{ConsentRequest, UiState},
 };
+use sansio::{Backoff, Timers};
 
 use crate::text::{Key, Text};
 
@@ -17,8 +18,10 @@ pub const FLEX_URL: &str = "https://flex.twilio.com/";
 pub const PATIENCE_MS: u64 = 300;
 /// A connection that lasted this long was a good one: the next reconnect is immediate again.
 const GOOD_CONNECTION_MS: u64 = 1_000;
-/// The longest pause between two attempts to connect.
-const MAX_RETRY_MS: u64 = 5_000;
+/// Pauses before connecting again: 0, 100, 200, 400, … 5000 ms.
+const RECONNECT: Backoff = Backoff::new(100, 5_000).first_at_once();
+/// A clock that is set back by more than this takes the deadlines along.
+const CLOCK_TOLERANCE_MS: u64 = 1_000;
 /// A hang-up that the worker has not confirmed by then may be pressed again.
 const HANG_UP_MS: u64 = 4_000;
 /// An answer to a question that the worker has not taken by then may be given again.
@@ -231,8 +234,6 @@ pub enum Event {
     VolumeMoved(u8),
     /// The keyboard shortcuts, at first and when the page is looked at again.
     Shortcuts(Vec<Shortcut>),
-    /// The time that [`Machine::wake_at`] named has come.
-    Tick,
 }
 
 /// Something to do.
@@ -262,59 +263,91 @@ pub enum Command {
     Focus(Action),
 }
 
+/// What waits for its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The next attempt to connect.
+    Retry,
+    /// Without news for long enough to say so.
+    Stale,
+    /// A hang-up may be pressed again.
+    HangUp,
+    /// The short note has stayed long enough.
+    Notice,
+    /// The question of consent has been on the screen long enough.
+    ConsentShown,
+    /// Its answer may be given again.
+    ConsentAnswered,
+    /// The same of the call that waits.
+    WaitingShown,
+    /// The same.
+    WaitingAnswered,
+    /// A microphone's test has lasted long enough.
+    Test,
+    /// The level says nothing any more.
+    Level,
+    /// The worker may hear of the volume again.
+    VolumePause,
+    /// The slider shows the news again.
+    VolumeOwn,
+    /// The call's timer shows another second.
+    Second,
+}
+
 /// The connection to the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
-    /// No port; to be opened at `retry_at`. Without news since `stale_since`.
-    Down { stale_since: Timestamp, retry_at: Timestamp },
+    /// No port; to be opened after [`Timer::Retry`].
+    Down,
     /// A port, and no news yet.
-    Waking { stale_since: Timestamp },
+    Waking,
     /// News came over this port, first at `since`.
     Up { since: Timestamp },
     /// Never again: the extension was replaced under this page.
     Replaced,
 }
 
-/// Something that the agent is asked, and what came of it.
+/// Something that the agent is asked.
 #[derive(Clone, Debug)]
 struct Question<T> {
     about: Option<T>,
-    armed_at: Timestamp,
-    answered_at: Option<Timestamp>,
-}
-
-impl<T> Default for Question<T> {
-    fn default() -> Self {
-        Self { about: None, armed_at: Timestamp::default(), answered_at: None }
-    }
+    /// Until then it has only just appeared.
+    shown: Timer,
+    /// Until then its answer was given a moment ago.
+    answered: Timer,
 }
 
 impl<T: Clone + PartialEq> Question<T> {
+    const fn new(shown: Timer, answered: Timer) -> Self {
+        Self { about: None, shown, answered }
+    }
+
     /// What is asked now. A new question starts anew.
-    fn ask(&mut self, about: Option<&T>, now: Timestamp) {
-        if self.about.as_ref() != about {
-            *self = Self { about: about.cloned(), armed_at: now.plus(ARMING_MS), answered_at: None };
+    fn ask(&mut self, about: Option<&T>, now: Timestamp, timers: &mut Timers<Timer, Timestamp>) {
+        if self.about.as_ref() == about {
+            return;
+        }
+        self.about = about.cloned();
+        timers.disarm(self.answered);
+        if self.about.is_some() {
+            timers.arm(self.shown, now.plus(ARMING_MS));
+        } else {
+            timers.disarm(self.shown);
         }
     }
 
     /// True when an answer would be taken: not just now appeared, and not answered a moment ago.
-    fn is_open(&self, now: Timestamp) -> bool {
-        self.about.is_some() && self.wake_at(now).is_none()
+    fn is_open(&self, now: Timestamp, timers: &Timers<Timer, Timestamp>) -> bool {
+        self.about.is_some() && !timers.is_ahead(self.shown, now) && !timers.is_ahead(self.answered, now)
     }
 
     /// Takes an answer, once.
-    fn answer(&mut self, now: Timestamp) -> Option<T> {
-        if !self.is_open(now) {
+    fn answer(&self, now: Timestamp, timers: &mut Timers<Timer, Timestamp>) -> Option<T> {
+        if !self.is_open(now, timers) {
             return None;
         }
-        self.answered_at = Some(now);
+        timers.arm(self.answered, now.plus(ANSWER_MS));
         self.about.clone()
-    }
-
-    fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.about.as_ref()?;
-        let free = self.answered_at.map(|at| at.plus(ANSWER_MS));
-        [Some(self.armed_at), free].into_iter().flatten().filter(|&at| at > now).max()
     }
 }
 
@@ -322,8 +355,6 @@ impl<T: Clone + PartialEq> Question<T> {
 #[derive(Clone, Copy, Debug)]
 struct Volume {
     percent: u8,
-    moved_at: Timestamp,
-    sent_at: Timestamp,
     is_sent: bool,
 }
 
@@ -335,13 +366,15 @@ pub struct Machine {
     failures: u32,
     /// What was asked while no worker could hear it, with the call that it was meant for.
     unsent: Vec<(Option<CallSid>, FromPopup)>,
-    hanging_up: Option<(CallSid, Timestamp)>,
-    notice: Option<(Text, Timestamp)>,
+    hanging_up: Option<CallSid>,
+    notice: Option<Text>,
     consent: Question<ConsentRequest>,
     waiting: Question<CallSid>,
-    testing: Option<Timestamp>,
-    level: Option<(u8, Timestamp)>,
+    testing: bool,
+    level: u8,
     volume: Option<Volume>,
+    timers: Timers<Timer, Timestamp>,
+    last_now: Timestamp,
     /// Counts what the worker refused: controls that show the agent's choice are then drawn anew.
     pub refusals: u32,
     /// The keyboard shortcuts.
@@ -367,17 +400,19 @@ pub struct Machine {
 impl Default for Machine {
     fn default() -> Self {
         Self {
-            link: Link::Waking { stale_since: Timestamp::default() },
+            link: Link::Waking,
             visible: true,
             failures: 0,
             unsent: Vec::new(),
             hanging_up: None,
             notice: None,
-            consent: Question::default(),
-            waiting: Question::default(),
-            testing: None,
-            level: None,
+            consent: Question::new(Timer::ConsentShown, Timer::ConsentAnswered),
+            waiting: Question::new(Timer::WaitingShown, Timer::WaitingAnswered),
+            testing: false,
+            level: 0,
             volume: None,
+            timers: Timers::default(),
+            last_now: Timestamp::default(),
             refusals: 0,
             shortcuts: Vec::new(),
             state: None,
@@ -393,33 +428,44 @@ impl Default for Machine {
 }
 
 impl Machine {
-    /// Takes an event in and says what to do about it.
-    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+    fn take_in(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
         match event {
             Event::Started { version } => {
                 self.version = version;
-                self.link = Link::Waking { stale_since: now };
+                self.link = Link::Waking;
+                self.timers.arm(Timer::Stale, now.plus(PATIENCE_MS));
                 vec![Command::Connect, Command::ReadShortcuts]
             }
             Event::Disconnected => self.disconnected(now),
             Event::Replaced => {
                 self.link = Link::Replaced;
+                self.timers.disarm(Timer::Stale);
                 vec![]
             }
             Event::Message(message) => match *message {
                 ToPopup::State { state } => self.news(state, now),
                 ToPopup::Refused { reason } => {
                     self.hanging_up = None;
-                    self.consent.answered_at = None;
-                    self.waiting.answered_at = None;
-                    self.stop_showing_levels();
                     self.volume = None;
+                    self.stop_showing_levels();
+                    for timer in [
+                        Timer::HangUp,
+                        Timer::ConsentAnswered,
+                        Timer::WaitingAnswered,
+                        Timer::VolumePause,
+                        Timer::VolumeOwn,
+                    ] {
+                        self.timers.disarm(timer);
+                    }
                     self.refusals = self.refusals.wrapping_add(1);
                     self.note(Key::Refused(reason).into(), now);
                     vec![]
                 }
                 ToPopup::Level { percent } => {
-                    self.level = self.testing.map(|_| (percent.min(100), now));
+                    if self.testing {
+                        self.level = percent.min(100);
+                        self.timers.arm(Timer::Level, now.plus(LEVEL_MS));
+                    }
                     vec![]
                 }
             },
@@ -458,47 +504,33 @@ impl Machine {
                 self.shortcuts = shortcuts;
                 vec![]
             }
-            Event::Tick => self.tick(now),
         }
     }
 
-    /// When something changes by itself: a retry, a wait that became long, a note's end, the call's timer.
-    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let link = match self.link {
-            Link::Down { stale_since, retry_at } => [
-                self.may_reconnect().then_some(retry_at),
-                Some(stale_since.plus(PATIENCE_MS)).filter(|&at| at > now),
-            ],
-            Link::Waking { stale_since } => {
-                [None, Some(stale_since.plus(PATIENCE_MS)).filter(|&at| at > now)]
-            }
-            Link::Up { .. } | Link::Replaced => [None, None],
-        };
-        let timer = self
-            .state
-            .as_ref()
-            .and_then(|state| state.client.call.as_ref())
-            .and_then(|call| call.answered_at)
-            .map(|start| now.plus(1_000 - now.since(start) % 1_000));
-        let own = [self.notice.as_ref().map(|(_, end)| *end), self.hanging_up.as_ref().map(|(_, end)| *end)];
-        let asked = [self.consent.wake_at(now), self.waiting.wake_at(now)];
-        let sound = [
-            self.testing.map(|start| start.plus(TEST_MS)),
-            self.level.filter(|(percent, _)| *percent > 0).map(|(_, at)| at.plus(LEVEL_MS)),
-            self.volume.filter(|volume| !volume.is_sent).map(|volume| volume.sent_at.plus(VOLUME_MS)),
-            self.volume.map(|volume| volume.moved_at.plus(VOLUME_OWN_MS)),
-        ];
-        link.into_iter().chain(own).chain(asked).chain(sound).chain([timer]).flatten().min()
+    /// The deadlines keep their distance when the clock is set back; set forward, they are due at once, which is harmless.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let back = now.until(self.last_now);
+        if back > CLOCK_TOLERANCE_MS {
+            self.timers.shift_back(back);
+        }
+        self.last_now = now;
+    }
+
+    /// Arms what follows from how things stand now.
+    fn settle(&mut self, now: Timestamp) {
+        if self.link != Link::Down || !self.may_reconnect() {
+            self.timers.disarm(Timer::Retry);
+        }
+        let call = self.state.as_ref().and_then(|state| state.client.call.as_ref());
+        match call.and_then(|call| call.answered_at) {
+            Some(start) => self.timers.arm(Timer::Second, now.plus(1_000 - now.since(start) % 1_000)),
+            None => self.timers.disarm(Timer::Second),
+        }
     }
 
     /// True when the page has been without news for long enough to say so.
     pub fn is_stale(&self, now: Timestamp) -> bool {
-        match self.link {
-            Link::Down { stale_since, .. } | Link::Waking { stale_since } => {
-                now.since(stale_since) >= PATIENCE_MS
-            }
-            Link::Up { .. } | Link::Replaced => false,
-        }
+        matches!(self.link, Link::Down | Link::Waking) && !self.timers.is_ahead(Timer::Stale, now)
     }
 
     /// True when the extension was replaced under this page.
@@ -517,7 +549,7 @@ impl Machine {
 
     /// The short note to show.
     pub fn notice(&self) -> Option<&Text> {
-        self.notice.as_ref().map(|(text, _)| text)
+        self.notice.as_ref()
     }
 
     /// True while a pressed hang-up waits for the worker.
@@ -527,22 +559,22 @@ impl Machine {
 
     /// True when the agent's answer to the question of consent would be taken now.
     pub fn may_consent(&self, now: Timestamp) -> bool {
-        self.consent.is_open(now)
+        self.consent.is_open(now, &self.timers)
     }
 
     /// True when the agent's answer about the call that waits would be taken now.
     pub fn may_answer(&self, now: Timestamp) -> bool {
-        self.waiting.is_open(now)
+        self.waiting.is_open(now, &self.timers)
     }
 
     /// True while the microphone is tested.
     pub fn is_testing(&self) -> bool {
-        self.testing.is_some()
+        self.testing
     }
 
     /// How loud the tested microphone is, in percent.
     pub fn level(&self) -> u8 {
-        self.level.map_or(0, |(percent, _)| percent)
+        self.level
     }
 
     /// The volume to show: the agent's own choice until the worker has had time to take it.
@@ -556,28 +588,36 @@ impl Machine {
     }
 
     fn stop_showing_levels(&mut self) {
-        self.testing = None;
-        self.level = None;
+        self.testing = false;
+        self.level = 0;
+        self.timers.disarm(Timer::Test);
+        self.timers.disarm(Timer::Level);
     }
 
     fn stop_testing(&mut self) -> Vec<Command> {
-        self.level = None;
-        if self.testing.take().is_none() || !matches!(self.link, Link::Up { .. }) {
+        let was_testing = self.testing;
+        self.stop_showing_levels();
+        if !was_testing || !matches!(self.link, Link::Up { .. }) {
             return vec![]; // A test ends with its port.
         }
         vec![Command::Send(FromPopup::TestMicrophone { on: false })]
     }
 
     fn volume_moved(&mut self, percent: u8, now: Timestamp) -> Vec<Command> {
-        let sent_at = self.volume.map_or(Timestamp::default(), |volume| volume.sent_at);
-        let is_sent = now.since(sent_at) >= VOLUME_MS;
-        let sent_at = if is_sent { now } else { sent_at };
-        self.volume = Some(Volume { percent, moved_at: now, sent_at, is_sent });
-        if is_sent { self.tell(FromPopup::SetVolume { percent }) } else { vec![] }
+        let is_sent = !self.timers.is_ahead(Timer::VolumePause, now);
+        self.volume = Some(Volume { percent, is_sent });
+        self.timers.arm(Timer::VolumeOwn, now.plus(VOLUME_OWN_MS));
+        if is_sent { self.send_volume(percent, now) } else { vec![] }
+    }
+
+    fn send_volume(&mut self, percent: u8, now: Timestamp) -> Vec<Command> {
+        self.timers.arm(Timer::VolumePause, now.plus(VOLUME_MS));
+        self.tell(FromPopup::SetVolume { percent })
     }
 
     fn note(&mut self, text: Text, now: Timestamp) {
-        self.notice = Some((text, now.plus(NOTICE_MS)));
+        self.notice = Some(text);
+        self.timers.arm(Timer::Notice, now.plus(NOTICE_MS));
     }
 
     fn live_call(&self) -> Option<(&CallSid, CallPhase, bool)> {
@@ -592,8 +632,9 @@ impl Machine {
             self.keypad_open = false;
             self.digits.clear();
         }
-        if self.hanging_up.as_ref().is_some_and(|(sid, _)| Some(sid) != call.as_ref()) {
+        if self.hanging_up.is_some() && self.hanging_up != call {
             self.hanging_up = None;
+            self.timers.disarm(Timer::HangUp);
         }
         if call.is_some() {
             self.confirming = false;
@@ -603,9 +644,11 @@ impl Machine {
         }
         if !matches!(self.link, Link::Up { .. }) {
             self.link = Link::Up { since: now };
+            self.timers.disarm(Timer::Stale);
         }
-        self.consent.ask(state.consent.as_ref(), now);
-        self.waiting.ask(state.client.waiting.as_ref().map(|waiting| &waiting.sid), now);
+        let waiting = state.client.waiting.as_ref().map(|waiting| &waiting.sid);
+        self.consent.ask(state.consent.as_ref(), now, &mut self.timers);
+        self.waiting.ask(waiting, now, &mut self.timers);
         self.state = Some(state);
         self.unsent
             .drain(..)
@@ -616,23 +659,24 @@ impl Machine {
 
     fn disconnected(&mut self, now: Timestamp) -> Vec<Command> {
         self.stop_showing_levels();
-        let stale_since = match self.link {
+        match self.link {
             Link::Up { since } => {
                 if now.since(since) >= GOOD_CONNECTION_MS {
                     self.failures = 0;
                 }
-                now
+                self.timers.arm(Timer::Stale, now.plus(PATIENCE_MS));
             }
-            Link::Waking { stale_since } | Link::Down { stale_since, .. } => stale_since,
+            Link::Waking | Link::Down => {}
             Link::Replaced => return vec![],
-        };
-        let pause = match self.failures {
-            0 => 0,
-            n => (50_u64 << n.min(8)).min(MAX_RETRY_MS),
-        };
-        self.failures += 1;
-        self.link = Link::Down { stale_since, retry_at: now.plus(pause) };
-        if pause == 0 && self.may_reconnect() { self.reconnect() } else { vec![] }
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.link = Link::Down;
+        let pause = RECONNECT.pause_ms(self.failures);
+        if pause == 0 && self.may_reconnect() {
+            return self.reconnect();
+        }
+        self.timers.arm(Timer::Retry, now.plus(pause));
+        vec![]
     }
 
     /// A page that nobody sees lets the worker sleep, unless it has something to say.
@@ -642,41 +686,39 @@ impl Machine {
 
     fn reconnect(&mut self) -> Vec<Command> {
         match self.link {
-            Link::Down { stale_since, .. } => {
-                self.link = Link::Waking { stale_since };
+            Link::Down => {
+                self.link = Link::Waking;
                 vec![Command::Connect]
             }
             _ => vec![],
         }
     }
 
-    fn tick(&mut self, now: Timestamp) -> Vec<Command> {
-        if self.notice.as_ref().is_some_and(|(_, end)| *end <= now) {
-            self.notice = None;
-        }
-        if self.hanging_up.as_ref().is_some_and(|(_, end)| *end <= now) {
-            self.hanging_up = None;
-        }
-        let mut commands = Vec::new();
-        if self.testing.is_some_and(|start| start.plus(TEST_MS) <= now) {
-            commands.extend(self.stop_testing());
-        }
-        self.level = self.level.filter(|(_, at)| at.plus(LEVEL_MS) > now);
-        if let Some(volume) = self.volume {
-            if !volume.is_sent && volume.sent_at.plus(VOLUME_MS) <= now {
-                self.volume = Some(Volume { is_sent: true, sent_at: now, ..volume });
-                commands.extend(self.tell(FromPopup::SetVolume { percent: volume.percent }));
-            } else if volume.moved_at.plus(VOLUME_OWN_MS) <= now {
-                self.volume = None;
+    fn time_has_come(&mut self, timer: Timer, now: Timestamp) -> Vec<Command> {
+        match timer {
+            Timer::Retry if self.may_reconnect() => return self.reconnect(),
+            Timer::HangUp => self.hanging_up = None,
+            Timer::Notice => self.notice = None,
+            Timer::Test => return self.stop_testing(),
+            Timer::Level => self.level = 0,
+            Timer::VolumePause => {
+                if let Some(volume) = self.volume.as_mut().filter(|volume| !volume.is_sent) {
+                    volume.is_sent = true;
+                    let percent = volume.percent;
+                    return self.send_volume(percent, now);
+                }
             }
+            Timer::VolumeOwn => self.volume = None,
+            // These only held something back, or the page is drawn anew.
+            Timer::Retry
+            | Timer::Stale
+            | Timer::ConsentShown
+            | Timer::ConsentAnswered
+            | Timer::WaitingShown
+            | Timer::WaitingAnswered
+            | Timer::Second => {}
         }
-        if let Link::Down { retry_at, .. } = self.link
-            && retry_at <= now
-            && self.may_reconnect()
-        {
-            commands.extend(self.reconnect());
-        }
-        commands
+        vec![]
     }
 
     fn permission_is(&mut self, permission: Permission) -> Vec<Command> {
@@ -731,7 +773,8 @@ impl Machine {
             Action::HangUp => match self.live_call() {
                 Some((sid, ..)) if self.hanging_up.is_none() => {
                     let sid = sid.clone();
-                    self.hanging_up = Some((sid.clone(), now.plus(HANG_UP_MS)));
+                    self.hanging_up = Some(sid.clone());
+                    self.timers.arm(Timer::HangUp, now.plus(HANG_UP_MS));
                     self.tell(FromPopup::HangUp { sid: Some(sid) })
                 }
                 _ => vec![],
@@ -760,9 +803,10 @@ impl Machine {
             }
             Action::CopyReport => vec![Command::CopyReport],
             Action::SaveReport => vec![Command::SaveReport],
-            Action::TestMicrophone if self.testing.is_some() => self.stop_testing(),
+            Action::TestMicrophone if self.testing => self.stop_testing(),
             Action::TestMicrophone if self.knows_sound() => {
-                self.testing = Some(now);
+                self.testing = true;
+                self.timers.arm(Timer::Test, now.plus(TEST_MS));
                 self.tell(FromPopup::TestMicrophone { on: true })
             }
             Action::TestSpeaker if self.knows_sound() => {
@@ -784,11 +828,11 @@ impl Machine {
             Action::OpenFlex => vec![Command::OpenUrl(FLEX_URL)],
             Action::ConsentAllow => self.consent(true, now),
             Action::ConsentDecline => self.consent(false, now),
-            Action::WaitingAnswer => match self.waiting.answer(now) {
+            Action::WaitingAnswer => match self.waiting.answer(now, &mut self.timers) {
                 Some(sid) => self.tell(FromPopup::AnswerWaiting { sid }),
                 None => vec![],
             },
-            Action::WaitingDecline => match self.waiting.answer(now) {
+            Action::WaitingDecline => match self.waiting.answer(now, &mut self.timers) {
                 Some(sid) => self.tell(FromPopup::DeclineWaiting { sid }),
                 None => vec![],
             },
@@ -810,7 +854,7 @@ impl Machine {
     }
 
     fn consent(&mut self, allow: bool, now: Timestamp) -> Vec<Command> {
-        match self.consent.answer(now) {
+        match self.consent.answer(now, &mut self.timers) {
             Some(ConsentRequest { account_sid, token_url, .. }) => {
                 self.tell(FromPopup::Consent { account_sid, token_url, allow })
             }
@@ -833,6 +877,33 @@ impl Machine {
     }
 }
 
+impl sansio::Machine for Machine {
+    type Time = Timestamp;
+    type Event = Event;
+    type Command = Command;
+
+    fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+        self.follow_clock(now);
+        let out = self.take_in(event, now);
+        self.settle(now);
+        out
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) -> Vec<Command> {
+        self.follow_clock(now);
+        let mut out = Vec::new();
+        while let Some((timer, _)) = self.timers.take_due(now) {
+            out.extend(self.time_has_come(timer, now));
+        }
+        self.settle(now);
+        out
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+}
+
 /// A key of a telephone. The Voice SDK also takes `w`, a pause, which has no key.
 const fn is_dtmf(c: char) -> bool {
     matches!(c, '0'..='9' | '*' | '#')
@@ -847,6 +918,7 @@ pub mod tests {
         popup::Refused,
         state::{CallView, ClientState},
     };
+    use sansio::{Machine as _, rig::Rig};
 
     use super::*;
 
@@ -930,8 +1002,8 @@ pub mod tests {
             [Command::Send(FromPopup::HangUp { sid: shown('a') })]
         );
         assert_eq!(machine.handle(press.clone(), START.plus(1)), []);
-        let later = machine.wake_at(START.plus(1)).unwrap();
-        machine.handle(Event::Tick, later);
+        let later = machine.poll_timeout().unwrap();
+        machine.handle_timeout(later);
         assert_eq!(
             machine.handle(press.clone(), later),
             [Command::Send(FromPopup::HangUp { sid: shown('a') })]
@@ -949,8 +1021,23 @@ pub mod tests {
         machine.handle(Event::Message(Box::new(ToPopup::Refused { reason: Refused::RestartInCall })), START);
         assert_eq!(machine.notice(), Some(&Text::Key(Key::Refused(Refused::RestartInCall))));
         assert!(!machine.is_hanging_up());
-        machine.handle(Event::Tick, START.plus(NOTICE_MS));
+        machine.handle_timeout(START.plus(NOTICE_MS));
         assert_eq!(machine.notice(), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nothing_on_the_page_for_longer() {
+        let mut rig = Rig::new(told(registered()), START);
+        rig.event(Event::Copied(true));
+        rig.event(Event::Disconnected);
+        rig.event(Event::Disconnected);
+        rig.take();
+        rig.now = Timestamp::from_millis(START.as_millis() - 3_600_000);
+        rig.event(Event::Typed('x'));
+        rig.pass(100);
+        assert_eq!(rig.take(), [Command::Connect], "the worker is tried again as soon");
+        rig.pass(NOTICE_MS);
+        assert_eq!(rig.machine.notice(), None);
     }
 
     #[test]
@@ -980,8 +1067,8 @@ pub mod tests {
             assert_eq!(machine.handle(Event::Disconnected, now), []);
             let from = now;
             loop {
-                now = machine.wake_at(now).unwrap();
-                if machine.handle(Event::Tick, now) == [Command::Connect] {
+                now = machine.poll_timeout().unwrap();
+                if machine.handle_timeout(now) == [Command::Connect] {
                     break;
                 }
             }
@@ -998,8 +1085,8 @@ pub mod tests {
         machine.handle(Event::Visible(false), START);
         let later = START.plus(30_000);
         assert_eq!(machine.handle(Event::Disconnected, later), []);
-        assert_eq!(machine.handle(Event::Tick, later.plus(PATIENCE_MS)), []);
-        assert_eq!(machine.wake_at(later.plus(PATIENCE_MS)), None);
+        assert_eq!(machine.handle_timeout(later.plus(PATIENCE_MS)), []);
+        assert_eq!(machine.poll_timeout(), None);
         assert_eq!(
             machine.handle(Event::Visible(true), later.plus(90_000)),
             [Command::Connect, Command::ReadShortcuts]
@@ -1027,7 +1114,7 @@ pub mod tests {
         assert!(machine.is_replaced());
         assert_eq!(machine.handle(Event::Disconnected, START), []);
         assert_eq!(machine.handle(Event::Visible(true), START), [Command::ReadShortcuts]);
-        assert_eq!(machine.wake_at(START), None);
+        assert_eq!(machine.poll_timeout(), None);
     }
 
     #[test]
@@ -1108,7 +1195,7 @@ pub mod tests {
     fn a_question_that_has_only_just_appeared_takes_no_answer() {
         let mut machine = told(asking_consent("tokens.acme.test"));
         assert_eq!(machine.handle(Event::Pressed(Action::ConsentAllow), START.plus(ARMING_MS - 1)), []);
-        let armed = machine.wake_at(START).unwrap();
+        let armed = machine.poll_timeout().unwrap();
         machine.handle(news(asking_consent("evil.test")), armed);
         assert_eq!(
             machine.handle(Event::Pressed(Action::ConsentAllow), armed),
@@ -1198,10 +1285,8 @@ pub mod tests {
             keep(machine.handle(Event::VolumeMoved(100 - step), START.plus(u64::from(step) * 10)));
             assert_eq!(machine.volume(), Some(100 - step), "the slider shows what the agent does");
         }
-        let mut now = START.plus(490);
-        while let Some(at) = machine.wake_at(now) {
-            now = at;
-            keep(machine.handle(Event::Tick, now));
+        while let Some(at) = machine.poll_timeout() {
+            keep(machine.handle_timeout(at));
         }
         assert_eq!(sent, [100, 90, 80, 70, 60, 51]);
         assert_eq!(machine.volume(), None, "and later what the worker says");
@@ -1220,12 +1305,12 @@ pub mod tests {
         assert_eq!(machine.handle(press.clone(), START), start);
         machine.handle(level(250), START);
         assert_eq!(machine.level(), 100);
-        machine.handle(Event::Tick, START.plus(LEVEL_MS));
+        machine.handle_timeout(START.plus(LEVEL_MS));
         assert_eq!((machine.level(), machine.is_testing()), (0, true), "silence is not the last loud moment");
         assert_eq!(machine.handle(press.clone(), START.plus(2_000)), stop);
 
         machine.handle(press.clone(), START);
-        assert_eq!(machine.handle(Event::Tick, START.plus(TEST_MS)), stop);
+        assert_eq!(machine.handle_timeout(START.plus(TEST_MS)), stop);
         machine.handle(press.clone(), START);
         assert_eq!(machine.handle(Event::Visible(false), START), stop);
         machine.handle(Event::Visible(true), START);
@@ -1359,7 +1444,6 @@ pub mod tests {
             1 => Just(Event::VolumeMoved(30)),
             1 => Just(Event::Message(Box::new(ToPopup::Level { percent: 40 }))),
             1 => Just(news(with_sound())),
-            2 => Just(Event::Tick),
         ];
         proptest::collection::vec((event, 0_u64..3_000), 0..60)
     }
@@ -1372,6 +1456,11 @@ pub mod tests {
             let mut ports = 1_u32;
             for (event, pause) in events {
                 now = now.plus(pause);
+                if pause % 3 > 0 {
+                    // Else the timer is late.
+                    let commands = machine.handle_timeout(now);
+                    ports += u32::from(commands.contains(&Command::Connect));
+                }
                 if event == Event::Disconnected {
                     if ports == 0 {
                         continue; // no port, nothing to lose
@@ -1394,11 +1483,11 @@ pub mod tests {
                     }
                 }
                 prop_assert!(ports <= 1, "two ports");
-                prop_assert!(!machine.visible || ports == 1 || machine.wake_at(now).is_some(), "gave up");
-                if let Some(at) = machine.wake_at(now) {
+                prop_assert!(!machine.visible || ports == 1 || machine.poll_timeout().is_some(), "gave up");
+                if let Some(at) = machine.poll_timeout() {
                     let mut copy = machine.clone();
-                    copy.handle(Event::Tick, at.max(now));
-                    prop_assert!(copy.wake_at(at.max(now)).is_none_or(|next| next > at), "spins");
+                    copy.handle_timeout(at.max(now));
+                    prop_assert!(copy.poll_timeout().is_none_or(|next| next > at), "spins");
                 }
             }
         }

@@ -235,6 +235,7 @@ pub mod tests {
         AudioDevice, CallSummary, QualitySummary,
         state::{LogEntry, PolicyComplaint, PolicyForm, PolicyItem, WaitingCall},
     };
+    use sansio::Machine as _;
     use serde_json::json;
 
     use super::*;

@@ -2,9 +2,9 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use gloo_timers::callback::Timeout;
 use kernel::Timestamp;
 use protocol::{AudioKind, popup::ToPopup, port};
+use shell::{Clock as _, EventLoop, Shell as _};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
@@ -31,9 +31,8 @@ pub fn start(page: &str) {
     let shell = Shell(Rc::new(Inner {
         dom: Dom::new(document),
         window,
-        machine: RefCell::default(),
+        machine: EventLoop::new(Machine::default()),
         port: RefCell::default(),
-        timer: RefCell::default(),
     }));
     shell.listen();
     shell.watch_permission();
@@ -43,37 +42,33 @@ pub fn start(page: &str) {
 struct Inner {
     window: Window,
     dom: Dom,
-    machine: RefCell<Machine>,
+    machine: EventLoop<Machine>,
     port: RefCell<Option<Port>>,
-    timer: RefCell<Option<Timeout>>,
 }
 
 #[derive(Clone)]
 struct Shell(Rc<Inner>);
 
-fn now() -> Timestamp {
-    Timestamp::from_js(webext::now_ms()).unwrap_or_default()
+impl shell::Shell for Inner {
+    type Machine = Machine;
+
+    fn event_loop(&self) -> &EventLoop<Machine> {
+        &self.machine
+    }
+
+    fn carry_out(self: &Rc<Self>, command: Command) {
+        Shell(Rc::clone(self)).carry_out(command);
+    }
+
+    /// Drawn before the commands are carried out: one moves the focus to a button that has just appeared.
+    fn decided(&self, now: Timestamp) {
+        self.dom.render(&view::view(&self.machine.machine(), now));
+    }
 }
 
 impl Shell {
     fn handle(&self, event: Event) {
-        let commands = self.0.machine.borrow_mut().handle(event, now());
-        self.draw();
-        for command in commands {
-            self.carry_out(command);
-        }
-    }
-
-    fn draw(&self) {
-        let now = now();
-        let machine = self.0.machine.borrow();
-        self.0.dom.render(&view::view(&machine, now));
-        let timer = machine.wake_at(now).map(|at| {
-            let shell = self.clone();
-            let millis = u32::try_from(now.until(at)).unwrap_or(u32::MAX);
-            Timeout::new(millis, move || shell.handle(Event::Tick))
-        });
-        self.0.timer.replace(timer);
+        self.0.report(event);
     }
 
     fn carry_out(&self, command: Command) {
@@ -242,8 +237,9 @@ impl Shell {
     fn report(&self) -> Option<String> {
         let browser = self.0.window.navigator().user_agent().unwrap_or_default();
         let language = webext::message(Key::Locale.name());
-        let around = Surroundings { browser: &browser, language: &language, now: now(), iso: &dom::iso };
-        let report = webext::to_js(&report(&self.0.machine.borrow(), &around)).ok()?;
+        let around =
+            Surroundings { browser: &browser, language: &language, now: Timestamp::now(), iso: &dom::iso };
+        let report = webext::to_js(&report(&self.0.machine.machine(), &around)).ok()?;
         let text =
             js_sys::JSON::stringify_with_replacer_and_space(&report, &JsValue::NULL, &2.into()).ok()?;
         Some(text.into())
@@ -266,7 +262,7 @@ impl Shell {
         let text = String::from(js_sys::encode_uri_component(&self.report()?));
         let link = self.0.window.document()?.create_element("a").ok()?;
         link.set_attribute("href", &format!("data:application/json;charset=utf-8,{text}")).ok()?;
-        let day = dom::iso(now()).split('T').next().unwrap_or_default().to_owned();
+        let day = dom::iso(Timestamp::now()).split('T').next().unwrap_or_default().to_owned();
         link.set_attribute("download", &webext::message_with(Key::ReportFile.name(), &[&day])).ok()?;
         link.dyn_ref::<HtmlElement>()?.click();
         Some(())

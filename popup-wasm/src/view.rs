@@ -743,7 +743,8 @@ mod tests {
         AudioState, QualitySample, QualitySummary, QualityWarning,
         state::{LogEntry, Problem as StateProblem},
     };
-    use serde_json::Value;
+    use sansio::Machine as _;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::machine::{
@@ -1375,6 +1376,9 @@ mod tests {
             machine.handle(Event::Started { version: String::new() }, now);
             for (event, pause) in events {
                 now = now.plus(pause);
+                if pause % 3 > 0 {
+                    machine.handle_timeout(now);
+                }
                 machine.handle(event, now);
                 let view = view(&machine, now);
                 let known = machine.state.is_some();

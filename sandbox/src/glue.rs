@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::{AccountSid, CallSid, Identity, Secret};
-use sandbox_flex::{Command, FlexCloud, LegEnd, account};
+use sandbox_flex::{FlexCloud, LegCommand, LegEnd, account};
 use sandbox_voice::{Clock, Config, EndReason, Line, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
@@ -41,7 +41,7 @@ pub(crate) fn start_voice(clock: Clock, flex: &FlexCloud) -> anyhow::Result<Voic
 
 /// Carries out what Flex wants done with telephones.
 pub(crate) async fn obey_flex(
-    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut commands: mpsc::UnboundedReceiver<LegCommand>,
     flex: FlexCloud,
     voice: Voice,
     legs: Legs,
@@ -49,7 +49,7 @@ pub(crate) async fn obey_flex(
 ) {
     while let Some(command) = commands.recv().await {
         match command {
-            Command::CallWorker { call_sid, to, parameters, from, .. } => {
+            LegCommand::CallWorker { call_sid, to, parameters, from, .. } => {
                 legs.add(call_sid.clone());
                 let call =
                     NewCall { sid: Some(call_sid.clone()), params: parameters, ..NewCall::new(to, from) };
@@ -58,11 +58,11 @@ pub(crate) async fn obey_flex(
                     flex.agent_leg_ended(&call_sid, LegEnd::Failed);
                 }
             }
-            Command::EndLeg { call_sid } => match voice.hang_up(&call_sid).await {
+            LegCommand::EndLeg { call_sid } => match voice.hang_up(&call_sid).await {
                 Ok(()) | Err(VoiceError::CallOver) => {}
                 Err(error) => tracing::warn!(%call_sid, %error, "the leg cannot be ended"),
             },
-            Command::SetLine { call_sid, line } => {
+            LegCommand::SetLine { call_sid, line } => {
                 log.add("flex", "line", Some(&call_sid), json!({ "line": line }));
                 match voice.set_line(&call_sid, voice_line(line)).await {
                     Ok(()) | Err(VoiceError::CallOver) => {}
@@ -100,7 +100,7 @@ pub(crate) async fn follow_voice(mut events: broadcast::Receiver<VoiceEvent>, fl
 }
 
 /// Puts what happened on the Flex side into the log.
-pub(crate) async fn follow_flex(mut events: broadcast::Receiver<sandbox_flex::Event>, log: Log) {
+pub(crate) async fn follow_flex(mut events: broadcast::Receiver<sandbox_flex::LogEvent>, log: Log) {
     loop {
         match events.recv().await {
             Ok(event) => {
@@ -169,7 +169,7 @@ mod tests {
         tokio::spawn(follow_voice(voice.subscribe(), flex.clone(), log.clone()));
         tokio::spawn(obey_flex(commands, flex, voice.clone(), legs.clone(), log.clone()));
         let call_sid = CallSid::new(format!("CA{}", "7".repeat(32))).unwrap();
-        let order = Command::CallWorker {
+        let order = LegCommand::CallWorker {
             call_sid: call_sid.clone(),
             to: Identity::new(account::EXTENSION_IDENTITY).unwrap(),
             parameters: BTreeMap::new(),
@@ -178,13 +178,17 @@ mod tests {
             reservation_sid: "WR".into(),
         };
         sender.send(order).unwrap();
+        let (past, mut live) = log.follow(0);
         let ended = async {
+            let mut past = past.into_iter();
             loop {
-                let (entries, _) = log.since(0);
-                if let Some(entry) = entries.into_iter().find(|entry| entry.kind == "call_ended") {
+                let entry = match past.next() {
+                    Some(entry) => entry,
+                    None => live.recv().await.unwrap(),
+                };
+                if entry.kind == "call_ended" {
                     return entry;
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         let entry = tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();

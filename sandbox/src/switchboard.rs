@@ -9,13 +9,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{delete, get, patch, post, put};
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
 use sandbox_voice::{NewCall, Voice, VoiceError, VoiceFault};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, broadcast};
 
@@ -82,22 +83,175 @@ pub(crate) fn router(board: Board) -> Router {
         .route("/api/faults", post(add_fault).delete(clear_faults))
         .route("/api/faults/{id}", delete(remove_fault))
         .route("/api/reset", post(reset))
-        .route("/api/agent", get(agent))
-        .route("/api/agent/activity", put(set_activity))
-        .route("/api/agent/attributes", patch(merge_attributes))
-        .route("/api/agent/attributes/race", patch(race_attributes))
-        .route("/api/agent/roles", put(set_roles))
-        .route("/api/flex/version", put(choose_flex_ui))
-        .route("/api/flex/ui-attributes", patch(merge_ui_attributes))
-        .route("/api/colleague/calls", post(colleague_calls))
-        .route("/api/colleague/calls/{sid}/hangup", post(colleague_hangs_up))
-        .route("/api/colleague/calls/{sid}/coach", post(coach))
-        .route("/api/transfers/{sid}/answer", post(answer_transfer))
-        .route("/api/flex/features", put(set_features))
-        .route("/api/outbound", put(set_far_end))
-        .route("/api/outbound/{sid}/answer", post(customer_answers))
-        .route("/api/outbound/{sid}/refuse", post(customer_refuses))
+        .merge(flex_routes())
         .with_state(board)
+}
+
+/// What only the Flex side is asked for. A body is all that there is to say; `{sid}` names what it is about.
+fn flex_routes() -> Router<Board> {
+    use MethodFilter as M;
+    Router::new()
+        .route("/api/agent", get(agent))
+        .route(
+            "/api/agent/activity",
+            flex(M::PUT, |board, Named { name }: Named| {
+                board.flex.set_activity(&name).map_err(bad)?;
+                Ok(Json(board.flex.agent()))
+            }),
+        )
+        .route(
+            "/api/agent/attributes",
+            flex(M::PATCH, |board, patch: Patch| {
+                board.flex.merge_attributes(patch);
+                Ok(Json(board.flex.agent()))
+            }),
+        )
+        .route(
+            "/api/agent/attributes/race",
+            flex(M::PATCH, |board, patch: Patch| {
+                board.flex.race_attributes(patch);
+                DONE
+            }),
+        )
+        .route(
+            "/api/agent/roles",
+            flex(M::PUT, |board, roles: Vec<String>| {
+                board.log.add("switchboard", "roles", None, json!(roles));
+                board.flex.set_roles(roles);
+                DONE
+            }),
+        )
+        .route(
+            "/api/flex/version",
+            flex(M::PUT, |board, Version { version }: Version| {
+                if board.flex.choose_flex_ui(&version) {
+                    return DONE;
+                }
+                let why = format!("the sandbox was started without Flex UI {version}");
+                Err(Refusal(StatusCode::NOT_FOUND, why))
+            }),
+        )
+        .route(
+            "/api/flex/ui-attributes",
+            flex(M::PATCH, |board, patch: Patch| {
+                board.flex.merge_ui_attributes(patch);
+                DONE
+            }),
+        )
+        .route(
+            "/api/flex/features",
+            flex(M::PUT, |board, features: Vec<String>| {
+                board.flex.set_features(features);
+                DONE
+            }),
+        )
+        .route(
+            "/api/colleague/calls",
+            flex(M::POST, |board, Caller { from }: Caller| {
+                Ok((StatusCode::CREATED, Json(board.flex.colleague_calls(&from))))
+            }),
+        )
+        .route(
+            "/api/colleague/calls/{sid}/hangup",
+            post(|State(Board(board)): State<Board>, Path(sid): Sid| async move {
+                done(board.flex.colleague_hangs_up(&sid))
+            }),
+        )
+        .route(
+            "/api/colleague/calls/{sid}/coach",
+            flex_of(M::POST, |board, sid, Coach { coach }: Coach| done(board.flex.coach(sid, coach))),
+        )
+        .route(
+            "/api/transfers/{sid}/answer",
+            flex_of(M::POST, |board, sid, Taken { takes }: Taken| {
+                done(board.flex.answer_transfer(sid, takes))
+            }),
+        )
+        .route(
+            "/api/outbound",
+            flex(M::PUT, |board, far_end: FarEnd| {
+                board.flex.set_far_end(far_end);
+                DONE
+            }),
+        )
+        .route(
+            "/api/outbound/{sid}/answer",
+            post(|State(Board(board)): State<Board>, Path(sid): Sid| async move {
+                done(board.flex.customer_answers(&sid))
+            }),
+        )
+        .route(
+            "/api/outbound/{sid}/refuse",
+            flex_of(M::POST, |board, sid, Refuse { why }: Refuse| {
+                done(board.flex.customer_refuses(sid, why))
+            }),
+        )
+}
+
+/// A request with a body, and its answer.
+fn flex<B, A>(method: MethodFilter, work: fn(&Inner, B) -> Result<A, Refusal>) -> MethodRouter<Board>
+where
+    B: DeserializeOwned + Send + 'static,
+    A: IntoResponse + 'static,
+{
+    on(
+        method,
+        move |State(Board(board)): State<Board>, Json(body): Json<B>| async move { work(&board, body) },
+    )
+}
+
+/// The same about what the path names.
+fn flex_of<B, A>(method: MethodFilter, work: fn(&Inner, &str, B) -> Result<A, Refusal>) -> MethodRouter<Board>
+where
+    B: DeserializeOwned + Send + 'static,
+    A: IntoResponse + 'static,
+{
+    on(method, move |State(Board(board)): State<Board>, Path(sid): Sid, Json(body): Json<B>| async move {
+        work(&board, &sid, body)
+    })
+}
+
+type Sid = Path<String>;
+
+/// Done, and nothing to say of it.
+const DONE: Result<StatusCode, Refusal> = Ok(StatusCode::NO_CONTENT);
+
+fn done<E: ToString>(outcome: Result<(), E>) -> Result<StatusCode, Refusal> {
+    outcome.map(|()| StatusCode::NO_CONTENT).map_err(bad)
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// The order of the attributes does not matter, and null removes one: JSON merge patch, one level deep.
+type Patch = Map<String, Value>;
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+}
+
+#[derive(Deserialize)]
+struct Caller {
+    from: String,
+}
+
+#[derive(Deserialize)]
+struct Coach {
+    coach: bool,
+}
+
+#[derive(Deserialize)]
+struct Taken {
+    takes: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refuse {
+    why: Unreached,
 }
 
 /// An answer that is not a success.
@@ -274,10 +428,10 @@ async fn hang_up(State(Board(board)): State<Board>, Path(text): Path<String>) ->
     if waits || board.legs.contain(&call_sid) {
         // Flex ends the conference, and with it the agent's leg.
         board.flex.customer_hung_up(call_sid.as_str());
-        return Ok(StatusCode::NO_CONTENT);
+        return DONE;
     }
     board.voice.hang_up(&call_sid).await?;
-    Ok(StatusCode::NO_CONTENT)
+    DONE
 }
 
 #[derive(Deserialize)]
@@ -291,7 +445,7 @@ async fn dtmf(
     Json(keys): Json<Keys>,
 ) -> Result<StatusCode, Refusal> {
     board.voice.send_dtmf(&sid(text)?, keys.digits).await?;
-    Ok(StatusCode::NO_CONTENT)
+    DONE
 }
 
 #[derive(Deserialize)]
@@ -310,7 +464,7 @@ async fn mark(
     board.voice.mark(&call_sid, &mark.name, mark.end).await?;
     let kind = if mark.end { "window_closed" } else { "window_opened" };
     board.log.add("switchboard", kind, Some(&call_sid), json!({ "name": mark.name }));
-    Ok(StatusCode::NO_CONTENT)
+    DONE
 }
 
 async fn windows(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<Response, Refusal> {
@@ -329,7 +483,7 @@ async fn record(
     board.voice.record(&call_sid, on).await?;
     let kind = if on { "recording_started" } else { "recording_stopped" };
     board.log.add("switchboard", kind, Some(&call_sid), Value::Null);
-    Ok(StatusCode::NO_CONTENT)
+    DONE
 }
 
 async fn recording(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<Response, Refusal> {
@@ -371,12 +525,12 @@ fn described(target: &str, fault: TokenFault) -> Value {
 
 async fn remove_fault(State(Board(board)): State<Board>, Path(id): Path<u64>) -> Result<StatusCode, Refusal> {
     if board.voice.clear_fault(id).await? {
-        return Ok(StatusCode::NO_CONTENT); // the voice side has told the log
+        return DONE; // the voice side has told the log
     }
     let flex_id = board.flex_faults.lock().await.remove(&id);
     if board.proxy.remove_fault(id) || flex_id.is_some_and(|id| board.flex.remove_fault(id)) {
         board.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
-        return Ok(StatusCode::NO_CONTENT);
+        return DONE;
     }
     Err(Refusal(StatusCode::NOT_FOUND, "no such fault, or it is over".into()))
 }
@@ -386,7 +540,7 @@ async fn clear_faults(State(Board(board)): State<Board>) -> Result<StatusCode, R
         board.voice.clear_fault(fault.id).await?;
     }
     clear_http_faults(&board).await;
-    Ok(StatusCode::NO_CONTENT)
+    DONE
 }
 
 async fn clear_http_faults(board: &Inner) {
@@ -401,143 +555,9 @@ async fn reset(State(Board(board)): State<Board>) -> Result<StatusCode, Refusal>
     board.flex.reset();
     board.voice.reset().await?;
     board.log.add("switchboard", "reset", None, Value::Null);
-    Ok(StatusCode::NO_CONTENT)
+    DONE
 }
 
 async fn agent(State(Board(board)): State<Board>) -> Json<Value> {
     Json(board.flex.agent())
-}
-
-#[derive(Deserialize)]
-struct Activity {
-    name: String,
-}
-
-async fn set_activity(
-    State(Board(board)): State<Board>,
-    Json(activity): Json<Activity>,
-) -> Result<Json<Value>, Refusal> {
-    board.flex.set_activity(&activity.name).map_err(bad)?;
-    Ok(Json(board.flex.agent()))
-}
-
-/// The order of the attributes does not matter, and null removes one: JSON merge patch, one level deep.
-type Patch = Json<Map<String, Value>>;
-
-async fn merge_attributes(State(Board(board)): State<Board>, Json(patch): Patch) -> Json<Value> {
-    board.flex.merge_attributes(patch);
-    Json(board.flex.agent())
-}
-
-async fn race_attributes(State(Board(board)): State<Board>, Json(patch): Patch) -> StatusCode {
-    board.flex.race_attributes(patch);
-    StatusCode::NO_CONTENT
-}
-
-async fn merge_ui_attributes(State(Board(board)): State<Board>, Json(patch): Patch) -> StatusCode {
-    board.flex.merge_ui_attributes(patch);
-    StatusCode::NO_CONTENT
-}
-
-async fn set_roles(State(Board(board)): State<Board>, Json(roles): Json<Vec<String>>) -> StatusCode {
-    board.log.add("switchboard", "roles", None, json!(roles));
-    board.flex.set_roles(roles);
-    StatusCode::NO_CONTENT
-}
-
-async fn set_far_end(State(Board(board)): State<Board>, Json(far_end): Json<FarEnd>) -> StatusCode {
-    board.flex.set_far_end(far_end);
-    StatusCode::NO_CONTENT
-}
-
-async fn customer_answers(
-    State(Board(board)): State<Board>,
-    Path(sid): Path<String>,
-) -> Result<StatusCode, Refusal> {
-    board.flex.customer_answers(&sid).map_err(bad)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refuse {
-    why: Unreached,
-}
-
-async fn customer_refuses(
-    State(Board(board)): State<Board>,
-    Path(sid): Path<String>,
-    Json(Refuse { why }): Json<Refuse>,
-) -> Result<StatusCode, Refusal> {
-    board.flex.customer_refuses(&sid, why).map_err(bad)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: String,
-}
-
-async fn choose_flex_ui(
-    State(Board(board)): State<Board>,
-    Json(Version { version }): Json<Version>,
-) -> Result<StatusCode, Refusal> {
-    if board.flex.choose_flex_ui(&version) {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Refusal(StatusCode::NOT_FOUND, format!("the sandbox was started without Flex UI {version}")))
-    }
-}
-
-#[derive(Deserialize)]
-struct ColleagueCall {
-    from: String,
-}
-
-async fn colleague_calls(
-    State(Board(board)): State<Board>,
-    Json(ColleagueCall { from }): Json<ColleagueCall>,
-) -> Response {
-    (StatusCode::CREATED, Json(board.flex.colleague_calls(&from))).into_response()
-}
-
-async fn colleague_hangs_up(
-    State(Board(board)): State<Board>,
-    Path(sid): Path<String>,
-) -> Result<StatusCode, Refusal> {
-    board.flex.colleague_hangs_up(&sid).map_err(bad)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize)]
-struct Coach {
-    coach: bool,
-}
-
-async fn coach(
-    State(Board(board)): State<Board>,
-    Path(sid): Path<String>,
-    Json(Coach { coach }): Json<Coach>,
-) -> Result<StatusCode, Refusal> {
-    board.flex.coach(&sid, coach).map_err(bad)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize)]
-struct TransferAnswer {
-    takes: bool,
-}
-
-async fn answer_transfer(
-    State(Board(board)): State<Board>,
-    Path(sid): Path<String>,
-    Json(TransferAnswer { takes }): Json<TransferAnswer>,
-) -> Result<StatusCode, Refusal> {
-    board.flex.answer_transfer(&sid, takes).map_err(bad)?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn set_features(State(Board(board)): State<Board>, Json(features): Json<Vec<String>>) -> StatusCode {
-    board.flex.set_features(features);
-    StatusCode::NO_CONTENT
 }

@@ -4,6 +4,7 @@
 //! turn.
 
 pub mod machine;
+pub mod reading;
 mod shell;
 
 use wasm_bindgen::prelude::*;

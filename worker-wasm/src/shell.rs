@@ -8,27 +8,25 @@ use std::{
     rc::Rc,
 };
 
-use gloo_timers::callback::Timeout;
 use kernel::{Secret, Timestamp};
 use messages::{extension::Key, problems};
-use protocol::{
-    page,
-    page::{Refusal, ToExtension},
-    port,
-};
-use sansio::Machine as _;
+use protocol::port;
+use shell::{Clock as _, EventLoop, Shell as _};
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use webext::{Inbox, Port, alarms, notifications, offscreen, permissions, runtime, storage};
+use webext::{Port, alarms, notifications, offscreen, permissions, runtime, storage};
 
-use crate::machine::{
-    Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId, PageMessage,
-    Persisted, PortId, Remembered, Sender,
-    config::Edge,
-    notices::{Notice, NoticeId, Shortcut},
-    persisted::{REMEMBERED_KEY, STORAGE_KEY},
-    ports::Trust,
+use crate::{
+    machine::{
+        Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId,
+        PageMessage, Persisted, PortId, Remembered, Sender,
+        config::Edge,
+        notices::{Notice, NoticeId, Shortcut},
+        persisted::{REMEMBERED_KEY, STORAGE_KEY},
+        ports::Trust,
+    },
+    reading,
 };
 
 const OFFSCREEN_PAGE: &str = "offscreen.html";
@@ -37,17 +35,13 @@ const CONTENT_SCRIPT: &str = "content.js";
 const POPUP_PAGE: &str = "popup.html";
 const WATCHDOG: &str = "watchdog";
 const WATCHDOG_MINUTES: f64 = 0.5;
-/// Chrome shows this nowhere; a reviewer reads it.
 /// Chrome's `tabs.TAB_ID_NONE`.
 const NO_TAB_ID: i64 = -1;
-
+/// Chrome shows this nowhere; a reviewer reads it.
 const JUSTIFICATION: &str = "Carries the agent's call: microphone, speaker and WebRTC connection.";
 
 struct Shell {
-    machine: RefCell<Machine>,
-    /// Events that came while one was being handled: the SDK reports many from inside our calls to it.
-    inbox: Inbox<Option<Event>>,
-    timer: RefCell<Option<Timeout>>,
+    machine: EventLoop<Machine>,
     ports: RefCell<HashMap<PortId, Port>>,
     last_port: Cell<u64>,
     devices: RefCell<HashMap<DeviceId, Device>>,
@@ -61,9 +55,7 @@ struct Shell {
 /// Registers every listener in the worker's first turn, then reads the saved state.
 pub fn start() {
     let shell = Rc::new(Shell {
-        machine: RefCell::new(Machine::new(boot())),
-        inbox: Inbox::default(),
-        timer: RefCell::default(),
+        machine: EventLoop::new(Machine::new(boot())),
         ports: RefCell::default(),
         last_port: Cell::new(0),
         devices: RefCell::default(),
@@ -140,13 +132,9 @@ fn boot() -> Boot {
             page_patterns: runtime::content_script_matches(),
         },
         version: runtime::version(),
-        started_at: now(),
+        started_at: Timestamp::now(),
         seed: random.to_bits(),
     }
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_js(webext::now_ms()).unwrap_or_default()
 }
 
 /// An unreadable policy is an empty one: Chrome gives none at all where none is supported.
@@ -155,146 +143,6 @@ async fn policy() -> crate::machine::config::PolicyValues {
 }
 
 impl Shell {
-    /// Handles an event, or queues it when one is being handled.
-    fn report(self: &Rc<Self>, event: Event) {
-        self.go_on(Some(event));
-    }
-
-    /// The same for an event or, without one, for the time that the machine has named.
-    fn go_on(self: &Rc<Self>, event: Option<Event>) {
-        let handled = self.inbox.take_in(event, |event| {
-            let mut machine = self.machine.borrow_mut();
-            let commands = match event {
-                Some(event) => machine.handle(event, now()),
-                None => machine.handle_timeout(now()),
-            };
-            drop(machine);
-            for command in commands {
-                self.carry_out(command);
-            }
-        });
-        if handled {
-            self.set_timer();
-        }
-    }
-
-    fn set_timer(self: &Rc<Self>) {
-        let timer = self.machine.borrow().poll_timeout().map(|wake| {
-            // setTimeout takes 31 bits; an earlier wake than wanted is harmless.
-            let delay = u32::try_from(now().until(wake)).unwrap_or(u32::MAX).min(i32::MAX.unsigned_abs());
-            let this = Rc::clone(self);
-            Timeout::new(delay, move || this.go_on(None))
-        });
-        // Dropping the one before cancels it.
-        self.timer.replace(timer);
-    }
-
-    fn carry_out(self: &Rc<Self>, command: Command) {
-        match command {
-            Command::ToPage { port, message } => self.post(port, &message),
-            Command::ToPopup { port, message } => self.post(port, &message),
-            Command::ToOffscreen { port, message } => self.post(port, &message),
-            Command::ClosePort { port } => {
-                if let Some(port) = self.ports.borrow_mut().remove(&port) {
-                    port.disconnect();
-                }
-            }
-            Command::FetchToken { attempt, request } => {
-                let this = Rc::clone(self);
-                spawn_local(async move {
-                    let outcome = fetch::post(&request).await;
-                    this.report(Event::Fetched { attempt, outcome });
-                });
-            }
-            Command::CreateDevice { device, token, edges } => self.create_device(device, &token, &edges),
-            Command::UpdateToken { device, token } => {
-                let result =
-                    self.devices.borrow().get(&device).map(|known| known.update_token(token.expose()));
-                if let Some(Err(error)) = result {
-                    self.device_failed(device, &error);
-                }
-            }
-            Command::ProbeDevice { device } => {
-                if let Some(known) = self.devices.borrow().get(&device) {
-                    known.ask_for_confirmation();
-                }
-            }
-            Command::DestroyDevice { device } => {
-                let known = self.devices.borrow_mut().remove(&device);
-                if let Some(known) = known {
-                    known.destroy();
-                }
-            }
-            Command::RejectOffer { offer } => self.drop_offer(offer, Call::reject),
-            Command::IgnoreOffer { offer } => self.drop_offer(offer, Call::ignore),
-            Command::EnsureOffscreen => {
-                let this = Rc::clone(self);
-                spawn_local(async move {
-                    let result = offscreen::ensure(OFFSCREEN_PAGE, JUSTIFICATION).await;
-                    if let Err(error) = &result {
-                        webext::console_warn(&format!("chrome.offscreen.createDocument: {error}"));
-                    }
-                    this.report(Event::OffscreenOpened { ok: result.is_ok() });
-                });
-            }
-            Command::CloseOffscreen => {
-                let this = Rc::clone(self);
-                spawn_local(async move {
-                    if let Err(error) = offscreen::close().await {
-                        webext::console_warn(&format!("chrome.offscreen.closeDocument: {error}"));
-                    }
-                    this.report(Event::OffscreenClosed);
-                });
-            }
-            Command::Watchdog { on: true } => alarms::every(WATCHDOG, WATCHDOG_MINUTES),
-            Command::Watchdog { on: false } => alarms::clear(WATCHDOG),
-            Command::Save(state) => self.save(state),
-            Command::Remember(remembered) => spawn_local(async move {
-                if let Err(error) = storage::local_set(REMEMBERED_KEY, &remembered).await {
-                    webext::console_warn(&format!("A choice cannot be remembered: {error}"));
-                }
-            }),
-            Command::Badge(badge) => show(badge),
-            Command::CheckMicrophone => {
-                let this = Rc::clone(self);
-                spawn_local(async move {
-                    let permission = match permissions::query("microphone").await.as_deref() {
-                        Ok("granted") => MicrophonePermission::Granted,
-                        Ok("prompt") => MicrophonePermission::Prompt,
-                        Ok(_) => MicrophonePermission::Denied,
-                        Err(error) => {
-                            return webext::console_warn(&format!("navigator.permissions: {error}"));
-                        }
-                    };
-                    this.report(Event::Microphone(permission));
-                });
-            }
-            Command::OpenWelcome => webext::open_tab(WELCOME_PAGE),
-            Command::OpenPopup => spawn_local(async {
-                // Needs a focused window; the same page in a tab is as good.
-                if webext::action::open_popup().await.is_err() {
-                    webext::open_tab(POPUP_PAGE);
-                }
-            }),
-            Command::Notify { id, notice, is_update } => {
-                let notification = words(&notice);
-                if is_update {
-                    notifications::update(name_of(id), &notification);
-                } else {
-                    notifications::create(name_of(id), &notification);
-                }
-            }
-            Command::ClearNotice(id) => notifications::clear(name_of(id)),
-            Command::EnterOpenPages => spawn_local(async {
-                let patterns = runtime::content_script_matches();
-                if let Err(error) = webext::scripting::run_in_open_tabs(CONTENT_SCRIPT, &patterns).await {
-                    webext::console_warn(&format!("The open pages cannot be entered: {error}"));
-                }
-            }),
-            Command::ApplyUpdate => runtime::reload(),
-        }
-    }
-
     /// A message to a port that has just closed is lost: its closing is an event of its own.
     fn post<T: serde::Serialize>(&self, port: PortId, message: &T) {
         let port = self.ports.borrow().get(&port).cloned();
@@ -455,25 +303,124 @@ impl Shell {
     }
 }
 
-/// Judges a content script's message by its type, then parses it.
+impl shell::Shell for Shell {
+    type Machine = Machine;
+
+    fn event_loop(&self) -> &EventLoop<Machine> {
+        &self.machine
+    }
+
+    fn carry_out(self: &Rc<Self>, command: Command) {
+        match command {
+            Command::ToPage { port, message } => self.post(port, &message),
+            Command::ToPopup { port, message } => self.post(port, &message),
+            Command::ToOffscreen { port, message } => self.post(port, &message),
+            Command::ClosePort { port } => {
+                if let Some(port) = self.ports.borrow_mut().remove(&port) {
+                    port.disconnect();
+                }
+            }
+            Command::FetchToken { attempt, request } => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    let outcome = fetch::post(&request).await;
+                    this.report(Event::Fetched { attempt, outcome });
+                });
+            }
+            Command::CreateDevice { device, token, edges } => self.create_device(device, &token, &edges),
+            Command::UpdateToken { device, token } => {
+                let result =
+                    self.devices.borrow().get(&device).map(|known| known.update_token(token.expose()));
+                if let Some(Err(error)) = result {
+                    self.device_failed(device, &error);
+                }
+            }
+            Command::ProbeDevice { device } => {
+                if let Some(known) = self.devices.borrow().get(&device) {
+                    known.ask_for_confirmation();
+                }
+            }
+            Command::DestroyDevice { device } => {
+                let known = self.devices.borrow_mut().remove(&device);
+                if let Some(known) = known {
+                    known.destroy();
+                }
+            }
+            Command::RejectOffer { offer } => self.drop_offer(offer, Call::reject),
+            Command::IgnoreOffer { offer } => self.drop_offer(offer, Call::ignore),
+            Command::EnsureOffscreen => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    let result = offscreen::ensure(OFFSCREEN_PAGE, JUSTIFICATION).await;
+                    if let Err(error) = &result {
+                        webext::console_warn(&format!("chrome.offscreen.createDocument: {error}"));
+                    }
+                    this.report(Event::OffscreenOpened { ok: result.is_ok() });
+                });
+            }
+            Command::CloseOffscreen => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    if let Err(error) = offscreen::close().await {
+                        webext::console_warn(&format!("chrome.offscreen.closeDocument: {error}"));
+                    }
+                    this.report(Event::OffscreenClosed);
+                });
+            }
+            Command::Watchdog { on: true } => alarms::every(WATCHDOG, WATCHDOG_MINUTES),
+            Command::Watchdog { on: false } => alarms::clear(WATCHDOG),
+            Command::Save(state) => self.save(state),
+            Command::Remember(remembered) => spawn_local(async move {
+                if let Err(error) = storage::local_set(REMEMBERED_KEY, &remembered).await {
+                    webext::console_warn(&format!("A choice cannot be remembered: {error}"));
+                }
+            }),
+            Command::Badge(badge) => show(badge),
+            Command::CheckMicrophone => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    let permission = match permissions::query("microphone").await.as_deref() {
+                        Ok("granted") => MicrophonePermission::Granted,
+                        Ok("prompt") => MicrophonePermission::Prompt,
+                        Ok(_) => MicrophonePermission::Denied,
+                        Err(error) => {
+                            return webext::console_warn(&format!("navigator.permissions: {error}"));
+                        }
+                    };
+                    this.report(Event::Microphone(permission));
+                });
+            }
+            Command::OpenWelcome => webext::open_tab(WELCOME_PAGE),
+            Command::OpenPopup => spawn_local(async {
+                // Needs a focused window; the same page in a tab is as good.
+                if webext::action::open_popup().await.is_err() {
+                    webext::open_tab(POPUP_PAGE);
+                }
+            }),
+            Command::Notify { id, notice, is_update } => {
+                let notification = words(&notice);
+                if is_update {
+                    notifications::update(name_of(id), &notification);
+                } else {
+                    notifications::create(name_of(id), &notification);
+                }
+            }
+            Command::ClearNotice(id) => notifications::clear(name_of(id)),
+            Command::EnterOpenPages => spawn_local(async {
+                let patterns = runtime::content_script_matches();
+                if let Err(error) = webext::scripting::run_in_open_tabs(CONTENT_SCRIPT, &patterns).await {
+                    webext::console_warn(&format!("The open pages cannot be entered: {error}"));
+                }
+            }),
+            Command::ApplyUpdate => runtime::reload(),
+        }
+    }
+}
+
 fn read_page_message(message: JsValue) -> PageMessage {
     let name = js_sys::Reflect::get(&message, &"type".into()).ok().and_then(|name| name.as_string());
-    match webext::from_js(message.clone()) {
-        Ok(Refusal::Refused { code }) => return PageMessage::Refused(code),
-        Ok(Refusal::Dropped { foreign, flooded, contested }) => {
-            return PageMessage::Dropped { foreign, flooded, contested };
-        }
-        Err(_) => {}
-    }
-    // What does not parse is not shown: it is the page's text.
-    let Ok(message) = webext::from_js::<ToExtension>(message) else {
-        return PageMessage::Malformed(page::kind_of(name.as_deref()));
-    };
-    let flex_token_expires_at = match &message {
-        ToExtension::FlexToken { payload } => page::expiration(payload, js_sys::Date::parse),
-        _ => None,
-    };
-    PageMessage::Parsed { message: Box::new(message), flex_token_expires_at }
+    let report = webext::from_js(message.clone()).ok();
+    reading::page_message(name.as_deref(), report, || webext::from_js(message).ok(), js_sys::Date::parse)
 }
 
 const NOTICES: [(NoticeId, &str); 3] =

@@ -34,7 +34,7 @@ pub enum Answer {
 /// clone).
 pub fn of_crates(project: &Project) -> Result<Answer> {
     const DATABASE: &str = "https://github.com/RustSec/advisory-db";
-    let path = setup::with_cargo_deny(project)?;
+    let path = setup::with_cargo_tool(project, "cargo-deny")?;
     let copy = env::var_os("HOLDFAST_ADVISORY_DB");
     let deny = |words: &[&str]| {
         let mut deny = command("timeout", &project.root);

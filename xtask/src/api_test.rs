@@ -1,19 +1,15 @@
 //! Schemathesis asks the real token service whatever its OpenAPI document allows, and much that it does not allow: no answer
 //! may be one that the document does not have, and none a 5xx.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{fs, process::Stdio};
 
 use anyhow::{Context, Result};
 
 use crate::{
     build,
-    process::{command, run_quietly, succeeds},
+    process::{command, run_quietly},
     project::Project,
-    say,
+    pypi, say,
     stack::start_server,
 };
 
@@ -38,11 +34,12 @@ const LIMIT: &str = "180s";
 
 /// Whether it ran; there must be a Python. An answer that the document does not have is an error.
 pub fn run(project: &Project) -> Result<bool> {
-    if !succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
+    if !pypi::has_python() {
         say!("test: no Python with venv here (python3, python3-venv): Schemathesis is left out");
         return Ok(false);
     }
-    let schemathesis = installed(project)?;
+    let environment = project.tools().join("schemathesis");
+    pypi::install(project, REQUIREMENTS, &environment)?;
     build::programs(project, &["token-service", "token-bench"])?;
 
     let directory = project.run_dir().join("api");
@@ -73,42 +70,11 @@ pub fn run(project: &Project) -> Result<bool> {
     let mut asking = command("timeout", &directory);
     asking
         .arg(LIMIT)
-        .arg(schemathesis)
+        .arg(environment.join("bin/schemathesis"))
         .args(["run", &format!("http://127.0.0.1:{port}/openapi.json"), "--seed", "1", "--no-color"])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--continue-on-failure"])
         .args(["--request-timeout", "10", "--exclude-checks", NOT_OURS, "--warnings", "off"])
         .args(["--header", &format!("Authorization: Bearer {FLEX_TOKEN}")]);
     run_quietly(&mut asking, &project.log("schemathesis"))?;
     Ok(true)
-}
-
-/// The program, in an environment of its own below `target/`.
-fn installed(project: &Project) -> Result<PathBuf> {
-    let directory = project.tools().join("schemathesis");
-    let (program, done) = (directory.join("bin/schemathesis"), directory.join("requirements.txt"));
-    let wanted = fs::read_to_string(project.root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
-    if program.exists() && fs::read_to_string(&done).is_ok_and(|there| there == wanted) {
-        return Ok(program);
-    }
-    say!("test: pip install, from {REQUIREMENTS} ...");
-    let log = project.log("pip");
-    let mut venv = command("python3", &project.root);
-    run_quietly(venv.args(["-m", "venv", "--clear"]).arg(&directory), &log)?;
-    let mut pip = command(directory.join("bin/pip"), &project.root);
-    pip.args([
-        "install",
-        "--disable-pip-version-check",
-        "--retries",
-        "10",
-        "--quiet",
-        "--require-hashes",
-        // Finished packages only: another kind runs a script of its own while it is installed.
-        "--only-binary",
-        ":all:",
-        "--requirement",
-        REQUIREMENTS,
-    ]);
-    run_quietly(&mut pip, &log).context("Schemathesis cannot be installed from PyPI")?;
-    fs::write(done, wanted)?;
-    Ok(program)
 }

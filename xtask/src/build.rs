@@ -1,7 +1,7 @@
 //! Builds what ships: `dist/extension/` and `dist/plugin/holdfast-plugin.js`.
 //!
-//! Each room is compiled by `wasm-pack`, shrunk by binaryen's `wasm-opt`, and packed the way its place in the browser
-//! demands; the reasons are in docs/design.md. A room whose inputs did not change is left alone.
+//! Each room is compiled and bound as `wasm-pack` does it (a test compares the two), shrunk by binaryen's `wasm-opt`, and packed the
+//! way its place in the browser demands; the reasons are in docs/design.md. A room whose inputs did not change is left alone.
 
 use std::{
     ffi::OsString,
@@ -9,6 +9,10 @@ use std::{
     io::Write,
     panic::resume_unwind,
     path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Instant,
 };
@@ -23,9 +27,9 @@ use crate::{
     process::{command, interrupted, run_quietly, seconds},
     project::Project,
     say,
-    setup::Tools,
+    setup::{self, Tools},
     stamp::{Stamp, files_below},
-    wasm_target::anonymous_sources,
+    wasm_target::{TARGET, anonymous_sources},
 };
 
 /// How a room's WASM comes to run.
@@ -39,6 +43,17 @@ enum Packing {
     Content,
     /// The Flex plugin: one classic script that carries its WASM along.
     Plugin,
+}
+
+impl Packing {
+    /// How wasm-bindgen calls the glue that it takes.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Page | Self::Worker => "web",
+            Self::Content => "bundler",
+            Self::Plugin => "no-modules",
+        }
+    }
 }
 
 /// One crate that runs in the browser.
@@ -59,13 +74,13 @@ const ROOMS: [Room; 5] = [
 ];
 
 /// Crates that every room may be made of.
-const SHARED_CRATES: [&str; 9] = [
+const SHARED_CRATES: &[&str] = &[
     "crates/kernel",
-    "crates/sansio",
-    "crates/shell",
     "crates/messages",
     "crates/policy",
     "crates/protocol",
+    "crates/sansio",
+    "crates/shell",
     "crates/lifeline",
     "crates/webext",
     "crates/voice-sdk",
@@ -95,22 +110,36 @@ const LOWER_TO_PLAIN_WASM: [&str; 4] = [
 pub fn run(project: &Project, tools: &Tools) -> Result<()> {
     let start = Instant::now();
     let builder = Builder { project, tools };
-    // Compilers take turns, because they share a target directory; packing one room goes on beside compiling the next.
+    // Compilers take turns, because they share a target directory; packing goes on beside compiling what comes next.
     let broken = thread::scope(|scope| -> Result<Vec<&str>> {
         let mut packing = Vec::new();
-        for room in &ROOMS {
-            let Some(stamp) = builder.stamp_unless_fresh(room)? else { continue };
+        for group in builder.groups()? {
+            let mut stale = Vec::new();
+            for room in &group {
+                stale.extend(builder.stamp_unless_fresh(room)?.map(|stamp| (*room, stamp)));
+            }
+            if stale.is_empty() {
+                continue;
+            }
             let start = Instant::now();
-            say!("build: {} ...", room.crate_dir);
-            let compiled = builder.compile(room);
+            let names: Vec<&str> = stale.iter().map(|(room, _)| room.crate_dir).collect();
+            say!("build: {} ...", names.join(", "));
+            if let Err(error) = builder.compile(&group) {
+                say!("build: {} do not build:\n{error:#}\n", names.join(", "));
+                return Ok(names);
+            }
+            say!("build: {}: compiled: {}", names.join(", "), seconds(start));
             let builder = &builder;
-            let pack = scope.spawn(move || {
-                builder.pack(room, &compiled?)?;
-                stamp.leave()?;
-                say!("build: {}: {}", room.crate_dir, seconds(start));
-                Ok(())
-            });
-            packing.push((room.crate_dir, pack));
+            for (room, stamp) in stale {
+                let pack = scope.spawn(move || {
+                    let start = Instant::now();
+                    builder.pack(room, &builder.bind(room)?)?;
+                    stamp.leave()?;
+                    say!("build: {}: packed: {}", room.crate_dir, seconds(start));
+                    Ok(())
+                });
+                packing.push((room.crate_dir, pack));
+            }
         }
         let mut broken = Vec::new();
         for (name, pack) in packing {
@@ -153,7 +182,7 @@ impl Builder<'_> {
     /// What to leave behind when the room is built, or `None` when it was built from the same inputs already.
     fn stamp_unless_fresh(&self, room: &Room) -> Result<Option<Stamp>> {
         let shared = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json"];
-        let names = std::iter::once(&room.crate_dir).chain(&SHARED_CRATES).chain(&shared);
+        let names = std::iter::once(&room.crate_dir).chain(SHARED_CRATES).chain(&shared);
         let inputs: Vec<PathBuf> = names.map(|name| self.project.root.join(name)).collect();
         // The recipe is this file, and the flags that depend on this machine.
         let recipe = format!("{}{:?}", include_str!("build.rs"), self.rust_flags(room)?);
@@ -204,25 +233,42 @@ impl Builder<'_> {
         Ok(flags.join(&OsString::from("\u{1f}")))
     }
 
-    /// Compiles a room and gives the directory with its `.wasm` and its glue.
-    fn compile(&self, room: &Room) -> Result<PathBuf> {
+    /// The rooms, those together that the compiler is told the same of.
+    fn groups(&self) -> Result<Vec<Vec<&'static Room>>> {
+        let mut groups: Vec<(OsString, Vec<&Room>)> = Vec::new();
+        for room in &ROOMS {
+            let flags = self.rust_flags(room)?;
+            match groups.iter_mut().find(|(of, _)| *of == flags) {
+                Some((_, group)) => group.push(room),
+                None => groups.push((flags, vec![room])),
+            }
+        }
+        Ok(groups.into_iter().map(|(_, group)| group).collect())
+    }
+
+    /// Compiles the rooms of a group, always all of them: each alone would have what it depends on compiled once more, with the
+    /// features that it alone wants. What did not change is not compiled again.
+    fn compile(&self, group: &[&Room]) -> Result<()> {
+        let [first, ..] = group else { return Ok(()) };
+        let mut cargo = self.tools.for_wasm(self.project, "cargo");
+        cargo.args(["build", "--lib", "--release", "--locked", "--target", TARGET]);
+        cargo.args(group.iter().flat_map(|room| ["--package", room.crate_dir]));
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(first)?).env("CARGO_TARGET_DIR", self.target());
+        run_quietly(&mut cargo, &self.project.log(&format!("build-{}", first.crate_dir)))
+    }
+
+    /// Makes a compiled room's glue, and gives the directory that has it, beside the WASM that goes with it.
+    fn bind(&self, room: &Room) -> Result<PathBuf> {
         let pkg = self.target().join("pkg").join(room.crate_dir);
         if pkg.exists() {
             fs::remove_dir_all(&pkg)?;
         }
-        let target = match room.packing {
-            Packing::Page | Packing::Worker => "web",
-            Packing::Content => "bundler",
-            Packing::Plugin => "no-modules",
-        };
-        let mut wasm_pack = self.tools.wasm_pack(self.project);
-        wasm_pack.args(["build", "--mode", "no-install", "--no-opt", "--no-typescript", "--no-pack"]);
-        wasm_pack.args(["--target", target, "--out-name", room.name, "--out-dir"]).arg(&pkg);
-        wasm_pack.arg(self.project.root.join(room.crate_dir)).args(["--", "--locked"]);
-        wasm_pack
-            .env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(room)?)
-            .env("CARGO_TARGET_DIR", self.target());
-        run_quietly(&mut wasm_pack, &self.project.log(&format!("build-{}", room.crate_dir)))?;
+        let wasm = format!("{}.wasm", room.crate_dir.replace('-', "_"));
+        let mut bindgen = command(bindgen(self.project)?, &self.project.root);
+        bindgen.arg(self.target().join(TARGET).join("release").join(wasm));
+        bindgen.args(["--no-typescript", "--target", room.packing.target()]);
+        bindgen.args(["--out-name", room.name, "--out-dir"]).arg(&pkg);
+        run_quietly(&mut bindgen, &self.project.log(&format!("bind-{}", room.crate_dir)))?;
         Ok(pkg)
     }
 
@@ -400,9 +446,62 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
     files_below(from)?.iter().try_for_each(|file| copy(file, &to.join(file.strip_prefix(from)?)))
 }
 
+/// Builds a room by wasm-pack, as a person may, and sees that it comes out as ours do.
+pub fn as_wasm_pack_does(project: &Project, tools: &Tools) -> Result<()> {
+    let builder = Builder { project, tools };
+    // It is compiled alone here too, and so comes out the same to the byte.
+    let room = &ROOMS[3];
+    builder.compile(&[room])?;
+    let ours = builder.bind(room)?;
+    setup::with_wasm_pack(project, &bindgen(project)?)?;
+    let theirs = builder.target().join("pkg/by-wasm-pack");
+    let mut wasm_pack = tools.for_wasm(project, "wasm-pack");
+    wasm_pack.args(["build", "--mode", "no-install", "--no-opt", "--no-typescript", "--no-pack"]);
+    wasm_pack.args(["--target", room.packing.target(), "--out-name", room.name, "--out-dir"]).arg(&theirs);
+    wasm_pack.arg(project.root.join(room.crate_dir)).args(["--", "--locked"]);
+    wasm_pack
+        .env("CARGO_ENCODED_RUSTFLAGS", builder.rust_flags(room)?)
+        .env("CARGO_TARGET_DIR", builder.target());
+    run_quietly(&mut wasm_pack, &project.log("build-by-wasm-pack"))?;
+    for file in files_below(&ours)? {
+        let name = file.strip_prefix(&ours)?;
+        let built = theirs.join(name);
+        if fs::read(&built).with_context(|| built.display().to_string())? != fs::read(&file)? {
+            bail!("wasm-pack makes another {} of {}", name.display(), room.crate_dir);
+        }
+    }
+    Ok(())
+}
+
+/// What makes the glue, compiled by whoever needs it first: who asks meanwhile waits for that, not for what cargo compiles next.
+pub fn bindgen(project: &Project) -> Result<PathBuf> {
+    static IS_COMPILED: Mutex<bool> = Mutex::new(false);
+    let mut is_compiled = IS_COMPILED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if !*is_compiled {
+        programs(project, &["bindgen"])?;
+        *is_compiled = true;
+    }
+    Ok(project.target.join("debug/bindgen"))
+}
+
+/// Set once the tests and all programs are: of a program alone cargo would compile much once more, without the tests' features.
+static EVERYTHING_IS_COMPILED: AtomicBool = AtomicBool::new(false);
+
+/// Compiles every program, and every test that needs no browser.
+pub fn everything(project: &Project) -> Result<()> {
+    let mut cargo = command("cargo", &project.root);
+    cargo.args(["build", "--locked", "--workspace", "--bins", "--tests"]);
+    run_quietly(&mut cargo, &project.log("build-tests"))?;
+    EVERYTHING_IS_COMPILED.store(true, Ordering::SeqCst);
+    Ok(())
+}
+
 /// Compiles programs that run on this machine. Always as parts of the whole workspace, so that they share what they depend
 /// on: of a package alone cargo would compile much of it once more, with other features.
 pub fn programs(project: &Project, names: &[&str]) -> Result<()> {
+    if EVERYTHING_IS_COMPILED.load(Ordering::SeqCst) {
+        return Ok(());
+    }
     let mut cargo = command("cargo", &project.root);
     cargo.args(["build", "--locked", "--workspace"]).args(names.iter().flat_map(|name| ["--bin", name]));
     let names = names.join("-and-");

@@ -9,7 +9,10 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::playwright;
+use crate::{
+    nextest::{self, Outcome},
+    playwright,
+};
 
 /// The promises, in the order in which they are printed.
 #[derive(Debug, Deserialize)]
@@ -41,29 +44,11 @@ pub struct Outcomes {
     e2e: Option<BTreeMap<String, Outcome>>,
 }
 
-/// How a test ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
-    Failed,
-    Skipped,
-    Passed,
-}
-
 impl Outcomes {
-    /// Takes the lines `test path::name ... ok` out of cargo's log. What a later log says of a test is what counts.
-    pub fn read_native(&mut self, log: &str) {
-        let mut outcomes = BTreeMap::new();
-        for line in log.lines().filter_map(|line| line.strip_prefix("test ")) {
-            let Some((path, end)) = line.rsplit_once(" ... ") else { continue };
-            let path = path.strip_suffix(" - should panic").unwrap_or(path);
-            let outcome = match end {
-                "ok" => Outcome::Passed,
-                end if end.starts_with("ignored") => Outcome::Skipped,
-                _ => Outcome::Failed,
-            };
-            note(&mut outcomes, path.rsplit("::").next().unwrap_or(path), outcome);
-        }
-        self.native.get_or_insert_default().extend(outcomes);
+    /// Takes the tests that nextest ran.
+    pub fn read_native(&mut self, tests: &[nextest::Test]) {
+        let outcomes = self.native.get_or_insert_default();
+        tests.iter().for_each(|test| note(outcomes, test.function(), test.outcome));
     }
 
     /// Takes the titles out of Playwright's JSON report.
@@ -179,9 +164,13 @@ mod tests {
         e2e = ["digits are heard"]
     "#;
 
+    fn test(name: &str, outcome: Outcome) -> nextest::Test {
+        nextest::Test { name: name.to_owned(), outcome, tries: 1, seconds: 0.0, said: String::new() }
+    }
+
     fn outcomes(second: &str) -> Outcomes {
         let mut outcomes = Outcomes::default();
-        outcomes.read_native("running 1 test\ntest machine::tests::a_second_call_is_refused ... ok\n");
+        outcomes.read_native(&[test("machine::tests::a_second_call_is_refused", Outcome::Passed)]);
         outcomes.read_e2e(&json!({"suites": [{"specs": [], "suites": [{"specs": [
             {"title": "a second caller never disturbs the first", "tests": [{"status": "expected"}]},
             {"title": second, "tests": [{"status": "unexpected"}]},
@@ -213,7 +202,7 @@ mod tests {
     fn a_half_that_was_not_asked_for_is_left_out() {
         let list: Checklist = toml::from_str(LIST).unwrap();
         let mut outcomes = Outcomes::default();
-        outcomes.read_native("test x::a_second_call_is_refused ... ok\n");
+        outcomes.read_native(&[test("x::a_second_call_is_refused", Outcome::Passed)]);
         let verdict = list.judge(&outcomes);
         assert_eq!((verdict.text.lines().count(), verdict.missing), (3, 0));
     }
@@ -221,9 +210,11 @@ mod tests {
     #[test]
     fn one_failure_among_tests_of_the_same_name_is_a_failure() {
         let mut outcomes = Outcomes::default();
-        outcomes.read_native(
-            "test a::x ... ok\ntest b::x ... FAILED\ntest c::y ... ignored, needs a sound card\n",
-        );
+        outcomes.read_native(&[
+            test("a::x", Outcome::Passed),
+            test("b::x", Outcome::Failed),
+            test("c::y", Outcome::Skipped),
+        ]);
         let native = outcomes.native.unwrap();
         assert_eq!((native["x"], native["y"]), (Outcome::Failed, Outcome::Skipped));
     }

@@ -4,6 +4,7 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +12,7 @@ use clap::Args;
 
 use crate::{
     flex_ui::FlexUi,
-    process::{Running, Scratch, command, exit_code, interrupted, pause, run_openly},
+    process::{Running, Scratch, command, exit_code, interrupted, pause, run_openly, seconds},
     project::Project,
     say,
     setup::Tools,
@@ -50,6 +51,13 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
             "no display to open a window on: try `cargo xtask demo --headless`, or `xvfb-run cargo xtask demo`"
         );
     }
+    let start = Instant::now();
+    if !project.extension().exists() {
+        say!(
+            "demo: the first time, what is missing is installed and everything compiled: some five minutes on two idle cores. \
+             Afterwards it starts within seconds."
+        );
+    }
     let tools = stack::prepare(project)?;
     let stack = Stack::start(
         project,
@@ -62,6 +70,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
             ..Default::default()
         },
     )?;
+    say!("demo: ready ({})", seconds(start));
     if options.headless { play(project, &tools, &stack, options) } else { show(project, &tools, &stack) }
 }
 

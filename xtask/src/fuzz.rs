@@ -42,7 +42,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     if options.target.is_none() && !orders(project)? {
         return Ok(ExitCode::FAILURE);
     }
-    let path = setup::with_cargo_fuzz(project)?;
+    let path = setup::with_cargo_tool(project, "cargo-fuzz")?;
     // Without sanitizers, and so without a nightly compiler: no unsafe code of ours is searched, only broken promises.
     let cargo_fuzz = |words: &[&str]| {
         let mut cargo = command("cargo", &project.root);

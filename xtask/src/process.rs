@@ -82,6 +82,13 @@ pub fn run_into(command: &mut Command, log: &Path) -> Result<ExitStatus> {
     Running::of(child.with_context(|| format!("cannot start {}", name(command)))?).wait()
 }
 
+/// Runs a command whose results go to one file and what it says beside them to another, to its end.
+pub fn run_apart(command: &mut Command, results: &Path, log: &Path) -> Result<ExitStatus> {
+    let file = |path: &Path| File::create(path).with_context(|| path.display().to_string());
+    let child = command.stdout(file(results)?).stderr(file(log)?).spawn();
+    Running::of(child.with_context(|| format!("cannot start {}", name(command)))?).wait()
+}
+
 /// Runs a command that talks to the person directly, to its end. Its temporary files end with it.
 pub fn run_openly(command: &mut Command) -> Result<ExitStatus> {
     let scratch = Scratch::new("run")?;

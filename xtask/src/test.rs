@@ -3,9 +3,11 @@
 use std::{
     env, fmt, fs,
     ops::AddAssign,
-    path::Path,
-    process::{ExitCode, ExitStatus},
-    time::Instant,
+    panic::resume_unwind,
+    path::PathBuf,
+    process::{Command, ExitCode},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -17,8 +19,8 @@ use crate::{
     api_test, bars, build,
     checklist::{Checklist, Outcomes},
     flex_ui::FlexUi,
-    playwright,
-    process::{command, interrupted, run_into, run_openly, run_quietly, seconds, tail, text},
+    nextest, playwright,
+    process::{command, interrupted, run_apart, run_openly, run_quietly, seconds, tail},
     project::Project,
     publish,
     rollout::{self, PassingKey},
@@ -36,8 +38,8 @@ pub struct Options {
     /// Only the end-to-end tests whose file or name matches this pattern
     #[arg(long)]
     grep: Option<String>,
-    /// How many end-to-end tests run side by side, each with a sandbox and a token service of its own
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    /// How many end-to-end tests run side by side, each with a sandbox and a token service of its own; what is measured runs alone
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
     jobs: u8,
 }
 
@@ -49,11 +51,14 @@ enum Half {
     E2e,
 }
 
+/// How Playwright runs the tests.
+const PLAYWRIGHT: &str = "e2e/playwright.config.mjs";
+
 /// Where proptest begins to make up its input.
 pub const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The crates that are compiled for the browser, and so linted for it.
-const BROWSER_CRATES: [&str; 14] = [
+const BROWSER_CRATES: &[&str] = &[
     "kernel",
     "messages",
     "policy",
@@ -78,6 +83,10 @@ struct Counts {
     skipped: u64,
     /// What is to be said of them at the end: each that failed, and each that passed at the second try only.
     remarks: Vec<String>,
+    /// How long each took.
+    times: Vec<(Duration, String)>,
+    /// How long each step took.
+    steps: Vec<(Duration, String)>,
 }
 
 impl AddAssign for Counts {
@@ -86,6 +95,8 @@ impl AddAssign for Counts {
         self.failed += other.failed;
         self.skipped += other.skipped;
         self.remarks.extend(other.remarks);
+        self.times.extend(other.times);
+        self.steps.extend(other.steps);
     }
 }
 
@@ -99,19 +110,28 @@ impl fmt::Display for Counts {
 /// Runs the tests; every step is tried, so that one run shows everything that is wrong.
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
-    let tools = setup::run(project)?;
-    let run = Run { project, tools: &tools, grep: options.grep.as_deref(), jobs: options.jobs };
+    let native = options.only != Some(Half::E2e) && options.grep.is_none();
     let mut total = Counts::default();
-    // Before the lints and the native tests, some of which look at what was built.
-    total += step("build", || build::run(project, &tools).map(|()| Counts::default()))?;
-    if options.only != Some(Half::E2e) && options.grep.is_none() {
-        total += step("format", || run.cargo("format", &["fmt", "--all", "--check"]))?;
-        total +=
-            step("lints, native", || run.cargo("clippy", &with_denials(&["--workspace", "--all-targets"])))?;
+    // Installing waits for the network and linking for one core, so that the lints cost little beside them.
+    let tools = thread::scope(|scope| {
+        let lints = scope.spawn(|| if native { lint(project) } else { Ok(Counts::default()) });
+        let tools = setup::run(project)?;
+        total += step("build", || build::run(project, &tools).map(|()| Counts::default()))?;
+        total += lints.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        anyhow::Ok(tools)
+    })?;
+    let run = Run { project, tools: &tools, grep: options.grep.as_deref(), jobs: options.jobs };
+    if native {
         total += step("lints, wasm32", || run.lint_for_browser())?;
         total += step("dependencies", || run.dependencies())?;
         total += step("advisories", || run.advisories())?;
+        total += step("compiling all tests", || build::everything(project).map(|()| Counts::default()))?;
         total += step("native tests", || run.native_tests())?;
+        total += step("examples in the documentation", || run.examples())?;
+        total += step("a room by wasm-pack", || {
+            build::as_wasm_pack_does(project, &tools)?;
+            Ok(Counts { passed: 1, ..Counts::default() })
+        })?;
         total += step("token service's API document", || run.api_document())?;
     }
     if options.only != Some(Half::Native) {
@@ -120,16 +140,43 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     if options.grep.is_none() {
         total += step("checklist", || run.checklist(options.only))?;
     }
-    say!("test: {}", seconds(start));
+    say!(
+        "test: {}; each step that took a second:\n{}",
+        seconds(start),
+        longest(&mut total.steps, usize::MAX)
+    );
+    say!("test: the slowest tests:\n{}", longest(&mut total.times, 10));
     total.remarks.iter().for_each(|remark| println!("{remark}"));
     println!("{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What needs no tools but Rust's own.
+fn lint(project: &Project) -> Result<Counts> {
+    // The build waits for it.
+    let mut counts = step("the glue's maker", || build::bindgen(project).map(|_| Counts::default()))?;
+    counts += step("format", || cargo(project, "format", &["fmt", "--all", "--check"]))?;
+    counts +=
+        step("lints, native", || cargo(project, "clippy", &with_denials(&["--workspace", "--all-targets"])))?;
+    Ok(counts)
+}
+
+fn cargo(project: &Project, log: &str, args: &[&str]) -> Result<Counts> {
+    run_quietly(command("cargo", &project.root).args(args), &project.log(log))?;
+    Ok(Counts::default())
+}
+
+/// The longest first, a line each; nothing that took less than a second.
+fn longest(times: &mut [(Duration, String)], most: usize) -> String {
+    times.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+    let lines = times.iter().filter(|(time, _)| *time >= Duration::from_secs(1)).take(most);
+    lines.map(|(time, what)| format!("  {:>4} s  {what}", time.as_secs())).collect::<Vec<_>>().join("\n")
+}
+
 /// One step; when it fails without a count of its own, it counts as one failure.
 fn step(name: &str, work: impl FnOnce() -> Result<Counts>) -> Result<Counts> {
     let start = Instant::now();
-    let counts = work().unwrap_or_else(|error| {
+    let mut counts = work().unwrap_or_else(|error| {
         let error = format!("{error:#}");
         say!("{error}");
         let why = error.lines().next().unwrap_or_default();
@@ -141,6 +188,7 @@ fn step(name: &str, work: impl FnOnce() -> Result<Counts>) -> Result<Counts> {
     let verdict = if counts.failed == 0 { "ok" } else { "FAILED" };
     let detail = if counts.passed + counts.failed == 0 { String::new() } else { format!(", {counts}") };
     say!("test: {name}: {verdict}{detail} ({})", seconds(start));
+    counts.steps.push((start.elapsed(), name.to_owned()));
     Ok(counts)
 }
 
@@ -156,11 +204,6 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn cargo(&self, log: &str, args: &[&str]) -> Result<Counts> {
-        run_quietly(command("cargo", &self.project.root).args(args), &self.project.log(log))?;
-        Ok(Counts::default())
-    }
-
     fn lint_for_browser(&self) -> Result<Counts> {
         if self.tools.wasm == WasmCompiler::Debian {
             say!(
@@ -170,12 +213,12 @@ impl Run<'_> {
         }
         let packages = BROWSER_CRATES.iter().flat_map(|name| ["--package", name]);
         let what: Vec<&str> = packages.chain(["--target", TARGET]).collect();
-        self.cargo("clippy-wasm32", &with_denials(&what))
+        cargo(self.project, "clippy-wasm32", &with_denials(&what))
     }
 
     /// What the dependencies are, by `deny.toml`.
     fn dependencies(&self) -> Result<Counts> {
-        let path = setup::with_cargo_deny(self.project)?;
+        let path = setup::with_cargo_tool(self.project, "cargo-deny")?;
         let mut deny = command("cargo", &self.project.root);
         deny.args(["deny", "--locked", "check", "bans", "licenses", "sources"]).env("PATH", path);
         run_quietly(&mut deny, &self.project.log("cargo-deny"))?;
@@ -209,57 +252,47 @@ impl Run<'_> {
     /// All tests that need no browser. In CI what failed is tried once more, as end-to-end tests are: see
     /// `e2e/playwright.config.mjs`.
     fn native_tests(&self) -> Result<Counts> {
-        let (log, again) = (self.project.log("native-tests"), self.project.log("native-tests-again"));
-        fs::write(&again, "")?;
+        let (log, results) = (self.project.log("native-tests"), self.native_results());
         setup::redis(self.project);
-        let status = self.cargo_test(&["--workspace"], &log)?;
-        let said = text(&log)?;
-        let mut counts = cargo_counts(&said);
-        if status.success() {
-            return Ok(counts);
+        let path = setup::with_cargo_tool(self.project, "cargo-nextest")?;
+        let mut nextest = command("cargo", &self.project.root);
+        nextest.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--no-tests", "fail"]);
+        nextest.args(["--message-format", "libtest-json", "--status-level", "fail"]);
+        nextest.args(["--retries", if env::var_os("CI").is_some() { "1" } else { "0" }]);
+        // nextest asks whether its user knows that the form of these lines may change.
+        nextest.env("PATH", path).env("NEXTEST_EXPERIMENTAL_LIBTEST_JSON", "1");
+        // Tests that make their input up begin at the same place each time, so that a failure is found again;
+        // `cargo xtask fuzz` begins elsewhere each time.
+        if env::var_os(SEED).is_none() {
+            nextest.env(SEED, "2026");
         }
-        say!("{}\nwhole log: {}", complaints(&said).unwrap_or_else(|| tail(&log, 60)), log.display());
-        if counts.failed == 0 {
-            bail!("the native tests did not run to their end ({status})");
+        let status = run_apart(&mut nextest, &results, &log)?;
+        let tests = nextest::read(&fs::read_to_string(&results)?)
+            .with_context(|| format!("the native tests did not run to their end:\n{}", tail(&log, 60)))?;
+        for test in tests.iter().filter(|test| test.outcome == nextest::Outcome::Failed) {
+            say!("{}:\n{}", test.name, without_stack(&test.said));
         }
-        let failed = cargo_failed(&said);
-        let programs = cargo_failed_programs(&said);
-        if env::var_os("CI").is_some() && !programs.is_empty() && self.passes(&programs, &again)? {
-            (counts.passed, counts.failed) = (counts.passed + counts.failed, 0);
-            counts.remarks = failed.iter().map(|name| unsteady(name)).collect();
-        } else {
-            counts.remarks = failed.iter().map(|name| format!("FAILED: {name}")).collect();
+        let counts = native_counts(&tests);
+        if !status.success() && counts.failed == 0 {
+            bail!("the native tests did not run to their end ({status}):\n{}", tail(&log, 60));
         }
         Ok(counts)
     }
 
-    /// Whether each of these test programs passes, with all that they say in `log`.
-    fn passes(&self, programs: &[&str], log: &Path) -> Result<bool> {
-        let once = self.project.log("native-tests-once");
-        let (mut all, mut everything) = (true, String::new());
-        for program in programs {
-            let words: Vec<&str> = program.split(' ').collect();
-            let passes = self.cargo_test(&words, &once)?.success();
-            let said = text(&once)?;
-            if !passes {
-                say!("once more: {}", complaints(&said).unwrap_or_else(|| tail(&once, 60)));
-            }
-            everything.push_str(&said);
-            all &= passes;
-        }
-        fs::write(log, everything)?;
-        Ok(all)
+    /// Where nextest writes how each test ended.
+    fn native_results(&self) -> PathBuf {
+        self.project.run_dir().join("native-tests.json")
     }
 
-    /// Tests that make their input up begin at the same place each time, so that a failure is found again; `cargo xtask fuzz`
-    /// begins elsewhere each time.
-    fn cargo_test(&self, args: &[&str], log: &Path) -> Result<ExitStatus> {
-        let mut cargo = command("cargo", &self.project.root);
-        cargo.args(["test", "--locked", "--no-fail-fast"]).args(args);
-        if env::var_os(SEED).is_none() {
-            cargo.env(SEED, "2026");
-        }
-        run_into(&mut cargo, log)
+    /// The examples in the documentation, which stand in the libraries under `crates/` alone (a test of the rules sees to it).
+    fn examples(&self) -> Result<Counts> {
+        let mut libraries = fs::read_dir(self.project.root.join("crates"))?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<Result<Vec<String>>>()?;
+        libraries.sort();
+        let libraries = libraries.iter().flat_map(|name| ["--package", name]);
+        let what: Vec<&str> = ["test", "--locked", "--doc"].into_iter().chain(libraries).collect();
+        cargo(self.project, "examples", &what)
     }
 
     /// Prints the promises, and whether the tests that ran show them to be kept.
@@ -267,8 +300,7 @@ impl Run<'_> {
         let list = Checklist::read(&self.project.root)?;
         let mut outcomes = Outcomes::default();
         if only != Some(Half::E2e) {
-            outcomes.read_native(&text(&self.project.log("native-tests"))?);
-            outcomes.read_native(&text(&self.project.log("native-tests-again"))?);
+            outcomes.read_native(&nextest::read(&fs::read_to_string(self.native_results())?)?);
         }
         if only != Some(Half::Native) {
             let report = fs::read_to_string(self.project.run_dir().join("e2e.json"))
@@ -303,78 +335,76 @@ impl Run<'_> {
                 Stack::start(self.project, self.tools, &options)
             })
             .collect::<Result<Vec<Stack>>>()?;
-        let results = self.project.run_dir().join("e2e.json");
-        if results.exists() {
-            fs::remove_file(&results)?;
-        }
-        let mut playwright = self.tools.node(self.project);
-        playwright.args([
-            "node_modules/@playwright/test/cli.js",
-            "test",
-            "--config",
-            "e2e/playwright.config.mjs",
-        ]);
-        if let Some(pattern) = self.grep {
-            playwright.args(["--grep", pattern]);
-        }
-        playwright.arg("--reporter=list,json").env("PLAYWRIGHT_JSON_OUTPUT_FILE", &results);
-        playwright.env("HOLDFAST_STACK", env::join_paths(stacks.iter().map(|stack| &stack.file))?);
-        // For the test that releases the plugin, and those that pack and install the extension themselves.
-        playwright.env("HOLDFAST_PUBLISH", publish);
-        playwright.env("HOLDFAST_ROLLOUT", self.project.target.join("debug/rollout"));
-        playwright.env("HOLDFAST_KEY", key.file()).env("HOLDFAST_SIGNED_ID", &key.id);
-        let status = run_openly(&mut playwright)?;
-        let counts = playwright_counts(&results)?;
-        say!("test: the slowest:\n{}", slowest(&results)?);
-        if !status.success() && counts.failed == 0 {
-            bail!("Playwright did not run to its end ({status})");
+        let environment = [
+            ("HOLDFAST_STACK", env::join_paths(stacks.iter().map(|stack| &stack.file))?),
+            // For the test that releases the plugin, and those that pack and install the extension themselves.
+            ("HOLDFAST_PUBLISH", publish.into()),
+            ("HOLDFAST_ROLLOUT", self.project.target.join("debug/rollout").into()),
+            ("HOLDFAST_KEY", key.file().into()),
+            ("HOLDFAST_SIGNED_ID", key.id.clone().into()),
+        ];
+        let playwright = |projects: &[&str], jobs: u8| {
+            let mut playwright = self.tools.node(self.project);
+            playwright.args(["node_modules/@playwright/test/cli.js", "test", "--config", PLAYWRIGHT]);
+            playwright.args(["--pass-with-no-tests", "--workers", &jobs.to_string()]);
+            playwright.args(projects.iter().flat_map(|name| ["--project", name]));
+            playwright.args(self.grep.iter().flat_map(|pattern| ["--grep", pattern]));
+            playwright.envs(environment.iter().map(|(name, value)| (name, value)));
+            playwright
+        };
+        // What is measured in milliseconds runs alone; of the rest most waits for what takes its time by design.
+        let alone = self.played(playwright(&["alone"], 1), "alone")?;
+        let others = self.played(playwright(&["long", "others"], self.jobs), "others")?;
+        let report = playwright::together(alone, &others);
+        fs::write(self.project.run_dir().join("e2e.json"), serde_json::to_string(&report)?)?;
+        let counts = playwright_counts(&report);
+        if counts.passed + counts.failed + counts.skipped == 0 {
+            bail!("no end-to-end test matches");
         }
         Ok(counts)
     }
-}
 
-/// Adds up the lines `test result: ok. 3 passed; 0 failed; 1 ignored; …`, one for each test program.
-fn cargo_counts(log: &str) -> Counts {
-    let mut total = Counts::default();
-    for line in log.lines().filter_map(|line| line.strip_prefix("test result: ")) {
-        let mut words = line.split_whitespace().peekable();
-        while let Some(word) = words.next() {
-            let (Ok(n), Some(&kind)) = (word.parse::<u64>(), words.peek()) else { continue };
-            match kind {
-                "passed;" => total.passed += n,
-                "failed;" => total.failed += n,
-                "ignored;" => total.skipped += n,
-                _ => {}
-            }
+    /// Runs Playwright, and gives its report.
+    fn played(&self, mut playwright: Command, name: &str) -> Result<Value> {
+        let results = self.project.run_dir().join(format!("e2e-{name}.json"));
+        if results.exists() {
+            fs::remove_file(&results)?;
         }
+        playwright.arg("--reporter=list,json").env("PLAYWRIGHT_JSON_OUTPUT_FILE", &results);
+        let status = run_openly(&mut playwright)?;
+        let text = fs::read_to_string(&results).context("Playwright left no results")?;
+        let report: Value = serde_json::from_str(&text).context("Playwright's results")?;
+        if !status.success() && playwright_counts(&report).failed == 0 {
+            bail!("Playwright did not run to its end ({status})");
+        }
+        Ok(report)
     }
-    total
 }
 
-/// The names of the tests that failed.
-fn cargo_failed(log: &str) -> Vec<String> {
-    let names = log.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-    names.map(str::to_owned).collect()
-}
-
-/// The test programs that had a failure, each in the words with which cargo runs it alone.
-fn cargo_failed_programs(log: &str) -> Vec<&str> {
-    let listed = log.lines().skip_while(|line| !(line.starts_with("error: ") && line.contains(" failed:")));
-    listed.filter_map(|line| line.trim().strip_prefix('`')?.strip_suffix('`')).collect()
-}
-
-/// What the failed tests said last, without their stacks; none when no test says that it failed.
-fn complaints(log: &str) -> Option<String> {
-    let lines: Vec<&str> = log.lines().collect();
-    let of = |name: &String| {
-        let start = format!("thread '{name}'");
-        let at = lines.iter().rposition(|line| line.starts_with(&start))?;
-        let ends = |line: &str| line.starts_with("stack backtrace:") || line.starts_with("note: run with");
-        let said = lines[at..].iter().take_while(|line| !ends(line)).take(60);
-        Some(said.copied().collect::<Vec<_>>().join("\n"))
+fn native_counts(tests: &[nextest::Test]) -> Counts {
+    let of = |outcome| tests.iter().filter(|test| test.outcome == outcome).count() as u64;
+    let remark = |test: &nextest::Test| match (test.outcome, test.tries) {
+        (nextest::Outcome::Failed, _) => Some(format!("FAILED: {}", test.name)),
+        (nextest::Outcome::Passed, 2..) => Some(unsteady(&test.name)),
+        _ => None,
     };
-    let failed = cargo_failed(log);
-    (!failed.is_empty()).then(|| failed.iter().filter_map(of).collect::<Vec<_>>().join("\n"))
+    Counts {
+        passed: of(nextest::Outcome::Passed),
+        failed: of(nextest::Outcome::Failed),
+        skipped: of(nextest::Outcome::Skipped),
+        remarks: tests.iter().filter_map(remark).collect(),
+        times: tests
+            .iter()
+            .map(|test| (Duration::from_secs_f64(test.seconds.max(0.0)), test.name.clone()))
+            .collect(),
+        ..Counts::default()
+    }
+}
+
+/// What a failed test said, without its stack.
+fn without_stack(said: &str) -> String {
+    let ends = |line: &str| line.starts_with("stack backtrace:") || line.starts_with("note: run with");
+    said.lines().take_while(|line| !ends(line)).take(60).collect::<Vec<_>>().join("\n")
 }
 
 fn unsteady(name: &str) -> String {
@@ -382,13 +412,11 @@ fn unsteady(name: &str) -> String {
 }
 
 /// Reads the JSON reporter's statistics. A test that passed only at a second try, which only CI gives it, is named.
-fn playwright_counts(results: &Path) -> Result<Counts> {
-    let text = fs::read_to_string(results).context("Playwright left no results")?;
-    let report: Value = serde_json::from_str(&text).context("Playwright's results")?;
+fn playwright_counts(report: &Value) -> Counts {
     let of = |name: &str| report["stats"][name].as_u64().unwrap_or_default();
     let errors = report["errors"].as_array().map_or(0, Vec::len) as u64;
-    let mut remarks = Vec::new();
-    for spec in playwright::specs(&report) {
+    let (mut remarks, mut times) = (Vec::new(), Vec::new());
+    for spec in playwright::specs(report) {
         let title = spec["title"].as_str().unwrap_or_default();
         let any = |status: &str| playwright::list(&spec["tests"]).any(|test| test["status"] == status);
         if any("flaky") {
@@ -397,63 +425,55 @@ fn playwright_counts(results: &Path) -> Result<Counts> {
         if any("unexpected") {
             remarks.push(format!("FAILED: {title}"));
         }
+        let results = playwright::list(&spec["tests"]).flat_map(|test| playwright::list(&test["results"]));
+        let millis = results.filter_map(|result| result["duration"].as_u64()).sum();
+        times.push((Duration::from_millis(millis), title.to_owned()));
     }
-    Ok(Counts {
+    Counts {
         passed: of("expected") + of("flaky"),
         failed: of("unexpected") + errors,
         skipped: of("skipped"),
         remarks,
-    })
-}
-
-/// The ten end-to-end tests that took longest, a line each.
-fn slowest(results: &Path) -> Result<String> {
-    let text = fs::read_to_string(results).context("Playwright left no results")?;
-    let report: Value = serde_json::from_str(&text).context("Playwright's results")?;
-    let mut times: Vec<(u64, &str)> = playwright::specs(&report)
-        .into_iter()
-        .map(|spec| {
-            let results =
-                playwright::list(&spec["tests"]).flat_map(|test| playwright::list(&test["results"]));
-            let millis = results.filter_map(|result| result["duration"].as_u64()).sum();
-            (millis, spec["title"].as_str().unwrap_or_default())
-        })
-        .collect();
-    times.sort_by_key(|(millis, _)| std::cmp::Reverse(*millis));
-    let lines = times.iter().take(10).map(|(millis, title)| format!("  {:>4} s  {title}", millis / 1_000));
-    Ok(lines.collect::<Vec<_>>().join("\n"))
+        times,
+        ..Counts::default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn cargos_results_are_added_up_over_all_test_programs() {
-        let log = "running 3 tests\n\
-                   test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
-                   test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 9 filtered out; finished in 1.20s\n";
-        assert_eq!(cargo_counts(log), counts(7, 2, 1));
+    fn native(name: &str, outcome: nextest::Outcome, tries: u32, seconds: f64) -> nextest::Test {
+        nextest::Test { name: name.to_owned(), outcome, tries, seconds, said: String::new() }
     }
 
     #[test]
-    fn what_failed_is_named_and_can_be_run_alone() {
-        let log = "test a::is_well ... ok\n\
-                   test a::is_ill ... FAILED\n\
-                   thread 'a::is_ill' (7) panicked at src/a.rs:1:1:\n\
-                   it broke at first\n\
-                   thread 'a::is_ill' (7) panicked at src/a.rs:2:2:\n\
-                   it broke\n\
-                   stack backtrace:\n   0: rust\n\
-                   error: 2 targets failed:\n    `-p a --lib`\n    `-p b --test c`\n";
-        assert_eq!(cargo_failed(log), ["a::is_ill"]);
-        assert_eq!(cargo_failed_programs(log), ["-p a --lib", "-p b --test c"]);
-        let said = complaints(log).unwrap();
-        assert_eq!(said, "thread 'a::is_ill' (7) panicked at src/a.rs:2:2:\nit broke");
+    fn native_tests_are_counted_and_what_failed_or_passed_at_the_second_try_is_named() {
+        use nextest::Outcome::{Failed, Passed, Skipped};
+        let counts = native_counts(&[
+            native("a::x", Passed, 1, 0.1),
+            native("a::y", Passed, 2, 2.5),
+            native("a::z", Failed, 2, 0.1),
+            native("a::w", Skipped, 1, 0.0),
+        ]);
+        assert_eq!(counts.to_string(), "2 passed, 1 failed, 1 skipped");
+        assert_eq!(counts.remarks, [unsteady("a::y"), "FAILED: a::z".to_owned()]);
+    }
+
+    #[test]
+    fn what_took_longest_is_shown_first_and_what_took_no_second_is_left_out() {
+        let time = |millis, name: &str| (Duration::from_millis(millis), name.to_owned());
+        let mut times = vec![time(1_500, "b"), time(72_000, "a"), time(999, "c"), time(1_100, "d")];
+        assert_eq!(longest(&mut times, 2), "    72 s  a\n     1 s  b");
+    }
+
+    #[test]
+    fn of_a_failed_test_its_own_words_are_shown() {
+        assert_eq!(without_stack("it broke\nleft: 1\nstack backtrace:\n  0: rust"), "it broke\nleft: 1");
     }
 
     fn counts(passed: u64, failed: u64, skipped: u64) -> Counts {
-        Counts { passed, failed, skipped, remarks: Vec::new() }
+        Counts { passed, failed, skipped, ..Counts::default() }
     }
 
     #[test]

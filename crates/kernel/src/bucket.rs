@@ -1,26 +1,30 @@
 //! How much is taken from somebody at a time: content script and worker guard themselves in the same way.
 
-use crate::Timestamp;
+use crate::{Moment, Timestamp};
 
 /// A token bucket: so many at once, and so many a second for good.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bucket {
+pub struct Bucket<T = Timestamp> {
     burst: u32,
     per_second: u32,
     /// In thousandths.
     left: u64,
-    seen: Timestamp,
+    /// When it was last looked into; never, when it is full.
+    seen: Option<T>,
 }
 
-impl Bucket {
+impl<T> Bucket<T> {
     /// A full one.
     #[must_use]
     pub const fn new(burst: u32, per_second: u32) -> Self {
-        Self { burst, per_second, left: burst as u64 * 1_000, seen: Timestamp::from_millis(0) }
+        Self { burst, per_second, left: burst as u64 * 1_000, seen: None }
     }
+}
 
-    fn left_at(&self, now: Timestamp) -> u64 {
-        let gained = now.since(self.seen).saturating_mul(self.per_second.into());
+impl<T: Moment> Bucket<T> {
+    fn left_at(&self, now: T) -> u64 {
+        let passed = self.seen.map_or(0, |seen| now.since(seen));
+        let gained = passed.saturating_mul(self.per_second.into());
         self.left.saturating_add(gained).min(self.most())
     }
 
@@ -30,14 +34,14 @@ impl Bucket {
 
     /// True when all that was taken has come back.
     #[must_use]
-    pub fn is_full(&self, now: Timestamp) -> bool {
+    pub fn is_full(&self, now: T) -> bool {
         self.left_at(now) == self.most()
     }
 
     /// Takes `amount` out, or nothing when there is not enough.
-    pub fn take(&mut self, amount: u32, now: Timestamp) -> bool {
+    pub fn take(&mut self, amount: u32, now: T) -> bool {
         self.left = self.left_at(now);
-        self.seen = now;
+        self.seen = Some(now);
         let wanted = u64::from(amount) * 1_000;
         if wanted > self.left {
             return false;

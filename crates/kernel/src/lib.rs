@@ -8,4 +8,4 @@ pub mod time;
 pub use bucket::Bucket;
 pub use id::{AccountSid, CallSid, DtmfDigits, ExpectationId, Identity, IdentityPrefix, InvalidId, TokenUrl};
 pub use secret::Secret;
-pub use time::{Monotonic, Timestamp};
+pub use time::{Moment, Monotonic, Timestamp};

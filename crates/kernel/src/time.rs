@@ -102,6 +102,41 @@ impl Monotonic {
     }
 }
 
+/// An instant of one of the two clocks.
+pub trait Moment: Copy + Ord + core::fmt::Debug {
+    /// This instant plus a number of milliseconds.
+    #[must_use]
+    fn plus(self, millis: u64) -> Self;
+
+    /// This instant less a number of milliseconds, and not before the clock's origin.
+    #[must_use]
+    fn minus(self, millis: u64) -> Self;
+
+    /// Milliseconds from `earlier` to this instant; 0 if `earlier` is later.
+    #[must_use]
+    fn since(self, earlier: Self) -> u64;
+}
+
+macro_rules! moment {
+    ($($clock:ty),*) => {$(
+        impl Moment for $clock {
+            fn plus(self, millis: u64) -> Self {
+                self.plus(millis)
+            }
+
+            fn minus(self, millis: u64) -> Self {
+                Self::from_millis(self.as_millis().saturating_sub(millis))
+            }
+
+            fn since(self, earlier: Self) -> u64 {
+                self.since(earlier)
+            }
+        }
+    )*};
+}
+
+moment!(Monotonic, Timestamp);
+
 #[cfg(test)]
 mod tests {
     use super::*;

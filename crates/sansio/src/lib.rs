@@ -9,8 +9,8 @@
 //! A machine may be made of parts that keep the same contract: it asks each for its timeout and answers the earliest
 //! ([`earliest`]).
 //!
-//! Each machine has one clock: [`Timestamp`] where its state outlives the process or is compared with what others wrote
-//! (token expiry), else [`Monotonic`]. Both are a [`Moment`].
+//! Each machine has one clock: [`Timestamp`](kernel::Timestamp) where its state outlives the process or is compared with what
+//! others wrote (token expiry), else [`Monotonic`](kernel::Monotonic). Both are a [`Moment`].
 //!
 //! [`rig`] moves the time of a machine in tests.
 
@@ -19,7 +19,7 @@ mod jitter;
 pub mod rig;
 mod timers;
 
-use kernel::{Monotonic, Timestamp};
+pub use kernel::Moment;
 
 pub use self::{backoff::Backoff, jitter::Jitter, timers::Timers};
 
@@ -41,41 +41,6 @@ pub trait Machine {
     /// When [`Self::handle_timeout`] wants to be called. Asked after every call of the other two; `None`: not at all.
     fn poll_timeout(&self) -> Option<Self::Time>;
 }
-
-/// An instant of one of the two clocks.
-pub trait Moment: Copy + Ord + core::fmt::Debug {
-    /// This instant plus a number of milliseconds.
-    #[must_use]
-    fn plus(self, millis: u64) -> Self;
-
-    /// This instant less a number of milliseconds, and not before the clock's origin.
-    #[must_use]
-    fn minus(self, millis: u64) -> Self;
-
-    /// Milliseconds from `earlier` to this instant; 0 if `earlier` is later.
-    #[must_use]
-    fn since(self, earlier: Self) -> u64;
-}
-
-macro_rules! moment {
-    ($($clock:ty),*) => {$(
-        impl Moment for $clock {
-            fn plus(self, millis: u64) -> Self {
-                self.plus(millis)
-            }
-
-            fn minus(self, millis: u64) -> Self {
-                Self::from_millis(self.as_millis().saturating_sub(millis))
-            }
-
-            fn since(self, earlier: Self) -> u64 {
-                self.since(earlier)
-            }
-        }
-    )*};
-}
-
-moment!(Monotonic, Timestamp);
 
 /// The earliest of some instants after `now`. For a machine that compares all that is with all that should be at every event:
 /// whatever was due until then, it has seen.

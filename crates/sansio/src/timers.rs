@@ -14,7 +14,7 @@ impl<K, T> Default for Timers<K, T> {
     }
 }
 
-impl<K: Ord + Copy, T: Moment> Timers<K, T> {
+impl<K: Ord + Clone, T: Moment> Timers<K, T> {
     /// Arms, in place of a deadline that is armed already.
     pub fn arm(&mut self, purpose: K, at: T) {
         self.0.insert(purpose, at);
@@ -41,6 +41,12 @@ impl<K: Ord + Copy, T: Moment> Timers<K, T> {
         self.0.contains_key(&purpose)
     }
 
+    /// Whether a deadline is armed and still to come.
+    #[must_use]
+    pub fn is_ahead(&self, purpose: K, now: T) -> bool {
+        self.at(purpose).is_some_and(|at| at > now)
+    }
+
     /// When a deadline is, if it is armed.
     #[must_use]
     pub fn at(&self, purpose: K) -> Option<T> {
@@ -56,7 +62,7 @@ impl<K: Ord + Copy, T: Moment> Timers<K, T> {
     /// Takes out one deadline that has passed, the earliest first.
     pub fn take_due(&mut self, now: T) -> Option<(K, T)> {
         let due = self.0.iter().filter(|(_, at)| **at <= now);
-        let (purpose, at) = due.min_by_key(|(_, at)| **at).map(|(purpose, at)| (*purpose, *at))?;
+        let (purpose, at) = due.min_by_key(|(_, at)| **at).map(|(purpose, at)| (purpose.clone(), *at))?;
         self.0.remove(&purpose);
         Some((purpose, at))
     }
@@ -84,6 +90,7 @@ mod tests {
         timers.arm_once("refresh", at(5));
         assert_eq!((timers.next(), timers.at("refresh")), (Some(at(20)), Some(at(20))));
         assert_eq!(timers.take_due(at(19)), None);
+        assert!(timers.is_ahead("refresh", at(19)) && !timers.is_ahead("refresh", at(20)));
         assert_eq!(timers.take_due(at(30)), Some(("refresh", at(20))));
         assert_eq!(timers.take_due(at(30)), Some(("heartbeat", at(30))));
         assert_eq!((timers.take_due(at(30)), timers.is_armed("refresh")), (None, false));

@@ -5,12 +5,10 @@
 //! service worker must have registered all of them when its first turn ends.
 
 mod ffi;
-mod inbox;
 mod port;
 
 use std::fmt;
 
-pub use inbox::Inbox;
 pub use port::{Port, Sender, connect, on_connect};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
@@ -66,16 +64,6 @@ pub fn to_js<T: Serialize + ?Sized>(value: &T) -> Result<JsValue, Error> {
 /// [`Error`] when the value does not have the type's shape.
 pub fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, Error> {
     Ok(serde_wasm_bindgen::from_value(value)?)
-}
-
-/// Milliseconds since the Unix epoch: the one place where a shell reads the clock.
-#[must_use]
-pub fn now_ms() -> f64 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one clock of the browser side; shells pass it on as a Timestamp"
-    )]
-    js_sys::Date::now()
 }
 
 /// Writes a warning to the context's console, which is where support looks first. Never pass it a secret.

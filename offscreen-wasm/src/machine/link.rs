@@ -1,15 +1,16 @@
 //! The connection to the worker: made again whenever it closes, which is also what wakes a killed worker.
 
-use kernel::Timestamp;
+use kernel::Monotonic;
 use protocol::offscreen::FromOffscreen;
+use sansio::{Backoff, Timers};
 
 use super::{Command, PortId, Timer};
 
 /// How often the worker hears a ping, in milliseconds. Chrome stops a worker that heard nothing for 30 s.
-const PING_MS: u32 = 20_000;
+const PING_MS: u64 = 20_000;
 
-/// Pauses before connecting again, in milliseconds; the last one repeats.
-const BACKOFF_MS: [u32; 5] = [0, 250, 1_000, 2_000, 5_000];
+/// Pauses before connecting again: 0, 250, 500, 1000, 2000, 4000, 5000 ms.
+const RECONNECT: Backoff = Backoff::new(250, 5_000).first_at_once();
 
 /// A connection that stood this long, in milliseconds, was a good one: the next one is tried without a pause.
 const GOOD_MS: u64 = 5_000;
@@ -20,7 +21,7 @@ const MAX_KEPT: usize = 32;
 #[derive(Debug)]
 struct Open {
     id: PortId,
-    since: Timestamp,
+    since: Monotonic,
     heard: bool,
 }
 
@@ -29,7 +30,7 @@ struct Open {
 pub(super) struct Link {
     open: Option<Open>,
     ports: PortId,
-    failures: usize,
+    failures: u32,
     given_up: bool,
     kept: Vec<FromOffscreen>,
 }
@@ -37,7 +38,13 @@ pub(super) struct Link {
 impl Link {
     /// Connects, if there is reason to. `hello` goes first: it says what really is to a worker that may just have been
     /// restarted.
-    pub(super) fn connect(&mut self, hello: FromOffscreen, now: Timestamp, out: &mut Vec<Command>) -> bool {
+    pub(super) fn connect(
+        &mut self,
+        hello: FromOffscreen,
+        now: Monotonic,
+        timers: &mut Timers<Timer, Monotonic>,
+        out: &mut Vec<Command>,
+    ) -> bool {
         if self.given_up || self.open.is_some() {
             return false;
         }
@@ -46,7 +53,7 @@ impl Link {
         self.open = Some(Open { id, since: now, heard: false });
         out.extend([Command::Connect(id), Command::Send(id, hello)]);
         out.extend(self.kept.drain(..).map(|message| Command::Send(id, message)));
-        out.push(Command::Start(Timer::Ping, PING_MS));
+        timers.arm(Timer::Ping, now.plus(PING_MS));
         true
     }
 
@@ -69,19 +76,24 @@ impl Link {
     }
 
     /// The connection is gone. `alive` is false when the extension is, and then there is nobody to connect to.
-    pub(super) fn closed(&mut self, id: PortId, alive: bool, now: Timestamp, out: &mut Vec<Command>) {
+    pub(super) fn closed(
+        &mut self,
+        id: PortId,
+        alive: bool,
+        now: Monotonic,
+        timers: &mut Timers<Timer, Monotonic>,
+    ) {
         self.given_up |= !alive;
         let Some(open) = self.open.take_if(|open| open.id == id) else { return };
-        out.push(Command::Stop(Timer::Ping));
+        timers.disarm(Timer::Ping);
         if self.given_up {
             return;
         }
         if open.heard || now.since(open.since) >= GOOD_MS {
             self.failures = 0;
         }
-        let pause = BACKOFF_MS[self.failures.min(BACKOFF_MS.len() - 1)];
-        self.failures += 1;
-        out.push(Command::Start(Timer::Reconnect, pause));
+        self.failures = self.failures.saturating_add(1);
+        timers.arm(Timer::Reconnect, now.plus(RECONNECT.pause_ms(self.failures)));
     }
 
     /// True while there is no connection.
@@ -91,9 +103,15 @@ impl Link {
     }
 
     /// Time for a ping.
-    pub(super) fn ping(&mut self, out: &mut Vec<Command>) {
+    pub(super) fn ping(
+        &mut self,
+        now: Monotonic,
+        timers: &mut Timers<Timer, Monotonic>,
+        out: &mut Vec<Command>,
+    ) {
         if let Some(open) = &self.open {
-            out.extend([Command::Send(open.id, FromOffscreen::Ping), Command::Start(Timer::Ping, PING_MS)]);
+            out.push(Command::Send(open.id, FromOffscreen::Ping));
+            timers.arm(Timer::Ping, now.plus(PING_MS));
         }
     }
 }

@@ -1,10 +1,11 @@
 use proptest::prelude::*;
 use protocol::{AudioKind, AudioSettings, ProblemCode, QualityWarning};
+use sansio::{Machine as _, rig::Rig};
 
 use super::*;
 
-fn at(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
+fn at(millis: u64) -> Monotonic {
+    Monotonic::from_millis(millis)
 }
 
 fn sid(n: u8) -> CallSid {
@@ -80,6 +81,17 @@ impl Document {
         self.machine.handle(event, at(self.now))
     }
 
+    /// The time of this timer is over, and of no other. Nothing happens when it is not armed.
+    fn over(&mut self, timer: Timer) -> Vec<Command> {
+        self.now += 1;
+        over(&mut self.machine, timer, self.now)
+    }
+
+    /// How long it is until this timer's time is over; `None` when it is not armed.
+    fn left(&self, timer: Timer) -> Option<u64> {
+        self.machine.timers.at(timer).map(|over| over.since(at(self.now)))
+    }
+
     fn told(&mut self, message: ToOffscreen) -> Vec<Command> {
         self.when(Event::Message(self.port, message))
     }
@@ -87,6 +99,15 @@ impl Document {
     fn call(&mut self, event: CallEvent) -> Vec<Command> {
         self.when(Event::Call(1, event))
     }
+}
+
+fn over(machine: &mut Machine, timer: Timer, now: u64) -> Vec<Command> {
+    let mut out = Vec::new();
+    if machine.timers.is_armed(timer) {
+        machine.timers.disarm(timer);
+        machine.time_has_come(timer, at(now), &mut out);
+    }
+    out
 }
 
 fn sent(commands: &[Command]) -> Vec<&FromOffscreen> {
@@ -115,9 +136,9 @@ fn the_first_words_to_a_worker_say_what_really_is() {
     assert_eq!(sent(&out), [&FromOffscreen::Hello { call: None }]);
 
     let mut document = Document::in_call();
-    let out = document.when(Event::Closed { port: 1, alive: true });
-    assert!(out.contains(&Command::Start(Timer::Reconnect, 0)));
-    let out = document.when(Event::Timer(Timer::Reconnect));
+    document.when(Event::Closed { port: 1, alive: true });
+    assert_eq!(document.left(Timer::Reconnect), Some(0));
+    let out = document.over(Timer::Reconnect);
     let live = OffscreenCall { sid: sid(1), state: CallPhase::Open, muted: false };
     assert_eq!(sent(&out), [&FromOffscreen::Hello { call: Some(live) }]);
 }
@@ -125,36 +146,34 @@ fn the_first_words_to_a_worker_say_what_really_is() {
 #[test]
 fn the_worker_is_pinged_every_twenty_seconds_over_an_open_connection_only() {
     let mut document = Document::started();
-    let out = document.when(Event::Timer(Timer::Ping));
-    assert_eq!(out, [Command::Send(1, FromOffscreen::Ping), Command::Start(Timer::Ping, 20_000)]);
+    let out = document.over(Timer::Ping);
+    assert_eq!(out, [Command::Send(1, FromOffscreen::Ping)]);
+    assert_eq!(document.left(Timer::Ping), Some(20_000));
     document.when(Event::Closed { port: 1, alive: true });
-    assert!(document.when(Event::Timer(Timer::Ping)).is_empty());
+    assert!(document.over(Timer::Ping).is_empty());
 }
 
 #[test]
 fn a_worker_that_dies_over_and_over_is_tried_at_growing_intervals_up_to_five_seconds() {
     let mut document = Document::started();
     let mut pauses = Vec::new();
-    for port in 1..=7 {
-        let out = document.when(Event::Closed { port, alive: true });
-        pauses.extend(out.iter().filter_map(|c| match c {
-            Command::Start(Timer::Reconnect, pause) => Some(*pause),
-            _ => None,
-        }));
-        assert!(document.when(Event::Timer(Timer::Reconnect)).contains(&Command::Connect(port + 1)));
+    for port in 1..=8 {
+        document.when(Event::Closed { port, alive: true });
+        pauses.extend(document.left(Timer::Reconnect));
+        assert!(document.over(Timer::Reconnect).contains(&Command::Connect(port + 1)));
     }
-    assert_eq!(pauses, [0, 250, 1_000, 2_000, 5_000, 5_000, 5_000]);
-    document.port = 8;
+    assert_eq!(pauses, [0, 250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]);
+    document.port = 9;
     document.told(ToOffscreen::Pong);
-    let out = document.when(Event::Closed { port: 8, alive: true });
-    assert!(out.contains(&Command::Start(Timer::Reconnect, 0)), "an answer ends the series");
+    document.when(Event::Closed { port: 9, alive: true });
+    assert_eq!(document.left(Timer::Reconnect), Some(0), "an answer ends the series");
 }
 
 #[test]
 fn a_removed_extension_is_not_reached_for_again() {
     let mut document = Document::started();
-    assert_eq!(document.when(Event::Closed { port: 1, alive: false }), [Command::Stop(Timer::Ping)]);
-    assert!(document.when(Event::Timer(Timer::Reconnect)).is_empty());
+    assert!(document.when(Event::Closed { port: 1, alive: false }).is_empty());
+    assert_eq!(document.machine.poll_timeout(), None);
 }
 
 #[test]
@@ -162,8 +181,8 @@ fn the_end_of_a_call_is_reported_also_to_a_worker_that_was_away() {
     let mut document = Document::in_call();
     document.when(Event::Closed { port: 1, alive: true });
     document.call(CallEvent::Over);
-    assert!(sent(&document.when(Event::Timer(Timer::Settle))).is_empty());
-    let out = document.when(Event::Timer(Timer::Reconnect));
+    assert!(sent(&document.over(Timer::Settle)).is_empty());
+    let out = document.over(Timer::Reconnect);
     let end = FromOffscreen::Ended { call_sid: sid(1), problem: None };
     assert_eq!(sent(&out), [&FromOffscreen::Hello { call: None }, &end]);
 }
@@ -176,10 +195,10 @@ fn a_device_is_built_before_the_call_and_dials_at_once() {
     let expected = [
         Command::OpenMicrophone(1, vec!["default".into()]),
         Command::Dial(1, token("connect")),
-        Command::Start(Timer::Microphone, 20_000),
         Command::Send(1, call(1, CallPhase::Connecting, false)),
     ];
     assert_eq!(out, expected);
+    assert_eq!(document.left(Timer::Microphone), Some(20_000));
 }
 
 #[test]
@@ -187,16 +206,14 @@ fn the_gateways_time_begins_when_the_microphone_is_open_because_nothing_is_sent_
     let mut document = Document::started();
     document.told(prepare("t1", None));
     document.told(connect(1, "t1", None));
-    let clocks = [
-        Command::Stop(Timer::Microphone),
-        Command::Start(Timer::Connect, 15_000),
-        Command::Start(Timer::Answer, 4_000),
-    ];
-    assert_eq!(document.when(open(1, "default"))[..3], clocks);
+    document.when(open(1, "default"));
+    let clocks = [Timer::Microphone, Timer::Connect, Timer::Answer].map(|timer| document.left(timer));
+    assert_eq!(clocks, [None, Some(15_000), Some(4_000)]);
     document.when(Event::CallMade(1));
     document.call(CallEvent::Accepted);
-    let out = document.when(open(1, "default"));
-    assert!(!out.iter().any(|command| matches!(command, Command::Start(..))), "another microphone: {out:?}");
+    let armed = document.machine.timers.clone();
+    document.when(open(1, "default"));
+    assert_eq!(document.machine.timers, armed, "another microphone");
 }
 
 #[test]
@@ -204,14 +221,14 @@ fn a_microphone_that_does_not_open_in_time_ends_the_call_under_its_own_name() {
     let mut document = Document::started();
     document.told(prepare("t1", None));
     document.told(connect(1, "t1", None));
-    let out = document.when(Event::Timer(Timer::Microphone));
+    let out = document.over(Timer::Microphone);
     let (_, problem, words) = ended(&out);
     assert_eq!(problem, Some(ProblemCode::MicrophoneUnavailable));
     assert!(words.contains("microphone did not open in time") && !words.contains("etwork"), "{words}");
     assert!(out.contains(&Command::CloseMicrophone), "one that opens too late is closed");
     let mut document = Document::dialling();
     document.when(open(1, "default"));
-    assert!(document.when(Event::Timer(Timer::Microphone)).is_empty());
+    assert!(document.over(Timer::Microphone).is_empty());
 }
 
 #[test]
@@ -269,19 +286,19 @@ fn a_newer_token_gets_a_new_device_and_an_equal_one_changes_nothing() {
 
 #[test]
 fn a_call_whose_waiting_socket_is_lost_or_does_not_answer_is_taken_on_a_new_one_once() {
-    for dead in [Event::SocketLost(1), Event::Timer(Timer::Answer)] {
+    for lost in [true, false] {
         let mut document = Document::dialling();
-        let out = document.when(dead);
+        document.when(open(1, "default"));
+        let out = if lost { document.when(Event::SocketLost(1)) } else { document.over(Timer::Answer) };
         let again = [
-            Command::Stop(Timer::Answer),
             Command::KeepMicrophone(2),
             Command::Destroy(1),
             build(2, "t1", Some("ashburn")),
             Command::Dial(2, token("connect")),
         ];
-        assert_eq!(out[..5], again, "the microphone is kept, and not asked for twice");
+        assert_eq!(out[..4], again, "the microphone is kept, and not asked for twice");
         assert!(document.when(Event::Call(1, CallEvent::Over)).is_empty(), "the old one is no longer heard");
-        assert!(document.when(Event::Timer(Timer::Answer)).is_empty(), "once");
+        assert!(document.over(Timer::Answer).is_empty(), "once");
         document.when(Event::CallMade(2));
         let out = document.when(Event::Call(2, CallEvent::Accepted));
         assert_eq!(sent(&out), [&call(1, CallPhase::Open, false)]);
@@ -291,18 +308,18 @@ fn a_call_whose_waiting_socket_is_lost_or_does_not_answer_is_taken_on_a_new_one_
 #[test]
 fn a_device_that_was_built_for_the_call_is_given_all_its_time() {
     let mut document = Document::started();
-    let mut out = document.told(connect(1, "t1", None));
-    out.extend(document.when(open(1, "default")));
-    assert!(!out.iter().any(|command| matches!(command, Command::Start(Timer::Answer, _))));
-    assert!(document.when(Event::Timer(Timer::Answer)).is_empty());
+    document.told(connect(1, "t1", None));
+    document.when(open(1, "default"));
+    assert_eq!(document.left(Timer::Answer), None);
 }
 
 #[test]
 fn an_open_call_or_one_that_is_to_end_is_never_dialled_again() {
-    assert!(Document::in_call().when(Event::Timer(Timer::Answer)).is_empty());
+    assert!(Document::in_call().over(Timer::Answer).is_empty());
     let mut document = Document::dialling();
+    document.when(open(1, "default"));
     document.told(ToOffscreen::HangUp { call_sid: sid(1) });
-    assert!(document.when(Event::Timer(Timer::Answer)).is_empty());
+    assert!(document.over(Timer::Answer).is_empty());
 }
 
 #[test]
@@ -339,7 +356,7 @@ fn a_token_that_comes_during_a_call_is_for_the_next_one() {
     let mut document = Document::in_call();
     assert_eq!(document.told(prepare("t2", Some("dublin"))), [Command::CheckPermission]);
     document.call(CallEvent::Over);
-    let out = document.when(Event::Timer(Timer::Settle));
+    let out = document.over(Timer::Settle);
     assert!(out.contains(&Command::Destroy(1)));
     assert_eq!(out.last(), Some(&build(2, "t2", Some("dublin"))));
 }
@@ -349,15 +366,16 @@ fn a_call_goes_from_connecting_to_open_and_through_a_repair_to_its_end() {
     let mut document = Document::dialling();
     let out = document.call(CallEvent::Accepted);
     assert_eq!(sent(&out), [&call(1, CallPhase::Open, false)]);
-    assert!(out.contains(&Command::Stop(Timer::Connect)) && !out.contains(&Command::CloseMicrophone));
+    assert!(document.left(Timer::Connect).is_none() && !out.contains(&Command::CloseMicrophone));
     let repair =
         [(CallEvent::Reconnecting, CallPhase::Reconnecting), (CallEvent::Reconnected, CallPhase::Open)];
     for (event, phase) in repair {
         assert_eq!(sent(&document.call(event.clone())), [&call(1, phase, false)]);
         assert!(document.call(event).is_empty(), "said once");
     }
-    assert_eq!(document.call(CallEvent::Over), [Command::Start(Timer::Settle, 0)]);
-    assert_eq!(ended(&document.when(Event::Timer(Timer::Settle))), (sid(1), None, String::new()));
+    assert!(document.call(CallEvent::Over).is_empty());
+    assert_eq!(document.left(Timer::Settle), Some(0));
+    assert_eq!(ended(&document.over(Timer::Settle)), (sid(1), None, String::new()));
     assert!(document.call(CallEvent::Over).is_empty());
 }
 
@@ -392,18 +410,19 @@ fn a_hang_up_that_comes_before_the_sdk_has_a_call_is_carried_out_when_it_has() {
     let mut document = Document::started();
     document.told(connect(1, "t1", None));
     let early = document.told(ToOffscreen::HangUp { call_sid: sid(1) });
-    assert_eq!(early, [Command::Start(Timer::HangUp, 5_000)]);
+    assert!(early.is_empty());
+    assert_eq!(document.left(Timer::HangUp), Some(5_000));
     assert!(document.when(Event::CallMade(1)).contains(&Command::Disconnect(1)));
     document.call(CallEvent::Over);
-    assert_eq!(ended(&document.when(Event::Timer(Timer::Settle))), (sid(1), None, String::new()));
+    assert_eq!(ended(&document.over(Timer::Settle)), (sid(1), None, String::new()));
 }
 
 #[test]
 fn a_hang_up_ends_the_call_even_if_the_sdk_does_not() {
     for mut document in [Document::in_call(), Document::dialling()] {
         let out = document.told(ToOffscreen::HangUp { call_sid: sid(1) });
-        assert_eq!(out, [Command::Disconnect(1), Command::Start(Timer::HangUp, 2_000)]);
-        let out = document.when(Event::Timer(Timer::HangUp));
+        assert_eq!((out, document.left(Timer::HangUp)), (vec![Command::Disconnect(1)], Some(2_000)));
+        let out = document.over(Timer::HangUp);
         assert_eq!(ended(&out), (sid(1), None, String::new()));
         assert!(out.contains(&Command::Destroy(1)));
     }
@@ -422,7 +441,7 @@ fn mute_is_remembered_until_there_is_something_to_mute_and_forgotten_with_the_ca
 
     document.call(CallEvent::Muted(true));
     document.call(CallEvent::Over);
-    document.when(Event::Timer(Timer::Settle));
+    document.over(Timer::Settle);
     let out = document.told(connect(2, "t1", None));
     assert_eq!(sent(&out), [&call(2, CallPhase::Connecting, false)]);
 }
@@ -433,7 +452,8 @@ fn digits_go_into_an_open_call_only() {
     let mut document = Document::dialling();
     assert!(matches!(sent(&document.told(digits.clone()))[..], [FromOffscreen::Note { .. }]));
     document.call(CallEvent::Accepted);
-    assert_eq!(document.told(digits), [keys("1#"), Command::Start(Timer::Digits, 460)]);
+    assert_eq!(document.told(digits), [keys("1#")]);
+    assert_eq!(document.left(Timer::Digits), Some(460));
 }
 
 fn keys(digits: &str) -> Command {
@@ -447,23 +467,21 @@ fn typed(digits: &str) -> ToOffscreen {
 #[test]
 fn fast_typing_loses_no_key() {
     let mut document = Document::in_call();
-    assert_eq!(document.told(typed("1")), [keys("1"), Command::Start(Timer::Digits, 230)]);
+    assert_eq!((document.told(typed("1")), document.left(Timer::Digits)), (vec![keys("1")], Some(230)));
     assert_eq!(document.told(typed("5")), []);
     assert_eq!(document.told(typed("9")), []);
-    let sounded = Event::Timer(Timer::Digits);
-    assert_eq!(document.when(sounded.clone()), [keys("59"), Command::Start(Timer::Digits, 460)]);
-    assert_eq!(document.when(sounded), []);
-    assert_eq!(document.told(typed("2")), [keys("2"), Command::Start(Timer::Digits, 230)]);
+    assert_eq!((document.over(Timer::Digits), document.left(Timer::Digits)), (vec![keys("59")], Some(460)));
+    assert_eq!((document.over(Timer::Digits), document.left(Timer::Digits)), (vec![], None));
+    assert_eq!((document.told(typed("2")), document.left(Timer::Digits)), (vec![keys("2")], Some(230)));
 }
 
 #[test]
 fn a_pause_waits_until_the_digits_before_it_have_sounded() {
     let mut document = Document::in_call();
-    let sounded = Event::Timer(Timer::Digits);
-    assert_eq!(document.told(typed("12w#")), [keys("12"), Command::Start(Timer::Digits, 460)]);
-    assert_eq!(document.when(sounded.clone()), [Command::Start(Timer::Digits, 500)]);
-    assert_eq!(document.when(sounded.clone()), [keys("#"), Command::Start(Timer::Digits, 230)]);
-    assert_eq!(document.when(sounded), []);
+    assert_eq!((document.told(typed("12w#")), document.left(Timer::Digits)), (vec![keys("12")], Some(460)));
+    assert_eq!((document.over(Timer::Digits), document.left(Timer::Digits)), (vec![], Some(500)));
+    assert_eq!((document.over(Timer::Digits), document.left(Timer::Digits)), (vec![keys("#")], Some(230)));
+    assert_eq!((document.over(Timer::Digits), document.left(Timer::Digits)), (vec![], None));
 }
 
 #[test]
@@ -473,10 +491,7 @@ fn a_long_row_of_digits_sounds_whole_in_runs_that_do_not_cut_each_other_off() {
     let mut out = document.told(typed(&long));
     let (mut heard, mut pauses) = (String::new(), 0);
     loop {
-        let waits = out.iter().find_map(|command| match command {
-            Command::Start(Timer::Digits, millis) => Some(*millis),
-            _ => None,
-        });
+        let waits = document.left(Timer::Digits);
         let digits = out.iter().find_map(|command| match command {
             Command::SendDigits(1, digits) => Some(digits.to_string()),
             _ => None,
@@ -484,7 +499,7 @@ fn a_long_row_of_digits_sounds_whole_in_runs_that_do_not_cut_each_other_off() {
         let Some(waits) = waits else { break };
         match digits {
             Some(digits) => {
-                let sounding = 230 * u32::try_from(digits.len()).unwrap();
+                let sounding = 230 * u64::try_from(digits.len()).unwrap();
                 assert!(digits.len() <= 10 && waits >= sounding, "{digits} {waits}");
                 heard.push_str(&digits);
             }
@@ -493,7 +508,7 @@ fn a_long_row_of_digits_sounds_whole_in_runs_that_do_not_cut_each_other_off() {
                 pauses += 1;
             }
         }
-        out = document.when(Event::Timer(Timer::Digits));
+        out = document.over(Timer::Digits);
     }
     assert_eq!((heard, pauses), (long.replace('w', ""), 4));
 }
@@ -503,7 +518,7 @@ fn a_hang_up_ends_the_digits_that_still_wait() {
     let mut document = Document::in_call();
     document.told(typed(&"1".repeat(200)));
     document.told(ToOffscreen::HangUp { call_sid: sid(1) });
-    assert_eq!(document.when(Event::Timer(Timer::Digits)), []);
+    assert_eq!(document.over(Timer::Digits), []);
     assert_eq!(document.told(typed("2")), []);
 }
 
@@ -537,7 +552,7 @@ fn a_command_for_another_call_is_noted_and_ignored() {
 fn commands_over_an_old_connection_are_ignored() {
     let mut document = Document::in_call();
     document.when(Event::Closed { port: 1, alive: true });
-    document.when(Event::Timer(Timer::Reconnect));
+    document.over(Timer::Reconnect);
     assert!(document.told(ToOffscreen::HangUp { call_sid: sid(1) }).is_empty());
 }
 
@@ -557,7 +572,7 @@ fn what_the_sdk_says_around_the_end_of_a_call_becomes_its_problem_in_either_orde
                 for event in order.clone() {
                     document.call(event);
                 }
-                let (_, problem, message) = ended(&document.when(Event::Timer(Timer::Settle)));
+                let (_, problem, message) = ended(&document.over(Timer::Settle));
                 assert_eq!(problem, Some(expected));
                 assert!(message.contains(words), "{message}");
             }
@@ -569,22 +584,18 @@ fn what_the_sdk_says_around_the_end_of_a_call_becomes_its_problem_in_either_orde
 fn an_error_that_an_open_call_survives_is_only_noted() {
     let mut document = Document::in_call();
     document.call(CallEvent::Error(fault(31009, "TransportError (31009): No transport available.")));
-    let out = document.when(Event::Timer(Timer::Settle));
+    let out = document.over(Timer::Settle);
     let [Command::Send(1, FromOffscreen::Note { message })] = &out[..] else { panic!("{out:?}") };
     assert_eq!(message, "An error of the call: TransportError (31009): No transport available.");
     document.call(CallEvent::Over);
-    assert_eq!(
-        ended(&document.when(Event::Timer(Timer::Settle))).1,
-        None,
-        "an old error is not why it ended"
-    );
+    assert_eq!(ended(&document.over(Timer::Settle)).1, None, "an old error is not why it ended");
 }
 
 #[test]
 fn an_error_before_the_call_is_open_ends_it_though_the_sdk_would_let_it_hang() {
     let mut document = Document::dialling();
     document.call(CallEvent::Error(fault(53402, "ClientRemoteDescFailed")));
-    let out = document.when(Event::Timer(Timer::Settle));
+    let out = document.over(Timer::Settle);
     assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
     assert!(out.contains(&Command::Disconnect(1)) && out.contains(&Command::Destroy(1)));
 }
@@ -597,7 +608,7 @@ fn a_caller_who_gives_up_first_is_noted_and_no_problem() {
         for event in story {
             document.call(event);
         }
-        let out = document.when(Event::Timer(Timer::Settle));
+        let out = document.over(Timer::Settle);
         assert_eq!(ended(&out), (sid(1), None, String::new()));
         let note = FromOffscreen::Note { message: "The caller hung up before the call was answered.".into() };
         assert!(sent(&out).contains(&&note));
@@ -610,7 +621,7 @@ fn a_call_that_the_gateway_gave_up_while_its_signalling_was_lost_says_why_it_end
     document.call(CallEvent::Reconnecting);
     document.call(CallEvent::Error(fault(31404, "NotFound")));
     document.call(CallEvent::Over);
-    let (_, problem, message) = ended(&document.when(Event::Timer(Timer::Settle)));
+    let (_, problem, message) = ended(&document.over(Timer::Settle));
     assert_eq!(problem, Some(ProblemCode::CallFailed));
     assert!(message.contains("lost and did not come back"), "{message}");
 }
@@ -619,15 +630,15 @@ fn a_call_that_the_gateway_gave_up_while_its_signalling_was_lost_says_why_it_end
 fn a_connection_that_does_not_come_back_ends_the_call_within_35_s_unless_the_other_side_is_heard() {
     let mut document = Document::in_call();
     document.call(sample(10, 10));
-    let out = document.call(CallEvent::Reconnecting);
-    assert!(out.contains(&Command::Start(Timer::GiveUp, 34_000)));
+    document.call(CallEvent::Reconnecting);
+    assert_eq!(document.left(Timer::GiveUp), Some(34_000));
     document.now += 34_000;
     document.call(sample(20, 20));
-    let again = document.when(Event::Timer(Timer::GiveUp));
-    assert_eq!(again, [Command::Start(Timer::GiveUp, 3_000)], "it is heard");
+    let again = document.over(Timer::GiveUp);
+    assert_eq!((again, document.left(Timer::GiveUp)), (vec![], Some(3_000)), "it is heard");
     document.now += 3_001;
     document.call(sample(20, 30));
-    let (_, problem, message) = ended(&document.when(Event::Timer(Timer::GiveUp)));
+    let (_, problem, message) = ended(&document.over(Timer::GiveUp));
     assert_eq!(problem, Some(ProblemCode::CallFailed));
     assert!(message.contains("lost and did not come back"), "{message}");
 }
@@ -636,29 +647,29 @@ fn a_connection_that_does_not_come_back_ends_the_call_within_35_s_unless_the_oth
 fn a_lost_media_path_is_negotiated_anew_every_few_seconds_while_nothing_is_heard() {
     let mut document = Document::in_call();
     document.call(sample(10, 10));
-    assert!(document.call(CallEvent::Reconnecting).contains(&Command::Start(Timer::Repair, 4_000)));
-    let again = Command::Start(Timer::Repair, 4_000);
-    assert_eq!(
-        document.when(Event::Timer(Timer::Repair)),
-        std::slice::from_ref(&again),
-        "only the signalling is lost"
-    );
+    document.call(CallEvent::Reconnecting);
+    assert_eq!(document.left(Timer::Repair), Some(4_000));
+    let out = document.over(Timer::Repair);
+    assert_eq!((out, document.left(Timer::Repair)), (vec![], Some(4_000)), "only the signalling is lost");
     document.now += 4_000;
     for _ in 0..3 {
-        let out = document.when(Event::Timer(Timer::Repair));
-        assert_eq!(out, [Command::RestartMedia(1), again.clone()]);
+        let out = document.over(Timer::Repair);
+        assert_eq!((out, document.left(Timer::Repair)), (vec![Command::RestartMedia(1)], Some(4_000)));
     }
-    assert!(document.call(CallEvent::Reconnected).contains(&Command::Stop(Timer::Repair)));
-    assert!(document.when(Event::Timer(Timer::Repair)).is_empty());
+    document.call(CallEvent::Reconnected);
+    assert_eq!(document.left(Timer::Repair), None);
 }
 
 #[test]
 fn a_connection_that_is_back_is_not_given_up() {
     let mut document = Document::in_call();
+    document.when(open(1, "default"));
     document.call(CallEvent::Reconnecting);
-    assert!(document.call(CallEvent::Reconnected).contains(&Command::Stop(Timer::GiveUp)));
-    document.now += 40_000;
-    assert!(document.when(Event::Timer(Timer::GiveUp)).is_empty());
+    document.call(CallEvent::Reconnected);
+    assert_eq!(document.left(Timer::GiveUp), None);
+    let mut rig = Rig::new(document.machine, at(document.now));
+    rig.pass(40_000);
+    assert!(rig.machine.live.is_some());
 }
 
 #[test]
@@ -666,12 +677,12 @@ fn a_call_that_does_not_open_in_time_is_given_up_and_its_late_coming_too() {
     let mut document = Document::started();
     document.told(connect(1, "t1", None));
     document.when(open(1, "default"));
-    let out = document.when(Event::Timer(Timer::Connect));
+    let out = document.over(Timer::Connect);
     assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
     assert!(out.contains(&Command::Destroy(1)) && out.contains(&build(2, "t1", None)));
     let late = document.when(Event::CallMade(1));
     assert_eq!(late, [Command::Disconnect(1)]);
-    assert!(Document::in_call().when(Event::Timer(Timer::Connect)).is_empty());
+    assert!(Document::in_call().over(Timer::Connect).is_empty());
 }
 
 #[test]
@@ -796,7 +807,7 @@ fn devices_are_listed_at_the_start_at_every_change_and_told_again_to_a_new_worke
     assert!(document.when(found(&["default", "headset"])).is_empty(), "no news");
     assert_eq!(document.when(Event::DevicesChanged), [Command::ListDevices]);
     document.when(Event::Closed { port: 1, alive: true });
-    let out = document.when(Event::Timer(Timer::Reconnect));
+    let out = document.over(Timer::Reconnect);
     assert!(matches!(sent(&out)[0], FromOffscreen::Hello { .. }));
     assert_eq!(audio(&out).microphones.len(), 2);
 }
@@ -812,7 +823,7 @@ fn the_wanted_microphone_is_opened_for_a_call_and_closed_with_it() {
     document.when(Event::CallMade(1));
     document.call(CallEvent::Accepted);
     document.call(CallEvent::Over);
-    let out = document.when(Event::Timer(Timer::Settle));
+    let out = document.over(Timer::Settle);
     assert!(out.contains(&Command::CloseMicrophone));
     assert!(!audio(&out).microphone_open);
 }
@@ -854,7 +865,7 @@ fn told_now(document: &mut Document) -> AudioState {
     let port = document.port;
     document.when(Event::Closed { port, alive: true });
     document.port += 1;
-    let out = document.when(Event::Timer(Timer::Reconnect));
+    let out = document.over(Timer::Reconnect);
     document.told(ToOffscreen::Pong);
     audio(&out)
 }
@@ -871,7 +882,7 @@ fn the_microphone_that_is_told_is_the_one_that_was_opened_and_the_wanted_one_is_
     document.when(Event::CallMade(1));
     document.call(CallEvent::Accepted);
     document.call(CallEvent::Over);
-    let after = audio(&document.when(Event::Timer(Timer::Settle)));
+    let after = audio(&document.over(Timer::Settle));
     assert_eq!((after.microphone, after.missing), (Some(device("headset")), vec![]), "for the next call");
 }
 
@@ -940,7 +951,7 @@ fn a_microphone_that_the_computer_or_the_headset_mutes_is_told_and_our_own_mute_
     assert!(audio(&document.when(Event::MicrophoneOpen(1, muted))).microphone_muted, "from its start");
     assert!(document.when(Event::MicrophoneMuted(7, false)).is_empty(), "of another call");
     document.call(CallEvent::Over);
-    assert!(!audio(&document.when(Event::Timer(Timer::Settle))).microphone_muted);
+    assert!(!audio(&document.over(Timer::Settle)).microphone_muted);
 }
 
 #[test]
@@ -960,7 +971,7 @@ fn the_speaker_that_is_told_is_the_one_that_plays_and_the_wanted_one_is_tried_ag
     assert_eq!((now.speaker, now.missing), (Some(device("headset")), vec![]));
     document.when(played("default"));
     document.call(CallEvent::Over);
-    assert!(audio(&document.when(Event::Timer(Timer::Settle))).missing.is_empty(), "for the next call");
+    assert!(audio(&document.over(Timer::Settle)).missing.is_empty(), "for the next call");
 }
 
 #[test]
@@ -1017,24 +1028,31 @@ fn speaker_and_volume_are_set_in_a_running_call_and_without_one() {
 fn the_microphone_is_open_for_a_test_until_it_is_ended_or_forgotten() {
     let on = ToOffscreen::TestMicrophone { on: true };
     let off = Event::Message(1, ToOffscreen::TestMicrophone { on: false });
-    for end in [off, Event::Timer(Timer::Test), Event::TestFailed] {
+    for end in [Some(off), None, Some(Event::TestFailed)] {
         let mut document = Document::started();
         document.when(found(&["default"]));
         assert!(document.when(Event::Level(50)).is_empty(), "nobody asked");
         let out = document.told(on.clone());
         assert!(out.contains(&Command::StartTest(vec!["default".into()])));
-        assert!(out.contains(&Command::Start(Timer::Test, 60_000)));
+        assert_eq!(document.left(Timer::Test), Some(60_000));
         assert!(audio(&out).microphone_open);
         assert_eq!(sent(&document.when(Event::Level(50))), [&FromOffscreen::Level { percent: 50 }]);
-        let out = document.when(end);
+        let out = match end {
+            Some(event) => document.when(event),
+            None => document.over(Timer::Test),
+        };
         assert!(out.contains(&Command::StopTest));
         assert!(!audio(&out).microphone_open);
         assert!(document.when(Event::Level(50)).is_empty());
     }
 }
 
+/// By the wall clock.
+const SAMPLED_AT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
 fn sample(bytes_received: u64, bytes_sent: u64) -> CallEvent {
-    CallEvent::Sample(Sample { rtt_ms: Some(40.0), bytes_received, bytes_sent, ..Sample::default() })
+    let sample = Sample { rtt_ms: Some(40.0), bytes_received, bytes_sent, ..Sample::default() };
+    CallEvent::Sample(sample, SAMPLED_AT)
 }
 
 #[test]
@@ -1042,19 +1060,19 @@ fn every_sample_is_passed_on() {
     let mut document = Document::in_call();
     let out = document.call(sample(1, 1));
     let [FromOffscreen::Quality { call_sid, sample }] = sent(&out)[..] else { panic!("{out:?}") };
-    assert_eq!((call_sid, sample.rtt_ms, sample.at), (&sid(1), Some(40), at(document.now)));
+    assert_eq!((call_sid, sample.rtt_ms, sample.at), (&sid(1), Some(40), SAMPLED_AT));
 }
 
 #[test]
 fn an_answered_call_without_a_packet_is_repaired_once_and_then_surfaced() {
     let mut document = Document::dialling();
-    let out = document.call(CallEvent::Accepted);
-    assert!(out.contains(&Command::Start(Timer::Silence, 2_500)));
+    document.call(CallEvent::Accepted);
+    assert_eq!(document.left(Timer::Silence), Some(2_500));
     document.call(sample(0, 0));
-    let out = document.when(Event::Timer(Timer::Silence));
-    assert!(out.contains(&Command::RestartMedia(1)) && out.contains(&Command::Start(Timer::Silence, 5_000)));
+    let out = document.over(Timer::Silence);
+    assert!(out.contains(&Command::RestartMedia(1)) && document.left(Timer::Silence) == Some(5_000));
     assert!(sent(&out).contains(&&call(1, CallPhase::Reconnecting, false)));
-    let out = document.when(Event::Timer(Timer::Silence));
+    let out = document.over(Timer::Silence);
     assert!(!out.contains(&Command::RestartMedia(1)), "once");
     let warned = |raised| FromOffscreen::Warning {
         call_sid: sid(1),
@@ -1070,8 +1088,8 @@ fn an_answered_call_without_a_packet_is_repaired_once_and_then_surfaced() {
 #[test]
 fn a_call_that_is_heard_is_left_alone() {
     let mut document = Document::in_call();
-    assert!(document.call(sample(5, 5)).contains(&Command::Stop(Timer::Silence)));
-    assert!(document.when(Event::Timer(Timer::Silence)).is_empty());
+    document.call(sample(5, 5));
+    assert_eq!(document.left(Timer::Silence), None);
 }
 
 #[test]
@@ -1079,7 +1097,7 @@ fn a_restarted_worker_hears_which_warnings_stand() {
     let mut document = Document::in_call();
     document.call(CallEvent::Warning("low-mos".into(), true));
     document.when(Event::Closed { port: 1, alive: true });
-    let out = document.when(Event::Timer(Timer::Reconnect));
+    let out = document.over(Timer::Reconnect);
     let low_mos = FromOffscreen::Warning { call_sid: sid(1), warning: QualityWarning::LowMos, raised: true };
     assert!(sent(&out).contains(&&low_mos));
 }
@@ -1116,8 +1134,15 @@ fn any_call_event() -> impl Strategy<Value = CallEvent> {
     ]
 }
 
+/// Something happens, or a timer's time is over: of any that is armed, so that the times do not matter.
+#[derive(Clone, Debug)]
+enum Step {
+    Event(Event),
+    Over(Timer),
+}
+
 /// Devices are counted back from the newest one, so that most events are about one that exists.
-fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
+fn any_step() -> impl Strategy<Value = (Step, DeviceId)> {
     let timer = prop_oneof![
         Just(Timer::Reconnect),
         Just(Timer::Ping),
@@ -1135,7 +1160,6 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
     let event = prop_oneof![
         8 => any_message().prop_map(|message| Event::Message(0, message)),
         1 => Just(Event::Closed { port: 0, alive: true }),
-        4 => timer.prop_map(Event::Timer),
         1 => Just(Event::DeviceFailed(0, fault(1, "x"))),
         1 => prop_oneof![Just(20101), Just(31005)].prop_map(|code| Event::DeviceError(0, fault(code, "x"))),
         4 => Just(Event::CallMade(0)),
@@ -1154,22 +1178,30 @@ fn any_event() -> impl Strategy<Value = (Event, DeviceId)> {
         1 => Just(Event::Level(9)),
         1 => Just(Event::Permission(Permission::Granted)),
     ];
-    (event, prop_oneof![6 => Just(0_u32), 1 => Just(1), 1 => Just(2)])
+    let step = prop_oneof![4 => event.prop_map(Step::Event), 1 => timer.prop_map(Step::Over)];
+    (step, prop_oneof![6 => Just(0_u32), 1 => Just(1), 1 => Just(2)])
 }
 
 proptest! {
     #[test]
     fn in_any_order_of_events_every_accepted_call_ends_once_and_no_token_meets_a_call(
-        events in prop::collection::vec(any_event(), 0..120)
+        steps in prop::collection::vec(any_step(), 0..120)
     ) {
         let mut machine = Machine::default();
         let (mut port, mut newest) = (0, 0);
         let mut devices: Vec<DeviceId> = Vec::new();
         let mut carrying: Option<DeviceId> = None;
         let mut live: Option<CallSid> = None;
-        let story = std::iter::once((Event::Start, 0)).chain(events);
-        for (now, (event, back)) in (0_u64..).zip(story) {
+        let mut later = 0;
+        let story = std::iter::once((Step::Event(Event::Start), 0)).chain(steps);
+        for (now, (step, back)) in (0_u64..).zip(story) {
+            later = now + 1;
             let device = newest - back.min(newest);
+            let mut asked = None;
+            let commands;
+            match step {
+                Step::Over(timer) => commands = over(&mut machine, timer, now),
+                Step::Event(event) => {
             let event = match event {
                 Event::Message(_, message) => Event::Message(port, message),
                 Event::Closed { alive, .. } => Event::Closed { port, alive },
@@ -1186,16 +1218,17 @@ proptest! {
                 Event::MicrophoneLost(_) => Event::MicrophoneLost(device),
                 other => other,
             };
-            let asked = match &event {
-                Event::Message(_, ToOffscreen::Connect { call_sid, .. }) => Some(call_sid.clone()),
-                _ => None,
-            };
-            if let Event::DeviceFailed(failed, _) = &event {
-                devices.retain(|id| id != failed);
+            match &event {
+                Event::Message(_, ToOffscreen::Connect { call_sid, .. }) => asked = Some(call_sid.clone()),
+                Event::DeviceFailed(failed, _) => devices.retain(|id| id != failed),
+                _ => {}
+            }
+            commands = machine.handle(event, at(now));
+                }
             }
             let mut answered = false;
             let mut hello = false;
-            for command in machine.handle(event, at(now)) {
+            for command in commands {
                 match command {
                     Command::Connect(id) => { port = id; hello = true; }
                     Command::Send(id, message) => {
@@ -1241,10 +1274,9 @@ proptest! {
             live = machine.live.as_ref().map(|live| live.sid.clone());
         }
         // However it stands: the timers alone bring every call to an end, except an open one nobody wants to end.
-        for timer in [Timer::Settle, Timer::HangUp, Timer::Microphone, Timer::Connect] {
-            machine.handle(Event::Timer(timer), at(1_000_000));
-        }
-        if let Some(live) = machine.live {
+        let mut rig = Rig::new(machine, at(later));
+        rig.pass(60_000);
+        if let Some(live) = rig.machine.live {
             prop_assert!(live.phase != CallPhase::Connecting && !live.hang_up && !live.over);
         }
     }

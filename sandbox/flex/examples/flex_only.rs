@@ -22,7 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use sandbox_flex::{Command, Fault, FlexCloud, LegEnd, PluginFile, Settings};
+use sandbox_flex::{Fault, FlexCloud, LegCommand, LegEnd, PluginFile, Settings};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -61,13 +61,15 @@ async fn main() -> anyhow::Result<()> {
         while let Some(command) = commands.recv().await {
             tracing::info!(?command, "telephone");
             match command {
-                Command::CallWorker { call_sid, .. } => {
+                LegCommand::CallWorker { call_sid, .. } => {
                     *telephone.leg.lock().unwrap_or_else(PoisonError::into_inner) = Some(call_sid.clone());
                     tokio::time::sleep(Duration::from_millis(300)).await;
                     telephone.cloud.agent_leg_answered(&call_sid);
                 }
-                Command::EndLeg { call_sid } => telephone.cloud.agent_leg_ended(&call_sid, LegEnd::Completed),
-                Command::SetLine { .. } => {}
+                LegCommand::EndLeg { call_sid } => {
+                    telephone.cloud.agent_leg_ended(&call_sid, LegEnd::Completed)
+                }
+                LegCommand::SetLine { .. } => {}
             }
         }
     });

@@ -93,7 +93,7 @@ impl PluginFile {
 /// What the Flex cloud wants done with telephones. Whoever composes the sandbox carries it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Command {
+pub enum LegCommand {
     /// Call the agent, and report [`crate::FlexCloud::agent_leg_answered`] or
     /// [`crate::FlexCloud::agent_leg_ended`] with this call SID.
     CallWorker {

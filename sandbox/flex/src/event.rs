@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// One thing that happened. Whoever collects events gives them a number and a time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Event {
+pub struct LogEvent {
     /// `flex` or `iam`.
     pub source: &'static str,
     /// What happened, for example `reservation.created`.
@@ -18,7 +18,7 @@ pub struct Event {
     pub data: Value,
 }
 
-impl Event {
+impl LogEvent {
     /// An event of Flex, TaskRouter or Sync.
     #[must_use]
     pub fn flex(kind: impl Into<String>, call_sid: Option<&str>, data: Value) -> Self {

@@ -12,10 +12,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::account;
+use crate::answer::error;
 use crate::api::Settings;
-use crate::cloud::{FlexCloud, with_faults};
 use crate::fault::HttpTarget;
 use crate::iam::{self, Validation};
+use crate::interference::with_faults;
+use crate::state::FlexCloud;
 
 pub(crate) fn router(cloud: FlexCloud) -> Router {
     let router = Router::new()
@@ -23,9 +25,7 @@ pub(crate) fn router(cloud: FlexCloud) -> Router {
         .route("/v1/Configuration/Public", get(public_configuration))
         .route("/v1/Accounts/{account}/Tokens/Info", post(token_info))
         .route("/v1/account/provision/status", get(async || Json(json!({ "status": "inactive" }))))
-        .fallback(|| async {
-            iam::error(StatusCode::NOT_FOUND, 20404, "The requested resource was not found")
-        })
+        .fallback(|| async { error(StatusCode::NOT_FOUND, 20404, "The requested resource was not found") })
         .with_state(cloud.clone());
     with_faults(router, &cloud, HttpTarget::Flex)
 }

@@ -14,8 +14,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::account;
-use crate::cloud::FlexCloud;
-use crate::iam::{self, Login};
+use crate::answer::error;
+use crate::iam::tokens::Login;
+use crate::state::FlexCloud;
 
 const PAGE: &str = include_str!("page.html");
 
@@ -36,7 +37,7 @@ pub(crate) fn router(cloud: FlexCloud) -> Router {
 async fn page(State(cloud): State<FlexCloud>, uri: Uri) -> Response {
     let is_data = ["/api/", "/plugins/", "/sandbox/"].iter().any(|prefix| uri.path().starts_with(prefix));
     if is_data {
-        return iam::error(StatusCode::NOT_FOUND, 20404, "The sandbox does not serve this");
+        return error(StatusCode::NOT_FOUND, 20404, "The sandbox does not serve this");
     }
     let page = PAGE
         .replace("{{ACCOUNT_SID}}", account::ACCOUNT_SID)

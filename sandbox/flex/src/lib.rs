@@ -14,7 +14,7 @@
 //! | `host` | `flex.twilio.com` | the page that loads Flex UI and logs the agent in; cosmetics |
 //!
 //! Voice is not here: the voice gateway is another crate. The two meet at [`FlexCloud`]: this crate asks for an agent
-//! to be called ([`Command`]), and is told how the agent's leg went.
+//! to be called ([`LegCommand`]), and is told how the agent's leg went.
 //!
 //! A sandbox proves our software against Twilio's *clients*, not against Twilio's servers. Where a server's behaviour
 //! was not seen but concluded, the comment says "Inferred:".
@@ -22,22 +22,26 @@
 #![recursion_limit = "256"] // the Flex Configuration is one large json!
 
 pub mod account;
+mod answer;
 mod api;
-mod cloud;
+mod clock;
 mod conversations;
 mod event;
 mod fault;
 mod flex_api;
 mod host;
 pub mod iam;
+mod interference;
 mod plugins_api;
+mod router;
+mod state;
 pub mod sync;
 pub mod taskrouter;
 mod twilsock;
 
 pub use api::{
-    Command, FarEnd, FlexBundle, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask,
+    FarEnd, FlexBundle, LegCommand, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask,
 };
-pub use cloud::{FlexCloud, UnknownActivity};
-pub use event::Event;
+pub use event::LogEvent;
 pub use fault::{Fault, FaultId, HttpTarget};
+pub use state::{FlexCloud, UnknownActivity};

@@ -6,7 +6,7 @@
 
 #![expect(clippy::result_large_err, reason = "an error is a response, and is sent as it is")]
 
-use std::collections::BTreeMap;
+pub(crate) mod store;
 
 use axum::body::Bytes;
 use axum::extract::{Multipart, Path, Request, State};
@@ -17,71 +17,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
-use crate::cloud::FlexCloud;
+use self::store::DOMAIN;
+use crate::answer::error;
 use crate::iam;
-
-/// The domain of the first environment's assets. It has the form of Twilio's: `<service>-<number>-<suffix>.twil.io`.
-pub(crate) const DOMAIN: &str = "holdfast-plugin-5555-plugin.twil.io";
-
-/// Everything that was created, by SID, in the order of creation.
-#[derive(Debug, Default)]
-pub(crate) struct Store {
-    made: u64,
-    resources: Vec<Value>,
-    files: BTreeMap<String, Bytes>,
-}
-
-impl Store {
-    fn create(&mut self, prefix: &str, mut resource: Value) -> Value {
-        self.made += 1;
-        resource["sid"] = json!(format!("{prefix}{:032x}", self.made));
-        self.resources.push(resource.clone());
-        resource
-    }
-
-    fn all<'a>(&'a self, prefix: &'a str) -> impl DoubleEndedIterator<Item = &'a Value> {
-        self.resources
-            .iter()
-            .filter(move |one| one["sid"].as_str().is_some_and(|sid| sid.starts_with(prefix)))
-    }
-
-    fn find(&self, prefix: &str, name: &str) -> Option<&Value> {
-        self.resources.iter().find(|one| {
-            (one["sid"] == name || one["unique_name"] == name)
-                && one["sid"].as_str().is_some_and(|sid| sid.starts_with(prefix))
-        })
-    }
-
-    /// What the plugins loader is told: the plugins of the active release.
-    pub(crate) fn released(&self) -> Vec<Value> {
-        let Some(release) = self.all("FK").next_back() else { return Vec::new() };
-        let configuration = release["configuration_sid"].as_str().and_then(|sid| self.find("FJ", sid));
-        let plugins = configuration.and_then(|found| found["plugins"].as_array());
-        plugins.into_iter().flatten().filter_map(|one| self.configured(one)).collect()
-    }
-
-    /// One plugin of a configuration, with what is known of its version.
-    fn configured(&self, one: &Value) -> Option<Value> {
-        let version = self.find("FV", one["plugin_version"].as_str()?)?;
-        let plugin = self.find("FP", version["plugin_sid"].as_str()?)?;
-        Some(json!({
-            "unique_name": plugin["unique_name"],
-            "plugin_sid": plugin["sid"],
-            "plugin_version_sid": version["sid"],
-            "version": version["version"],
-            "plugin_url": version["plugin_url"],
-            "phase": one["phase"],
-        }))
-    }
-
-    /// The file that the deployed build serves at this path.
-    fn file(&self, path: &str) -> Option<Bytes> {
-        let environment = self.all("ZE").next_back()?;
-        let build = self.find("ZB", environment["build_sid"].as_str()?)?;
-        let version = build["asset_versions"].as_array()?.iter().find(|one| one["path"] == path)?;
-        self.files.get(version["sid"].as_str()?).cloned()
-    }
-}
+use crate::state::FlexCloud;
 
 /// `serverless.twilio.com` and `serverless-upload.twilio.com`.
 pub(crate) fn serverless_router(cloud: FlexCloud) -> Router {
@@ -122,12 +61,12 @@ async fn authenticated(request: Request, next: Next) -> Response {
     if iam::is_server(request.headers()) {
         next.run(request).await
     } else {
-        iam::error(StatusCode::UNAUTHORIZED, 20003, "Authenticate")
+        error(StatusCode::UNAUTHORIZED, 20003, "Authenticate")
     }
 }
 
 fn missing(what: &str) -> Response {
-    iam::error(StatusCode::NOT_FOUND, 20404, &format!("The requested resource {what} was not found"))
+    error(StatusCode::NOT_FOUND, 20404, &format!("The requested resource {what} was not found"))
 }
 
 fn created(resource: Value) -> Response {
@@ -156,7 +95,7 @@ impl Fields {
         for (parameter, name) in fields {
             let Some(value) = self.all(parameter).next() else {
                 let message = format!("Missing required parameter {parameter} in the post body");
-                return Err(iam::error(StatusCode::BAD_REQUEST, 20001, &message));
+                return Err(error(StatusCode::BAD_REQUEST, 20001, &message));
             };
             resource.insert((*name).to_owned(), json!(value));
         }
@@ -205,13 +144,13 @@ async fn upload(
         }
     }
     let mut resource = Fields(fields).resource(&[("Path", "path"), ("Visibility", "visibility")])?;
-    let content = content
-        .ok_or_else(|| iam::error(StatusCode::BAD_REQUEST, 20001, "Missing required parameter Content"))?;
+    let content =
+        content.ok_or_else(|| error(StatusCode::BAD_REQUEST, 20001, "Missing required parameter Content"))?;
     resource["asset_sid"] = json!(asset);
     cloud.plugins(|store| {
         store.find("ZH", &asset).ok_or_else(|| missing(&asset))?;
         let version = store.create("ZN", resource);
-        store.files.insert(version["sid"].as_str().unwrap_or_default().to_owned(), content);
+        store.keep(&version, content);
         Ok(created(version))
     })
 }
@@ -252,8 +191,9 @@ async fn deploy(
     cloud.plugins(|store| {
         let build = resource["build_sid"].clone();
         store.find("ZB", build.as_str().unwrap_or_default()).ok_or_else(|| missing("build"))?;
-        let place = store.resources.iter_mut().find(|one| one["sid"] == environment.as_str());
-        place.ok_or_else(|| missing(&environment))?["build_sid"] = build;
+        if !store.deploy(&environment, build) {
+            return Err(missing(&environment));
+        }
         Ok(created(store.create("ZD", resource)))
     })
 }
@@ -284,7 +224,7 @@ async fn create_version(
     cloud.plugins(|store| {
         let plugin = store.find("FP", &name).ok_or_else(|| missing(&name))?["sid"].clone();
         if store.all("FV").any(|one| one["plugin_sid"] == plugin && one["version"] == resource["version"]) {
-            return Err(iam::error(StatusCode::CONFLICT, 20409, "This version of the plugin exists already"));
+            return Err(error(StatusCode::CONFLICT, 20409, "This version of the plugin exists already"));
         }
         resource["plugin_sid"] = plugin;
         Ok(created(store.create("FV", resource)))

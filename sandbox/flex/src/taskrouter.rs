@@ -1,9 +1,7 @@
 //! TaskRouter: the worker and its activities, tasks and reservations, and the event bridge through which Flex UI
 //! sees and changes them.
 
-mod bridge;
+pub(crate) mod bridge;
 pub(crate) mod interactions;
 pub mod machine;
 mod resource;
-
-pub(crate) use bridge::router;

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
-use sandbox_flex::{Command, Fault, FlexCloud, HttpTarget, LegEnd, PluginFile, Settings, account};
+use sandbox_flex::{Fault, FlexCloud, HttpTarget, LegCommand, LegEnd, PluginFile, Settings, account};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn start() -> (FlexCloud, UnboundedReceiver<Command>) {
+fn start() -> (FlexCloud, UnboundedReceiver<LegCommand>) {
     FlexCloud::start(Settings::default())
 }
 
@@ -370,7 +370,7 @@ async fn next_event(socket: &mut WebSocketStream<TcpStream>) -> Value {
     }
 }
 
-async fn command(commands: &mut UnboundedReceiver<Command>) -> Command {
+async fn command(commands: &mut UnboundedReceiver<LegCommand>) -> LegCommand {
     timeout(PATIENCE, commands.recv()).await.unwrap().unwrap()
 }
 
@@ -414,7 +414,7 @@ async fn a_reservation_lives_its_life_over_the_event_bridge() {
     });
     let answer = send(&router, bridge(&token, "POST", &path, &accept)).await;
     assert_eq!(answer.body["payload"]["sid"], json!(reservation));
-    let Command::CallWorker { call_sid, to, from, .. } = command(&mut commands).await else { panic!() };
+    let LegCommand::CallWorker { call_sid, to, from, .. } = command(&mut commands).await else { panic!() };
     assert_eq!((to.as_str(), from.as_str()), (account::EXTENSION_IDENTITY, "+15550100"));
 
     cloud.agent_leg_answered(&call_sid);
@@ -454,7 +454,7 @@ async fn a_reservation_lives_its_life_over_the_event_bridge() {
     assert_eq!(held.body["payload"]["sid"], json!(task.task_sid));
     assert_eq!(
         command(&mut commands).await,
-        Command::SetLine { call_sid: call_sid.clone(), line: sandbox_flex::Line::Held }
+        LegCommand::SetLine { call_sid: call_sid.clone(), line: sandbox_flex::Line::Held }
     );
     let held = next_event(&mut events).await;
     assert_eq!(held["event_type"], "participant.modified");
@@ -584,7 +584,7 @@ async fn the_conference_of_a_call_is_pushed_to_whoever_subscribed_to_its_map() {
     let path = format!("Workers/{}/Reservations/{reservation}", account::WORKER_SID);
     let accept = json!({ "Instruction": "conference", "To": "client:ext_agent_40example_2Ecom" });
     send(&router, bridge(&token, "POST", &path, &accept)).await;
-    let Command::CallWorker { call_sid, .. } = command(&mut commands).await else { panic!() };
+    let LegCommand::CallWorker { call_sid, .. } = command(&mut commands).await else { panic!() };
     cloud.agent_leg_answered(&call_sid);
     let mut joined = Vec::new();
     for _ in 0..2 {
@@ -601,7 +601,7 @@ async fn the_conference_of_a_call_is_pushed_to_whoever_subscribed_to_its_map() {
     );
 
     cloud.customer_hung_up(task.task_sid.as_str());
-    assert_eq!(command(&mut commands).await, Command::EndLeg { call_sid });
+    assert_eq!(command(&mut commands).await, LegCommand::EndLeg { call_sid });
     let (_, push) = next_frame(&mut socket).await;
     assert_eq!(push["event_type"], "map_item_updated");
     assert_eq!(push["events"][0]["item_data"]["status"], "left");

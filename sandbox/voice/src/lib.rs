@@ -3,7 +3,7 @@
 //! ```text
 //! Voice SDK in a browser --- wss://…/signal ---> gateway (machine.rs decides, shell.rs carries)
 //!                        --- UDP, SRTP --------> customer (media/: str0m, one thread and one socket per call)
-//! tests, switchboard, sandbox-flex -----------> Voice (api.rs): start, end and measure calls, inject faults
+//! tests, switchboard, sandbox-flex -----------> Voice (api/): start, end and measure calls, inject faults
 //! ```
 //!
 //! The protocol is what `@twilio/voice-sdk` 2.18 speaks, read from its sources and tried against the real SDK. What
@@ -13,6 +13,7 @@
 //! changes audio is pure too ([`media::stats`], [`media::audio`]), so only the two shells touch the outside world.
 
 mod api;
+mod clock;
 pub mod machine;
 pub mod media;
 mod shell;
@@ -20,8 +21,10 @@ pub mod token;
 mod view;
 pub mod wire;
 
-pub use api::{
-    ActiveFault, AgentToCustomer, CallState, CallView, Clock, Config, CustomerToAgent, EndReason, EndedBy,
-    Line, LossDirection, NewCall, SocketView, Voice, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
-    VoiceView, WindowFigures, WindowView, WindowsView,
+pub use api::handle::Voice;
+pub use api::types::{
+    ActiveFault, AgentToCustomer, CallState, CallView, Config, CustomerToAgent, EndReason, EndedBy, Line,
+    LossDirection, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault, VoiceView,
+    WindowFigures, WindowView, WindowsView,
 };
+pub use clock::Clock;

@@ -4,6 +4,7 @@
 //! document's takes the call, and either may be lost and come back.
 
 mod call;
+pub mod event;
 mod fault;
 mod socket;
 #[cfg(test)]
@@ -13,146 +14,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{AccountSid, CallSid, DtmfDigits, Identity, Secret, Timestamp};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use sansio::Timers;
 
-use crate::api::{
-    ActiveFault, CallState, EndReason, EndedBy, Line, NewCall, VoiceError, VoiceEventKind, VoiceFault,
+use self::call::{Call, Pending, Purpose, Stage};
+use self::event::{CallFacts, Command, Event, MediaOrder, SocketFacts, SocketId};
+use self::fault::Faults;
+use self::socket::{Held, Socket};
+use crate::api::types::{
+    ActiveFault, EndReason, EndedBy, Line, NewCall, VoiceError, VoiceEventKind, VoiceFault,
 };
-use crate::token::{self, Judge};
-use crate::wire::{ClientMessage, ServerMessage, TokenInfo, WireError, form_encode};
-use call::{Call, Pending, Purpose, Stage};
-use fault::Fault;
-pub use socket::SocketId;
-use socket::{Held, Socket};
+use crate::token::{Judge, TokenError};
+use crate::wire::{ClientMessage, HEARTBEAT, ServerMessage, TokenInfo, WireError, form_encode};
 
-/// What happens to the gateway.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A socket was opened.
-    SocketOpened {
-        /// Its number, never used before.
-        socket: SocketId,
-        /// The `Origin` header.
-        origin: Option<String>,
-    },
-    /// A text frame arrived.
-    Received {
-        /// On this socket.
-        socket: SocketId,
-        /// Its text.
-        text: String,
-    },
-    /// A socket is gone.
-    SocketClosed {
-        /// Which.
-        socket: SocketId,
-        /// The client's close code, if it sent one.
-        code: Option<u16>,
-    },
-    /// The media session made an offer for `invite`.
-    MediaOffered {
-        /// The call.
-        call_sid: CallSid,
-        /// The offer, or why there is none.
-        sdp: Result<String, String>,
-    },
-    /// The media session answered an offer of the client's, or took its answer (then the text is empty).
-    MediaAnswered {
-        /// The call.
-        call_sid: CallSid,
-        /// The number of the order.
-        ticket: u64,
-        /// The answer, or why there is none.
-        sdp: Result<String, String>,
-    },
-    /// The time that [`Machine::deadline`] gave has come.
-    Tick,
-}
-
-/// What the shell shall do, in this order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Send a message.
-    Send(SocketId, ServerMessage),
-    /// Send a heartbeat.
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The end of a fault.
+    Fault(u64),
+    /// The next heartbeat of a socket.
     Heartbeat(SocketId),
-    /// Cut the connection without a close frame.
-    Abort(SocketId),
-    /// Tell everybody who listens.
-    Emit(VoiceEventKind),
-    /// Do something with the call's media.
-    Media(CallSid, MediaOrder),
-}
-
-/// What the media session of a call shall do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MediaOrder {
-    /// Begin, and make an offer; the reply is [`Event::MediaOffered`].
-    Offer,
-    /// Take the client's answer to the offer; the reply is [`Event::MediaAnswered`].
-    TakeAnswer {
-        /// The number to repeat in the reply.
-        ticket: u64,
-        /// The client's SDP.
-        sdp: String,
-    },
-    /// Answer the client's offer, beginning first if need be; the reply is [`Event::MediaAnswered`].
-    TakeOffer {
-        /// The number to repeat in the reply.
-        ticket: u64,
-        /// The client's SDP.
-        sdp: String,
-    },
-    /// Lose this many of a hundred packets.
-    Loss {
-        /// Of those that the customer sends.
-        to_agent: u8,
-        /// Of those that the agent sends.
-        from_agent: u8,
-    },
-    /// Send keys to the agent.
-    Dtmf(DtmfDigits),
-    /// Change who hears whom.
-    Line(Line),
-    /// End.
-    Stop,
-}
-
-/// What the machine knows of a call, for views.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallFacts {
-    /// Its SID.
-    pub call_sid: CallSid,
-    /// Where it stands.
-    pub state: CallState,
-    /// The client.
-    pub identity: Identity,
-    /// The caller.
-    pub from: String,
-    /// When it was asked for.
-    pub created: Timestamp,
-    /// When, by whom and why it ended.
-    pub ended: Option<(Timestamp, EndedBy, EndReason)>,
-    /// The socket that holds it.
-    pub socket: Option<SocketId>,
-    /// Who hears whom.
-    pub line: Line,
-}
-
-/// What the machine knows of a socket, for views.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketFacts {
-    /// Its number.
-    pub socket: SocketId,
-    /// Whose it is.
-    pub identity: Option<Identity>,
-    /// Takes calls.
-    pub registered: bool,
-    /// Who opened it.
-    pub origin: Option<String>,
-    /// When.
-    pub opened: Timestamp,
-    /// Held back by a fault.
-    pub frozen: bool,
+    /// The end of a call that nobody answers, or for whose lost socket no other comes.
+    Call(CallSid),
 }
 
 /// The gateway.
@@ -163,7 +45,8 @@ pub struct Machine {
     random: StdRng,
     sockets: BTreeMap<SocketId, Socket>,
     calls: BTreeMap<CallSid, Call>,
-    faults: BTreeMap<u64, Fault>,
+    faults: Faults,
+    timers: Timers<Timer, Timestamp>,
     tickets: u64,
     out: Vec<Command>,
 }
@@ -179,142 +62,17 @@ impl Machine {
             random: StdRng::from_seed(seed),
             sockets: BTreeMap::new(),
             calls: BTreeMap::new(),
-            faults: BTreeMap::new(),
+            faults: Faults::default(),
+            timers: Timers::default(),
             tickets: 0,
             out: Vec::new(),
         }
     }
 
-    /// Takes one event.
-    #[must_use]
-    pub fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
-        match event {
-            Event::SocketOpened { socket, origin } => {
-                self.emit(VoiceEventKind::SocketOpened { socket: socket.0, origin: origin.clone() });
-                let frozen = self.freezes_new_sockets();
-                let opened = Socket { frozen, ..Socket::new(origin, now, self.heartbeat_ms) };
-                self.sockets.insert(socket, opened);
-            }
-            Event::Received { socket, text } => self.received(socket, text, now),
-            Event::SocketClosed { socket, code } => self.socket_closed(socket, code, now),
-            Event::MediaOffered { call_sid, sdp } => self.media_offered(&call_sid, sdp, now),
-            Event::MediaAnswered { call_sid, ticket, sdp } => {
-                self.media_answered(&call_sid, ticket, sdp, now)
-            }
-            Event::Tick => {}
-        }
-        self.time_passed(now);
-        std::mem::take(&mut self.out)
-    }
-
-    /// When [`Event::Tick`] is wanted next, at the latest.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Timestamp> {
-        let heartbeats = self.sockets.values().filter(|s| !s.frozen).map(|s| s.next_heartbeat);
-        let calls = self.calls.values().filter_map(Call::deadline);
-        let faults = self.faults.values().filter_map(|f| f.until);
-        heartbeats.chain(calls).chain(faults).min()
-    }
-
-    /// A customer calls.
-    ///
-    /// # Errors
-    /// [`VoiceError::DuplicateSid`].
-    pub fn call(&mut self, new: NewCall, now: Timestamp) -> Result<(CallSid, Vec<Command>), VoiceError> {
-        let call_sid = new.sid.clone().unwrap_or_else(|| self.new_call_sid());
-        if self.calls.contains_key(&call_sid) {
-            return Err(VoiceError::DuplicateSid);
-        }
-        let call = Call {
-            temporary: None,
-            identity: new.to,
-            from: new.from,
-            params: new.params,
-            stage: Stage::Preparing { ring_ms: new.ring_ms },
-            token: self.new_token(),
-            previous_token: None,
-            answer_sdp: String::new(),
-            pending: None,
-            keep_ms: 0,
-            created: now,
-            line: Line::default(),
-        };
-        self.calls.insert(call_sid.clone(), call);
-        self.order(&call_sid, MediaOrder::Offer);
-        Ok((call_sid, std::mem::take(&mut self.out)))
-    }
-
-    /// The customer hangs up or gives up.
-    ///
-    /// # Errors
-    /// If there is no such call or it is over.
-    pub fn hang_up(&mut self, call_sid: &CallSid, now: Timestamp) -> Result<Vec<Command>, VoiceError> {
-        let call = self.live_call(call_sid)?;
-        let reason = if call.is_answered() { EndReason::Hangup } else { EndReason::Canceled };
-        self.end(call_sid, EndedBy::Customer, reason, None, now);
-        Ok(std::mem::take(&mut self.out))
-    }
-
-    /// The customer presses keys.
-    ///
-    /// # Errors
-    /// If there is no such call, it is over, or not answered.
-    pub fn dtmf(&mut self, call_sid: &CallSid, digits: DtmfDigits) -> Result<Vec<Command>, VoiceError> {
-        if !self.live_call(call_sid)?.is_answered() {
-            return Err(VoiceError::NotAnswered);
-        }
-        self.order(call_sid, MediaOrder::Dtmf(digits));
-        Ok(std::mem::take(&mut self.out))
-    }
-
-    /// Changes who hears whom, also before there is media.
-    ///
-    /// # Errors
-    /// If there is no such call or it is over.
-    pub fn set_line(&mut self, call_sid: &CallSid, line: Line) -> Result<Vec<Command>, VoiceError> {
-        self.live_call(call_sid)?;
-        if let Some(call) = self.calls.get_mut(call_sid) {
-            call.line = line;
-        }
-        self.order(call_sid, MediaOrder::Line(line));
-        Ok(std::mem::take(&mut self.out))
-    }
-
-    /// Begins a fault.
-    #[must_use]
-    pub fn fault(&mut self, id: u64, fault: VoiceFault, now: Timestamp) -> Vec<Command> {
-        self.begin_fault(id, fault, now);
-        self.time_passed(now);
-        std::mem::take(&mut self.out)
-    }
-
-    /// Ends a fault; says whether there was one.
-    #[must_use]
-    pub fn clear_fault(&mut self, id: u64, now: Timestamp) -> (bool, Vec<Command>) {
-        let known = self.faults.contains_key(&id);
-        self.end_fault(id, now);
-        self.time_passed(now);
-        (known, std::mem::take(&mut self.out))
-    }
-
-    /// Ends every call and fault, and forgets ended calls.
-    #[must_use]
-    pub fn reset(&mut self, now: Timestamp) -> Vec<Command> {
-        for id in self.faults.keys().copied().collect::<Vec<_>>() {
-            self.end_fault(id, now);
-        }
-        for call_sid in self.calls.keys().cloned().collect::<Vec<_>>() {
-            self.end(&call_sid, EndedBy::Gateway, EndReason::Reset, None, now);
-        }
-        self.calls.clear();
-        self.time_passed(now);
-        std::mem::take(&mut self.out)
-    }
-
     /// False while a fault refuses new sockets.
     #[must_use]
     pub fn admits(&self) -> bool {
-        !self.faults.values().any(|f| matches!(f.fault, VoiceFault::SignallingRefuse { .. }))
+        !self.faults.refuse_sockets()
     }
 
     /// All calls, oldest first.
@@ -350,7 +108,77 @@ impl Machine {
     /// All faults that have not ended.
     #[must_use]
     pub fn faults(&self) -> Vec<ActiveFault> {
-        self.faults.iter().map(|(id, f)| ActiveFault { id: *id, fault: f.fault.clone() }).collect()
+        self.faults.list()
+    }
+
+    // ---- what is asked for ----------------------------------------------------------------------------------------
+
+    fn request(&mut self, event: Event, now: Timestamp) -> Result<(), VoiceError> {
+        match event {
+            Event::SocketOpened { socket, origin } => self.socket_opened(socket, origin, now),
+            Event::Received { socket, text } => self.received(socket, text, now),
+            Event::SocketClosed { socket, code } => self.socket_closed(socket, code, now),
+            Event::MediaOffered { call_sid, sdp } => self.media_offered(&call_sid, sdp, now),
+            Event::MediaAnswered { call_sid, ticket, sdp } => {
+                self.media_answered(&call_sid, ticket, sdp, now)
+            }
+            Event::Call(new) => self.call(new, now)?,
+            Event::HangUp(call_sid) => {
+                let answered = self.live_call(&call_sid)?.is_answered();
+                let reason = if answered { EndReason::Hangup } else { EndReason::Canceled };
+                self.end(&call_sid, EndedBy::Customer, reason, None, now);
+            }
+            Event::Dtmf(call_sid, digits) => self.dtmf(&call_sid, digits)?,
+            Event::Line(call_sid, line) => {
+                self.live_call(&call_sid)?.line = line;
+                self.order(&call_sid, MediaOrder::Line(line));
+            }
+            Event::FaultBegins { id, fault } => self.begin_fault(id, fault, now),
+            Event::FaultEnds(id) => self.end_fault(id, now),
+            Event::Reset => {
+                for id in self.faults.ids() {
+                    self.end_fault(id, now);
+                }
+                for call_sid in self.calls.keys().cloned().collect::<Vec<_>>() {
+                    self.end(&call_sid, EndedBy::Gateway, EndReason::Reset, None, now);
+                }
+                self.calls.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, new: NewCall, now: Timestamp) -> Result<(), VoiceError> {
+        let call_sid = new.sid.clone().unwrap_or_else(|| self.new_call_sid());
+        if self.calls.contains_key(&call_sid) {
+            return Err(VoiceError::DuplicateSid);
+        }
+        let call = Call {
+            temporary: None,
+            identity: new.to,
+            from: new.from,
+            params: new.params,
+            stage: Stage::Preparing { ring_ms: new.ring_ms },
+            token: self.new_token(),
+            previous_token: None,
+            answer_sdp: String::new(),
+            pending: None,
+            keep_ms: 0,
+            created: now,
+            line: Line::default(),
+        };
+        self.calls.insert(call_sid.clone(), call);
+        self.order(&call_sid, MediaOrder::Offer);
+        self.out.push(Command::Called(call_sid));
+        Ok(())
+    }
+
+    fn dtmf(&mut self, call_sid: &CallSid, digits: DtmfDigits) -> Result<(), VoiceError> {
+        if !self.live_call(call_sid)?.is_answered() {
+            return Err(VoiceError::NotAnswered);
+        }
+        self.order(call_sid, MediaOrder::Dtmf(digits));
+        Ok(())
     }
 
     // ---- what the client says -------------------------------------------------------------------------------------
@@ -361,7 +189,7 @@ impl Machine {
             state.held.push(Held::In(text));
             return;
         }
-        if text == crate::wire::HEARTBEAT {
+        if text == HEARTBEAT {
             return;
         }
         match serde_json::from_str::<ClientMessage>(&text) {
@@ -386,7 +214,7 @@ impl Machine {
             }
             ClientMessage::Register { media } => self.register(socket, media.audio, now),
             ClientMessage::Invite { callsid, sdp, reconnect: Some(token), .. } => {
-                self.take_call(socket, &callsid, sdp, &token, now);
+                self.take_call(socket, &callsid, sdp, &token);
             }
             ClientMessage::Invite { callsid, sdp, reconnect: None, twilio } => {
                 self.outgoing_call(socket, callsid, sdp, twilio.params.as_deref().unwrap_or(""), now);
@@ -431,7 +259,8 @@ impl Machine {
             Ok(grant) => grant,
             Err(error) => return self.send_error(socket, error.to_wire(), None, None),
         };
-        if let Some(seconds) = self.take_token_ttl() {
+        if let Some((id, seconds)) = self.faults.take_token_ttl() {
+            self.fault_ended(id);
             grant.expires_s = now.as_millis() / 1000 + seconds;
         }
         let ttl = grant.expires_s.saturating_sub(now.as_millis() / 1000);
@@ -441,7 +270,7 @@ impl Machine {
         let changed = state.identity().is_some_and(|before| *before != identity);
         // A socket belongs to one identity for good: registrations and calls hang on it.
         if changed {
-            return self.send_error(socket, token::TokenError::Forbidden.to_wire(), None, None);
+            return self.send_error(socket, TokenError::Forbidden.to_wire(), None, None);
         }
         state.grant = Some(grant);
         state.keep_ms = reconnect_timeout.min(30) * 1000;
@@ -467,10 +296,10 @@ impl Machine {
         // Inferred: a refused renewal ends the registration, and a token without incoming.allow gets 31201. That
         // registering without an accepted token gets 31204 is in the SDK's changelog (2.18.5).
         let refused = match &state.grant {
-            None => Some(token::TokenError::Invalid),
+            None => Some(TokenError::Invalid),
             Some(_) if !wanted => None,
-            Some(grant) if grant.expires_s <= now.as_millis() / 1000 => Some(token::TokenError::Expired),
-            Some(grant) if !grant.incoming => Some(token::TokenError::Forbidden),
+            Some(grant) if grant.expires_s <= now.as_millis() / 1000 => Some(TokenError::Expired),
+            Some(grant) if !grant.incoming => Some(TokenError::Forbidden),
             Some(_) => None,
         };
         state.registered = wanted && refused.is_none();
@@ -493,7 +322,7 @@ impl Machine {
     /// `invite` with a reconnect token: takes a ringing call, or takes up one whose socket was lost.
     ///
     /// Inferred: 31404 alike for a call that is gone, for a wrong token, and for a socket of another identity.
-    fn take_call(&mut self, socket: SocketId, callsid: &str, sdp: String, token: &Secret, now: Timestamp) {
+    fn take_call(&mut self, socket: SocketId, callsid: &str, sdp: String, token: &Secret) {
         let found = self.find_call(callsid).filter(|sid| self.same_identity(socket, sid));
         let right = found.filter(|sid| {
             let lost = self
@@ -507,7 +336,8 @@ impl Machine {
             let error = Some(WireError::call_not_found());
             return self.send(socket, ServerMessage::Hangup { callsid: callsid.to_owned(), error });
         };
-        if let Some(refusal) = self.take_claim_refusal() {
+        if let Some((id, refusal)) = self.faults.take_claim_refusal() {
+            self.fault_ended(id);
             let error = Some(refusal);
             return self.send(socket, ServerMessage::Hangup { callsid: callsid.to_owned(), error });
         }
@@ -518,6 +348,7 @@ impl Machine {
         if call.is_ringing() {
             call.stage = Stage::Answering { socket };
             call.pending = Some(Pending { ticket, socket, purpose: Purpose::Take });
+            self.timers.disarm(Timer::Call(call_sid.clone()));
             self.order(&call_sid, MediaOrder::TakeOffer { ticket, sdp });
             return;
         }
@@ -525,19 +356,15 @@ impl Machine {
         // SDP of this answer.
         let waiting = call.pending.as_mut().map(|pending| pending.socket = socket).is_some();
         match &mut call.stage {
-            Stage::Answering { socket: holder } => *holder = socket,
-            Stage::Answered { socket: holder, lost_until } => {
-                *holder = socket;
-                *lost_until = None;
-            }
+            Stage::Answering { socket: holder } | Stage::Answered { socket: holder } => *holder = socket,
             Stage::Preparing { .. } | Stage::Ringing { .. } | Stage::Ended { .. } => {}
         }
         if !waiting {
             let (sdp, reconnect) = (call.answer_sdp.clone(), call.token.clone());
             self.send(socket, ServerMessage::Answer { callsid: call_sid.clone(), sdp, reconnect });
         }
+        self.timers.disarm(Timer::Call(call_sid.clone()));
         self.emit(VoiceEventKind::CallReattached { call_sid, socket: socket.0 });
-        self.time_passed(now);
     }
 
     fn outgoing_call(
@@ -550,7 +377,7 @@ impl Machine {
     ) {
         let grant = self.sockets.get(&socket).and_then(|s| s.grant.clone());
         let Some(grant) = grant.filter(|grant| grant.outgoing) else {
-            let error = Some(token::TokenError::Forbidden.to_wire());
+            let error = Some(TokenError::Forbidden.to_wire());
             return self.send(socket, ServerMessage::Hangup { callsid: temporary, error });
         };
         let call_sid = self.new_call_sid();
@@ -587,6 +414,7 @@ impl Machine {
             call.stage = Stage::Answering { socket };
             call.pending = Some(Pending { ticket, socket, purpose: Purpose::AcceptHere });
         }
+        self.timers.disarm(Timer::Call(call_sid.clone()));
         self.order(&call_sid, MediaOrder::TakeAnswer { ticket, sdp });
     }
 
@@ -617,7 +445,8 @@ impl Machine {
             // for a registration.
             return self.end(call_sid, EndedBy::Gateway, EndReason::NotRegistered, None, now);
         }
-        call.stage = Stage::Ringing { until: now.plus(ring_ms), rung: rung.clone() };
+        call.stage = Stage::Ringing { rung: rung.clone() };
+        self.timers.arm(Timer::Call(call_sid.clone()), now.plus(ring_ms));
         let (identity, from, token) = (call.identity.clone(), call.from.clone(), call.token.clone());
         let mut parameters = BTreeMap::from([
             ("CallSid".to_owned(), call_sid.to_string()),
@@ -675,7 +504,7 @@ impl Machine {
         }
         let Some(call) = self.calls.get_mut(call_sid) else { return };
         let identity = call.identity.clone();
-        call.stage = Stage::Answered { socket, lost_until: None };
+        call.stage = Stage::Answered { socket };
         // Every other socket that rang stops ringing; the one that holds the call must never see a `cancel`.
         if call.temporary.is_none() {
             self.cancel_elsewhere(call_sid, &identity, Some(socket));
@@ -689,8 +518,15 @@ impl Machine {
 
     // ---- sockets and time -----------------------------------------------------------------------------------------
 
+    fn socket_opened(&mut self, socket: SocketId, origin: Option<String>, now: Timestamp) {
+        self.emit(VoiceEventKind::SocketOpened { socket: socket.0, origin: origin.clone() });
+        self.sockets.insert(socket, Socket::new(origin, self.faults.freeze_new_sockets(), now));
+        self.timers.arm(Timer::Heartbeat(socket), now.plus(self.heartbeat_ms));
+    }
+
     fn socket_closed(&mut self, socket: SocketId, code: Option<u16>, now: Timestamp) {
         let Some(state) = self.sockets.remove(&socket) else { return };
+        self.timers.disarm(Timer::Heartbeat(socket));
         let identity = state.identity().cloned();
         if let Some(identity) = identity.clone().filter(|_| state.registered) {
             self.emit(VoiceEventKind::Unregistered { socket: socket.0, identity });
@@ -711,31 +547,159 @@ impl Machine {
     }
 
     fn call_lost_its_socket(&mut self, call_sid: &CallSid, now: Timestamp) {
-        let Some(call) = self.calls.get_mut(call_sid) else { return };
+        let Some(call) = self.calls.get(call_sid) else { return };
+        if !call.is_answered() {
+            return;
+        }
         let keep_ms = call.keep_ms;
-        let Stage::Answered { lost_until, .. } = &mut call.stage else { return };
-        *lost_until = Some(now.plus(keep_ms));
+        self.timers.arm(Timer::Call(call_sid.clone()), now.plus(keep_ms));
         self.emit(VoiceEventKind::CallSocketLost { call_sid: call_sid.clone(), keep_ms });
     }
 
     fn time_passed(&mut self, now: Timestamp) {
-        for id in self.faults.iter().filter(|(_, f)| f.is_over(now)).map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.end_fault(id, now);
+        while let Some((timer, _)) = self.timers.take_due(now) {
+            match timer {
+                Timer::Fault(id) => self.end_fault(id, now),
+                // What a freeze holds back comes when it ends.
+                Timer::Heartbeat(socket) => {
+                    if self.sockets.get(&socket).is_some_and(|state| !state.frozen) {
+                        self.out.push(Command::Heartbeat(socket));
+                        self.timers.arm(Timer::Heartbeat(socket), now.plus(self.heartbeat_ms));
+                    }
+                }
+                Timer::Call(call_sid) => {
+                    // Inferred: with `reconnectTimeout` 0 Twilio ends the call as soon as the socket is gone.
+                    let ringing = self.calls.get(&call_sid).is_some_and(Call::is_ringing);
+                    let reason = if ringing { EndReason::NoAnswer } else { EndReason::SignallingLost };
+                    self.end(&call_sid, EndedBy::Gateway, reason, None, now);
+                }
+            }
         }
-        let mut beats = Vec::new();
-        for (id, socket) in self.sockets.iter_mut().filter(|(_, s)| !s.frozen && s.next_heartbeat <= now) {
-            socket.next_heartbeat = now.plus(self.heartbeat_ms);
-            beats.push(Command::Heartbeat(*id));
+    }
+
+    // ---- faults ---------------------------------------------------------------------------------------------------
+
+    fn begin_fault(&mut self, id: u64, fault: VoiceFault, now: Timestamp) {
+        self.end_fault(id, now);
+        self.emit(VoiceEventKind::FaultBegan { id, fault: fault.clone() });
+        match &fault {
+            VoiceFault::SignallingDrop { identity } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    self.out.push(Command::Abort(socket));
+                }
+                return self.fault_ended(id);
+            }
+            VoiceFault::GatewayError { identity, code, message, close } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    let error = WireError { code: *code, message: message.clone() };
+                    self.send_error(socket, error, None, None);
+                    if *close {
+                        self.send(socket, ServerMessage::Close {});
+                    }
+                }
+                return self.fault_ended(id);
+            }
+            VoiceFault::TokenExpired { identity } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    if let Some(grant) = self.sockets.get_mut(&socket).and_then(|s| s.grant.as_mut()) {
+                        grant.expires_s = now.as_millis() / 1000;
+                        self.send_error(socket, TokenError::Expired.to_wire(), None, None);
+                    }
+                }
+                return self.fault_ended(id);
+            }
+            VoiceFault::SignallingFreeze { identity, .. } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    if let Some(state) = self.sockets.get_mut(&socket) {
+                        state.frozen = true;
+                    }
+                }
+            }
+            VoiceFault::RegistrationForgotten { identity, .. } => {
+                for socket in self.sockets_of(identity.as_ref()) {
+                    self.forget(socket);
+                }
+            }
+            VoiceFault::ClaimRefused { .. }
+            | VoiceFault::SignallingRefuse { .. }
+            | VoiceFault::MediaLoss { .. }
+            | VoiceFault::TokenTtl { .. } => {}
         }
-        self.out.extend(beats);
-        let due = |call: &Call| call.deadline().is_some_and(|at| at <= now);
-        for call_sid in self.calls.iter().filter(|(_, c)| due(c)).map(|(s, _)| s.clone()).collect::<Vec<_>>()
+        if let Some(ms) = fault::lasts_ms(&fault) {
+            self.timers.arm(Timer::Fault(id), now.plus(ms));
+        }
+        let changes_loss = matches!(fault, VoiceFault::MediaLoss { .. });
+        self.faults.add(id, fault);
+        if changes_loss {
+            self.order_loss_everywhere();
+        }
+    }
+
+    fn end_fault(&mut self, id: u64, now: Timestamp) {
+        let Some(fault) = self.faults.remove(id) else { return };
+        self.fault_ended(id);
+        match fault {
+            VoiceFault::SignallingFreeze { .. } => self.thaw(now),
+            VoiceFault::RegistrationForgotten { .. } => {
+                for state in self.sockets.values_mut() {
+                    state.forgotten &= self.faults.forget(state.identity());
+                }
+            }
+            VoiceFault::MediaLoss { .. } => self.order_loss_everywhere(),
+            _ => {}
+        }
+    }
+
+    fn fault_ended(&mut self, id: u64) {
+        self.timers.disarm(Timer::Fault(id));
+        self.emit(VoiceEventKind::FaultEnded { id });
+    }
+
+    fn forget(&mut self, socket: SocketId) {
+        let Some(state) = self.sockets.get_mut(&socket) else { return };
+        state.forgotten = true;
+        let was_registered = std::mem::take(&mut state.registered);
+        if let Some(identity) = state.identity().cloned().filter(|_| was_registered) {
+            self.emit(VoiceEventKind::Unregistered { socket: socket.0, identity });
+        }
+    }
+
+    /// Lets flow what was held back, unless another freeze covers the socket.
+    fn thaw(&mut self, now: Timestamp) {
+        for socket in self.sockets_of(None) {
+            let Some(state) = self.sockets.get_mut(&socket) else { continue };
+            if !state.frozen || self.faults.freeze(state.identity()) {
+                continue;
+            }
+            state.frozen = false;
+            let held = std::mem::take(&mut state.held);
+            self.timers.arm_once(Timer::Heartbeat(socket), now);
+            for frame in held {
+                match frame {
+                    Held::In(text) => self.received(socket, text, now),
+                    Held::Out(message) => self.send(socket, message),
+                }
+            }
+        }
+    }
+
+    fn order_loss_everywhere(&mut self) {
+        for call_sid in
+            self.calls.iter().filter(|(_, c)| c.is_answered()).map(|(s, _)| s.clone()).collect::<Vec<_>>()
         {
-            // Inferred: with `reconnectTimeout` 0 Twilio ends the call as soon as the socket is gone.
-            let ringing = self.calls.get(&call_sid).is_some_and(Call::is_ringing);
-            let reason = if ringing { EndReason::NoAnswer } else { EndReason::SignallingLost };
-            self.end(&call_sid, EndedBy::Gateway, reason, None, now);
+            self.order_loss(&call_sid);
         }
+    }
+
+    /// Tells the media session the worst of what the faults ask for.
+    fn order_loss(&mut self, call_sid: &CallSid) {
+        let (to_agent, from_agent) = self.faults.loss(call_sid);
+        self.order(call_sid, MediaOrder::Loss { to_agent, from_agent });
+    }
+
+    fn sockets_of(&self, identity: Option<&Identity>) -> Vec<SocketId> {
+        let of = |socket: &Socket| identity.is_none() || socket.identity() == identity;
+        self.sockets.iter().filter(|(_, s)| of(s)).map(|(id, _)| *id).collect()
     }
 
     // ---- shared steps ---------------------------------------------------------------------------------------------
@@ -759,6 +723,7 @@ impl Machine {
             (call.identity.clone(), call.temporary.clone().unwrap_or_else(|| call_sid.to_string()));
         call.stage = Stage::Ended { at: now, by, reason, holder };
         call.pending = None;
+        self.timers.disarm(Timer::Call(call_sid.clone()));
         if let Some(socket) = holder.filter(|socket| Some(*socket) != told) {
             let error = (reason == EndReason::MediaFailed)
                 .then(|| WireError { code: 31000, message: "The media session could not be made".into() });
@@ -803,8 +768,8 @@ impl Machine {
             .map(|(sid, _)| sid.clone())
     }
 
-    fn live_call(&self, call_sid: &CallSid) -> Result<&Call, VoiceError> {
-        let call = self.calls.get(call_sid).ok_or(VoiceError::NoSuchCall)?;
+    fn live_call(&mut self, call_sid: &CallSid) -> Result<&mut Call, VoiceError> {
+        let call = self.calls.get_mut(call_sid).ok_or(VoiceError::NoSuchCall)?;
         if matches!(call.stage, Stage::Ended { .. }) { Err(VoiceError::CallOver) } else { Ok(call) }
     }
 
@@ -875,5 +840,27 @@ impl Machine {
             }
             hex = format!("CA{:032x}", self.random.random::<u128>());
         }
+    }
+}
+
+impl sansio::Machine for Machine {
+    type Time = Timestamp;
+    type Event = Event;
+    type Command = Command;
+
+    fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+        if let Err(error) = self.request(event, now) {
+            self.out.push(Command::Refuse(error));
+        }
+        self.handle_timeout(now)
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) -> Vec<Command> {
+        self.time_passed(now);
+        std::mem::take(&mut self.out)
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.next()
     }
 }

@@ -11,13 +11,16 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use futures_util::{SinkExt as _, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Secret, Timestamp};
+use sansio::Machine as _;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::api::{
-    CallView, Clock, Config, Line, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
+use crate::api::types::{
+    CallView, Config, Line, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
     VoiceView, WindowsView,
 };
-use crate::machine::{CallFacts, Command, Event, Machine, MediaOrder, SocketId};
+use crate::clock::Clock;
+use crate::machine::Machine;
+use crate::machine::event::{CallFacts, Command, Event, MediaOrder, SocketId};
 use crate::media::session::{Facts, MediaNews, Session, SharedFacts};
 use crate::media::stats::Window;
 use crate::token::{self, Grant};
@@ -101,13 +104,14 @@ struct Media {
 impl Shell {
     async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
         loop {
-            let input = match self.machine.deadline() {
+            let input = match self.machine.poll_timeout() {
                 None => inputs.recv().await,
                 Some(at) => {
                     tokio::select! {
                         // Whole milliseconds are rounded down on the way in, so wake one later.
                         () = tokio::time::sleep_until(self.clock.instant(at.plus(1)).into()) => {
-                            self.handle(Event::Tick);
+                            let commands = self.machine.handle_timeout(self.clock.wall(self.clock.now()));
+                            self.carry_out(commands);
                             continue;
                         }
                         input = inputs.recv() => input,
@@ -122,12 +126,11 @@ impl Shell {
     }
 
     fn take(&mut self, input: Input) {
-        let now = self.clock.wall(self.clock.now());
         match input {
             Input::Admit(reply) => {
                 let admits = self.machine.admits();
                 if !admits {
-                    self.carry_out(vec![Command::Emit(VoiceEventKind::SocketRefused)]);
+                    self.emit(VoiceEventKind::SocketRefused);
                 }
                 answer(reply, admits);
             }
@@ -142,24 +145,13 @@ impl Shell {
             }
             Input::Media(call_sid, news) => self.media_news(call_sid, news),
             Input::Call(call, reply) => {
-                let result = self.machine.call(call, now).map(|(call_sid, commands)| {
-                    self.carry_out(commands);
-                    call_sid
-                });
-                answer(reply, result);
+                // A call that is neither made nor refused there is not.
+                let result = self.request(Event::Call(call));
+                answer(reply, result.and_then(|called| called.ok_or(VoiceError::NoSuchCall)));
             }
-            Input::HangUp(call_sid, reply) => {
-                let result = self.machine.hang_up(&call_sid, now).map(|commands| self.carry_out(commands));
-                answer(reply, result);
-            }
-            Input::Dtmf(call_sid, digits, reply) => {
-                let result = self.machine.dtmf(&call_sid, digits).map(|commands| self.carry_out(commands));
-                answer(reply, result);
-            }
-            Input::Line(call_sid, line, reply) => {
-                let result = self.machine.set_line(&call_sid, line).map(|commands| self.carry_out(commands));
-                answer(reply, result);
-            }
+            Input::HangUp(call_sid, reply) => answer(reply, self.done(Event::HangUp(call_sid))),
+            Input::Dtmf(call_sid, digits, reply) => answer(reply, self.done(Event::Dtmf(call_sid, digits))),
+            Input::Line(call_sid, line, reply) => answer(reply, self.done(Event::Line(call_sid, line))),
             Input::Mark(call_sid, name, end, reply) => answer(reply, self.mark(&call_sid, name, end)),
             Input::Windows(call_sid, reply) => {
                 let clock = self.clock;
@@ -182,18 +174,16 @@ impl Shell {
                 tokio::task::spawn_blocking(move || answer(reply, look()));
             }
             Input::Fault(id, fault, reply) => {
-                let commands = self.machine.fault(id, fault, now);
-                self.carry_out(commands);
+                self.handle(Event::FaultBegins { id, fault });
                 answer(reply, ());
             }
             Input::ClearFault(id, reply) => {
-                let (known, commands) = self.machine.clear_fault(id, now);
-                self.carry_out(commands);
+                let known = self.machine.faults().iter().any(|active| active.id == id);
+                self.handle(Event::FaultEnds(id));
                 answer(reply, known);
             }
             Input::Reset(reply) => {
-                let commands = self.machine.reset(now);
-                self.carry_out(commands);
+                self.handle(Event::Reset);
                 self.calls.clear();
                 answer(reply, ());
             }
@@ -216,10 +206,32 @@ impl Shell {
         }
     }
 
+    /// Something happened that nobody waits for an answer to.
     fn handle(&mut self, event: Event) {
+        if let Err(error) = self.request(event) {
+            tracing::debug!(%error, "refused");
+        }
+    }
+
+    /// Something is asked for: whether it was done.
+    fn done(&mut self, event: Event) -> Result<(), VoiceError> {
+        self.request(event).map(|_called| ())
+    }
+
+    /// Something is asked for: the call that was made, if one was, or why it was refused.
+    fn request(&mut self, event: Event) -> Result<Option<CallSid>, VoiceError> {
         let now = self.clock.wall(self.clock.now());
         let commands = self.machine.handle(event, now);
+        let mut outcome = Ok(None);
+        for command in &commands {
+            match command {
+                Command::Called(call_sid) => outcome = Ok(Some(call_sid.clone())),
+                Command::Refuse(error) => outcome = Err(*error),
+                _ => {}
+            }
+        }
         self.carry_out(commands);
+        outcome
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
@@ -233,6 +245,8 @@ impl Shell {
                 Command::Abort(socket) => self.frame(socket, Frame::Abort),
                 Command::Emit(kind) => self.emit(kind),
                 Command::Media(call_sid, order) => self.order(call_sid, order),
+                // Whoever asked is answered.
+                Command::Called(_) | Command::Refuse(_) => {}
             }
         }
     }

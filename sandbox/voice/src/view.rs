@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use crate::api::{AgentToCustomer, CallView, Clock, CustomerToAgent, WindowView, WindowsView};
-use crate::machine::CallFacts;
+use crate::api::types::{AgentToCustomer, CallView, CustomerToAgent, WindowView, WindowsView};
+use crate::clock::Clock;
+use crate::machine::event::CallFacts;
 use crate::media::audio;
 use crate::media::session::Facts;
 use crate::media::stats::{self, Scope, Window};

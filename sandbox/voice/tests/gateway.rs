@@ -2,9 +2,8 @@
 
 mod support;
 
-use std::time::Duration;
-
-use sandbox_voice::{EndReason, EndedBy, LossDirection, VoiceFault};
+use kernel::Identity;
+use sandbox_voice::{EndReason, EndedBy, LossDirection, VoiceEventKind, VoiceFault};
 use serde_json::json;
 use support::{Browser, Gateway, Live};
 
@@ -41,8 +40,10 @@ async fn keys_are_heard_once_in_each_direction() {
     live.gateway.voice.send_dtmf(&live.call, "15#".parse().unwrap()).await.unwrap();
     live.browser.press(7);
     live.gateway.until(&live.call, "the agent's key", |view| view.dtmf == "7").await;
-    tokio::time::sleep(Duration::from_millis(900)).await;
-    assert_eq!(live.browser.heard().keys, [1, 5, 11]);
+    let all = live.until_heard("three keys", |heard| heard.keys.len() >= 3).await;
+    // A key that is heard again would be heard within the next packets.
+    let heard = live.until_heard("sound again", |heard| heard.packets > all.packets + 25).await;
+    assert_eq!(heard.keys, [1, 5, 11]);
     let view = live.gateway.voice.call_view(&live.call).await.unwrap();
     assert_eq!((view.dtmf.as_str(), view.agent_to_customer.lost), ("7", 0));
 }
@@ -50,11 +51,11 @@ async fn keys_are_heard_once_in_each_direction() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_outlives_its_socket_and_its_media_does_not_notice() {
     let mut live = Live::start().await;
-    let before = live.gateway.voice.call_view(&live.call).await.unwrap();
     live.gateway.voice.mark(&live.call, "drop", false).await.unwrap();
+    let before = live.gateway.voice.call_view(&live.call).await.unwrap();
     live.gateway.voice.fault(1, VoiceFault::SignallingDrop { identity: None }).await.unwrap();
     assert!(live.offscreen.next().await.is_none() && live.worker.next().await.is_none());
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    live.packets(11).await;
     let mut again = live.gateway.listen("alice").await;
     let take_up =
         json!({"callsid": live.call.as_str(), "reconnect": live.token, "sdp": "v=0\r\n", "twilio": {}});
@@ -109,22 +110,15 @@ async fn a_closed_peer_connection_is_noticed() {
     let live = Live::start().await;
     let mut events = live.gateway.voice.subscribe();
     drop(live.browser);
-    let closed = async {
-        while let Ok(event) = events.recv().await {
-            if matches!(event.kind, sandbox_voice::VoiceEventKind::PeerClosed { .. }) {
-                return;
-            }
-        }
-        panic!("the gateway stopped");
-    };
-    tokio::time::timeout(support::SOON, closed).await.unwrap();
+    support::event(&mut events, |kind| matches!(kind, VoiceEventKind::PeerClosed { .. })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_packets_are_counted_in_the_window_in_which_they_were_lost() {
     let live = Live::start().await;
     let voice = &live.gateway.voice;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    live.packets(10).await;
+    let mut events = voice.subscribe();
     voice.mark(&live.call, "loss", false).await.unwrap();
     let loss = VoiceFault::MediaLoss {
         call_sid: None,
@@ -133,9 +127,10 @@ async fn lost_packets_are_counted_in_the_window_in_which_they_were_lost() {
         ms: Some(300),
     };
     voice.fault(1, loss).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    support::event(&mut events, |kind| matches!(kind, VoiceEventKind::FaultEnded { id: 1 })).await;
+    live.packets(5).await;
     voice.mark(&live.call, "loss", true).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    live.packets(10).await;
     let windows = voice.windows(&live.call).await.unwrap();
     let (inside, outside) = (&windows.windows[0].agent_to_customer, &windows.outside.agent_to_customer);
     assert!((5..=25).contains(&inside.lost), "{windows:?}");
@@ -150,7 +145,7 @@ async fn a_recording_holds_both_sides() {
     let voice = &live.gateway.voice;
     assert!(voice.recording(&live.call).await.is_err());
     voice.record(&live.call, true).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1200)).await;
+    live.packets(60).await;
     voice.record(&live.call, false).await.unwrap();
     let wav = voice.recording(&live.call).await.unwrap();
     let mut reader = hound::WavReader::new(std::io::Cursor::new(wav)).unwrap();
@@ -182,16 +177,17 @@ async fn bad_tokens_are_refused_and_a_good_one_rescues_the_socket() {
 async fn heartbeats_come_and_stop_when_signalling_freezes() {
     let gateway = Gateway::start().await;
     let mut socket = gateway.register("alice").await;
-    assert!(socket.is_quiet().await);
-    assert!((1..=2).contains(&socket.heartbeats), "{}", socket.heartbeats);
-    let freeze = VoiceFault::SignallingFreeze { identity: None, new_sockets: false, ms: None };
+    let mut other = gateway.register("bob").await;
+    socket.beats(1).await;
+    let alice = Identity::new("alice").unwrap();
+    let freeze = VoiceFault::SignallingFreeze { identity: Some(alice), new_sockets: false, ms: None };
     gateway.voice.fault(1, freeze).await.unwrap();
     let before = socket.heartbeats;
-    assert!(socket.is_quiet().await && socket.is_quiet().await);
-    assert!(socket.heartbeats <= before + 1, "one may have been under way");
+    other.beats(5).await;
     assert!(gateway.voice.clear_fault(1).await.unwrap());
     assert!(socket.is_quiet().await);
-    assert!(socket.heartbeats > before);
+    assert!(socket.heartbeats <= before + 2, "one may have been under way, and one came with the thaw");
+    socket.beats(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +195,8 @@ async fn new_sockets_can_be_refused_for_a_while() {
     let gateway = Gateway::start().await;
     gateway.voice.fault(1, VoiceFault::SignallingRefuse { ms: Some(300) }).await.unwrap();
     assert_eq!(gateway.try_connect().await.err(), Some(503));
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    let admitted = async { while gateway.try_connect().await.is_err() {} };
+    tokio::time::timeout(support::SOON, admitted).await.unwrap();
     gateway.listen("alice").await;
 }
 

@@ -5,17 +5,16 @@ use content_wasm::{
     machine::{self as content, Reading, WorkerSays},
     tree::Tree,
 };
-use kernel::{Secret, Timestamp};
-use protocol::{
-    ProblemCode,
-    page::{Kind, kind_of},
-    port,
-};
-use sansio::Machine as _;
+use kernel::{Monotonic, Secret, Timestamp};
+use protocol::{ProblemCode, port};
+use sansio::{Machine as _, rig::Rig};
 use serde_json::Value;
-use worker_wasm::machine::{
-    self as worker, Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId,
-    PageMessage, Persisted, PortId, Remembered, Sender, config::PolicyValues, ports::Trust,
+use worker_wasm::{
+    machine::{
+        self as worker, Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission,
+        OfferId, PageMessage, Persisted, PortId, Remembered, Sender, config::PolicyValues, ports::Trust,
+    },
+    reading,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -27,37 +26,37 @@ const MAX_COMMANDS: usize = 300;
 /// A page's and a worker's messages for the content script's machine.
 pub fn content_machine(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let (mut machine, mut now, mut port) = (content::Machine::default(), START, 0);
-    let mut retired = false;
+    let mut rig = Rig::new(content::Machine::default(), Monotonic::default());
+    let (mut port, mut retired) = (0, false);
     for line in text.lines().take(MAX_LINES) {
         let mut letters = line.chars();
         let (letter, rest) = (letters.next().unwrap_or(' '), letters.as_str());
         let number: u32 = rest.trim().parse().unwrap_or(port);
         let alive = !rest.starts_with('!');
-        let event = match letter {
-            'p' => content::Event::Page(content::Way::Window, read_page(rest)),
-            'q' => content::Event::Page(content::Way::WindowWithPort, read_page(rest)),
-            'l' => content::Event::Page(content::Way::Port, read_page(rest)),
-            'w' => match WorkerSays::of(rest) {
-                Some(says) => content::Event::Worker(port, says),
-                None => continue,
-            },
-            'c' => content::Event::Closed { port: number, alive },
-            'n' => match read_page(rest) {
-                Reading::Understood(message) => content::Event::NotSent { port, message, alive },
+        if letter == 't' {
+            rig.pass(number.min(60_000).into());
+        } else {
+            let event = match letter {
+                'p' => content::Event::Page(content::Way::Window, read_page(rest)),
+                'q' => content::Event::Page(content::Way::WindowWithPort, read_page(rest)),
+                'l' => content::Event::Page(content::Way::Port, read_page(rest)),
+                'w' => match WorkerSays::of(rest) {
+                    Some(says) => content::Event::Worker(port, says),
+                    None => continue,
+                },
+                'c' => content::Event::Closed { port: number, alive },
+                'n' => match read_page(rest) {
+                    Reading::Understood(message) => content::Event::NotSent { port, message, alive },
+                    _ => continue,
+                },
+                'a' => content::Event::Looked { alive },
+                'h' => content::Event::Hidden,
+                's' => content::Event::Shown,
                 _ => continue,
-            },
-            'a' => content::Event::Watch { alive },
-            'o' => content::Event::PauseOver,
-            'h' => content::Event::Hidden,
-            's' => content::Event::Shown,
-            't' => {
-                now = now.plus(u64::from(number.min(60_000)));
-                continue;
-            }
-            _ => continue,
-        };
-        let commands = machine.handle(event, now);
+            };
+            rig.event(event);
+        }
+        let commands = rig.take();
         assert!(!retired || commands.is_empty(), "a retired proxy says no more: {commands:?}");
         assert!(commands.len() <= MAX_COMMANDS, "{} commands", commands.len());
         for command in &commands {
@@ -267,19 +266,11 @@ fn own(path: &str) -> Sender {
 
 /// As the worker's shell reads a content script's message; a Flex token's date is taken for an hour from now.
 fn page_message(json: &str, now: Timestamp) -> PageMessage {
-    match serde_json::from_str(json) {
-        Ok(message) => PageMessage::Parsed {
-            message: Box::new(message),
-            flex_token_expires_at: (!json.contains("never")).then(|| now.plus(3_600_000)),
-        },
-        Err(_) => {
-            let value: Value = serde_json::from_str(json).unwrap_or_default();
-            match kind_of(value["type"].as_str()) {
-                Kind::Foreign | Kind::Echo => PageMessage::Malformed(Kind::Unknown),
-                kind => PageMessage::Malformed(kind),
-            }
-        }
-    }
+    let value: Value = serde_json::from_str(json).unwrap_or_default();
+    let date =
+        |_: &str| if json.contains("never") { f64::NAN } else { now.plus(3_600_000).as_millis() as f64 };
+    let message = || serde_json::from_str(json).ok();
+    reading::page_message(value["type"].as_str(), serde_json::from_str(json).ok(), message, date)
 }
 
 /// `200 {"identity": …}`, `503;7 …`, or `t`, `l`, `u` for what came of a request without an answer.

@@ -37,13 +37,11 @@ impl Terms {
     }
 }
 
-/// What is known of the faults of dependencies, and of the tools.
+/// What is known of the faults of dependencies.
 #[derive(Deserialize, Serialize)]
 struct Looked {
     cargo: Answer,
     npm: Answer,
-    /// Tools that are not known to be built as their lock file says, and why not.
-    unlocked_tools: Vec<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -83,7 +81,6 @@ fn judge(looked: &Looked, now: i64, max_age: u32) -> Verdict {
             }
         }
     }
-    verdict.unknown.extend(looked.unlocked_tools.iter().map(|tool| format!("tool: {tool}")));
     verdict
 }
 
@@ -139,7 +136,6 @@ impl Release {
             "sha256": digests(files),
             "sbom_sha256": digests(bills),
             "known_faults": {"cargo": self.looked.cargo, "npm": self.looked.npm, "max_age_days": self.max_age},
-            "unlocked_tools": self.looked.unlocked_tools,
             "accepted": self.accepted,
         })
     }
@@ -178,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_release_wants_data_about_known_faults_that_is_not_older_than_it_may_be() {
-        let looked = |cargo, npm| Looked { cargo, npm, unlocked_tools: Vec::new() };
+        let looked = |cargo, npm| Looked { cargo, npm };
         assert_eq!(judge(&looked(had(7, &[]), had(0, &[])), NOW, 7), Verdict::default());
         let old = judge(&looked(had(8, &[]), had(0, &[])), NOW, 7);
         assert_eq!(old.unknown, ["cargo: the data about known faults is 8 days old, not 7"]);
@@ -198,12 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_can_be_accepted_with_a_reason_that_stands_in_the_report_and_a_known_fault_cannot() {
-        let unlocked = || vec!["wasm-bindgen-cli: found on this machine".to_owned()];
-        let looked = Looked {
-            cargo: had(0, &[]),
-            npm: Answer::None { none: "405".into() },
-            unlocked_tools: unlocked(),
-        };
+        let looked = Looked { cargo: had(8, &[]), npm: Answer::None { none: "405".into() } };
         let (_dir, no_reason) = options(&looked, Some("  "));
         assert!(Release::wanted(&no_reason, NOW).is_err(), "a blank is no reason");
         let (_dir, with_reason) = options(&looked, Some("looked by hand"));
@@ -218,8 +209,7 @@ mod tests {
         assert_eq!(report["sha256"]["a.crx"], abc);
         assert!(report["source"]["commit"].is_string(), "{report}");
 
-        let looked =
-            Looked { cargo: had(0, &["RUSTSEC-2026-0001"]), npm: had(0, &[]), unlocked_tools: Vec::new() };
+        let looked = Looked { cargo: had(0, &["RUSTSEC-2026-0001"]), npm: had(0, &[]) };
         let (_dir, with_reason) = options(&looked, Some("never mind"));
         let refused = Release::wanted(&with_reason, NOW).err().unwrap().to_string();
         assert!(refused.contains("RUSTSEC-2026-0001"), "{refused}");

@@ -19,11 +19,15 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::interactions;
-use super::machine::{self, Attributes, Input, Refusal, ReservationChange, TransferMode};
+use super::machine::event::{Attributes, Event, Refusal, ReservationChange, TransferMode};
+use super::resource::LONG_AGO;
 use crate::account;
-use crate::cloud::{FlexCloud, with_faults};
+use crate::answer::error;
+use crate::clock::{millis, now};
 use crate::fault::HttpTarget;
-use crate::iam;
+use crate::iam::tokens::INVALID_ACCESS_TOKEN;
+use crate::interference::with_faults;
+use crate::state::FlexCloud;
 
 /// The client closes a socket that has been silent for 30 s.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -46,7 +50,7 @@ async fn connect(
     let user = cloud.check_token(&token);
     upgrade.on_upgrade(async move |mut socket| match user {
         Ok(user) => {
-            let life = user.expires.as_millisecond() - cloud.now().as_millisecond();
+            let life = user.expires.as_millisecond() - now().as_millisecond();
             serve(cloud, socket, life).await;
         }
         Err(reason) => {
@@ -109,10 +113,10 @@ struct Envelope {
 /// The body is JSON that calls itself a form, to spare the browser a preflight.
 async fn command(State(cloud): State<FlexCloud>, headers: HeaderMap, body: Bytes) -> Response {
     let Ok(envelope) = serde_json::from_slice::<Envelope>(&body) else {
-        return iam::error(StatusCode::BAD_REQUEST, 20001, "The command cannot be read");
+        return error(StatusCode::BAD_REQUEST, 20001, "The command cannot be read");
     };
     if let Err(reason) = cloud.check_token(&envelope.token) {
-        return iam::error(StatusCode::UNAUTHORIZED, iam::INVALID_ACCESS_TOKEN, &reason.to_string());
+        return error(StatusCode::UNAUTHORIZED, INVALID_ACCESS_TOKEN, &reason.to_string());
     }
     let version = headers.get(header::IF_MATCH).and_then(|version| version.to_str().ok());
     match answer(&cloud, &envelope, version) {
@@ -120,7 +124,7 @@ async fn command(State(cloud): State<FlexCloud>, headers: HeaderMap, body: Bytes
         Err(refusal) => {
             tracing::debug!(url = envelope.url, method = envelope.method, %refusal, "event bridge refused");
             let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let mut response = iam::error(status, refusal.code, &refusal.message);
+            let mut response = error(status, refusal.code, &refusal.message);
             // Flex UI reads the reason from the status line.
             if let Ok(reason) = ReasonPhrase::try_from(refusal.message.into_bytes()) {
                 response.extensions_mut().insert(reason);
@@ -154,8 +158,8 @@ fn queue() -> Value {
         "reservation_activity_name": null,
         "assignment_activity_sid": null,
         "assignment_activity_name": null,
-        "date_created": machine::LONG_AGO,
-        "date_updated": machine::LONG_AGO,
+        "date_created": LONG_AGO,
+        "date_updated": LONG_AGO,
     })
 }
 
@@ -167,49 +171,49 @@ fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Resu
     let ["Workspaces", account::WORKSPACE_SID, rest @ ..] = segments.as_slice() else {
         return interactions::answer(cloud, &segments, post, &envelope.params);
     };
-    let now = cloud.now();
+    let now = millis(now());
     match rest {
-        ["Workers"] => Ok(cloud.machine(|machine| ordered(machine.workers()))),
+        ["Workers"] => Ok(cloud.workspace(|space| ordered(space.workers()))),
         ["TaskQueues"] => Ok(ordered(vec![queue()])),
-        ["Activities"] => Ok(cloud.machine(|machine| list(machine.activities()))),
+        ["Activities"] => Ok(cloud.workspace(|space| list(space.activities()))),
         ["Tasks"] if post => {
-            cloud.apply(Input::CreateTask { attributes: params.attributes().unwrap_or_default() })?;
-            cloud.machine(|machine| {
-                let sid = machine.newest_task().map(|task| task.task_sid).unwrap_or_default();
-                machine.task(&sid, now)
+            cloud.apply(Event::CreateTask { attributes: params.attributes().unwrap_or_default() })?;
+            cloud.workspace(|space| {
+                let sid = space.newest_task().map(|task| task.task_sid).unwrap_or_default();
+                space.task(&sid, now)
             })
         }
         ["Tasks", _, "Reservations", reservation]
             if post && params.text("Instruction").as_deref() == Some("supervise") =>
         {
             let to = params.text("To");
-            cloud.apply(Input::Supervise { reservation_sid: (*reservation).to_owned(), to })?;
+            cloud.apply(Event::Supervise { reservation_sid: (*reservation).to_owned(), to })?;
             Ok(json!({ "sid": reservation }))
         }
         ["Tasks", sid] => {
             if post {
                 let (attributes, status) = (params.attributes(), params.text("AssignmentStatus"));
-                cloud.apply(Input::UpdateTask { sid: (*sid).to_owned(), attributes, status })?;
+                cloud.apply(Event::UpdateTask { sid: (*sid).to_owned(), attributes, status })?;
             }
             // A task that has just been completed or canceled is gone.
-            Ok(cloud.machine(|machine| machine.task(sid, now)).unwrap_or_else(|_| json!({ "sid": sid })))
+            Ok(cloud.workspace(|space| space.task(sid, now)).unwrap_or_else(|_| json!({ "sid": sid })))
         }
         ["Workers", account::WORKER_SID] => {
             if post {
-                cloud.apply(Input::UpdateWorker {
+                cloud.apply(Event::UpdateWorker {
                     activity_sid: params.text("ActivitySid"),
                     attributes: params.attributes(),
                     reject_pending_reservations: params.flag("RejectPendingReservations").unwrap_or(false),
                     version: version.map(str::to_owned),
                 })?;
             }
-            Ok(cloud.machine(|machine| machine.worker()))
+            Ok(cloud.workspace(|space| space.worker()))
         }
         ["Workers", account::WORKER_SID, "WorkerChannels" | "Channels"] => {
-            Ok(cloud.machine(|machine| list(machine.channels())))
+            Ok(cloud.workspace(|space| list(space.channels())))
         }
         ["Workers", account::WORKER_SID, "Reservations"] => {
-            Ok(cloud.machine(|machine| list(machine.reservations(now))))
+            Ok(cloud.workspace(|space| list(space.reservations(now))))
         }
         ["Workers", account::WORKER_SID, "Reservations", sid] => reservation(cloud, sid, post, &params),
         ["Workers", account::WORKER_SID, "Transfers"] if post => {
@@ -219,12 +223,12 @@ fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Resu
                 return Err(invalid(format!("There is no transfer mode '{mode}'")));
             };
             let to = params.text("To").unwrap_or_default();
-            cloud.apply(Input::Transfer { reservation_sid: sid.clone(), to, mode })?;
-            cloud.machine(|machine| machine.transfer_of(&sid))
+            cloud.apply(Event::Transfer { reservation_sid: sid.clone(), to, mode })?;
+            cloud.workspace(|space| space.transfer_of(&sid))
         }
         ["Workers", account::WORKER_SID, "Transfers", sid] if post => {
-            cloud.apply(Input::CancelTransfer { sid: (*sid).to_owned() })?;
-            cloud.machine(|machine| machine.transfer_of(sid))
+            cloud.apply(Event::CancelTransfer { sid: (*sid).to_owned() })?;
+            cloud.workspace(|space| space.transfer_of(sid))
         }
         ["Workers", account::WORKER_SID, resource] if post => participant(cloud, resource, &params),
         _ => Err(refused(&format!("The requested resource /{} was not found", envelope.url))),
@@ -240,9 +244,9 @@ fn invalid(message: String) -> Refusal {
 }
 
 fn reservation(cloud: &FlexCloud, sid: &str, post: bool, params: &Params<'_>) -> Result<Value, Refusal> {
-    let now = cloud.now();
+    let now = millis(now());
     if !post {
-        return cloud.machine(|machine| machine.reservation(sid, now));
+        return cloud.workspace(|space| space.reservation(sid, now));
     }
     let instruction = params.text("Instruction").unwrap_or_default();
     let status = params.text("ReservationStatus").unwrap_or_default();
@@ -262,9 +266,9 @@ fn reservation(cloud: &FlexCloud, sid: &str, post: bool, params: &Params<'_>) ->
         }
     };
     // The answer must be the reservation as it became, also when it is over and gone by then.
-    let before = cloud.machine(|machine| machine.reservation(sid, now))?;
-    cloud.apply(Input::Reservation { sid: sid.to_owned(), change })?;
-    Ok(cloud.machine(|machine| machine.reservation(sid, now)).unwrap_or_else(|_| {
+    let before = cloud.workspace(|space| space.reservation(sid, now))?;
+    cloud.apply(Event::Reservation { sid: sid.to_owned(), change })?;
+    Ok(cloud.workspace(|space| space.reservation(sid, now)).unwrap_or_else(|_| {
         let mut gone = before;
         gone["reservation_status"] = json!(status);
         gone
@@ -276,7 +280,7 @@ fn participant(cloud: &FlexCloud, resource: &str, params: &Params<'_>) -> Result
     let task = params.text("TaskSid");
     let sid = params.text("ReservationSid").or_else(|| task.clone()).unwrap_or_default();
     let hold = params.flag("Hold");
-    let agent = |mute, hold, kick| Input::UpdateAgent {
+    let agent = |mute, hold, kick| Event::UpdateAgent {
         sid: sid.clone(),
         end_conference_on_exit: params.flag("EndConferenceOnExit"),
         mute,
@@ -284,19 +288,19 @@ fn participant(cloud: &FlexCloud, resource: &str, params: &Params<'_>) -> Result
         kick,
     };
     let other = params.text("TargetWorkerSid").is_some_and(|worker| worker != account::WORKER_SID);
-    let colleague = |hold, kick| Input::UpdateColleague { task_sid: sid.clone(), hold, kick };
-    let input = match resource {
+    let colleague = |hold, kick| Event::UpdateColleague { task_sid: sid.clone(), hold, kick };
+    let event = match resource {
         "HoldWorkerParticipant" if other => colleague(hold, false),
         "KickWorkerParticipant" if other => colleague(None, true),
-        "CustomerParticipant" => Input::UpdateCustomer { task_sid: sid.clone(), hold },
+        "CustomerParticipant" => Event::UpdateCustomer { task_sid: sid.clone(), hold },
         "WorkerParticipant" => agent(params.flag("Mute"), None, false),
         "HoldWorkerParticipant" => agent(None, hold, false),
         "KickWorkerParticipant" => agent(None, None, true),
         _ => return Err(refused(&format!("The sandbox has no {resource}"))),
     };
-    cloud.apply(input)?;
-    let now = cloud.now();
-    cloud.machine(|machine| machine.task(&sid, now))
+    cloud.apply(event)?;
+    let now = millis(now());
+    cloud.workspace(|space| space.task(&sid, now))
 }
 
 /// Parameters of a command. Clients send numbers and booleans as such or as text.

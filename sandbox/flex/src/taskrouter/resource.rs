@@ -3,7 +3,21 @@
 //! Differences from the public REST API: times are epoch seconds, and several names differ (`queue_name` for
 //! `task_queue_friendly_name`, and so on). The client refuses a resource that lacks a field.
 
+use kernel::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
+
+/// Dates of what existed before the sandbox was started.
+pub(crate) const LONG_AGO: i64 = 1_600_000_000;
+
+/// A time as these resources have it.
+pub(crate) fn seconds(at: Timestamp) -> i64 {
+    i64::try_from(at.as_millis() / 1000).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn to_json(resource: &impl Serialize) -> Value {
+    serde_json::to_value(resource).unwrap_or_default()
+}
 
 /// An activity.
 #[derive(Debug, Clone, Serialize)]
@@ -108,5 +122,5 @@ pub(crate) struct ReservationResource {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) canceled_reason_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) active_outgoing_task_transfer: Option<serde_json::Value>,
+    pub(crate) active_outgoing_task_transfer: Option<Value>,
 }

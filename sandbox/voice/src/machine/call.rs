@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{CallSid, Identity, Secret, Timestamp};
 
-use super::{CallFacts, SocketId};
-use crate::api::{CallState, EndReason, EndedBy, Line};
+use super::event::{CallFacts, SocketId};
+use crate::api::types::{CallState, EndReason, EndedBy, Line};
 
 /// One call.
 #[derive(Debug)]
@@ -37,11 +37,11 @@ pub(super) enum Stage {
     /// The offer for `invite` is being made.
     Preparing { ring_ms: u64 },
     /// `invite` is out.
-    Ringing { until: Timestamp, rung: BTreeSet<SocketId> },
+    Ringing { rung: BTreeSet<SocketId> },
     /// A client has taken it, its SDP is being answered.
     Answering { socket: SocketId },
-    /// It is up. The socket may be gone, then the call ends at `lost_until`.
-    Answered { socket: SocketId, lost_until: Option<Timestamp> },
+    /// It is up. The socket may be gone; then a timer of the machine ends the call.
+    Answered { socket: SocketId },
     /// It is over.
     Ended { at: Timestamp, by: EndedBy, reason: EndReason, holder: Option<SocketId> },
 }
@@ -77,7 +77,7 @@ impl Call {
     /// The socket that holds the call, be it open or gone.
     pub fn holder(&self) -> Option<SocketId> {
         match self.stage {
-            Stage::Answering { socket } | Stage::Answered { socket, .. } => Some(socket),
+            Stage::Answering { socket } | Stage::Answered { socket } => Some(socket),
             Stage::Preparing { .. } | Stage::Ringing { .. } | Stage::Ended { .. } => None,
         }
     }
@@ -95,19 +95,11 @@ impl Call {
         self.previous_token = Some(std::mem::replace(&mut self.token, fresh));
     }
 
-    pub fn deadline(&self) -> Option<Timestamp> {
-        match self.stage {
-            Stage::Ringing { until, .. } => Some(until),
-            Stage::Answered { lost_until, .. } => lost_until,
-            Stage::Preparing { .. } | Stage::Answering { .. } | Stage::Ended { .. } => None,
-        }
-    }
-
     pub fn facts(&self, call_sid: CallSid) -> CallFacts {
         let (state, ended, socket) = match self.stage {
             Stage::Preparing { .. } | Stage::Ringing { .. } => (CallState::Ringing, None, None),
             Stage::Answering { socket } => (CallState::Ringing, None, Some(socket)),
-            Stage::Answered { socket, .. } => (CallState::Answered, None, Some(socket)),
+            Stage::Answered { socket } => (CallState::Answered, None, Some(socket)),
             Stage::Ended { at, by, reason, holder } => (CallState::Ended, Some((at, by, reason)), holder),
         };
         CallFacts {

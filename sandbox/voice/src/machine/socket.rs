@@ -5,16 +5,11 @@ use kernel::{Identity, Timestamp};
 use crate::token::Grant;
 use crate::wire::ServerMessage;
 
-/// The number of a socket, counted from 1 and never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId(pub u64);
-
 /// One socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub origin: Option<String>,
     pub opened: Timestamp,
-    pub next_heartbeat: Timestamp,
     /// From the newest token that was accepted.
     pub grant: Option<Grant>,
     pub registered: bool,
@@ -35,16 +30,15 @@ pub(super) enum Held {
 }
 
 impl Socket {
-    pub fn new(origin: Option<String>, now: Timestamp, heartbeat_ms: u64) -> Self {
+    pub fn new(origin: Option<String>, frozen: bool, now: Timestamp) -> Self {
         Self {
             origin,
             opened: now,
-            next_heartbeat: now.plus(heartbeat_ms),
             grant: None,
             registered: false,
             forgotten: false,
             keep_ms: 0,
-            frozen: false,
+            frozen,
             held: Vec::new(),
         }
     }

@@ -1,10 +1,14 @@
 //! The gateway without sockets, media or clock.
 
 use proptest::prelude::*;
+use sansio::Machine as _;
+use sansio::rig::Rig;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::LossDirection;
+use crate::api::types::CallState;
+use crate::api::types::LossDirection;
+use crate::token;
 use crate::token::tests::{NOW, account, claims, key, signed};
 
 const WORKER: SocketId = SocketId(1);
@@ -19,27 +23,46 @@ fn alice() -> Identity {
 
 /// A gateway with a clock that only the test moves.
 struct Bench {
-    machine: Machine,
-    now: Timestamp,
+    rig: Rig<Machine>,
 }
 
 impl Bench {
     fn new() -> Self {
         let judge = Box::new(|token: &Secret, now| token::check(token, &account(), &key(), now));
-        Self { machine: Machine::new(account(), judge, 5_000, [7; 32]), now: NOW }
+        Self { rig: Rig::new(Machine::new(account(), judge, 5_000, [7; 32]), NOW) }
     }
 
     fn handle(&mut self, event: Event) -> Vec<Command> {
-        self.machine.handle(event, self.now)
+        self.rig.event(event);
+        self.rig.take()
+    }
+
+    fn call(&mut self) -> (CallSid, Vec<Command>) {
+        let commands = self.handle(Event::Call(NewCall::new(alice(), "+1")));
+        (called(&commands), commands)
+    }
+
+    fn hang_up(&mut self, call: &CallSid) -> Result<Vec<Command>, VoiceError> {
+        let commands = self.handle(Event::HangUp(call.clone()));
+        match commands[..] {
+            [Command::Refuse(error)] => Err(error),
+            _ => Ok(commands),
+        }
     }
 
     fn fault(&mut self, id: u64, fault: VoiceFault) -> Vec<Command> {
-        self.machine.fault(id, fault, self.now)
+        self.handle(Event::FaultBegins { id, fault })
+    }
+
+    /// Ends a fault; says whether there was one.
+    fn clear_fault(&mut self, id: u64) -> (bool, Vec<Command>) {
+        let known = self.rig.machine.faults().iter().any(|active| active.id == id);
+        (known, self.handle(Event::FaultEnds(id)))
     }
 
     fn wait(&mut self, ms: u64) -> Vec<Command> {
-        self.now = self.now.plus(ms);
-        self.handle(Event::Tick)
+        self.rig.pass(ms);
+        self.rig.take()
     }
 
     fn say(&mut self, socket: SocketId, kind: &str, payload: &Value) -> Vec<Command> {
@@ -53,7 +76,7 @@ impl Bench {
     }
 
     fn listen_as(&mut self, socket: SocketId, identity: &str, keep_s: u64) -> Vec<Command> {
-        let token = signed(&claims(identity, self.now.as_millis() / 1000 + 3600), "secret");
+        let token = signed(&claims(identity, self.rig.now.as_millis() / 1000 + 3600), "secret");
         self.say(socket, "listen", &json!({"token": token.expose(), "reconnectTimeout": keep_s}))
     }
 
@@ -72,7 +95,8 @@ impl Bench {
     fn ring(&mut self) -> (CallSid, Secret) {
         let mut call = NewCall::new(alice(), "+15550100");
         call.params.insert("note".into(), "hello world".into());
-        let (call_sid, commands) = self.machine.call(call, self.now).unwrap();
+        let commands = self.handle(Event::Call(call));
+        let call_sid = called(&commands);
         assert_eq!(orders(&commands), [&MediaOrder::Offer]);
         let offered = Event::MediaOffered { call_sid: call_sid.clone(), sdp: Ok("v=0".into()) };
         let commands = self.handle(offered);
@@ -115,8 +139,16 @@ impl Bench {
     }
 
     fn ended(&self, call: &CallSid) -> Option<(EndedBy, EndReason)> {
-        self.machine.call_facts(call).and_then(|facts| facts.ended).map(|(_, by, reason)| (by, reason))
+        self.rig.machine.call_facts(call).and_then(|facts| facts.ended).map(|(_, by, reason)| (by, reason))
     }
+}
+
+fn called(commands: &[Command]) -> CallSid {
+    let call = commands.iter().find_map(|command| match command {
+        Command::Called(call_sid) => Some(call_sid.clone()),
+        _ => None,
+    });
+    call.unwrap()
 }
 
 fn sent(commands: &[Command], to: SocketId) -> Vec<&ServerMessage> {
@@ -153,7 +185,7 @@ fn error_codes(commands: &[Command], to: SocketId) -> Vec<u32> {
 fn a_call_rings_at_the_worker_and_is_taken_by_the_offscreen_document() {
     let mut bench = Bench::new();
     let (call, _) = bench.answered();
-    let facts = bench.machine.call_facts(&call).unwrap();
+    let facts = bench.rig.machine.call_facts(&call).unwrap();
     assert_eq!((facts.state, facts.socket), (CallState::Answered, Some(OFFSCREEN)));
 }
 
@@ -163,14 +195,14 @@ fn registering_before_a_token_was_accepted_is_refused() {
     bench.open(WORKER);
     let commands = bench.say(WORKER, "register", &json!({"media": {"audio": true}}));
     assert_eq!(error_codes(&commands, WORKER), [31204]);
-    assert!(!bench.machine.sockets()[0].registered);
+    assert!(!bench.rig.machine.sockets()[0].registered);
 }
 
 #[test]
 fn a_bad_token_gets_its_code_and_a_good_one_rescues_the_socket() {
     let mut bench = Bench::new();
     bench.open(WORKER);
-    let expired = signed(&claims("alice", bench.now.as_millis() / 1000 - 1), "secret");
+    let expired = signed(&claims("alice", bench.rig.now.as_millis() / 1000 - 1), "secret");
     let commands = bench.say(WORKER, "listen", &json!({"token": expired.expose()}));
     assert_eq!(error_codes(&commands, WORKER), [31205]);
     let commands = bench.say(WORKER, "listen", &json!({"token": "nonsense"}));
@@ -186,7 +218,7 @@ fn a_socket_cannot_change_its_identity() {
     let mut bench = Bench::new();
     bench.client(WORKER, true);
     assert_eq!(error_codes(&bench.listen_as(WORKER, "mallory", 0), WORKER), [31201]);
-    assert_eq!(bench.machine.sockets()[0].identity, Some(alice()));
+    assert_eq!(bench.rig.machine.sockets()[0].identity, Some(alice()));
 }
 
 #[test]
@@ -208,7 +240,7 @@ fn unregistering_is_confirmed_and_no_call_rings_any_more() {
     bench.client(WORKER, true);
     let commands = bench.say(WORKER, "register", &json!({"media": {"audio": false}}));
     assert_eq!(sent(&commands, WORKER), [&ServerMessage::Offline {}]);
-    let (call, _) = bench.machine.call(NewCall::new(alice(), "+1"), bench.now).unwrap();
+    let (call, _) = bench.call();
     bench.handle(Event::MediaOffered { call_sid: call.clone(), sdp: Ok(String::new()) });
     assert_eq!(bench.ended(&call), Some((EndedBy::Gateway, EndReason::NotRegistered)));
 }
@@ -329,10 +361,10 @@ fn an_ice_restart_with_a_bad_offer_is_an_error_and_not_the_end() {
 fn either_side_hangs_up_and_the_other_is_told() {
     let mut bench = Bench::new();
     let (call, _) = bench.answered();
-    let commands = bench.machine.hang_up(&call, bench.now).unwrap();
+    let commands = bench.hang_up(&call).unwrap();
     assert!(matches!(sent(&commands, OFFSCREEN)[..], [ServerMessage::Hangup { error: None, .. }]));
     assert_eq!(bench.ended(&call), Some((EndedBy::Customer, EndReason::Hangup)));
-    assert_eq!(bench.machine.hang_up(&call, bench.now), Err(VoiceError::CallOver));
+    assert_eq!(bench.hang_up(&call), Err(VoiceError::CallOver));
 
     let mut bench = Bench::new();
     let (call, _) = bench.answered();
@@ -379,7 +411,7 @@ fn a_customer_who_gives_up_cancels_the_ringing_also_on_a_socket_that_came_back()
     let (call, _) = bench.ring();
     bench.handle(Event::SocketClosed { socket: WORKER, code: None });
     bench.client(SocketId(9), true);
-    let commands = bench.machine.hang_up(&call, bench.now).unwrap();
+    let commands = bench.hang_up(&call).unwrap();
     assert_eq!(sent(&commands, SocketId(9)), [&ServerMessage::Cancel { callsid: call.clone() }]);
     assert_eq!(bench.ended(&call), Some((EndedBy::Customer, EndReason::Canceled)));
 }
@@ -402,7 +434,7 @@ fn a_call_can_be_accepted_on_the_socket_that_rang() {
     let commands = bench.say(WORKER, "answer", &json!({"callsid": call.as_str(), "sdp": "v=0"}));
     let commands = bench.media_answers(&call, &commands);
     assert!(sent(&commands, WORKER).is_empty(), "no message follows, least of all a cancel: {commands:?}");
-    assert_eq!(bench.machine.call_facts(&call).unwrap().state, CallState::Answered);
+    assert_eq!(bench.rig.machine.call_facts(&call).unwrap().state, CallState::Answered);
 }
 
 #[test]
@@ -411,7 +443,7 @@ fn an_outgoing_call_needs_its_grant_and_learns_its_sid() {
     bench.client(WORKER, false);
     let request = json!({"callsid": "TJS1", "sdp": OFFER, "twilio": {"params": "To=%2B1555"}});
     assert_eq!(error_codes(&bench.say(WORKER, "invite", &request), WORKER), [31201]);
-    let mut allowed = claims("alice", bench.now.as_millis() / 1000 + 60);
+    let mut allowed = claims("alice", bench.rig.now.as_millis() / 1000 + 60);
     allowed["grants"]["voice"]["outgoing"] = json!({"application_sid": format!("AP{}", "3".repeat(32))});
     let token = signed(&allowed, "secret");
     bench.say(WORKER, "listen", &json!({"token": token.expose()}));
@@ -446,7 +478,7 @@ fn heartbeats_come_every_five_seconds_per_socket() {
     bench.open(OFFSCREEN);
     assert_eq!(bench.wait(3_000), [Command::Heartbeat(WORKER)]);
     assert_eq!(bench.wait(2_000), [Command::Heartbeat(OFFSCREEN)]);
-    assert_eq!(bench.machine.deadline(), Some(NOW.plus(10_000)));
+    assert_eq!(bench.rig.machine.poll_timeout(), Some(NOW.plus(10_000)));
     assert!(bench.handle(Event::Received { socket: WORKER, text: "\n".into() }).is_empty());
 }
 
@@ -479,7 +511,7 @@ fn a_freeze_holds_everything_back_and_lets_it_go_in_order() {
         VoiceFault::SignallingFreeze { identity: Some(alice()), new_sockets: false, ms: Some(8_000) },
     );
     assert!(bench.wait(6_000).is_empty(), "not even a heartbeat");
-    let (call, _) = bench.machine.call(NewCall::new(alice(), "+1"), bench.now).unwrap();
+    let (call, _) = bench.call();
     let commands = bench.handle(Event::MediaOffered { call_sid: call.clone(), sdp: Ok(String::new()) });
     assert!(sent(&commands, WORKER).is_empty());
     let commands = bench.say(WORKER, "register", &json!({"media": {"audio": true}}));
@@ -489,7 +521,7 @@ fn a_freeze_holds_everything_back_and_lets_it_go_in_order() {
         matches!(sent(&commands, WORKER)[..], [ServerMessage::Invite { .. }, ServerMessage::Ready {}]),
         "{commands:?}"
     );
-    assert!(bench.machine.faults().is_empty());
+    assert!(bench.rig.machine.faults().is_empty());
 }
 
 #[test]
@@ -499,7 +531,7 @@ fn a_freeze_of_new_sockets_accepts_them_and_says_nothing() {
     bench.open(WORKER);
     assert!(bench.listen_as(WORKER, "alice", 0).is_empty());
     assert!(bench.wait(20_000).is_empty());
-    let (known, commands) = bench.machine.clear_fault(1, bench.now);
+    let (known, commands) = bench.clear_fault(1);
     assert!(known);
     assert!(matches!(sent(&commands, WORKER)[..], [ServerMessage::Connected { .. }]), "{commands:?}");
 }
@@ -511,12 +543,12 @@ fn a_forgotten_registration_keeps_its_heartbeats_gets_no_call_and_no_answer_unti
     bench.fault(1, VoiceFault::RegistrationForgotten { identity: Some(alice()), ms: None });
     assert_eq!(bench.wait(5_000), [Command::Heartbeat(WORKER)]);
     assert!(bench.say(WORKER, "register", &json!({"media": {"audio": true}})).is_empty());
-    let (call, _) = bench.machine.call(NewCall::new(alice(), "+1"), bench.now).unwrap();
+    let (call, _) = bench.call();
     bench.handle(Event::MediaOffered { call_sid: call.clone(), sdp: Ok("v=0".into()) });
-    let facts = bench.machine.call_facts(&call).unwrap();
+    let facts = bench.rig.machine.call_facts(&call).unwrap();
     assert_eq!(facts.ended.map(|(_, _, reason)| reason), Some(EndReason::NotRegistered));
     bench.client(OFFSCREEN, true);
-    let (_, commands) = bench.machine.clear_fault(1, bench.now);
+    let (_, commands) = bench.clear_fault(1);
     assert!(commands.iter().all(|command| !matches!(command, Command::Send(..))));
     let commands = bench.say(WORKER, "register", &json!({"media": {"audio": true}}));
     assert_eq!(sent(&commands, WORKER), [&ServerMessage::Ready {}]);
@@ -554,9 +586,9 @@ fn faults_do_what_they_say_and_only_to_whom_they_name() {
     assert!(matches!(sent(&commands, OFFSCREEN)[..], [ServerMessage::Error { .. }, ServerMessage::Close {}]));
     assert!(sent(&commands, WORKER).is_empty());
     bench.fault(3, VoiceFault::SignallingRefuse { ms: Some(1_000) });
-    assert!(!bench.machine.admits());
+    assert!(!bench.rig.machine.admits());
     bench.wait(1_000);
-    assert!(bench.machine.admits());
+    assert!(bench.rig.machine.admits());
     bench.fault(4, VoiceFault::TokenTtl { seconds: 14 });
     let commands = bench.listen_as(WORKER, "alice", 0);
     assert!(matches!(
@@ -584,7 +616,7 @@ fn media_loss_is_the_worst_of_the_faults_that_concern_the_call() {
     let commands = bench.fault(2, loss(LossDirection::ToAgent, 90, Some(500)));
     assert_eq!(orders(&commands), [&MediaOrder::Loss { to_agent: 90, from_agent: 10 }]);
     assert_eq!(orders(&bench.wait(500)), [&MediaOrder::Loss { to_agent: 10, from_agent: 10 }]);
-    let (known, commands) = bench.machine.clear_fault(1, bench.now);
+    let (known, commands) = bench.clear_fault(1);
     assert!(known);
     assert_eq!(orders(&commands), [&MediaOrder::Loss { to_agent: 0, from_agent: 0 }]);
     assert_eq!(bench.ended(&call), None);
@@ -595,10 +627,10 @@ fn a_reset_ends_everything_and_keeps_the_sockets() {
     let mut bench = Bench::new();
     bench.answered();
     bench.fault(1, VoiceFault::SignallingRefuse { ms: None });
-    let commands = bench.machine.reset(bench.now);
+    let commands = bench.handle(Event::Reset);
     assert!(matches!(sent(&commands, OFFSCREEN)[..], [ServerMessage::Hangup { .. }]));
-    assert!(bench.machine.calls().is_empty() && bench.machine.faults().is_empty());
-    assert_eq!(bench.machine.sockets().len(), 2);
+    assert!(bench.rig.machine.calls().is_empty() && bench.rig.machine.faults().is_empty());
+    assert_eq!(bench.rig.machine.sockets().len(), 2);
 }
 
 /// Anything that can happen to a gateway, in terms of three sockets and at most a few calls.
@@ -657,7 +689,7 @@ proptest! {
         for step in steps {
             let name = |call: usize| calls.get(call).map_or("CA0", |(sid, _)| sid.as_str()).to_owned();
             let token = |call: usize| calls.get(call).and_then(|(_, t)| t.last()).map_or("rt", Secret::expose).to_owned();
-            let holders: Vec<_> = bench.machine.calls.iter().filter_map(|(sid, c)| Some((sid.clone(), c.holder()?))).collect();
+            let holders: Vec<_> = bench.rig.machine.calls.iter().filter_map(|(sid, c)| Some((sid.clone(), c.holder()?))).collect();
             let commands = match step {
                 Step::Open(s) if open.insert(s) => bench.handle(Event::SocketOpened { socket: SocketId(s), origin: None }),
                 Step::Open(_) => continue,
@@ -665,7 +697,7 @@ proptest! {
                 Step::Listen(s) => bench.listen_as(SocketId(s), "alice", s * 10 - 10),
                 Step::Register(s, on) => bench.say(SocketId(s), "register", &json!({"media": {"audio": on}})),
                 Step::Call => {
-                    let (sid, commands) = bench.machine.call(NewCall::new(alice(), "+1"), bench.now).unwrap();
+                    let (sid, commands) = bench.call();
                     calls.push((sid, Vec::new()));
                     commands
                 }
@@ -686,11 +718,11 @@ proptest! {
                 Step::Hangup(s, c) => bench.say(SocketId(s), "hangup", &json!({"callsid": name(c)})),
                 Step::Reject(s, c) => bench.say(SocketId(s), "reject", &json!({"callsid": name(c)})),
                 Step::CustomerHangsUp(c) => match calls.get(c) {
-                    Some((sid, _)) => bench.machine.hang_up(sid, bench.now).unwrap_or_default(),
+                    Some((sid, _)) => bench.hang_up(&sid.clone()).unwrap_or_default(),
                     None => continue,
                 },
                 Step::Freeze(id) => bench.fault(id, VoiceFault::SignallingFreeze { identity: None, new_sockets: false, ms: None }),
-                Step::Thaw(id) => bench.machine.clear_fault(id, bench.now).1,
+                Step::Thaw(id) => bench.clear_fault(id).1,
                 Step::Wait(ms) => bench.wait(ms),
             };
             for command in &commands {
@@ -720,8 +752,8 @@ proptest! {
                     _ => {}
                 }
             }
-            if let Some(deadline) = bench.machine.deadline() {
-                prop_assert!(deadline > bench.now, "a deadline in the past would make the shell spin");
+            if let Some(deadline) = bench.rig.machine.poll_timeout() {
+                prop_assert!(deadline > bench.rig.now, "a deadline in the past would make the shell spin");
             }
         }
     }

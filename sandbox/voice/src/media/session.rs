@@ -26,8 +26,9 @@ use super::dtmf::{Ear, Finger, Slot};
 use super::recording::Recording;
 use super::socket::{Datagram, TimedSocket};
 use super::stats::{Arrival, Report, Window};
-use crate::api::{Clock, Line};
-use crate::machine::MediaOrder;
+use crate::api::types::Line;
+use crate::clock::Clock;
+use crate::machine::event::MediaOrder;
 
 /// Time between two packets.
 const PACE: Duration = Duration::from_millis(20);

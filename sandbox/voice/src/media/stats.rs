@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::api::WindowFigures;
+use crate::api::types::WindowFigures;
 
 /// One RTP packet from the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

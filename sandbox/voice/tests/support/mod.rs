@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt as _, StreamExt as _};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use kernel::{AccountSid, CallSid, Identity, Secret};
-use sandbox_voice::{CallView, Config, NewCall, Voice};
+use sandbox_voice::{CallView, Config, NewCall, Voice, VoiceEvent, VoiceEventKind};
 use serde_json::{Value, json};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::{Codec, FormatParams};
@@ -18,6 +18,7 @@ use str0m::media::{Direction, Frequency, MediaKind, MediaTime, Mid, TelephoneEve
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use tokio::net::TcpStream;
+use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use twilio::{ApiKey, ApiKeySid};
@@ -113,6 +114,12 @@ impl Gateway {
     }
 }
 
+/// Waits for something to happen at a gateway.
+pub async fn event(events: &mut broadcast::Receiver<VoiceEvent>, wanted: impl Fn(&VoiceEventKind) -> bool) {
+    let came = async { while !wanted(&events.recv().await.unwrap().kind) {} };
+    tokio::time::timeout(SOON, came).await.unwrap();
+}
+
 /// The signalling of one Device.
 pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -137,21 +144,46 @@ impl Socket {
     /// The next message, or `None` when the socket is gone.
     pub async fn next(&mut self) -> Option<Value> {
         loop {
+            if let Some(message) = self.frame().await? {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The next frame: a message, or a heartbeat. `None` when the socket is gone.
+    async fn frame(&mut self) -> Option<Option<Value>> {
+        loop {
             match self.stream.next().await? {
                 Ok(Message::Text(text)) if text.as_str() == "\n" => {
                     self.heartbeats += 1;
                     self.stream.send(Message::text("\n")).await.ok()?;
+                    return Some(None);
                 }
-                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Text(text)) => return Some(Some(serde_json::from_str(&text).unwrap())),
                 Ok(_) => {}
                 Err(_) => return None,
             }
         }
     }
 
-    /// True if nothing but heartbeats comes for a while.
+    /// True if nothing but heartbeats has come: what the gateway answers to now is the next message. It speaks in order.
     pub async fn is_quiet(&mut self) -> bool {
-        tokio::time::timeout(Duration::from_millis(300), self.next()).await.is_err()
+        let question = json!({"callsid": "CA0", "content": "", "voiceeventsid": "KX-quiet"});
+        self.say("message", question).await;
+        let answer = tokio::time::timeout(SOON, self.next()).await.unwrap().unwrap();
+        answer["payload"]["voiceeventsid"] == "KX-quiet"
+    }
+
+    /// Waits for so many heartbeats more.
+    pub async fn beats(&mut self, more: u32) {
+        let wanted = self.heartbeats + more;
+        let came = async {
+            while self.heartbeats < wanted {
+                let message = self.frame().await;
+                assert_eq!(message, Some(None), "only heartbeats come");
+            }
+        };
+        tokio::time::timeout(SOON, came).await.unwrap();
     }
 }
 
@@ -398,5 +430,20 @@ impl Live {
         assert_eq!(worker.hear("cancel").await["callsid"], call.as_str());
         gateway.until(&call, "packets both ways", |view| view.agent_to_customer.packets > 5).await;
         Self { gateway, worker, offscreen, browser, call, token: answer["reconnect"].clone() }
+    }
+
+    /// Waits until so many packets more have come from the agent and gone to the agent.
+    pub async fn packets(&self, more: u64) {
+        let now = self.gateway.voice.call_view(&self.call).await.unwrap();
+        let (from, to) = (now.agent_to_customer.packets + more, now.customer_to_agent.packets + more);
+        let both =
+            |view: &CallView| view.agent_to_customer.packets >= from && view.customer_to_agent.packets >= to;
+        self.gateway.until(&self.call, "more packets", both).await;
+    }
+
+    /// Waits until the browser has heard what is wanted.
+    pub async fn until_heard(&self, what: &str, wanted: impl Fn(&Heard) -> bool) -> Heard {
+        self.gateway.until(&self.call, what, |_| wanted(&self.browser.heard())).await;
+        self.browser.heard()
     }
 }

@@ -3,13 +3,14 @@
 //! His telephone and his customers are not real. A supervisor's leg is: Flex asks TaskRouter to supervise a
 //! reservation, TaskRouter calls the supervisor, who hears the conference and is not heard.
 
-use jiff::Timestamp;
-use kernel::CallSid;
+use kernel::{CallSid, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Effect, Index, Leg, LegState, happened, line};
+use super::event::{Command, Index, log};
+use super::leg::{self, Leg, LegState, line};
 use crate::account;
-use crate::api::{Command, Line};
+use crate::api::Line;
+use crate::clock::iso;
 
 /// A live call of the colleague.
 #[derive(Debug, Clone)]
@@ -38,77 +39,73 @@ impl ColleagueCall {
     }
 
     /// The call appears: in Sync as a conference, in Insights as a reservation.
-    pub(super) fn begins(&self, effects: &mut Vec<Effect>) {
-        effects.push(Effect::ConferenceOpened { task_sid: self.task_sid.clone() });
-        effects.push(Effect::ConferenceItem {
-            task_sid: self.task_sid.clone(),
-            key: "conf_status".to_owned(),
-            data: json!({ "status": "active", "conference_sid": self.conference_sid }),
-        });
-        effects.extend(self.participants("joined"));
-        effects.push(Effect::Insight {
-            index: Index::Reservations,
-            key: self.reservation_sid.clone(),
-            data: Some(self.insight()),
-        });
+    pub(super) fn begins(&self) -> Vec<Command> {
+        let mut commands = leg::open(&self.task_sid, &self.conference_sid).to_vec();
+        commands.extend(self.participants("joined"));
+        commands.push(self.record(Some(self.insight())));
         let data = json!({ "task_sid": self.task_sid, "from": self.from });
-        effects.push(happened("colleague.call", None, data));
+        commands.push(log("colleague.call", None, data));
+        commands
     }
 
     /// Somebody hung up: the conference is over for everybody.
-    pub(super) fn ends(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn ends(&mut self) -> Vec<Command> {
+        let mut commands = Vec::new();
         for index in 0..self.listeners.len() {
             if self.listeners[index].state != LegState::Left {
                 self.listeners[index].state = LegState::Left;
-                let call_sid = self.listeners[index].call_sid.clone();
-                effects.push(Effect::Command(Command::EndLeg { call_sid }));
-                effects.push(self.listener_item(&self.listeners[index]));
+                commands.push(leg::end(&self.listeners[index].call_sid));
+                commands.push(self.write_listener(&self.listeners[index]));
             }
         }
-        effects.extend(self.participants("left"));
-        effects.push(Effect::Insight {
-            index: Index::Reservations,
-            key: self.reservation_sid.clone(),
-            data: None,
-        });
-        effects.push(happened("colleague.call_ended", None, json!({ "task_sid": self.task_sid })));
+        commands.extend(self.participants("left"));
+        commands.push(self.record(None));
+        commands.push(log("colleague.call_ended", None, json!({ "task_sid": self.task_sid })));
+        commands
     }
 
-    pub(super) fn listener_answered(&mut self, call_sid: &CallSid, effects: &mut Vec<Effect>) {
-        self.change(call_sid, LegState::Joined, effects);
-        effects.push(line(call_sid, Line::Listening));
-        let data = json!({ "task_sid": self.task_sid });
-        effects.push(happened("supervisor.joined", Some(call_sid.as_str()), data));
+    fn record(&self, data: Option<Value>) -> Command {
+        Command::Insight { index: Index::Reservations, key: self.reservation_sid.clone(), data }
     }
 
-    pub(super) fn listener_left(&mut self, call_sid: &CallSid, effects: &mut Vec<Effect>) {
-        self.change(call_sid, LegState::Left, effects);
-        let data = json!({ "task_sid": self.task_sid });
-        effects.push(happened("supervisor.left", Some(call_sid.as_str()), data));
+    pub(super) fn listener_answered(&mut self, call_sid: &CallSid) -> Vec<Command> {
+        let mut commands = self.change(call_sid, LegState::Joined);
+        commands.push(line(call_sid, Line::Listening));
+        commands.push(log("supervisor.joined", Some(call_sid), json!({ "task_sid": self.task_sid })));
+        commands
+    }
+
+    pub(super) fn listener_left(&mut self, call_sid: &CallSid) -> Vec<Command> {
+        let mut commands = self.change(call_sid, LegState::Left);
+        commands.push(log("supervisor.left", Some(call_sid), json!({ "task_sid": self.task_sid })));
+        commands
     }
 
     /// Who listens is heard by the colleague alone, or by nobody again.
     ///
     /// Flex UI has no button for this: what supervisors use is a plugin, whose backend updates the participant of the
     /// conference (`Coaching`, `CallSidToCoach`, `Muted`). The leg itself is untouched.
-    pub(super) fn coach(&self, coach: bool, effects: &mut Vec<Effect>) {
-        for leg in self.listeners.iter().filter(|leg| leg.state == LegState::Joined) {
-            effects.push(line(&leg.call_sid, if coach { Line::Coaching } else { Line::Listening }));
-            let data = json!({ "task_sid": self.task_sid, "coach": coach });
-            effects.push(happened("supervisor.coaches", Some(leg.call_sid.as_str()), data));
-        }
+    pub(super) fn coach(&self, coach: bool) -> Vec<Command> {
+        let joined = self.listeners.iter().filter(|leg| leg.state == LegState::Joined);
+        joined
+            .flat_map(|leg| {
+                let heard = if coach { Line::Coaching } else { Line::Listening };
+                let data = json!({ "task_sid": self.task_sid, "coach": coach });
+                [line(&leg.call_sid, heard), log("supervisor.coaches", Some(&leg.call_sid), data)]
+            })
+            .collect()
     }
 
-    fn change(&mut self, call_sid: &CallSid, state: LegState, effects: &mut Vec<Effect>) {
+    fn change(&mut self, call_sid: &CallSid, state: LegState) -> Vec<Command> {
         if let Some(leg) = self.listeners.iter_mut().find(|leg| leg.call_sid == *call_sid) {
             leg.state = state;
         }
-        effects.extend(self.listener(call_sid.as_str()).map(|leg| self.listener_item(leg)));
+        self.listener(call_sid.as_str()).map(|leg| self.write_listener(leg)).into_iter().collect()
     }
 
-    fn participants(&self, status: &str) -> [Effect; 2] {
+    fn participants(&self, status: &str) -> [Command; 2] {
         let item =
-            |call_sid: &CallSid, kind: &str, reservation: Value, worker: Value| Effect::ConferenceItem {
+            |call_sid: &CallSid, kind: &str, reservation: Value, worker: Value| Command::ConferenceItem {
                 task_sid: self.task_sid.clone(),
                 key: call_sid.as_str().to_owned(),
                 data: json!({
@@ -134,22 +131,12 @@ impl ColleagueCall {
         ]
     }
 
-    fn listener_item(&self, leg: &Leg) -> Effect {
-        Effect::ConferenceItem {
-            task_sid: self.task_sid.clone(),
-            key: leg.call_sid.as_str().to_owned(),
-            data: json!({
-                "participant_type": "supervisor",
-                "status": leg.state.participant_status(),
-                "conference_sid": self.conference_sid,
-                "call_sid": leg.call_sid,
-                "hold": false,
-                "muted": true,
-                "end_conference_on_exit": false,
-                "reservation_sid": self.reservation_sid,
-                "worker_sid": account::WORKER_SID,
-            }),
-        }
+    fn write_listener(&self, leg: &Leg) -> Command {
+        let worker = account::WORKER_SID;
+        leg::write(
+            leg.item("supervisor", &self.conference_sid, &self.reservation_sid, worker),
+            &self.task_sid,
+        )
     }
 
     /// The reservation as the Teams view's live query knows it.
@@ -165,8 +152,8 @@ impl ColleagueCall {
             "task_routing_target": null,
             "task_channel_unique_name": "voice",
             "queue_name": "Voice",
-            "date_created": self.created.to_string(),
-            "date_updated": self.created.to_string(),
+            "date_created": iso(self.created),
+            "date_updated": iso(self.created),
             "attributes": {
                 "from": self.from,
                 "name": self.from,
@@ -202,8 +189,8 @@ pub(crate) fn worker_insight(now: Timestamp) -> Value {
         "friendly_name": account::COLLEAGUE_NAME,
         "activity_name": account::ACTIVITY_AVAILABLE,
         "attributes": { "full_name": account::COLLEAGUE_NAME, "roles": ["agent"] },
-        "date_activity_changed": now.to_string(),
-        "date_updated": now.to_string(),
+        "date_activity_changed": iso(now),
+        "date_updated": iso(now),
         "queue_sids": [account::TASK_QUEUE_SID],
         "team_sid": null,
     })

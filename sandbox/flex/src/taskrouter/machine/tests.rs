@@ -1,10 +1,17 @@
 use std::collections::HashMap;
+use std::time::Duration;
 
+use kernel::CallSid;
 use proptest::prelude::*;
+use sansio::Machine as _;
+use sansio::rig::Rig;
+use serde_json::{Value, json};
 
+use super::event::{Attributes, ReservationChange, TransferMode};
 use super::*;
+use crate::api::{FarEnd, LegCommand, LegEnd, Line, Outcome, Unreached};
 
-const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
+const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 fn machine() -> Machine {
     let contact = json!({ "contact_uri": "client:ext_agent_40example_2Ecom" });
@@ -18,57 +25,65 @@ fn machine() -> Machine {
     Machine::new(options, START)
 }
 
-fn after(seconds: i64) -> Timestamp {
-    START + SignedDuration::from_secs(seconds)
+fn after(seconds: u64) -> Timestamp {
+    START.plus(1_000 * seconds)
 }
 
 /// The bench of a test: a machine, the time, and what it said.
 struct Bench {
-    machine: Machine,
-    now: Timestamp,
-    said: Vec<Effect>,
+    rig: Rig<Machine>,
+    said: Vec<Command>,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { machine: machine(), now: START, said: Vec::new() }
+        Self { rig: Rig::new(machine(), START), said: Vec::new() }
     }
 
     fn with_reservation() -> Self {
         let mut bench = Self::new();
-        bench.give(Input::CustomerCalls { from: "+15550100".to_owned() });
+        bench.give(Event::CustomerCalls { from: "+15550100".to_owned() });
         bench
     }
 
     fn with_call() -> (Self, CallSid) {
         let mut bench = Self::with_reservation();
         let call_sid = bench.accept();
-        bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+        bench.give(Event::LegAnswered { call_sid: call_sid.clone() });
         bench.wait(1);
         (bench, call_sid)
     }
 
-    fn try_give(&mut self, input: Input) -> Result<(), Refusal> {
-        self.said = self.machine.handle(input, self.now)?;
+    fn try_give(&mut self, event: Event) -> Result<(), Refusal> {
+        self.rig.event(event);
+        let mut commands = self.rig.take();
+        if let Some(Command::Refuse(refusal)) = commands.first() {
+            return Err(refusal.clone());
+        }
+        std::mem::swap(&mut self.said, &mut commands);
         Ok(())
     }
 
-    fn give(&mut self, input: Input) {
-        self.try_give(input).unwrap();
+    fn give(&mut self, event: Event) {
+        self.try_give(event).unwrap();
     }
 
-    fn wait(&mut self, seconds: i64) {
-        self.now += SignedDuration::from_secs(seconds);
-        self.give(Input::Tick);
+    fn wait(&mut self, seconds: u64) {
+        self.rig.pass(1_000 * seconds);
+        self.said = self.rig.take();
+    }
+
+    fn space(&self) -> &Workspace {
+        self.rig.machine.workspace()
     }
 
     fn reservation_sid(&self) -> String {
-        self.machine.newest_task().unwrap().reservation_sid.unwrap()
+        self.space().newest_task().unwrap().reservation_sid.unwrap()
     }
 
     fn change(&mut self, change: ReservationChange) -> Result<(), Refusal> {
         let sid = self.reservation_sid();
-        self.try_give(Input::Reservation { sid, change })
+        self.try_give(Event::Reservation { sid, change })
     }
 
     fn accept(&mut self) -> CallSid {
@@ -76,17 +91,17 @@ impl Bench {
         self.commands()
             .into_iter()
             .find_map(|command| match command {
-                Command::CallWorker { call_sid, .. } => Some(call_sid),
+                LegCommand::CallWorker { call_sid, .. } => Some(call_sid),
                 _ => None,
             })
             .unwrap()
     }
 
-    fn commands(&self) -> Vec<Command> {
+    fn commands(&self) -> Vec<LegCommand> {
         self.said
             .iter()
-            .filter_map(|effect| match effect {
-                Effect::Command(command) => Some(command.clone()),
+            .filter_map(|command| match command {
+                Command::Leg(command) => Some(command.clone()),
                 _ => None,
             })
             .collect()
@@ -95,8 +110,8 @@ impl Bench {
     fn pushes(&self) -> Vec<&'static str> {
         self.said
             .iter()
-            .filter_map(|effect| match effect {
-                Effect::Push { event, .. } => Some(*event),
+            .filter_map(|command| match command {
+                Command::Push { event, .. } => Some(*event),
                 _ => None,
             })
             .collect()
@@ -105,8 +120,8 @@ impl Bench {
     fn items(&self) -> HashMap<String, String> {
         self.said
             .iter()
-            .filter_map(|effect| match effect {
-                Effect::ConferenceItem { key, data, .. } => {
+            .filter_map(|command| match command {
+                Command::ConferenceItem { key, data, .. } => {
                     Some((key.clone(), data["status"].as_str().unwrap().to_owned()))
                 }
                 _ => None,
@@ -115,12 +130,12 @@ impl Bench {
     }
 
     fn activity(&self) -> String {
-        self.machine.summary()["worker"]["activity"].as_str().unwrap().to_owned()
+        self.space().summary()["worker"]["activity"].as_str().unwrap().to_owned()
     }
 
     fn set_activity(&mut self, name: &str, reject: bool) -> Result<(), Refusal> {
-        let activity_sid = self.machine.activity_sid(name);
-        self.try_give(Input::UpdateWorker {
+        let activity_sid = self.space().activity_sid(name);
+        self.try_give(Event::UpdateWorker {
             activity_sid,
             attributes: None,
             reject_pending_reservations: reject,
@@ -136,7 +151,7 @@ fn a_voice_reservation_lives_from_the_customers_call_to_its_completion() {
 
     let call_sid = bench.accept();
     assert!(bench.pushes().is_empty(), "accepting means calling; accepted is what is answered");
-    bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+    bench.give(Event::LegAnswered { call_sid: call_sid.clone() });
     assert_eq!(
         bench.pushes(),
         ["task.updated"],
@@ -147,13 +162,13 @@ fn a_voice_reservation_lives_from_the_customers_call_to_its_completion() {
     bench.wait(1);
     assert_eq!(bench.pushes(), ["reservation.accepted"]);
 
-    bench.give(Input::LegEnded { call_sid: call_sid.clone(), reason: LegEnd::Completed });
+    bench.give(Event::LegEnded { call_sid: call_sid.clone(), reason: LegEnd::Completed });
     assert_eq!(bench.pushes(), ["reservation.wrapup"]);
     assert!(bench.items().values().all(|status| status == "left"), "the conference ended with the agent");
     bench.change(ReservationChange::Complete).unwrap();
     assert_eq!(bench.pushes(), ["reservation.completed"]);
-    assert!(bench.machine.reservations(bench.now).is_empty());
-    assert!(bench.machine.newest_task().is_none());
+    assert!(bench.space().reservations(bench.rig.now).is_empty());
+    assert!(bench.space().newest_task().is_none());
 }
 
 #[test]
@@ -161,7 +176,7 @@ fn the_query_of_a_contact_uri_becomes_custom_parameters() {
     let mut bench = Bench::with_reservation();
     let to = Some("client:ext_agent?flex_session_identifier=4f9f".to_owned());
     bench.change(ReservationChange::Call { to, end_conference_on_exit: true }).unwrap();
-    let [Command::CallWorker { to, parameters, from, .. }] = &bench.commands()[..] else {
+    let [LegCommand::CallWorker { to, parameters, from, .. }] = &bench.commands()[..] else {
         panic!("{:?}", bench.said)
     };
     assert_eq!(to.as_str(), "ext_agent");
@@ -190,21 +205,21 @@ fn accepting_twice_calls_the_agent_once() {
 fn a_customer_who_hangs_up_before_the_answer_cancels_reservation_and_call() {
     let mut bench = Bench::with_reservation();
     let call_sid = bench.accept();
-    let task = bench.machine.newest_task().unwrap().task_sid;
-    bench.give(Input::CustomerHungUp { sid: task });
+    let task = bench.space().newest_task().unwrap().task_sid;
+    bench.give(Event::CustomerHungUp { sid: task });
     assert_eq!(bench.pushes(), ["reservation.canceled"]);
-    assert_eq!(bench.commands(), [Command::EndLeg { call_sid: call_sid.clone() }]);
-    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert_eq!(bench.commands(), [LegCommand::EndLeg { call_sid: call_sid.clone() }]);
+    bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
     assert!(bench.said.is_empty(), "the end of the leg is no news");
 }
 
 #[test]
 fn a_customer_who_hangs_up_during_the_call_ends_the_agents_leg_and_begins_wrap_up() {
     let (mut bench, call_sid) = Bench::with_call();
-    bench.give(Input::CustomerHungUp { sid: call_sid.as_str().to_owned() });
+    bench.give(Event::CustomerHungUp { sid: call_sid.as_str().to_owned() });
     assert_eq!(bench.pushes(), ["reservation.wrapup"]);
-    assert_eq!(bench.commands(), [Command::EndLeg { call_sid: call_sid.clone() }]);
-    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert_eq!(bench.commands(), [LegCommand::EndLeg { call_sid: call_sid.clone() }]);
+    bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
     assert!(bench.pushes().is_empty());
 }
 
@@ -212,8 +227,8 @@ fn a_customer_who_hangs_up_during_the_call_ends_the_agents_leg_and_begins_wrap_u
 fn a_call_that_ends_at_once_is_accepted_before_it_is_wrapped_up() {
     let mut bench = Bench::with_reservation();
     let call_sid = bench.accept();
-    bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
-    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    bench.give(Event::LegAnswered { call_sid: call_sid.clone() });
+    bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
     assert_eq!(bench.pushes(), ["reservation.accepted", "reservation.wrapup"]);
     bench.wait(1);
     assert!(bench.pushes().is_empty());
@@ -222,7 +237,7 @@ fn a_call_that_ends_at_once_is_accepted_before_it_is_wrapped_up() {
 #[test]
 fn a_reservation_that_nobody_takes_times_out_and_takes_the_agent_offline() {
     let mut bench = Bench::with_reservation();
-    assert_eq!(bench.machine.deadline(), Some(after(120)));
+    assert_eq!(bench.rig.machine.poll_timeout(), Some(after(120)));
     bench.wait(119);
     assert!(bench.pushes().is_empty());
     bench.wait(1);
@@ -252,7 +267,7 @@ fn an_agent_who_cannot_be_reached_gets_the_reservation_rejected() {
     ] {
         let mut bench = Bench::with_reservation();
         let call_sid = bench.accept();
-        bench.give(Input::LegEnded { call_sid, reason });
+        bench.give(Event::LegEnded { call_sid, reason });
         assert_eq!(bench.pushes()[0], event);
     }
 }
@@ -261,9 +276,9 @@ fn an_agent_who_cannot_be_reached_gets_the_reservation_rejected() {
 fn an_agent_who_is_not_available_is_not_offered_calls() {
     let mut bench = Bench::new();
     bench.set_activity(account::ACTIVITY_VOICE_CLIENT_OFFLINE, false).unwrap();
-    bench.give(Input::CustomerCalls { from: "+15550100".to_owned() });
+    bench.give(Event::CustomerCalls { from: "+15550100".to_owned() });
     assert!(bench.pushes().is_empty());
-    assert_eq!(bench.machine.newest_task().unwrap().reservation_sid, None);
+    assert_eq!(bench.space().newest_task().unwrap().reservation_sid, None);
     bench.set_activity("Available", false).unwrap();
     assert!(bench.pushes().contains(&"reservation.created"));
 }
@@ -271,12 +286,12 @@ fn an_agent_who_is_not_available_is_not_offered_calls() {
 #[test]
 fn a_second_customer_waits_until_the_first_is_completed() {
     let (mut bench, call_sid) = Bench::with_call();
-    bench.give(Input::CustomerCalls { from: "+15550101".to_owned() });
+    bench.give(Event::CustomerCalls { from: "+15550101".to_owned() });
     assert!(bench.pushes().is_empty());
-    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
     assert_eq!(bench.pushes(), ["reservation.wrapup"]);
-    let first = bench.machine.reservations(bench.now)[0]["sid"].as_str().unwrap().to_owned();
-    bench.give(Input::Reservation { sid: first, change: ReservationChange::Complete });
+    let first = bench.space().reservations(bench.rig.now)[0]["sid"].as_str().unwrap().to_owned();
+    bench.give(Event::Reservation { sid: first, change: ReservationChange::Complete });
     assert_eq!(bench.pushes(), ["reservation.completed", "reservation.created"]);
 }
 
@@ -294,27 +309,27 @@ fn a_pending_reservation_stands_in_the_way_of_a_new_activity_unless_it_may_be_re
 fn an_outbound_task_names_its_worker_before_the_reservation_is_announced() {
     let mut bench = Bench::new();
     let attributes = json!({ "outbound_to": "+15550177", "from": "+15550100000", "direction": "outbound" });
-    bench.give(Input::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
-    let Some(Effect::Push { event: "reservation.created", payload }) =
-        bench.said.iter().find(|effect| matches!(effect, Effect::Push { .. }))
+    bench.give(Event::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
+    let Some(Command::Push { event: "reservation.created", payload }) =
+        bench.said.iter().find(|command| matches!(command, Command::Push { .. }))
     else {
         panic!("{:?}", bench.said)
     };
     assert_eq!(payload["task"]["routing_target"], account::WORKER_SID);
     bench.accept();
-    let [Command::CallWorker { from, .. }] = &bench.commands()[..] else { panic!() };
+    let [LegCommand::CallWorker { from, .. }] = &bench.commands()[..] else { panic!() };
     assert_eq!(from, "+15550177", "the agent sees whom they called");
 }
 
 /// An agent who calls a customer, up to the moment when the agent's own leg is answered.
 fn outbound(far_end: FarEnd) -> (Bench, CallSid) {
     let mut bench = Bench::new();
-    bench.give(Input::FarEnd(far_end));
+    bench.give(Event::FarEnd(far_end));
     let attributes =
         json!({ "outbound_to": "+15550177", "from": account::CALL_CENTRE_NUMBER, "direction": "outbound" });
-    bench.give(Input::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
+    bench.give(Event::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
     let call_sid = bench.accept();
-    bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+    bench.give(Event::LegAnswered { call_sid: call_sid.clone() });
     (bench, call_sid)
 }
 
@@ -322,14 +337,14 @@ fn outbound(far_end: FarEnd) -> (Bench, CallSid) {
 fn an_outbound_call_rings_the_customer_once_the_agent_is_there_and_is_accepted_when_they_pick_up() {
     let (mut bench, call_sid) = outbound(FarEnd { ring_ms: 2000, then: Outcome::Answer });
     assert!(bench.pushes().is_empty(), "the reservation is pending while it rings");
-    assert_eq!(bench.commands(), [Command::SetLine { call_sid: call_sid.clone(), line: Line::Ringing }]);
-    assert_eq!(bench.machine.deadline(), Some(after(2)));
+    assert_eq!(bench.commands(), [LegCommand::SetLine { call_sid: call_sid.clone(), line: Line::Ringing }]);
+    assert_eq!(bench.rig.machine.poll_timeout(), Some(after(2)));
     bench.wait(2);
-    assert_eq!(bench.commands(), [Command::SetLine { call_sid: call_sid.clone(), line: Line::Talking }]);
+    assert_eq!(bench.commands(), [LegCommand::SetLine { call_sid: call_sid.clone(), line: Line::Talking }]);
     assert_eq!(bench.pushes(), ["task.updated"]);
     bench.wait(1);
     assert_eq!(bench.pushes(), ["reservation.accepted"]);
-    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
     assert_eq!(bench.pushes(), ["reservation.wrapup"]);
 }
 
@@ -339,14 +354,14 @@ fn a_customer_who_cannot_be_reached_cancels_the_outbound_call_with_the_reason() 
     {
         let (mut bench, call_sid) = outbound(FarEnd { ring_ms: 1000, then });
         bench.wait(1);
-        assert_eq!(bench.commands(), [Command::EndLeg { call_sid: call_sid.clone() }]);
-        let [Effect::Push { event: "reservation.canceled", payload }] =
-            &bench.said.iter().filter(|e| matches!(e, Effect::Push { .. })).collect::<Vec<_>>()[..]
+        assert_eq!(bench.commands(), [LegCommand::EndLeg { call_sid: call_sid.clone() }]);
+        let [Command::Push { event: "reservation.canceled", payload }] =
+            &bench.said.iter().filter(|e| matches!(e, Command::Push { .. })).collect::<Vec<_>>()[..]
         else {
             panic!("{:?}", bench.said)
         };
         assert_eq!(payload["canceled_reason_code"], code);
-        bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+        bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
         assert!(bench.said.is_empty(), "the end of the leg is no news");
     }
 }
@@ -356,19 +371,19 @@ fn an_agent_may_cancel_while_the_customers_telephone_rings() {
     let (mut bench, call_sid) = outbound(FarEnd { ring_ms: 0, then: Outcome::Wait });
     bench.wait(60);
     assert!(bench.said.is_empty(), "it rings until somebody says what happens");
-    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
     assert_eq!(bench.pushes(), ["reservation.canceled"]);
-    assert!(bench.machine.newest_task().is_none());
-    assert_eq!(bench.machine.deadline(), None);
+    assert!(bench.space().newest_task().is_none());
+    assert_eq!(bench.rig.machine.poll_timeout(), None);
 }
 
 #[test]
 fn a_ringing_customer_answers_or_refuses_when_told_to_and_only_then() {
     let (mut bench, call_sid) = outbound(FarEnd { ring_ms: 0, then: Outcome::Wait });
     let sid = call_sid.as_str().to_owned();
-    bench.give(Input::CustomerAnswers { sid: sid.clone() });
+    bench.give(Event::CustomerAnswers { sid: sid.clone() });
     assert_eq!(bench.pushes(), ["task.updated"]);
-    let again = bench.try_give(Input::CustomerRefuses { sid, why: Unreached::Busy });
+    let again = bench.try_give(Event::CustomerRefuses { sid, why: Unreached::Busy });
     assert_eq!(again.unwrap_err().status, 400);
 }
 
@@ -378,7 +393,7 @@ fn an_agent_on_a_break_may_call_out_but_not_one_who_is_offline() {
     let call_out = |activity: &str| {
         let mut bench = Bench::new();
         bench.set_activity(activity, false).unwrap();
-        bench.give(Input::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
+        bench.give(Event::CreateTask { attributes: attributes.as_object().cloned().unwrap() });
         bench.pushes()
     };
     assert_eq!(call_out("Break"), ["reservation.created"]);
@@ -389,10 +404,10 @@ fn an_agent_on_a_break_may_call_out_but_not_one_who_is_offline() {
 fn attributes_that_somebody_else_changes_are_merged_and_announced() {
     let mut bench = Bench::new();
     let patch = json!({ "extensionVoiceClientEnabled": false, "contact_uri": null });
-    bench.give(Input::MergeAttributes(patch.as_object().cloned().unwrap()));
+    bench.give(Event::MergeAttributes(patch.as_object().cloned().unwrap()));
     assert_eq!(bench.pushes(), ["worker.attributes.update"]);
     assert_eq!(
-        bench.machine.summary()["worker"]["attributes"],
+        bench.space().summary()["worker"]["attributes"],
         json!({ "extensionVoiceClientEnabled": false })
     );
 }
@@ -400,53 +415,67 @@ fn attributes_that_somebody_else_changes_are_merged_and_announced() {
 #[test]
 fn a_write_that_names_an_old_version_is_refused_and_changes_nothing() {
     let mut bench = Bench::new();
-    let write = |version: &str| Input::UpdateWorker {
+    let write = |version: &str| Event::UpdateWorker {
         activity_sid: None,
         attributes: json!({ "full_name": "Ada" }).as_object().cloned(),
         reject_pending_reservations: false,
         version: Some(version.to_owned()),
     };
     bench.give(write("1"));
-    let before = bench.machine.worker();
+    let before = bench.space().worker();
     assert_eq!(bench.try_give(write("1")).unwrap_err().status, 412);
-    assert_eq!(bench.machine.worker(), before);
+    assert_eq!(bench.space().worker(), before);
     bench.give(write("2"));
+}
+
+#[test]
+fn a_status_that_a_task_cannot_take_is_refused_with_its_attributes() {
+    let mut bench = Bench::with_reservation();
+    let task_sid = bench.space().newest_task().unwrap().task_sid;
+    let before = bench.space().task(&task_sid, bench.rig.now).unwrap();
+    let refused = bench.try_give(Event::UpdateTask {
+        sid: task_sid.clone(),
+        attributes: json!({ "from": "somebody else" }).as_object().cloned(),
+        status: Some("completed".to_owned()),
+    });
+    assert_eq!(refused.unwrap_err().status, 400);
+    assert_eq!(bench.space().task(&task_sid, bench.rig.now).unwrap(), before);
 }
 
 /// A supervisor who asks to listen to the colleague's call, up to the answer.
 fn supervised() -> (Bench, CallSid, String) {
     let mut bench = Bench::new();
-    bench.give(Input::ColleagueCall { from: "+15550140".to_owned() });
+    bench.give(Event::ColleagueCall { from: "+15550140".to_owned() });
     assert!(bench.pushes().is_empty(), "the agent is not told of a colleague's reservation");
     let reservation_sid =
-        bench.machine.summary()["colleague"][0]["reservation_sid"].as_str().unwrap().to_owned();
-    bench.give(Input::Supervise { reservation_sid: reservation_sid.clone(), to: None });
-    let [Command::CallWorker { call_sid, to, from, .. }] = &bench.commands()[..] else {
+        bench.space().summary()["colleague"][0]["reservation_sid"].as_str().unwrap().to_owned();
+    bench.give(Event::Supervise { reservation_sid: reservation_sid.clone(), to: None });
+    let [LegCommand::CallWorker { call_sid, to, from, .. }] = &bench.commands()[..] else {
         panic!("{:?}", bench.said)
     };
     assert_eq!((to.as_str(), from.as_str()), ("ext_agent_40example_2Ecom", "+15550140"));
     let call_sid = call_sid.clone();
-    bench.give(Input::LegAnswered { call_sid: call_sid.clone() });
+    bench.give(Event::LegAnswered { call_sid: call_sid.clone() });
     (bench, call_sid, reservation_sid)
 }
 
 #[test]
 fn a_supervisor_is_called_and_listens_until_they_hang_up() {
     let (mut bench, call_sid, _) = supervised();
-    assert_eq!(bench.commands(), [Command::SetLine { call_sid: call_sid.clone(), line: Line::Listening }]);
+    assert_eq!(bench.commands(), [LegCommand::SetLine { call_sid: call_sid.clone(), line: Line::Listening }]);
     assert_eq!(bench.items(), HashMap::from([(call_sid.as_str().to_owned(), "joined".to_owned())]));
-    bench.give(Input::LegEnded { call_sid: call_sid.clone(), reason: LegEnd::Completed });
+    bench.give(Event::LegEnded { call_sid: call_sid.clone(), reason: LegEnd::Completed });
     assert_eq!(bench.items(), HashMap::from([(call_sid.as_str().to_owned(), "left".to_owned())]));
-    assert_eq!(bench.machine.summary()["colleague"].as_array().unwrap().len(), 1, "the call goes on");
+    assert_eq!(bench.space().summary()["colleague"].as_array().unwrap().len(), 1, "the call goes on");
 }
 
 #[test]
 fn the_end_of_the_colleagues_call_ends_the_supervisors_leg() {
     let (mut bench, call_sid, reservation_sid) = supervised();
-    bench.give(Input::ColleagueHangsUp { sid: reservation_sid.clone() });
-    assert_eq!(bench.commands(), [Command::EndLeg { call_sid }]);
+    bench.give(Event::ColleagueHangsUp { sid: reservation_sid.clone() });
+    assert_eq!(bench.commands(), [LegCommand::EndLeg { call_sid }]);
     assert!(bench.items().values().all(|status| status == "left"));
-    let again = bench.try_give(Input::Supervise { reservation_sid, to: None });
+    let again = bench.try_give(Event::Supervise { reservation_sid, to: None });
     assert_eq!(again.unwrap_err().status, 404);
 }
 
@@ -454,8 +483,8 @@ fn the_end_of_the_colleagues_call_ends_the_supervisors_leg() {
 fn a_coach_is_heard_on_their_own_leg_and_no_longer_when_that_is_over() {
     let (mut bench, call_sid, reservation_sid) = supervised();
     for (coach, line) in [(true, Line::Coaching), (false, Line::Listening)] {
-        bench.give(Input::Coach { sid: reservation_sid.clone(), coach });
-        assert_eq!(bench.commands(), [Command::SetLine { call_sid: call_sid.clone(), line }]);
+        bench.give(Event::Coach { sid: reservation_sid.clone(), coach });
+        assert_eq!(bench.commands(), [LegCommand::SetLine { call_sid: call_sid.clone(), line }]);
     }
 }
 
@@ -463,7 +492,7 @@ fn a_coach_is_heard_on_their_own_leg_and_no_longer_when_that_is_over() {
 fn handed_over(mode: TransferMode) -> (Bench, CallSid, String) {
     let (mut bench, call_sid) = Bench::with_call();
     let reservation_sid = bench.reservation_sid();
-    bench.give(Input::UpdateAgent {
+    bench.give(Event::UpdateAgent {
         sid: reservation_sid.clone(),
         end_conference_on_exit: Some(false),
         mute: None,
@@ -471,7 +500,7 @@ fn handed_over(mode: TransferMode) -> (Bench, CallSid, String) {
         kick: false,
     });
     let to = account::COLLEAGUE_WORKER_SID.to_owned();
-    bench.give(Input::Transfer { reservation_sid: reservation_sid.clone(), to, mode });
+    bench.give(Event::Transfer { reservation_sid: reservation_sid.clone(), to, mode });
     (bench, call_sid, reservation_sid)
 }
 
@@ -481,32 +510,32 @@ fn a_warm_transfer_leaves_the_agent_in_the_call_until_they_hang_up_and_the_custo
     assert_eq!(bench.pushes(), ["task.transfer-initiated"]);
     assert!(bench.commands().is_empty(), "the agent's telephone is left alone");
     let to = account::COLLEAGUE_WORKER_SID.to_owned();
-    let again = Input::Transfer { reservation_sid: reservation_sid.clone(), to, mode: TransferMode::Warm };
+    let again = Event::Transfer { reservation_sid: reservation_sid.clone(), to, mode: TransferMode::Warm };
     assert_eq!(bench.try_give(again).unwrap_err().status, 400, "one at a time");
-    let listed = &bench.machine.reservations(bench.now)[0];
+    let listed = &bench.space().reservations(bench.rig.now)[0];
     assert_eq!(listed["active_outgoing_task_transfer"]["transfer_status"], "initiated", "after a reload");
 
-    bench.give(Input::TransferAnswered { sid: reservation_sid.clone(), takes: true });
+    bench.give(Event::TransferAnswered { sid: reservation_sid.clone(), takes: true });
     assert_eq!(bench.pushes(), ["task.transfer-completed"]);
     assert_eq!(bench.items().into_values().collect::<Vec<_>>(), ["joined"]);
-    assert!(bench.machine.reservations(bench.now)[0].get("active_outgoing_task_transfer").is_none());
-    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
+    assert!(bench.space().reservations(bench.rig.now)[0].get("active_outgoing_task_transfer").is_none());
+    bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
     assert_eq!(bench.pushes(), ["reservation.wrapup"]);
-    let summary = bench.machine.summary();
+    let summary = bench.space().summary();
     assert_eq!(summary["tasks"][0]["customer"]["left"], false);
     assert_eq!(summary["tasks"][0]["transfer"]["colleague"], "joined");
-    bench.give(Input::CustomerHungUp { sid: reservation_sid });
-    assert_eq!(bench.machine.summary()["tasks"][0]["transfer"]["colleague"], "left");
+    bench.give(Event::CustomerHungUp { sid: reservation_sid });
+    assert_eq!(bench.space().summary()["tasks"][0]["transfer"]["colleague"], "left");
 }
 
 #[test]
 fn a_cold_transfer_takes_the_agent_out_at_once_and_leaves_the_customer_waiting() {
     let (mut bench, call_sid, reservation_sid) = handed_over(TransferMode::Cold);
-    assert_eq!(bench.commands(), [Command::EndLeg { call_sid: call_sid.clone() }]);
+    assert_eq!(bench.commands(), [LegCommand::EndLeg { call_sid: call_sid.clone() }]);
     assert_eq!(bench.pushes(), ["task.transfer-initiated", "reservation.wrapup"]);
-    assert_eq!(bench.machine.summary()["tasks"][0]["customer"]["left"], false);
-    bench.give(Input::LegEnded { call_sid, reason: LegEnd::Completed });
-    bench.give(Input::TransferAnswered { sid: reservation_sid, takes: true });
+    assert_eq!(bench.space().summary()["tasks"][0]["customer"]["left"], false);
+    bench.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
+    bench.give(Event::TransferAnswered { sid: reservation_sid, takes: true });
     assert_eq!(bench.pushes(), ["task.transfer-completed"]);
 }
 
@@ -514,17 +543,17 @@ fn a_cold_transfer_takes_the_agent_out_at_once_and_leaves_the_customer_waiting()
 fn a_transfer_may_be_declined_or_taken_back_and_the_call_goes_on() {
     for takes_back in [false, true] {
         let (mut bench, _, reservation_sid) = handed_over(TransferMode::Warm);
-        let transfer = bench.machine.transfer_of(&reservation_sid).unwrap();
+        let transfer = bench.space().transfer_of(&reservation_sid).unwrap();
         let sid = transfer["sid"].as_str().unwrap().to_owned();
-        let (input, event) = if takes_back {
-            (Input::CancelTransfer { sid: sid.clone() }, "task.transfer-canceled")
+        let (event, told) = if takes_back {
+            (Event::CancelTransfer { sid: sid.clone() }, "task.transfer-canceled")
         } else {
-            (Input::TransferAnswered { sid: sid.clone(), takes: false }, "task.transfer-failed")
+            (Event::TransferAnswered { sid: sid.clone(), takes: false }, "task.transfer-failed")
         };
-        bench.give(input);
-        assert_eq!(bench.pushes(), [event]);
+        bench.give(event);
+        assert_eq!(bench.pushes(), [told]);
         assert!(bench.commands().is_empty());
-        let late = bench.try_give(Input::TransferAnswered { sid, takes: true });
+        let late = bench.try_give(Event::TransferAnswered { sid, takes: true });
         assert_eq!(late.unwrap_err().status, 400);
     }
 }
@@ -532,35 +561,35 @@ fn a_transfer_may_be_declined_or_taken_back_and_the_call_goes_on() {
 #[test]
 fn whoever_took_the_call_over_can_be_held_and_removed() {
     let (mut bench, _, task_sid) = handed_over(TransferMode::Warm);
-    let colleague = |hold, kick| Input::UpdateColleague { task_sid: task_sid.clone(), hold, kick };
+    let colleague = |hold, kick| Event::UpdateColleague { task_sid: task_sid.clone(), hold, kick };
     assert_eq!(bench.try_give(colleague(Some(true), false)).unwrap_err().status, 400, "not there yet");
-    bench.give(Input::TransferAnswered { sid: task_sid.clone(), takes: true });
+    bench.give(Event::TransferAnswered { sid: task_sid.clone(), takes: true });
     bench.give(colleague(Some(true), false));
-    let Some(Effect::ConferenceItem { data, .. }) = bench.said.first() else { panic!("{:?}", bench.said) };
+    let Some(Command::ConferenceItem { data, .. }) = bench.said.first() else { panic!("{:?}", bench.said) };
     assert_eq!((&data["hold"], &data["worker_sid"]), (&json!(true), &json!(account::COLLEAGUE_WORKER_SID)));
     bench.give(colleague(None, true));
     assert_eq!(bench.items().into_values().collect::<Vec<_>>(), ["left"]);
-    assert_eq!(bench.machine.summary()["tasks"][0]["agent"]["state"], "joined", "the agent's call goes on");
+    assert_eq!(bench.space().summary()["tasks"][0]["agent"]["state"], "joined", "the agent's call goes on");
 }
 
 #[test]
 fn a_conference_that_is_ended_for_everyone_is_over_for_everyone() {
     let (mut bench, call_sid, task_sid) = handed_over(TransferMode::Warm);
-    bench.give(Input::TransferAnswered { sid: task_sid.clone(), takes: true });
-    bench.give(Input::EndConference { task_sid: task_sid.clone() });
-    assert_eq!(bench.commands(), [Command::EndLeg { call_sid }]);
+    bench.give(Event::TransferAnswered { sid: task_sid.clone(), takes: true });
+    bench.give(Event::EndConference { task_sid: task_sid.clone() });
+    assert_eq!(bench.commands(), [LegCommand::EndLeg { call_sid }]);
     assert_eq!(bench.pushes(), ["reservation.wrapup", "task.wrapup"]);
     assert_eq!(bench.items().into_values().collect::<Vec<_>>(), ["left"; 3]);
-    assert_eq!(bench.try_give(Input::EndConference { task_sid }).unwrap_err().status, 400);
+    assert_eq!(bench.try_give(Event::EndConference { task_sid }).unwrap_err().status, 400);
 }
 
 #[test]
 fn hold_reaches_the_conference_and_the_telephone() {
     let (mut bench, call_sid) = Bench::with_call();
-    let task_sid = bench.machine.newest_task().unwrap().task_sid;
-    bench.give(Input::UpdateCustomer { task_sid, hold: Some(true) });
-    assert_eq!(bench.commands(), [Command::SetLine { call_sid, line: Line::Held }]);
-    let Some(Effect::ConferenceItem { data, .. }) = bench.said.first() else { panic!("{:?}", bench.said) };
+    let task_sid = bench.space().newest_task().unwrap().task_sid;
+    bench.give(Event::UpdateCustomer { task_sid, hold: Some(true) });
+    assert_eq!(bench.commands(), [LegCommand::SetLine { call_sid, line: Line::Held }]);
+    let Some(Command::ConferenceItem { data, .. }) = bench.said.first() else { panic!("{:?}", bench.said) };
     assert_eq!(data["hold"], true);
 }
 
@@ -568,23 +597,23 @@ fn hold_reaches_the_conference_and_the_telephone() {
 fn a_reset_ends_calls_and_tasks_and_puts_the_worker_back() {
     let (mut bench, call_sid) = Bench::with_call();
     let attributes = json!({ "contact_uri": "client:other" });
-    bench.give(Input::UpdateWorker {
-        activity_sid: bench.machine.activity_sid("Break"),
+    bench.give(Event::UpdateWorker {
+        activity_sid: bench.space().activity_sid("Break"),
         attributes: attributes.as_object().cloned(),
         reject_pending_reservations: true,
         version: None,
     });
-    bench.give(Input::Reset);
-    assert_eq!(bench.commands(), [Command::EndLeg { call_sid }]);
+    bench.give(Event::Reset);
+    assert_eq!(bench.commands(), [LegCommand::EndLeg { call_sid }]);
     assert_eq!(bench.activity(), "Available");
-    assert!(bench.machine.reservations(bench.now).is_empty());
-    assert!(bench.machine.worker()["attributes"].as_str().unwrap().contains("ext_agent"));
+    assert!(bench.space().reservations(bench.rig.now).is_empty());
+    assert!(bench.space().worker()["attributes"].as_str().unwrap().contains("ext_agent"));
 }
 
 #[test]
 fn what_flex_reads_has_every_field_that_its_taskrouter_client_demands() {
     let (bench, _) = Bench::with_call();
-    let reservation = &bench.machine.reservations(bench.now)[0];
+    let reservation = &bench.space().reservations(bench.rig.now)[0];
     let has = |value: &Value, names: &[&str]| {
         for name in names {
             assert!(value.get(name).is_some(), "{name} is missing");
@@ -631,7 +660,7 @@ fn what_flex_reads_has_every_field_that_its_taskrouter_client_demands() {
         ],
     );
     has(
-        &bench.machine.channels()[0],
+        &bench.space().channels()[0],
         &[
             "account_sid",
             "assigned_tasks",
@@ -687,17 +716,16 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn whatever_happens_reservations_and_calls_stay_in_order(steps in prop::collection::vec(step(), 1..60)) {
-        let mut machine = machine();
-        let mut now = START;
+        let mut rig = Rig::new(machine(), START);
         let mut calls: Vec<CallSid> = Vec::new();
         let mut answered: Vec<CallSid> = Vec::new();
         let mut last: HashMap<String, &'static str> = HashMap::new();
         for step in steps {
-            let tasks = machine.summary()["tasks"].as_array().cloned().unwrap_or_default();
+            let tasks = rig.machine.workspace().summary()["tasks"].as_array().cloned().unwrap_or_default();
             let names = ["Offline", "Available", "Break", "Voice Client Offline"];
-            let input = match step {
-                Step::Customer => Input::CustomerCalls { from: "+15550100".to_owned() },
-                Step::Outbound => Input::CreateTask { attributes: Attributes::new() },
+            let event = match step {
+                Step::Customer => Event::CustomerCalls { from: "+15550100".to_owned() },
+                Step::Outbound => Event::CreateTask { attributes: Attributes::new() },
                 Step::Change(which, how) => {
                     let Some(sid) = tasks.get(which).and_then(|task| task["reservation_sid"].as_str()) else { continue };
                     let change = match how {
@@ -707,25 +735,25 @@ proptest! {
                         3 => ReservationChange::Wrap,
                         _ => ReservationChange::Complete,
                     };
-                    Input::Reservation { sid: sid.to_owned(), change }
+                    Event::Reservation { sid: sid.to_owned(), change }
                 }
                 Step::Answer(which) => {
                     let Some(call_sid) = calls.iter().rev().nth(which).cloned() else { continue };
                     answered.push(call_sid.clone());
-                    Input::LegAnswered { call_sid }
+                    Event::LegAnswered { call_sid }
                 }
                 Step::End(which, how) => {
                     let Some(call_sid) = calls.iter().rev().nth(which).cloned() else { continue };
                     let reason = [LegEnd::Completed, LegEnd::Busy, LegEnd::NoAnswer, LegEnd::Failed][usize::from(how)];
-                    Input::LegEnded { call_sid, reason }
+                    Event::LegEnded { call_sid, reason }
                 }
                 Step::HangUp(which) => {
                     let Some(sid) = tasks.get(which).and_then(|task| task["task_sid"].as_str()) else { continue };
-                    Input::CustomerHungUp { sid: sid.to_owned() }
+                    Event::CustomerHungUp { sid: sid.to_owned() }
                 }
                 Step::Transfer(which, warm) => {
                     let Some(sid) = tasks.get(which).and_then(|task| task["reservation_sid"].as_str()) else { continue };
-                    Input::Transfer {
+                    Event::Transfer {
                         reservation_sid: sid.to_owned(),
                         to: account::COLLEAGUE_WORKER_SID.to_owned(),
                         mode: if warm { TransferMode::Warm } else { TransferMode::Cold },
@@ -733,39 +761,38 @@ proptest! {
                 }
                 Step::TransferAnswer(which, takes) => {
                     let Some(sid) = tasks.get(which).and_then(|task| task["task_sid"].as_str()) else { continue };
-                    Input::TransferAnswered { sid: sid.to_owned(), takes }
+                    Event::TransferAnswered { sid: sid.to_owned(), takes }
                 }
                 Step::EndForAll(which) => {
                     let Some(sid) = tasks.get(which).and_then(|task| task["task_sid"].as_str()) else { continue };
-                    Input::EndConference { task_sid: sid.to_owned() }
+                    Event::EndConference { task_sid: sid.to_owned() }
                 }
-                Step::Activity(which, reject) => Input::UpdateWorker {
-                    activity_sid: machine.activity_sid(names[which]),
+                Step::Activity(which, reject) => Event::UpdateWorker {
+                    activity_sid: rig.machine.workspace().activity_sid(names[which]),
                     attributes: None,
                     reject_pending_reservations: reject,
-            version: None,
+                    version: None,
                 },
                 Step::Wait(seconds) => {
-                    now += SignedDuration::from_secs(i64::from(seconds));
-                    Input::Tick
+                    rig.pass(1_000 * u64::from(seconds));
+                    Event::FarEnd(FarEnd::default())
                 }
-                Step::Reset => Input::Reset,
+                Step::Reset => Event::Reset,
             };
-            let before = machine.summary();
-            let effects = match machine.handle(input, now) {
-                Ok(effects) => effects,
-                Err(_) => {
-                    prop_assert_eq!(before, machine.summary(), "a refusal changes nothing");
-                    continue;
-                }
-            };
-            for effect in effects {
-                match effect {
-                    Effect::Command(Command::CallWorker { call_sid, .. }) => {
+            let before = rig.machine.workspace().summary();
+            rig.event(event);
+            let commands = rig.take();
+            if matches!(commands[..], [Command::Refuse(_)]) {
+                prop_assert_eq!(before, rig.machine.workspace().summary(), "a refusal changes nothing");
+                continue;
+            }
+            for command in commands {
+                match command {
+                    Command::Leg(LegCommand::CallWorker { call_sid, .. }) => {
                         prop_assert!(!calls.contains(&call_sid), "call SIDs are never used twice");
                         calls.push(call_sid);
                     }
-                    Effect::Push { event, payload } if event.starts_with("reservation.") => {
+                    Command::Push { event, payload } if event.starts_with("reservation.") => {
                         let sid = payload["sid"].as_str().unwrap().to_owned();
                         let allowed: &[Option<&str>] = match event {
                             "reservation.created" => &[None],
@@ -781,7 +808,7 @@ proptest! {
                     _ => {}
                 }
             }
-            for task in machine.summary()["tasks"].as_array().unwrap() {
+            for task in rig.machine.workspace().summary()["tasks"].as_array().unwrap() {
                 let leg = &task["agent"];
                 if task["reservation_status"] == "accepted" && !leg.is_null() {
                     let call_sid = leg["call_sid"].as_str().unwrap();
@@ -792,7 +819,7 @@ proptest! {
                     prop_assert_eq!(&leg["state"], "joined");
                 }
             }
-            let inbound_open = machine.summary()["tasks"].as_array().unwrap().iter()
+            let inbound_open = rig.machine.workspace().summary()["tasks"].as_array().unwrap().iter()
                 .filter(|task| !task["reservation_sid"].is_null() && task["direction"] == "inbound").count();
             prop_assert!(inbound_open <= 1, "capacity is one");
         }
