@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 use crate::machine::attribute::{self, Switch, Value};
 use crate::machine::contact::PREVIOUS;
 use crate::machine::expect::Coming;
-use crate::machine::session::FlexSession;
+use crate::machine::flex_view::FlexSession;
 use crate::machine::words::Text;
 use crate::machine::{ActiveCall, Activity, ActivityChoice, FlexView, Settings, VoiceReservation, VoiceTask};
 

@@ -8,22 +8,23 @@
 
 use kernel::{Identity, IdentityPrefix, Monotonic};
 use lifeline::{Held, Lifeline, MAX_DIGITS, Page, Presence, Refusal, Report};
-use protocol::page::ToPage;
+use protocol::page::{SignOutReason, ToPage};
 use protocol::{CallPhase, Status};
 
 use self::activity::ActivityController;
 use self::call::CallController;
-pub use self::command::{CallProxy, Command, Severity, Tone};
+pub use self::command::{CallProxy, Command, Severity};
 use self::contact::{Addresses, ContactController, Goal, same_client};
 pub use self::event::Event;
 use self::expect::ExpectController;
 pub use self::flex_view::{ActiveCall, Activity, FlexView, VoiceReservation, VoiceTask};
+pub use self::intent::{ActivityChoice, Control, Intent};
 use self::notices::NoticeController;
-pub use self::outbound::{ActivityChoice, Control, Dial, Intent};
+pub use self::outbound::Dial;
 use self::session::{Busy, SessionController};
 pub use self::settings::{Boot, DEFAULT_OFFLINE_ACTIVITY, Settings};
 use self::settings::{Config, prefix};
-pub use self::view::StatusLine;
+pub use self::view::{StatusLine, Tone};
 pub use self::voice::{Voice, Why};
 use self::words::{Text, Words};
 
@@ -35,6 +36,8 @@ pub mod contact;
 pub mod event;
 pub mod expect;
 pub mod flex_view;
+pub mod grade;
+pub mod intent;
 pub mod notices;
 pub mod outbound;
 pub mod session;
@@ -327,6 +330,51 @@ impl Machine {
 
     fn offline_name(&self) -> &str {
         self.config.as_ref().map_or(DEFAULT_OFFLINE_ACTIVITY, |config| &config.offline_activity)
+    }
+
+    /// Whether what the agent is about to do must be stopped, because it could not reach the voice client. The shell asks
+    /// from within Flex's `before…` listeners, which need the answer at once, and then reports [`Event::Refused`].
+    #[must_use]
+    pub fn refuses(&self, intent: &Intent, now: Monotonic) -> bool {
+        self.serves()
+            && match intent {
+                Intent::AcceptCall | Intent::DialOut | Intent::Monitor => !self.can_take_calls(now),
+                Intent::ChooseOffline { .. } => true,
+                Intent::ChooseAvailable { .. } => self.unavailable,
+            }
+    }
+
+    /// What an agent who chooses this activity is about to do, where that is any of our business. Our own moves are not.
+    #[must_use]
+    pub fn intent_of(&self, choice: &ActivityChoice) -> Option<Intent> {
+        outbound::intent_of(choice, &self.flex, self.activity.moving_to(), self.offline_name())
+    }
+
+    /// Who starts an outbound call. Asked in place of Flex's `StartOutboundCall`.
+    #[must_use]
+    pub fn dial(&self, now: Monotonic) -> Dial {
+        outbound::dial(&self.flex, self.serves() && (self.can_take_calls(now) || self.is_offline()))
+    }
+
+    /// The agent is signed out because they are Offline.
+    fn is_offline(&self) -> bool {
+        self.session.signed_out() == Some(SignOutReason::Offline)
+    }
+
+    /// Whether one of Flex's call actions is for the extension though the store does not hold our call. Asked for
+    /// each use after [`Command::TakeOverActions`], and for `HangupCall` always.
+    #[must_use]
+    pub fn takes_over(&self, control: Control, now: Monotonic) -> bool {
+        self.flex.active_call == ActiveCall::None
+            && (self.call.is_live() || control == Control::HangUp && self.expects_call(now))
+    }
+
+    /// A call is on its way to the extension: Flex has its task, and for a moment not more.
+    fn expects_call(&self, now: Monotonic) -> bool {
+        self.can_take_calls(now)
+            && !self.report().is_old()
+            && self.report().state.call.is_none()
+            && self.flex.voice_task.is_some()
     }
 
     /// How the voice client stands, for the header and for decisions.

@@ -8,9 +8,10 @@
 
 use kernel::Monotonic;
 
+use super::command::{Command, Severity};
+use super::flex_view::{Activity, FlexView};
 use super::voice::Voice;
 use super::words::{Text, Words};
-use super::{Activity, Command, FlexView, Severity};
 
 /// How long Flex's store may take to show a move before it counts as failed, in milliseconds.
 pub const SHOW_MS: u64 = 5_000;

@@ -6,7 +6,8 @@
 
 use protocol::CallPhase;
 
-use super::{ActiveCall, CallProxy, Command};
+use super::command::{CallProxy, Command};
+use super::flex_view::ActiveCall;
 
 /// Where the proxy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,18 +71,3 @@ pub enum Severity {
     /// The agent should do something.
     Warning,
 }
-
-/// What a status line is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Ready for calls.
-    Ready,
-    /// A call is live.
-    Call,
-    /// Not yet ready, and nothing is wrong.
-    Connecting,
-    /// There is no voice client now, and nothing is wrong.
-    Off,
-    /// Calls cannot be taken.
-    Problem,
-}

@@ -12,7 +12,8 @@
 
 use kernel::{Identity, IdentityPrefix, Monotonic};
 
-use super::{Command, FlexView};
+use super::command::Command;
+use super::flex_view::FlexView;
 
 /// Attempts before giving up until what is wanted has changed.
 pub const ATTEMPTS: u32 = 5;

@@ -5,7 +5,7 @@ use protocol::page::ToPage;
 
 use super::expect::Coming;
 use super::flex_view::FlexView;
-use super::outbound::Intent;
+use super::intent::Intent;
 use super::words::Text;
 
 /// What happened.

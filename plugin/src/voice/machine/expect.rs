@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use kernel::{ExpectationId, Monotonic};
 use protocol::page::{ExpectReason, ExpectedCall, MAX_EXPECTED_CALLS};
 
-use super::VoiceReservation;
+use super::flex_view::VoiceReservation;
 
 /// How long a call may take to come for which Flex shows no reservation of this agent yet, in milliseconds.
 pub const COMES_WITHIN_MS: u64 = 60_000;

@@ -3,7 +3,17 @@
 use kernel::Identity;
 use protocol::page::ExpectReason;
 
-use super::session::FlexSession;
+/// Flex's session, as its store shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlexSession {
+    /// The agent is logged in.
+    #[default]
+    Live,
+    /// Flex has logged the agent out.
+    LoggedOut,
+    /// The session ended without a logout: its token expired, or the agent went on in another place.
+    Ended,
+}
 
 /// One of the workspace's activities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use lifeline::Report;
 
+use super::command::{Command, Severity};
 use super::voice::Why;
 use super::words::{Text, Words};
-use super::{Command, Severity};
 
 /// Knows what was said.
 #[derive(Clone, Debug, Default)]

@@ -7,22 +7,10 @@
 use kernel::Monotonic;
 use protocol::page::SignOutReason;
 
-use super::FlexView;
+use super::flex_view::{FlexSession, FlexView};
 
 /// How long a logout may take. An agent who is still there after it, and not Offline, was not logged out.
 pub const LOGOUT_MS: u64 = 15_000;
-
-/// Flex's session, as its store shows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FlexSession {
-    /// The agent is logged in.
-    #[default]
-    Live,
-    /// Flex has logged the agent out.
-    LoggedOut,
-    /// The session ended without a logout: its token expired, or the agent went on in another place.
-    Ended,
-}
 
 /// Decides whether the agent is signed in.
 #[derive(Clone, Debug, Default)]

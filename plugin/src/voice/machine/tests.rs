@@ -17,7 +17,7 @@ use sansio::Machine as _;
 use self::harness::Page; // and not the lifeline's
 use self::harness::*;
 use super::expect::Coming;
-use super::session::FlexSession;
+use super::flex_view::FlexSession;
 use super::*;
 
 mod activity;

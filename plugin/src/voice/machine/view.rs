@@ -1,11 +1,26 @@
 //! What the agent sees in Flex's header, and behind it: plain data, in the agent's language.
 
 use lifeline::Report;
-use protocol::{AudioDevice, AudioKind, AudioState, CallPhase, CallView, QualitySample, QualityWarning};
+use protocol::{AudioDevice, AudioKind, AudioState, CallPhase, CallView, QualityWarning};
 
-use super::Tone;
+pub use super::grade::{Grade, grade};
 use super::voice::{Voice, Why};
 use super::words::{Text, Words, sentence};
+
+/// What a status line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Ready for calls.
+    Ready,
+    /// A call is live.
+    Call,
+    /// Not yet ready, and nothing is wrong.
+    Connecting,
+    /// There is no voice client now, and nothing is wrong.
+    Off,
+    /// Calls cannot be taken.
+    Problem,
+}
 
 /// The item in Flex's header, and the details behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,17 +58,6 @@ pub struct QualityLine {
     pub figures: String,
 }
 
-/// How a call sounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grade {
-    /// Nobody would complain.
-    Good,
-    /// Noticeable.
-    Fair,
-    /// Hard to understand.
-    Poor,
-}
-
 /// Microphone, speaker and volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AudioPanel {
@@ -76,29 +80,6 @@ pub struct Choice {
     pub options: Vec<(String, String)>,
     /// The id of the wanted one.
     pub selected: String,
-}
-
-/// Opinion scores, in hundredths: from the first on at worst some are dissatisfied, from the second on many, below it
-/// nearly all (ITU-T G.107, annex B).
-const MOS_GOOD: u16 = 360;
-const MOS_FAIR: u16 = 310;
-
-/// The grade of a call: the estimated opinion score, and never good while the SDK warns.
-#[must_use]
-pub fn grade(sample: Option<&QualitySample>, warnings: &[QualityWarning]) -> Option<Grade> {
-    let by_score = sample.and_then(|sample| sample.mos_hundredths).map(|score| match score {
-        MOS_GOOD.. => Grade::Good,
-        MOS_FAIR.. => Grade::Fair,
-        _ => Grade::Poor,
-    });
-    let broken =
-        [QualityWarning::IceConnectivityLost, QualityWarning::LowMos, QualityWarning::LowBytesReceived];
-    match by_score {
-        _ if warnings.iter().any(|warning| broken.contains(warning)) => Some(Grade::Poor),
-        Some(Grade::Good) if !warnings.is_empty() => Some(Grade::Fair),
-        None if !warnings.is_empty() => Some(Grade::Fair),
-        by_score => by_score,
-    }
 }
 
 /// The version numbers of a version text, for comparison.

@@ -7,8 +7,8 @@ pub use messages::{Language, flex::Text};
 use protocol::page::SignOutReason;
 use protocol::{CallPhase, Problem, QualityWarning};
 
-use super::Intent;
-use super::view::Grade;
+use super::grade::Grade;
+use super::intent::Intent;
 use super::voice::{Voice, Why};
 
 /// Who speaks: a language, and the administrator's own words.
