@@ -17,7 +17,7 @@ export default defineConfig({
   // nothing is waited for at the end. Tests tagged `@alone` measure what a quiet machine can do (milliseconds between packets, between a
   // click and its effect): `cargo xtask test` runs that project by itself, before the others.
   projects: [
-    { name: 'alone', grep: /@alone/, workers: 1 },
+    { name: 'alone', grep: /@alone/, workers: 1, outputDir: '../target/run/playwright-alone' },
     { name: 'long', grep: /@long/ },
     { name: 'others', grepInvert: /@alone|@long/ },
   ],
