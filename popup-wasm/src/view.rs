@@ -744,7 +744,7 @@ mod tests {
         state::{LogEntry, Problem as StateProblem},
     };
     use sansio::Machine as _;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
     use crate::machine::{

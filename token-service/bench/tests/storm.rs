@@ -34,6 +34,7 @@ use axum::{
 use clap::Parser as _;
 use kernel::{Secret, Timestamp};
 use rig::{PAGE, Rig};
+use sansio::Machine as _;
 use serde_json::{Value, json};
 use token_service::{
     Config, Service,
