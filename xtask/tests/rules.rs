@@ -12,24 +12,28 @@ use serde_json::Value;
 
 /// What each crate of ours depends on among ours: no more than this, and all of this. Everything that ships to a browser
 /// knows the libraries under `crates/` and no other room; nothing that ships knows the sandbox.
-const DEPENDS_ON: [(&str, &[&str]); 20] = [
+const DEPENDS_ON: [(&str, &[&str]); 21] = [
     ("kernel", &[]),
     ("sansio", &["kernel"]),
     ("protocol", &["kernel"]),
     ("webext", &[]),
     ("voice-sdk", &[]),
     ("twilio", &["kernel"]),
+    ("service-kit", &["kernel"]),
     ("worker-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
     ("offscreen-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
     ("content-wasm", &["kernel", "protocol", "webext"]),
     ("popup-wasm", &["kernel", "protocol", "webext"]),
     ("plugin", &["kernel", "protocol"]),
-    ("token-service", &["kernel", "protocol", "twilio"]),
+    ("token-service", &["kernel", "protocol", "service-kit", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
     ("sandbox-voice", &["kernel", "twilio"]),
     ("sandbox-flex", &["kernel"]),
     ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
-    ("fuzz", &["content-wasm", "kernel", "protocol", "token-service", "twilio", "worker-wasm"]),
+    (
+        "fuzz",
+        &["content-wasm", "kernel", "protocol", "service-kit", "token-service", "twilio", "worker-wasm"],
+    ),
     ("xtask", &[]),
     ("publish", &[]),
     // The program that writes policies judges their settings as the extension will.
@@ -56,6 +60,9 @@ const CHROME_HAS: [(&str, u32); 15] = [
     ("windows", 88),
     ("a WebSocket keeps the worker alive", 116),
 ];
+
+/// Sources in which no module leads back to itself by way of others, so that each can be read before those that use it.
+const WITHOUT_CIRCLES: [&str; 2] = ["crates/service-kit/src", "token-service/src"];
 
 /// Hand-written JavaScript is what Chrome and Flex demand, and no more.
 const MOST_LINES_OF_JAVASCRIPT: usize = 59;
@@ -142,6 +149,78 @@ fn each_crate_depends_on_what_the_design_says_and_on_no_more() {
     let used: BTreeMap<String, BTreeSet<String>> =
         rooms().into_iter().map(|room| (room.name, room.depends_on)).collect();
     assert_eq!(used, design);
+}
+
+/// The modules that a source names by `crate::`, alone or in braces.
+fn modules_named(source: &str) -> BTreeSet<String> {
+    let first = |path: &str| -> String {
+        path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    let mut named = BTreeSet::new();
+    // A comment's links lead anywhere.
+    let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    for rest in code.join("\n").split("crate::").skip(1) {
+        let Some(rest) = rest.strip_prefix('{') else {
+            named.insert(first(rest));
+            continue;
+        };
+        let (mut depth, mut is_first) = (0, true);
+        for (at, c) in rest.char_indices() {
+            match c {
+                '}' if depth == 0 => break,
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => is_first = true,
+                c if is_first && !c.is_whitespace() => {
+                    named.insert(first(&rest[at..]));
+                    is_first = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    named
+}
+
+/// Some modules that lead to one another in a circle, if any do.
+fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<&str>> {
+    let mut left: BTreeSet<&str> = uses.keys().map(String::as_str).collect();
+    // Whatever uses none of those that are left is in no circle.
+    while let Some(end) = left.iter().find(|one| uses[**one].iter().all(|other| !left.contains(&**other))) {
+        let end = *end;
+        left.remove(end);
+    }
+    (!left.is_empty()).then(|| left.into_iter().collect())
+}
+
+#[test]
+fn the_modules_of_a_service_lead_in_one_direction() {
+    for directory in WITHOUT_CIRCLES {
+        let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for file in sources(&[directory], "rs") {
+            let path = file.strip_prefix(root().join(directory)).unwrap();
+            let module = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+            if ["lib", "main"].contains(&module.as_str()) {
+                continue;
+            }
+            let text = fs::read_to_string(&file).unwrap();
+            let named = modules_named(text.split("#[cfg(test)]").next().unwrap());
+            uses.entry(module).or_default().extend(named);
+        }
+        for (module, others) in &mut uses {
+            others.remove(module);
+        }
+        let unknown = uses.values().flatten().find(|name| !uses.contains_key(*name));
+        assert_eq!(unknown, None, "{directory}: name it by its module");
+        assert!(uses.values().flatten().count() > uses.len(), "{directory}: {uses:?}");
+        assert_eq!(circle(&uses), None, "{directory}: {uses:#?}");
+    }
+    // That it would be found: two, and a third that only leads there.
+    let text = "use crate::{\n    b::{C, D},\n    c,\n};\n// crate::d\nfn f() -> crate::e::E {}";
+    assert_eq!(modules_named(text), ["b", "c", "e"].map(String::from).into());
+    let uses = [("a", vec!["b"]), ("b", vec!["c"]), ("c", vec!["b", "d"]), ("d", vec![])];
+    let uses = uses.map(|(one, others)| (one.into(), others.into_iter().map(String::from).collect()));
+    assert_eq!(circle(&uses.into()), Some(vec!["a", "b", "c"]));
 }
 
 #[test]

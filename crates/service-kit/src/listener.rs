@@ -1,9 +1,7 @@
-//! Listeners, readiness, and a stop that loses nobody's answer.
+//! Connections: how many, from whom, and how long each may keep us waiting.
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
     convert::Infallible,
-    io::Write as _,
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     pin::{Pin, pin},
@@ -15,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use axum::{
     body::Body,
     extract::ConnectInfo,
@@ -30,21 +27,17 @@ use ipnet::IpNet;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{Notify, Semaphore, mpsc, oneshot, watch},
+    sync::{Notify, Semaphore, watch},
     task::yield_now,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
-use twilio::flex_token::{HttpClient, http_client, is_on_this_machine};
 
 use crate::{
-    Config, Service,
-    http::{self, AppState, client::is_trusted},
-    outside::{Clock, SystemClock, SystemRandomness, prewarm_tls},
-    routes::{admin, revocations},
+    client::is_trusted,
+    metrics::Metrics,
+    settings::ServerSettings,
     shares::{Shares, Ticket},
-    tls::Certificate,
 };
 
 /// How long a client may take to send the head of a request, from its first byte.
@@ -61,178 +54,11 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// body.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// The largest head of a request, in bytes: a Flex token and what browsers and proxies add.
+/// The largest head of a request, in bytes: a token and what browsers and proxies add.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often limits forget whom they need not remember, and the certificate's files are looked at.
-const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
-
-/// Runs the service until a signal (SIGTERM, ctrl-c) or, if so configured, the end of standard input; then finishes
-/// what is in progress. A second signal stops at once.
-///
-/// # Errors
-/// When the service cannot start: no randomness, no certificates, an address that cannot be listened on.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let random = Arc::new(SystemRandomness::checked()?);
-    let mut clients = BTreeMap::new();
-    let mut client = |base_url: &str| match clients.entry(is_on_this_machine(base_url)) {
-        Entry::Occupied(made) => Ok(HttpClient::clone(made.get())),
-        Entry::Vacant(place) => Ok(place.insert(http_client(base_url)?).clone()),
-    };
-    let service = Service::new(config, &mut client, clock, random)?;
-    let config = &service.config;
-    let certificate = config.tls.as_ref().map(Certificate::load).transpose()?;
-    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
-    let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
-
-    let public = bind(config.address).with_context(|| config.address.to_string())?;
-    let private = bind(config.admin_address).with_context(|| config.admin_address.to_string())?;
-    let (port, admin_port) = (public.local_addr()?.port(), private.local_addr()?.port());
-
-    let state = AppState::new(Arc::clone(&service));
-    let (ready, is_ready) = watch::channel(true);
-    let front = http::front(state);
-    let public_answer = move |request| {
-        let front = front.clone();
-        async move { front.answer(request).await }
-    };
-    let admin = admin::router(is_ready.clone(), Arc::clone(&service.metrics))
-        .merge(revocations::router(Arc::clone(&service)));
-    let admin_answer = move |request| {
-        let admin = admin.clone();
-        async move { admin.oneshot(request).await.unwrap_or_else(|never| match never {}) }
-    };
-    let stopped = stop_signal(config.exit_with_stdin)?;
-    let mut public = tokio::spawn(listen(
-        public,
-        tls,
-        public_answer,
-        Bounds { connections: config.max_connections, by_address: Some(ByAddress::new(config)) },
-        is_ready,
-        Arc::clone(&service),
-    ));
-    // The operator's port answers for as long as the process lives.
-    let (_never_stops, always) = watch::channel(true);
-    let bounds = Bounds { connections: ADMIN_CONNECTIONS, by_address: None };
-    let private = tokio::spawn(listen(private, None, admin_answer, bounds, always, Arc::clone(&service)));
-    let housekeeping = tokio::spawn(keep_house(Arc::clone(&service), certificate, hangups()?));
-
-    announce(&serde_json::json!({ "event": "ready", "port": port, "admin_port": admin_port }))?;
-    tracing::info!(port, admin_port, "ready");
-    prewarm_tls();
-
-    let why = stopped.await.unwrap_or("lost its signals");
-    tracing::info!(why, "stopping");
-    ready.send_replace(false);
-    let again = stop_signal(false)?;
-    tokio::select! {
-        joined = &mut public => joined.context("the listener failed")?,
-        _ = again => tracing::warn!("told to stop twice: stopping at once"),
-    }
-    private.abort();
-    housekeeping.abort();
-    tracing::info!("stopped");
-    Ok(())
-}
-
-const ADMIN_CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(31);
-
-/// The one line on standard output, by which whoever started the service learns the ports.
-fn announce(line: &serde_json::Value) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).context("cannot write to standard output")
-}
-
-/// Resolves to the reason, once there is one to stop.
-fn stop_signal(exit_with_stdin: bool) -> anyhow::Result<oneshot::Receiver<&'static str>> {
-    let (stop, stopped) = oneshot::channel();
-    let stdin_ended = if exit_with_stdin { Some(stdin_end()?) } else { None };
-    #[cfg(unix)]
-    let mut sigterm = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::spawn(async move {
-        let terminated = async {
-            #[cfg(unix)]
-            sigterm.recv().await;
-            #[cfg(not(unix))]
-            std::future::pending::<()>().await;
-        };
-        let stdin_ended = async {
-            match stdin_ended {
-                // An error means that the reading thread is gone, which is as good as the end.
-                Some(ended) => ended.await.unwrap_or_default(),
-                None => std::future::pending().await,
-            }
-        };
-        let why = tokio::select! {
-            () = terminated => "SIGTERM",
-            _ = tokio::signal::ctrl_c() => "ctrl-c",
-            () = stdin_ended => "standard input closed",
-        };
-        // Nobody listens any more only when the service has already stopped.
-        stop.send(why).unwrap_or_default();
-    });
-    Ok(stopped)
-}
-
-/// Resolves at the end of standard input. A thread of its own, because a blocking read of the runtime's would keep
-/// the process alive after a signal.
-fn stdin_end() -> anyhow::Result<oneshot::Receiver<()>> {
-    let (end, ended) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("stdin".into())
-        .spawn(move || {
-            // An error ends it as the end does.
-            std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()).unwrap_or_default();
-            end.send(()).unwrap_or_default();
-        })
-        .context("cannot watch standard input")?;
-    Ok(ended)
-}
-
-/// Resolves at each SIGHUP.
-fn hangups() -> anyhow::Result<mpsc::Receiver<()>> {
-    let (hung_up, hangups) = mpsc::channel(1);
-    #[cfg(unix)]
-    {
-        let mut sighup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
-        tokio::spawn(async move { while sighup.recv().await.is_some() && hung_up.send(()).await.is_ok() {} });
-    }
-    #[cfg(not(unix))]
-    drop(hung_up);
-    Ok(hangups)
-}
-
-/// What is due every minute, and at SIGHUP: limits forget, and a changed certificate is read.
-async fn keep_house(
-    service: Arc<Service>,
-    certificate: Option<Arc<Certificate>>,
-    mut hangups: mpsc::Receiver<()>,
-) {
-    let mut ticks = interval(HOUSEKEEPING_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            Some(()) = hangups.recv() => {}
-        }
-        service.forget_old();
-        match certificate.as_ref().map(|certificate| certificate.reload()) {
-            None | Some(Ok(false)) => {}
-            Some(Ok(true)) => {
-                service.metrics.certificate_reloaded(true);
-                tracing::info!("the certificate has changed");
-            }
-            Some(Err(error)) => {
-                service.metrics.certificate_reloaded(false);
-                tracing::error!(%error, "the certificate cannot be read again: going on with the one that was read");
-            }
-        }
-    }
-}
 
 /// How much of an answer the system may hold for a client that does not take it, in bytes; it takes twice as much for
 /// itself. Whoever asks again and again and never reads would otherwise be lent megabytes.
@@ -242,7 +68,7 @@ const UNREAD_BYTES: u32 = 64 * 1024;
 /// without a word that a client understands.
 const BACKLOG: u32 = 4096;
 
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     // What is accepted has it too.
@@ -252,24 +78,24 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Bounds of a listener.
-struct Bounds {
+pub(crate) struct Bounds {
     /// So many connections at once.
-    connections: NonZeroU32,
+    pub(crate) connections: NonZeroU32,
     /// How many of them one address may have; `None` for as many as there are.
-    by_address: Option<ByAddress>,
+    pub(crate) by_address: Option<ByAddress>,
 }
 
 /// What each address has of a listener's connections.
 #[derive(Clone)]
-struct ByAddress {
+pub(crate) struct ByAddress {
     shares: Arc<Mutex<Shares<Arc<Progress>>>>,
     trusted: Arc<[IpNet]>,
 }
 
 impl ByAddress {
-    fn new(config: &Config) -> Self {
-        let shares = Shares::new(config.max_connections.get(), config.address_share);
-        Self { shares: Arc::new(Mutex::new(shares)), trusted: config.trusted_proxies.as_slice().into() }
+    pub(crate) fn new(settings: &ServerSettings) -> Self {
+        let shares = Shares::new(settings.max_connections.get(), settings.address_share);
+        Self { shares: Arc::new(Mutex::new(shares)), trusted: settings.trusted_proxies.as_slice().into() }
     }
 
     /// A place for a connection, for which the one of its address that has kept waiting for the longest is closed if need
@@ -300,13 +126,13 @@ impl Drop for Place {
 }
 
 /// Accepts connections while `ready`; then lets those in progress finish, for at most [`DRAIN_TIMEOUT`].
-async fn listen<A, F>(
+pub(crate) async fn listen<A, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     answer: A,
     bounds: Bounds,
     mut ready: watch::Receiver<bool>,
-    shared: Arc<Service>,
+    metrics: Arc<Metrics>,
 ) where
     A: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
@@ -357,8 +183,8 @@ async fn listen<A, F>(
                 }
             })
         };
-        let (tls, watcher, connected) = (tls.clone(), graceful.watcher(), shared.metrics.connected());
-        let metrics = Arc::clone(&shared.metrics);
+        let (tls, watcher, connected) = (tls.clone(), graceful.watcher(), metrics.connected());
+        let metrics = Arc::clone(&metrics);
         tokio::spawn(async move {
             let _until_closed = (permit, place, connected);
             // Below TLS, where it shows what the peer sends and takes.
