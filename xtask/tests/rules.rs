@@ -183,7 +183,7 @@ fn modules_named(source: &str) -> BTreeSet<String> {
 }
 
 /// Some modules that lead to one another in a circle, if any do.
-fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<&str>> {
+fn modules_in_a_circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<&str>> {
     let mut left: BTreeSet<&str> = uses.keys().map(String::as_str).collect();
     // Whatever uses none of those that are left is in no circle.
     while let Some(end) = left.iter().find(|one| uses[**one].iter().all(|other| !left.contains(&**other))) {
@@ -213,14 +213,14 @@ fn the_modules_of_a_service_lead_in_one_direction() {
         let unknown = uses.values().flatten().find(|name| !uses.contains_key(*name));
         assert_eq!(unknown, None, "{directory}: name it by its module");
         assert!(uses.values().flatten().count() > uses.len(), "{directory}: {uses:?}");
-        assert_eq!(circle(&uses), None, "{directory}: {uses:#?}");
+        assert_eq!(modules_in_a_circle(&uses), None, "{directory}: {uses:#?}");
     }
     // That it would be found: two, and a third that only leads there.
     let text = "use crate::{\n    b::{C, D},\n    c,\n};\n// crate::d\nfn f() -> crate::e::E {}";
     assert_eq!(modules_named(text), ["b", "c", "e"].map(String::from).into());
     let uses = [("a", vec!["b"]), ("b", vec!["c"]), ("c", vec!["b", "d"]), ("d", vec![])];
     let uses = uses.map(|(one, others)| (one.into(), others.into_iter().map(String::from).collect()));
-    assert_eq!(circle(&uses.into()), Some(vec!["a", "b", "c"]));
+    assert_eq!(modules_in_a_circle(&uses.into()), Some(vec!["a", "b", "c"]));
 }
 
 #[test]
