@@ -7,20 +7,18 @@ use std::{fmt, path::Path, time::Duration};
 use kernel::{Secret, Timestamp};
 use reqwest::header;
 use serde_json::Value;
+use service_kit::{env::Clock, tls::Certificate};
 use twilio::flex_token::{
     CONNECT_TIMEOUT, Credentials, FlexTokenError, TOTAL_TIMEOUT, Validator, http_client, is_on_this_machine,
 };
 
 use crate::{
-    Config,
-    config::AccountConfig,
+    config::{AccountConfig, Config},
+    features::extension_files::MANIFEST,
     limits::{
         Rate,
         shared::{Mode, PATIENCE, Shared},
     },
-    outside::Clock,
-    routes::extension::MANIFEST,
-    tls::Certificate,
 };
 
 /// The TaskRouter activity in which agents are whose voice client is away; the Flex plugin sets it.
@@ -266,7 +264,7 @@ fn origins(config: &Config, account: &AccountConfig) -> Vec<Line> {
 }
 
 fn tls(config: &Config) -> Line {
-    match &config.tls {
+    match &config.server.tls {
         Some(files) => match Certificate::load(files) {
             Ok(certificate) => ok(format!(
                 "certificate and key belong together ({} in the chain)",
@@ -274,12 +272,15 @@ fn tls(config: &Config) -> Line {
             )),
             Err(error) => to_do(error.to_string()),
         },
-        None if config.address.ip().is_loopback() => {
-            ok(format!("{} is plain HTTP on this machine: TLS ends at a proxy", config.address))
+        None if config.server.address.ip().is_loopback() => {
+            ok(format!("{} is plain HTTP on this machine: TLS ends at a proxy", config.server.address))
         }
         None => (
             Verdict::Note,
-            format!("{} is plain HTTP for other machines: TLS must end at a proxy before it", config.address),
+            format!(
+                "{} is plain HTTP for other machines: TLS must end at a proxy before it",
+                config.server.address
+            ),
         ),
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use kernel::Secret;
 
-use crate::routes::revocations::{Order, REVOCATIONS_PATH};
+use crate::revocations::{Order, REVOCATIONS_PATH};
 
 /// The longest that the service may take.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -35,6 +35,30 @@ impl fmt::Display for Name {
     }
 }
 
+/// Where the operator's port has the list.
+pub const REVOCATIONS_PATH: &str = "/v1/revocations";
+
+/// What an operator orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Who is meant: `"identity"` or `"worker_sid"`.
+    #[serde(flatten)]
+    pub name: Name,
+    /// For how long; a day when not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u32>,
+}
+
+/// Which instances know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// All that share the Redis.
+    AllReplicas,
+    /// This one alone: there is no Redis, or it does not answer.
+    ThisReplica,
+}
+
 /// Who is shut out.
 #[derive(Debug, Default)]
 pub struct Revocations(BTreeMap<Name, Timestamp>);

@@ -6,24 +6,24 @@ use std::{
 };
 
 use kernel::{AccountSid, Identity, Secret, Timestamp};
+use service_kit::{
+    env::{Clock, NoRandomness, Random},
+    remembered::Key,
+};
 use twilio::{
     WorkerSid,
     flex_token::{Credentials, FlexTokenError, HttpClient, InvalidBaseUrl, NoCertificates, Validator},
 };
 
 use crate::{
-    Config,
-    config::AccountConfig,
+    config::{AccountConfig, Config},
     limits::{
         Client, LimitedBy, Limits, Outcome, Standing, Turn, Wait,
         shared::{InvalidRedisUrl, PATIENCE, Shared},
     },
     metrics::Metrics,
     mint::{Minted, Refusal},
-    outside::{Clock, NoRandomness, Random},
-    remembered::Key,
-    revocations::{Name, TooMany},
-    routes::revocations::Reach,
+    revocations::{Name, Reach, TooMany},
     upstream::Spread,
     validation::{self, Answer, FlexTokens, NotAsked, Recalled, Unknown},
 };
@@ -339,6 +339,13 @@ impl Service {
     fn spread(&self) -> std::sync::MutexGuard<'_, Spread> {
         self.spread.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The second since the Unix epoch, for logs and people.
+#[must_use]
+pub fn iso_8601(second: u64) -> String {
+    let instant = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    instant.map(|instant| instant.to_string()).unwrap_or_default()
 }
 
 /// By which an agent may be shut out.

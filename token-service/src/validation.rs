@@ -13,14 +13,16 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::{FutureExt as _, future::Shared as SharedFuture};
 use kernel::{Secret, Timestamp};
+use service_kit::{
+    env::Clock,
+    log,
+    remembered::{Key, Remembered},
+};
 use tokio::sync::{Semaphore, oneshot};
 use twilio::flex_token::{FlexTokenError, FlexUser, TOTAL_TIMEOUT, Unavailable, Validator};
 
 use crate::{
-    log,
     metrics::Metrics,
-    outside::Clock,
-    remembered::{Key, Remembered},
     upstream::{Breaker, Closed},
 };
 

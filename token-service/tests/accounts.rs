@@ -7,8 +7,8 @@ mod support;
 use axum::{body::Body, http::Request};
 use kernel::{AccountSid, Secret};
 use serde_json::json;
+use service_kit::env::Clock as _;
 use support::{Answer, TestService, builder, hours, valid};
-use token_service::outside::Clock as _;
 use twilio::{ApiKey, ApiKeySid, access_token};
 use wiremock::{
     Mock, ResponseTemplate,

@@ -9,12 +9,12 @@ use std::{ffi::OsString, time::Duration};
 use clap::Parser as _;
 use kernel::Timestamp;
 use serde_json::{Value, json};
+use service_kit::env::Clock;
 use support::{ACCOUNT, AUTH, KEY, KEY_SECRET, ORIGIN, invalid};
 use token_service::{
     Config,
     config::{API_KEY_SECRET, AUTH_TOKEN, Args},
     doctor::examine,
-    outside::Clock,
 };
 use wiremock::{
     Mock, MockServer, ResponseTemplate,

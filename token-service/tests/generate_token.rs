@@ -50,7 +50,7 @@ async fn the_older_extension_gets_identity_and_token_whichever_way_it_asks() {
         post("application/json; charset=utf-8", as_json),
     ] {
         let answer = service.send(request).await;
-        let claims = answer.claims(token_service::outside::Clock::now(&*service.clock));
+        let claims = answer.claims(service_kit::env::Clock::now(&*service.clock));
         assert_eq!(answer.header("content-type"), Some("application/json"));
         let body = answer.json();
         assert_eq!(body["identity"], "ext_agent_40example_2Ecom");
@@ -110,7 +110,7 @@ async fn roles_and_lives_hold_here_too() {
     assert_eq!(service.send(asked()).await.status, 403);
     service.twilio_says(200, valid("ann", Duration::from_secs(90))).await;
     let answer = service.send(asked()).await;
-    let claims = answer.claims(token_service::outside::Clock::now(&*service.clock));
+    let claims = answer.claims(service_kit::env::Clock::now(&*service.clock));
     assert_eq!(claims.exp - claims.iat, 90);
     service.twilio_says(200, valid("ann", Duration::from_secs(30))).await;
     assert_eq!(service.send(asked()).await.status, 403);

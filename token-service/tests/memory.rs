@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
 #![expect(clippy::print_stderr, reason = "a test that is left out says so")]
 
+#[path = "support/program.rs"]
+mod program;
 mod support;
 
 use std::{
@@ -13,15 +15,14 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
-use support::{AUTH, KEY_SECRET, ORIGIN, WORKER};
+use program::{command, ready};
+use serde_json::Value;
+use support::{ORIGIN, iam::Gate, until};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    process::Command,
-    time::{sleep, timeout},
+    time::timeout,
 };
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 /// No piece of them is like another: the account stands also in what is no secret, and must not be taken for a part of a token.
 const ACCOUNT: &str = "AC0f1e2d3c4b5a69788796a5b4c3d2e1f0";
@@ -93,44 +94,28 @@ async fn ask(port: u16, flex_token: String) -> String {
 
 #[tokio::test]
 async fn when_the_connection_is_closed_no_flex_token_and_no_voice_token_is_left_in_the_process() {
-    let twilio = MockServer::start().await;
-    let body = json!({
-        "valid": true, "expiration": "2999-01-01T00:00:00Z", "identity": "ann", "roles": ["agent"], "worker_sid": WORKER,
-    });
-    let answer = ResponseTemplate::new(200).set_body_json(body).set_delay(Duration::from_secs(2));
-    Mock::given(any()).respond_with(answer).mount(&twilio).await;
-    let mut service = Command::new(std::env::var_os("CARGO_BIN_EXE_token-service").unwrap())
-        .env_clear()
+    let twilio = Gate::start().await;
+    let mut command = command(&twilio.url);
+    // Nobody reads the log here, so there is to be as little of it as usual.
+    command
         .env("TWILIO_ACCOUNT_SID", ACCOUNT)
         .env("TWILIO_API_KEY_SID", KEY)
-        .env("TWILIO_API_KEY_SECRET", KEY_SECRET)
-        .env("TWILIO_AUTH_TOKEN", AUTH)
-        .args(["--port", "0", "--admin-port", "0", "--allowed-origin", ORIGIN])
-        .args(["--iam-base-url", &twilio.uri()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(service.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap();
-    let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
-    let (public, process) = (port("port"), service.id().unwrap());
+        .env("TOKEN_SERVICE_LOG", "info")
+        .stderr(Stdio::null());
+    let service = ready(command).await;
+    let (public, process) = (service.port, service.child.id().unwrap());
 
     // About as long as a real one; no piece of it is like another.
     let flex_token: String = (0..40_u64).map(|n| format!("~{:023}", (n + 1) * 0x9E37_79B9_7F4A)).collect();
     let asking = tokio::spawn(ask(public, flex_token.clone()));
-    while twilio.received_requests().await.unwrap().is_empty() {
-        sleep(Duration::from_millis(10)).await;
-    }
+    twilio.asked().await;
     let Some(held) = memory(process) else {
         eprintln!("skipped: this system does not let one process read another's memory");
         return;
     };
     assert!(found(&held, &flex_token) > 0, "the search works: while Twilio is asked, the token is there");
     drop(held);
+    twilio.answer(1, Duration::ZERO);
 
     let answer = timeout(Duration::from_secs(20), asking).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -140,15 +125,10 @@ async fn when_the_connection_is_closed_no_flex_token_and_no_voice_token_is_left_
     // the cryptography library keeps no account.
     let (claims, signature) = voice_token.split_once('.').unwrap().1.split_once('.').unwrap();
     let claims = &claims[..claims.len() - 64];
-    let mut left = (usize::MAX, usize::MAX);
-    for _ in 0..8 {
+    // The connection may not be closed yet.
+    until("no piece of the Flex token, and none of the Voice token, is left", async || {
         let memory = memory(process).unwrap();
-        left = (found(&memory, &flex_token), found(&memory, claims) + found(&memory, signature));
-        if left == (0, 0) {
-            return;
-        }
-        // The connection may not be closed yet.
-        sleep(Duration::from_millis(500)).await;
-    }
-    panic!("pieces of the Flex token, and of the Voice token, that are left: {left:?}");
+        (found(&memory, &flex_token), found(&memory, claims) + found(&memory, signature)) == (0, 0)
+    })
+    .await;
 }

@@ -18,7 +18,7 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
-use support::{FLEX_TOKEN, KEY_SECRET, ORIGIN};
+use support::{FLEX_TOKEN, KEY_SECRET, ORIGIN, iam::Gate, until};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -58,37 +58,33 @@ async fn it_says_its_ports_serves_counts_and_logs_no_secret() {
 
 #[tokio::test]
 async fn told_to_stop_it_answers_what_it_has_begun_and_takes_nothing_new() {
-    let twilio = twilio(Duration::from_millis(1500)).await;
-    let process = start(&twilio.uri(), &[]).await;
+    let twilio = Gate::start().await;
+    let process = start(&twilio.url, &[]).await;
     let begun = process.ask();
-    while twilio.received_requests().await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    twilio.asked().await;
     process.signal("-TERM");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(process.admin("/ready").await, (503, "stopping\n".into()));
-    assert!(TcpStream::connect(("127.0.0.1", process.port)).await.is_err());
+    until("not ready", async || process.admin("/ready").await == (503, "stopping\n".into())).await;
+    until("nothing new", async || TcpStream::connect(("127.0.0.1", process.port)).await.is_err()).await;
+    twilio.answer(1, Duration::ZERO);
     assert_eq!(begun.await.unwrap().0, 200);
     let started = now();
     assert_eq!(process.ended().await.0, Some(0));
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    // Half of what it may take at most; a busy machine needs some of it.
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
 async fn told_to_stop_twice_it_stops_at_once() {
-    let twilio = twilio(Duration::from_millis(2500)).await;
-    let process = start(&twilio.uri(), &[]).await;
+    let twilio = Gate::start().await;
+    let process = start(&twilio.url, &[]).await;
     let begun = process.ask();
-    while twilio.received_requests().await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    twilio.asked().await;
     process.signal("-INT");
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let started = now();
+    until("it stops", async || process.admin("/ready").await.0 == 503).await;
     process.signal("-TERM");
-    process.ended().await;
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-    begun.abort();
+    let (_, log) = process.ended().await;
+    assert!(log.contains("told to stop twice: stopping at once"), "{log}");
+    assert!(begun.await.is_err(), "Twilio has not answered, and would have been waited for");
 }
 
 #[tokio::test]
@@ -103,43 +99,6 @@ async fn it_never_outlives_the_one_who_holds_its_standard_input() {
     let process = start(&twilio.uri(), &["--exit-with-stdin"]).await;
     process.signal("-TERM");
     assert_eq!(process.ended().await.0, Some(0));
-}
-
-#[tokio::test]
-async fn a_head_that_drips_is_cut_off_after_five_seconds_and_an_idle_connection_is_kept() {
-    let twilio = twilio(Duration::ZERO).await;
-    let process = start(&twilio.uri(), &[]).await;
-    let connect = || TcpStream::connect(("127.0.0.1", process.port));
-    let (mut silent, mut dripping, mut idle) =
-        (connect().await.unwrap(), connect().await.unwrap(), connect().await.unwrap());
-    let get = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
-    idle.write_all(get).await.unwrap();
-    let mut buffer = vec![0; 4096];
-    let read = idle.read(&mut buffer).await.unwrap();
-    assert!(buffer[..read].starts_with(b"HTTP/1.1 404"));
-
-    let started = now();
-    let cut = async {
-        dripping.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-        while dripping.write_all(b"x-a: b\r\n").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        started.elapsed()
-    };
-    let closed = async {
-        let mut buffer = [0; 16];
-        assert_eq!(silent.read(&mut buffer).await.unwrap_or(0), 0);
-        started.elapsed()
-    };
-    let (cut, closed) = timeout(Duration::from_secs(9), async { tokio::join!(cut, closed) }).await.unwrap();
-    for took in [cut, closed] {
-        assert!((Duration::from_secs(4)..Duration::from_secs(8)).contains(&took), "{took:?}");
-    }
-    idle.write_all(get).await.unwrap();
-    let read = timeout(Duration::from_secs(1), idle.read(&mut buffer)).await.unwrap().unwrap();
-    assert!(buffer[..read].starts_with(b"HTTP/1.1 404"));
-    process.signal("-TERM");
-    process.ended().await;
 }
 
 #[tokio::test]
@@ -318,48 +277,19 @@ async fn it_speaks_tls_itself_if_told_to_and_takes_a_renewed_certificate_without
 
     let old = std::mem::replace(&mut pem.trusted, Pem::write(&pem.directory));
     process.signal("-HUP");
-    let mut renewed = false;
-    for _ in 0..100 {
-        renewed = over_tls(process.port, &pem.trusted).await == Some(200);
-        if renewed {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(renewed);
+    until("renewed", async || over_tls(process.port, &pem.trusted).await == Some(200)).await;
     assert_eq!(over_tls(process.port, &old).await, None);
 
     // What cannot be used is told, and changes nothing.
     std::fs::write(pem.directory.join("key.pem"), "canary").unwrap();
     process.signal("-HUP");
-    let mut told = false;
-    for _ in 0..100 {
-        told = process.admin("/metrics").await.1.contains(r#"reloads_total{outcome="refused"} 1"#);
-        if told {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(told);
+    let refused = r#"reloads_total{outcome="refused"} 1"#;
+    until("told", async || process.admin("/metrics").await.1.contains(refused)).await;
     assert_eq!(over_tls(process.port, &pem.trusted).await, Some(200));
     process.signal("-TERM");
     let (code, log) = process.ended().await;
     assert_eq!(code, Some(0));
     assert!(log.contains("holds no private key in PEM"));
-}
-
-#[tokio::test]
-async fn a_client_that_dawdles_over_the_handshake_is_cut_off() {
-    let twilio = twilio(Duration::ZERO).await;
-    let pem = Pem::new("slow");
-    let mut command = command(&twilio.uri());
-    command.args(pem.flags());
-    let process = ready(command).await;
-    let mut silent = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
-    let read = timeout(Duration::from_secs(9), silent.read(&mut [0; 16])).await.unwrap();
-    assert_eq!(read.unwrap_or(0), 0);
-    process.signal("-TERM");
-    assert_eq!(process.ended().await.0, Some(0));
 }
 
 #[tokio::test]
@@ -386,20 +316,6 @@ async fn check_says_what_is_wrong_with_the_files_and_doctor_what_is_to_do() {
     support::assert_no_secret(&text);
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("TO DO") && text.ends_with(" to do.\n"), "{text}");
-}
-
-#[tokio::test]
-async fn more_connections_than_allowed_wait_until_one_is_closed() {
-    let twilio = twilio(Duration::ZERO).await;
-    let process = start(&twilio.uri(), &["--max-connections", "1"]).await;
-    let mut first = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
-    first.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
-    let mut second = process.ask();
-    assert!(timeout(Duration::from_millis(300), &mut second).await.is_err());
-    drop(first);
-    assert_eq!(timeout(Duration::from_secs(5), second).await.unwrap().unwrap().0, 200);
-    process.signal("-TERM");
-    assert_eq!(process.ended().await.0, Some(0));
 }
 
 #[tokio::test]

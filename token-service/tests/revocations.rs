@@ -2,23 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
 
+#[path = "support/program.rs"]
+mod program;
 mod support;
 
-use std::{process::Stdio, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode},
 };
+use program::{command, ready};
 use serde_json::{Value, json};
-use support::{
-    ACCOUNT, AUTH, KEY, KEY_SECRET, OPERATOR, ORIGIN, TestService, WORKER, capture_log, hours, valid,
-};
-use token_service::routes::revocations;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Command,
-};
+use support::{ACCOUNT, KEY, OPERATOR, ORIGIN, TestService, WORKER, capture_log, hours, valid};
+use token_service::features::revocations;
+use tokio::process::Command;
 use tower::ServiceExt as _;
 
 const IDENTITY: &str = "ext_agent_40example_2Ecom";
@@ -119,7 +117,7 @@ async fn only_the_operator_can_revoke_and_only_where_there_is_one() {
 }
 
 /// Runs the program with an operator's command. Returns whether all went well, and what it wrote.
-async fn say(admin_port: u64, token: &str, words: &[&str]) -> (bool, String) {
+async fn say(admin_port: u16, token: &str, words: &[&str]) -> (bool, String) {
     let output = Command::new(std::env::var_os("CARGO_BIN_EXE_token-service").unwrap())
         .env_clear()
         .env("TOKEN_SERVICE_OPERATOR_TOKEN", token)
@@ -135,22 +133,10 @@ async fn say(admin_port: u64, token: &str, words: &[&str]) -> (bool, String) {
 
 #[tokio::test]
 async fn the_operators_commands_tell_the_running_service() {
-    let mut service = Command::new(std::env::var_os("CARGO_BIN_EXE_token-service").unwrap())
-        .env_clear()
-        .env("TWILIO_ACCOUNT_SID", ACCOUNT)
-        .env("TWILIO_API_KEY_SID", KEY)
-        .env("TWILIO_API_KEY_SECRET", KEY_SECRET)
-        .env("TWILIO_AUTH_TOKEN", AUTH)
-        .env("TOKEN_SERVICE_OPERATOR_TOKEN", OPERATOR)
-        .args(["--port", "0", "--admin-port", "0", "--allowed-origin", ORIGIN])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(service.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
-    let port = serde_json::from_str::<Value>(&line).unwrap()["admin_port"].as_u64().unwrap();
+    let mut command = command("https://iam.twilio.com");
+    command.env("TOKEN_SERVICE_OPERATOR_TOKEN", OPERATOR);
+    let service = ready(command).await;
+    let port = service.admin_port;
 
     let (well, text) = say(port, OPERATOR, &["revoke", "--identity", IDENTITY, "--minutes", "10"]).await;
     assert!(well && text.contains(IDENTITY) && text.contains("this_replica"), "{text}");

@@ -58,7 +58,10 @@ async fn a_request_is_one_line_with_everything_an_operator_needs_and_nothing_els
     let lines: Vec<serde_json::Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|line: &serde_json::Value| line["target"].as_str().unwrap().starts_with("token_service"))
+        .filter(|line: &serde_json::Value| {
+            let target = line["target"].as_str().unwrap();
+            target.starts_with("token_service") || target.starts_with("service_kit")
+        })
         .collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     insta::assert_json_snapshot!(lines[0], { ".timestamp" => "…" }, @r#"
@@ -72,7 +75,7 @@ async fn a_request_is_one_line_with_everything_an_operator_needs_and_nothing_els
       "request.id": "abc",
       "route": "/v1/voice/token",
       "status": 401,
-      "target": "token_service::http::scope",
+      "target": "service_kit::front",
       "timestamp": "…",
       "took_ms": 0.0
     }

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
 #![expect(clippy::print_stderr, reason = "a test that is left out says so")]
 
+mod support;
+
 use std::{
     net::{IpAddr, TcpListener},
     num::NonZeroU32,
@@ -16,16 +18,15 @@ use std::{
 };
 
 use kernel::{AccountSid, Identity, Secret, Timestamp};
+use service_kit::{env::Clock, remembered::Key};
+use support::until;
 use token_service::{
     limits::{
         Client, Door, Limits, Outcome, Rate, Turn, Wait,
         shared::{Mode, NoAnswer, Shared},
     },
     metrics::Metrics,
-    outside::Clock,
-    remembered::Key,
-    revocations::Name,
-    routes::revocations::Reach,
+    revocations::{Name, Reach},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -60,13 +61,8 @@ impl Redis {
             return None;
         };
         let redis = Self { child, port };
-        for _ in 0..200 {
-            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                return Some(redis);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("redis-server does not listen");
+        until("redis-server listens", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+        Some(redis)
     }
 
     fn url(&self) -> Secret {
@@ -337,14 +333,8 @@ async fn while_redis_is_away_each_replica_counts_for_itself_and_afterwards_toget
     assert!(limits.check_mint(&account, &identity).await.is_err());
     assert!(metrics.render().contains("token_service_shared_limits_failures_total 4"));
     let _redis = Redis::start(Some(port)).await.unwrap();
-    for _ in 0..200 {
-        // A Redis that has forgotten everything allows what the replica's own count does not.
-        if limits.check_mint(&account, &identity).await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("Redis is not used again");
+    // A Redis that has forgotten everything allows what the replica's own count does not.
+    until("Redis is used again", async || limits.check_mint(&account, &identity).await.is_ok()).await;
 }
 
 #[tokio::test]

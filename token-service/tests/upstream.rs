@@ -2,21 +2,17 @@
 
 mod support;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use support::{Counter, TestService, hours, valid, with_header};
-use tokio::{io::AsyncReadExt as _, net::TcpListener};
+use support::{Counter, TestService, hours, iam::Gate, valid, with_header};
+use tokio::{io::AsyncReadExt as _, net::TcpListener, time::Instant};
 use wiremock::{MockServer, ResponseTemplate};
 
-async fn service_with_twilio_at(url: &str) -> TestService {
-    TestService::at(url, MockServer::start().await, &[], Arc::new(Counter::default()))
+async fn service_with_twilio_at(url: &str, flags: &[&str]) -> TestService {
+    TestService::at(url, MockServer::start().await, flags, Arc::new(Counter::default()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the time that really passes is what is measured")]
 async fn unavailable_within(service: &TestService, limit: Duration) {
     let started = Instant::now();
     let answer = service.ask().await;
@@ -28,21 +24,21 @@ async fn unavailable_within(service: &TestService, limit: Duration) {
 #[tokio::test]
 async fn a_twilio_that_is_not_there_is_told_at_once() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let service = service_with_twilio_at(&format!("http://127.0.0.1:{port}")).await;
+    let service = service_with_twilio_at(&format!("http://127.0.0.1:{port}"), &[]).await;
     unavailable_within(&service, Duration::from_secs(2)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_twilio_that_hangs_is_given_up_after_three_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let service = service_with_twilio_at(&format!("http://{}", listener.local_addr().unwrap())).await;
+    let service = service_with_twilio_at(&format!("http://{}", listener.local_addr().unwrap()), &[]).await;
     unavailable_within(&service, Duration::from_millis(3500)).await;
 }
 
 #[tokio::test]
 async fn a_twilio_that_hangs_up_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let service = service_with_twilio_at(&format!("http://{}", listener.local_addr().unwrap())).await;
+    let service = service_with_twilio_at(&format!("http://{}", listener.local_addr().unwrap()), &[]).await;
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut buffer = [0; 1024];
@@ -53,13 +49,13 @@ async fn a_twilio_that_hangs_up_is_unavailable() {
     unavailable_within(&service, Duration::from_secs(2)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slow_twilio_makes_everybody_wait_no_longer_than_three_seconds() {
     // 200 questions, 64 at once, two seconds each: whoever would have to wait for a second turn is told so in time.
-    let service = TestService::start(&["--mints-per-minute", "1000"]).await;
-    let slow = ResponseTemplate::new(200).set_body_json(valid("ann", hours(1)));
-    service.twilio_answers(slow.set_delay(Duration::from_secs(2))).await;
-    let started = tokio::time::Instant::now();
+    let twilio = Gate::start().await;
+    let service = service_with_twilio_at(&twilio.url, &["--mints-per-minute", "1000"]).await;
+    twilio.answer(1000, Duration::from_secs(2));
+    let started = Instant::now();
     let ask = |agent: i32| service.send(with_header("authorization", Some(&format!("Bearer {agent}"))));
     let answers = join_all((0..200).map(ask)).await;
     assert!(started.elapsed() < Duration::from_millis(4500), "{:?}", started.elapsed());
@@ -69,7 +65,7 @@ async fn a_slow_twilio_makes_everybody_wait_no_longer_than_three_seconds() {
         assert_eq!(answer.error(), "503 upstream_unavailable");
     }
     // And it recovers with the next request.
-    service.twilio_says(200, valid("ann", hours(1))).await;
+    twilio.answer(0, Duration::ZERO);
     assert_eq!(service.ask().await.status, 200);
 }
 
@@ -119,11 +115,13 @@ async fn a_twilio_that_is_asked_too_often_is_left_alone_for_as_long_as_it_says()
 
 #[tokio::test]
 async fn a_question_is_not_asked_again_because_the_client_that_asked_it_went_away() {
-    let service = TestService::start(&["--validation-cache-seconds", "30"]).await;
-    let slow = ResponseTemplate::new(200).set_body_json(valid("ann", hours(1)));
-    service.twilio_answers(slow.set_delay(Duration::from_millis(300))).await;
-    let gone = tokio::time::timeout(Duration::from_millis(100), service.ask());
-    assert!(gone.await.is_err());
+    let twilio = Gate::start().await;
+    let service = service_with_twilio_at(&twilio.url, &["--validation-cache-seconds", "30"]).await;
+    tokio::select! {
+        answer = service.ask() => panic!("{} before Twilio has said anything", answer.status),
+        () = twilio.asked() => {}
+    }
+    twilio.answer(1, Duration::ZERO);
     assert_eq!(service.ask().await.status, 200);
-    assert_eq!(service.asked().await, 1);
+    assert_eq!(twilio.count(), 1);
 }

@@ -7,10 +7,10 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use axum::{body::Body, http::Request};
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
+use service_kit::env::{Clock as _, SystemRandomness};
 use support::{
     ACCOUNT, Broken, KEY, Panics, TestService, body, builder, hours, invalid, question, valid, with_header,
 };
-use token_service::outside::{Clock as _, SystemRandomness};
 use wiremock::{
     Mock, ResponseTemplate,
     matchers::{basic_auth, body_json, path},
@@ -382,7 +382,7 @@ fn every_code_of_the_contract_is_told_by_its_documented_status() {
         (Code::Internal, 500),
     ];
     for (code, status) in table {
-        assert_eq!(token_service::http::problem::status(code), status, "{code:?}");
+        assert_eq!(token_service::problems::status(code), status, "{code:?}");
     }
     let as_json: Value = serde_json::to_value(table.map(|(code, _)| code)).unwrap();
     assert_eq!(as_json.as_array().unwrap().len(), 11);

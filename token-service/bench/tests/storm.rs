@@ -36,11 +36,15 @@ use kernel::{Secret, Timestamp};
 use rig::{PAGE, Rig};
 use sansio::Machine as _;
 use serde_json::{Value, json};
+use service_kit::{
+    Front,
+    env::{Clock, SystemRandomness},
+};
 use token_service::{
     Config, Service,
+    app::AppState,
     config::{API_KEY_SECRET, AUTH_TOKEN, Args},
-    http::{AppState, Front, front},
-    outside::{Clock, SystemRandomness},
+    features::front,
 };
 use tokio::{
     net::TcpListener,

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{Parser, ValueEnum};
 
-use super::source::Given;
+use service_kit::settings::Given;
+
 use crate::revocations::MAX_MINUTES;
 
 /// What to do.

@@ -6,33 +6,27 @@
 //! be a secret put in the wrong place.
 
 mod args;
-mod source;
 
 use std::{
-    collections::BTreeSet,
-    ffi::OsString,
-    fmt,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    num::NonZeroU32,
-    path::PathBuf,
-    time::Duration,
+    collections::BTreeSet, ffi::OsString, fmt, net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration,
 };
 
-use ipnet::IpNet;
 use kernel::{AccountSid, Identity, IdentityPrefix, Secret, id::is_sid};
 use protocol::DEFAULT_IDENTITY_PREFIX;
+use service_kit::{
+    server_settings::{LOOPBACK, ServerSettings, TlsFiles},
+    settings::{Habits, Section, Source, Variable, read_file},
+};
 use toml::Table;
 use twilio::{ApiKey, WorkerSid, access_token, flex_token};
 
 pub use args::{Action, Args};
-pub use source::{ConfigError, ConfigErrors};
-use source::{Section, Source};
+pub use service_kit::settings::{ConfigError, ConfigErrors};
 
 use crate::{
     mint::{DEFAULT_LIFE_SECONDS, MIN_LIFE_SECONDS, Policy},
     operator::{Call, Say},
-    revocations::Name,
-    routes::revocations::Order,
+    revocations::{Name, Order},
     validation::MAX_CACHE,
 };
 
@@ -53,8 +47,17 @@ pub const OPERATOR_TOKEN: &str = "TOKEN_SERVICE_OPERATOR_TOKEN";
 /// The shortest operator's token, in characters: whoever has it can shut agents out.
 const MIN_OPERATOR_TOKEN: usize = 24;
 
-/// The largest file with settings that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// What the settings of this service have for themselves.
+const HABITS: Habits = Habits {
+    flags: &[
+        ("allowed_roles", "--allowed-role"),
+        ("allowed_origins", "--allowed-origin"),
+        ("trusted_proxies", "--trusted-proxy"),
+    ],
+    // A SID in the place of a secret is the mistake that people make; it would sign with what everybody knows.
+    is_no_secret: |text| ["AC", "SK", "WS", "AP"].iter().any(|prefix| is_sid(text, prefix)),
+    secret: "secret (1 to 256 visible characters, no SID)",
+};
 
 /// The settings, checked. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -67,16 +70,8 @@ pub struct Config {
     pub validation_cache: Duration,
     /// Whether requests without an origin are served.
     pub allow_missing_origin: bool,
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// Where to listen for the operator.
-    pub admin_address: SocketAddr,
-    /// Certificate chain and private key, when the service ends TLS itself.
-    pub tls: Option<TlsFiles>,
-    /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Whether browsers are to use TLS for every host below this one too.
-    pub hsts_include_subdomains: bool,
+    /// Where to listen, for how many, and all else that every service has.
+    pub server: ServerSettings,
     /// Where the extension's update manifest and packages are.
     pub extension_dir: Option<PathBuf>,
     /// Where replicas count together; holds a password as a rule.
@@ -87,12 +82,6 @@ pub struct Config {
     pub failures_per_minute: NonZeroU32,
     /// Voice tokens a minute for one identity.
     pub mints_per_minute: NonZeroU32,
-    /// Requests in progress at once.
-    pub max_in_flight: NonZeroU32,
-    /// Connections open at once.
-    pub max_connections: NonZeroU32,
-    /// How much of the two one client address may have, in percent.
-    pub address_share: u32,
     /// Where the extension finds this service; for `doctor`.
     pub public_url: Option<String>,
     /// Where TaskRouter is; for `doctor`.
@@ -101,8 +90,6 @@ pub struct Config {
     pub flex_api_base_url: String,
     /// What is logged.
     pub log: String,
-    /// Whether to stop when standard input is closed.
-    pub exit_with_stdin: bool,
 }
 
 /// One account's settings. `Debug` shows no secret.
@@ -122,21 +109,12 @@ pub struct AccountConfig {
     pub workspace_sid: Option<String>,
 }
 
-/// The files for TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate chain in PEM.
-    pub certificate: PathBuf,
-    /// The private key in PEM.
-    pub key: PathBuf,
-}
-
 impl Config {
     /// Checks the settings. `variable` reads the environment.
     ///
     /// # Errors
     /// [`ConfigErrors`], everything that is not usable.
-    pub fn new(args: Args, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, ConfigErrors> {
+    pub fn new(args: Args, variable: Variable<'_>) -> Result<Self, ConfigErrors> {
         let (action, exit_with_stdin) = (args.action, args.exit_with_stdin);
         if args.says_who() {
             return Err(ConfigErrors(vec![ConfigError::Contradiction(MEANT.into())]));
@@ -145,7 +123,7 @@ impl Config {
             Some(path) => read_file(path).map_err(|error| ConfigErrors(vec![error]))?,
             None => Table::new(),
         };
-        let source = Source::new(args.given(), file, variable);
+        let source = Source::new(args.given(), file, variable, HABITS);
         let config = Self::read(&source, action, exit_with_stdin);
         let errors = source.into_errors();
         match config {
@@ -159,76 +137,29 @@ impl Config {
         let whole = Section::whole(source);
         let accounts = read_accounts(source, &whole);
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
-        let address = |text: &str| text.parse::<IpAddr>().ok();
-        let port = |key, default| {
-            let port = whole.number(key, 0..=65_535, "port (0 to 65535)", default);
-            u16::try_from(port).unwrap_or_default()
-        };
-        let count = |key, default| {
-            let number = whole.number(key, 1..=u32::MAX.into(), "number (1 or more)", default);
-            u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
-        };
         let base_url = |key, default: &str| {
             const EXPECTED: &str = "base URL (https://host[/path]; http only to a loopback address)";
             let safe = |text: &str| plain_url(text).filter(|url| flex_token::is_safe_base_url(url));
             let url = whole.text(key, EXPECTED, safe);
             url.unwrap_or_else(|| default.to_owned())
         };
-        let tls_paths = (
-            whole.text("tls_certificate", "path of a file", path),
-            whole.text("tls_key", "path of a file", path),
-        );
-        let tls = match tls_paths {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-            (Some(_), None) => {
-                whole.missing("tls_key", "the private key of --tls-certificate");
-                None
-            }
-            (None, Some(_)) => {
-                whole.missing("tls_certificate", "the certificate of --tls-key");
-                None
-            }
-            (None, None) => None,
-        };
-        let network =
-            |text: &str| text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        let log = |text: &str| {
-            tracing_subscriber::EnvFilter::builder().parse(text).is_ok().then(|| text.to_owned())
-        };
+        let tls = TlsFiles::read(&whole);
         let longest = MAX_CACHE.as_secs();
         let cache = whole.number("validation_cache_seconds", 0..=longest, "time (0 to 60 seconds)", 30);
-        let host = whole.text("host", "address", address).unwrap_or(LOOPBACK);
-        let admin_host = whole.text("admin_host", "address", address).unwrap_or(LOOPBACK);
         Some(Self {
             action,
             validation_cache: Duration::from_secs(cache),
             allow_missing_origin: whole.switch("allow_missing_origin"),
-            address: (host, port("port", 8787)).into(),
-            admin_address: (admin_host, port("admin_port", 8788)).into(),
-            tls,
-            trusted_proxies: whole
-                .list("trusted_proxies", "address or network (as 10.0.0.0/8)", network)
-                .unwrap_or_default(),
-            hsts_include_subdomains: whole.switch("hsts_include_subdomains"),
+            server: ServerSettings::read(&whole, [8787, 8788], tls, exit_with_stdin),
             extension_dir: whole.text("extension_dir", "path of a directory", path),
             redis_url: whole.secret_of_environment(REDIS_URL, false),
             operator_token: operator_token(source, &whole, false),
-            failures_per_minute: count("failures_per_minute", 10),
-            mints_per_minute: count("mints_per_minute", 30),
-            max_in_flight: count("max_in_flight", 512),
-            max_connections: count("max_connections", 2048),
-            address_share: u32::try_from(whole.number(
-                "address_share",
-                1..=100,
-                "share (1 to 100 percent)",
-                25,
-            ))
-            .unwrap_or(100),
+            failures_per_minute: whole.count("failures_per_minute", 10),
+            mints_per_minute: whole.count("mints_per_minute", 30),
             public_url: whole.text("public_url", "URL (https://host[/path])", plain_url),
             taskrouter_base_url: base_url("taskrouter_base_url", "https://taskrouter.twilio.com"),
             flex_api_base_url: base_url("flex_api_base_url", "https://flex-api.twilio.com"),
-            log: whole.text("log", "log filter (as info)", log).unwrap_or_else(|| "info".into()),
-            exit_with_stdin,
+            log: whole.log_filter("log"),
             accounts: accounts?,
         })
     }
@@ -246,7 +177,7 @@ impl Config {
             Some(path) => read_file(path).map_err(|error| ConfigErrors(vec![error]))?,
             None => Table::new(),
         };
-        let source = Source::new(args.given(), file, variable);
+        let source = Source::new(args.given(), file, variable, HABITS);
         let whole = Section::whole(&source);
         let host =
             whole.text("admin_host", "address", |text| text.parse::<IpAddr>().ok()).unwrap_or(LOOPBACK);
@@ -272,8 +203,6 @@ impl Config {
         self.accounts.iter().flat_map(|account| &account.allowed_origins).map(String::as_str)
     }
 }
-
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What an operator's command says.
 fn say(args: &Args) -> Result<Say, ConfigError> {
@@ -315,26 +244,11 @@ fn operator_token(source: &Source<'_>, whole: &Section<'_>, required: bool) -> O
     Some(token)
 }
 
-fn read_file(path: &std::path::Path) -> Result<Table, ConfigError> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut text))
-        .map_err(|error| ConfigError::File { name: "--config".into(), cause: error.kind() })?;
-    text.parse::<Table>().map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        // The first line only: what follows can repeat what stands in the file.
-        let message = error.message().lines().next().unwrap_or_default().to_owned();
-        ConfigError::NotToml { line, message }
-    })
-}
-
 /// The accounts of the file, or the one that flags and variables describe.
 fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<AccountConfig>> {
-    let tables = source.tables(&source.file, "account", "");
+    let tables = source.tables("account");
     let accounts: Vec<Option<AccountConfig>> = if tables.is_empty() {
-        vec![read_account(whole, || keys_of_environment(whole))]
+        vec![read_account(source, whole, || keys_of_environment(whole))]
     } else {
         for key in ["account_sid", "api_key_sid", "api_key_sid_2"] {
             if whole.says(key) {
@@ -346,7 +260,7 @@ fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<Account
         let sections = tables.iter().enumerate().map(|(index, table)| {
             let at = format!("account {}: ", index + 1);
             let section = Section::part(source, table, at.clone());
-            let account = read_account(&section, || keys_of_file(source, &section, &at));
+            let account = read_account(source, &section, || keys_of_file(source, &section, &at));
             section.tell_unknown();
             account
         });
@@ -370,6 +284,7 @@ fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<Account
 }
 
 fn read_account(
+    source: &Source<'_>,
     section: &Section<'_>,
     keys: impl FnOnce() -> (Vec<ApiKey>, Option<Secret>),
 ) -> Option<AccountConfig> {
@@ -415,7 +330,10 @@ fn read_account(
         && !legacy_generate_token
         && !section.switch("allow_missing_origin")
     {
-        section.nobody_may_ask();
+        source.error(ConfigError::Contradiction(format!(
+            "{} is not set: say which extension may ask, as chrome-extension://<id>",
+            section.name("allowed_origins")
+        )));
     }
     let prefix =
         section.text("identity_prefix", "identity prefix (lower-case letters and digits, then _)", |text| {
@@ -535,6 +453,7 @@ impl fmt::Display for Config {
         fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
             items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(",")
         }
+        let server = &self.server;
         const NOT_SET: &str = "not set";
         let path = |path: Option<&PathBuf>| {
             path.map_or_else(|| NOT_SET.to_owned(), |path| path.display().to_string())
@@ -542,20 +461,20 @@ impl fmt::Display for Config {
         let set = |secret: bool| if secret { "set" } else { NOT_SET };
         writeln!(f, "validation_cache_seconds = {}", self.validation_cache.as_secs())?;
         writeln!(f, "allow_missing_origin = {}", self.allow_missing_origin)?;
-        writeln!(f, "address = {}", self.address)?;
-        writeln!(f, "admin_address = {}", self.admin_address)?;
-        writeln!(f, "tls_certificate = {}", path(self.tls.as_ref().map(|tls| &tls.certificate)))?;
-        writeln!(f, "tls_key = {}", path(self.tls.as_ref().map(|tls| &tls.key)))?;
-        writeln!(f, "trusted_proxies = {}", list(&self.trusted_proxies))?;
-        writeln!(f, "hsts_include_subdomains = {}", self.hsts_include_subdomains)?;
+        writeln!(f, "address = {}", server.address)?;
+        writeln!(f, "admin_address = {}", server.admin_address)?;
+        writeln!(f, "tls_certificate = {}", path(server.tls.as_ref().map(|tls| &tls.certificate)))?;
+        writeln!(f, "tls_key = {}", path(server.tls.as_ref().map(|tls| &tls.key)))?;
+        writeln!(f, "trusted_proxies = {}", list(&server.trusted_proxies))?;
+        writeln!(f, "hsts_include_subdomains = {}", server.hsts_include_subdomains)?;
         writeln!(f, "extension_dir = {}", path(self.extension_dir.as_ref()))?;
         writeln!(f, "redis_url = {}", set(self.redis_url.is_some()))?;
         writeln!(f, "operator_token = {}", set(self.operator_token.is_some()))?;
         writeln!(f, "failures_per_minute = {}", self.failures_per_minute)?;
         writeln!(f, "mints_per_minute = {}", self.mints_per_minute)?;
-        writeln!(f, "max_in_flight = {}", self.max_in_flight)?;
-        writeln!(f, "max_connections = {}", self.max_connections)?;
-        writeln!(f, "address_share = {}", self.address_share)?;
+        writeln!(f, "max_in_flight = {}", server.max_in_flight)?;
+        writeln!(f, "max_connections = {}", server.max_connections)?;
+        writeln!(f, "address_share = {}", server.address_share)?;
         writeln!(f, "public_url = {}", self.public_url.as_deref().unwrap_or(NOT_SET))?;
         writeln!(f, "log = {}", self.log)?;
         for account in &self.accounts {
@@ -761,7 +680,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.accounts[0].policy.allowed_roles.iter().collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert_eq!(config.trusted_proxies.len(), 2);
+        assert_eq!(config.server.trusted_proxies.len(), 2);
     }
 
     #[test]

@@ -12,54 +12,27 @@ pub mod shared;
 pub mod site;
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use governor::{
-    NotUntil, Quota, RateLimiter, clock::Clock as _, middleware::StateInformationMiddleware, nanos::Nanos,
-    state::keyed::DashMapStateStore,
-};
 use kernel::{AccountSid, Identity, Timestamp};
+pub use service_kit::limits::{Rate, Standing, Wait};
+use service_kit::{
+    env::Clock,
+    limits::{Limiter, network},
+    remembered::Key,
+};
 
 use crate::{
     metrics::Metrics,
-    outside::Clock,
-    remembered::Key,
-    revocations::{Name, Revocations, TooMany},
-    routes::revocations::Reach,
+    revocations::{Name, Reach, Revocations, TooMany},
 };
 use shared::{Count, Mode, NoAnswer, Said, Shared};
+pub use site::Door;
 use site::{COME_AGAIN, Site, Sites};
-pub use site::{Door, Rate};
-
-/// Our clock, as the limiter wants it.
-#[derive(Clone)]
-pub(crate) struct LimiterClock(pub(crate) Arc<dyn Clock>);
-
-impl governor::clock::Clock for LimiterClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        self.0.elapsed().into()
-    }
-}
-
-type Limiter<K, M> = RateLimiter<K, DashMapStateStore<K>, LimiterClock, M>;
-
-/// Too often; this much later it is allowed again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait(pub Duration);
-
-impl Wait {
-    /// For `Retry-After`: whole seconds, at least one.
-    #[must_use]
-    pub fn seconds(self) -> u64 {
-        self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0 || self.0.is_zero())
-    }
-}
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,23 +51,6 @@ impl LimitedBy {
             Self::Address => "address",
             Self::Identity => "identity",
         }
-    }
-}
-
-/// How many more are allowed, for the `RateLimit` header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// So many in a minute, and at once.
-    pub limit: u32,
-    /// So many now.
-    pub remaining: u32,
-}
-
-impl Standing {
-    /// Seconds until as many as ever are allowed again.
-    #[must_use]
-    pub fn reset_seconds(self) -> u64 {
-        (u64::from(self.limit.saturating_sub(self.remaining)) * 60).div_ceil(u64::from(self.limit.max(1)))
     }
 }
 
@@ -142,13 +98,13 @@ pub enum Outcome {
 pub struct Limits {
     shared: Option<Shared>,
     metrics: Arc<Metrics>,
-    clock: LimiterClock,
+    clock: Arc<dyn Clock>,
     refusals: Rate,
     share: Rate,
     sites: Mutex<Sites>,
     revocations: Mutex<Revocations>,
-    mints: Limiter<String, StateInformationMiddleware>,
-    mints_per_minute: NonZeroU32,
+    mints: Limiter<String>,
+    mint_rate: Rate,
 }
 
 impl Limits {
@@ -162,9 +118,8 @@ impl Limits {
         shared: Option<Shared>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let clock = LimiterClock(clock);
-        let (refusals, share) = (Rate::of_refusals(failures_per_minute), Rate::of_share(failures_per_minute));
-        let mints = Quota::per_minute(mints_per_minute);
+        let (refusals, share) = (site::refusals(failures_per_minute), site::share(failures_per_minute));
+        let mint_rate = Rate { per_minute: mints_per_minute, burst: mints_per_minute };
         Self {
             shared,
             metrics,
@@ -172,8 +127,8 @@ impl Limits {
             share,
             sites: Mutex::new(Sites::new(refusals, share)),
             revocations: Mutex::default(),
-            mints: RateLimiter::new(mints, DashMapStateStore::default(), clock.clone()),
-            mints_per_minute,
+            mints: Limiter::new(mint_rate, Arc::clone(&clock)),
+            mint_rate,
             clock,
         }
     }
@@ -240,17 +195,12 @@ impl Limits {
     /// # Errors
     /// [`Wait`] when it has had too many.
     pub async fn check_mint(&self, account: &AccountSid, identity: &Identity) -> Result<Standing, Wait> {
-        let (key, limit) = (format!("{account}:{identity}"), self.mints_per_minute);
-        let rate = Rate { per_minute: limit, burst: limit };
-        if let Some(count) = self.count(&format!("mint:{key}"), rate, Mode::Take).await {
-            let standing = Standing { limit: limit.get(), remaining: count.remaining };
+        let key = format!("{account}:{identity}");
+        if let Some(count) = self.count(&format!("mint:{key}"), self.mint_rate, Mode::Take).await {
+            let standing = Standing { limit: self.mint_rate.per_minute.get(), remaining: count.remaining };
             return if count.wait.is_zero() { Ok(standing) } else { Err(Wait(count.wait)) };
         }
-        let left = self
-            .mints
-            .check_key(&key)
-            .map_err(|not_until: NotUntil<Nanos>| Wait(not_until.wait_time_from(self.clock.now())))?;
-        Ok(Standing { limit: limit.get(), remaining: left.remaining_burst_capacity() })
+        self.mints.check(&key)
     }
 
     /// False when it is certain that nobody is shut out.
@@ -261,7 +211,7 @@ impl Limits {
 
     /// Has an operator shut one of these out?
     pub async fn is_revoked(&self, names: &[Name]) -> bool {
-        let now = self.clock.0.now();
+        let now = self.clock.now();
         let said = self.shared(|shared| shared.revoked(names)).await;
         let mut revocations = self.own_revocations();
         for (name, said) in names.iter().zip(said.into_iter().flatten()) {
@@ -281,7 +231,7 @@ impl Limits {
     /// # Errors
     /// [`TooMany`].
     pub async fn revoke(&self, name: &Name, until: Timestamp) -> Result<Reach, TooMany> {
-        let now = self.clock.0.now();
+        let now = self.clock.now();
         self.own_revocations().revoke(name.clone(), until)?;
         Ok(reach(self.shared(|shared| shared.revoke(name, Said::Revoked(until), now)).await))
     }
@@ -290,14 +240,14 @@ impl Limits {
     pub async fn restore(&self, name: &Name) -> (bool, Reach) {
         // Also those of whom only Redis has heard.
         let known = self.is_revoked(std::slice::from_ref(name)).await;
-        let now = self.clock.0.now();
+        let now = self.clock.now();
         self.own_revocations().restore(name);
         (known, reach(self.shared(|shared| shared.revoke(name, Said::Restored, now)).await))
     }
 
     /// Who is shut out, until when, and which instances know.
     pub async fn revocations(&self) -> (Vec<(Name, Timestamp)>, Reach) {
-        let now = self.clock.0.now();
+        let now = self.clock.now();
         let shared = self.shared(|shared| shared.revocations(now)).await;
         let reach = reach(shared.as_ref().map(drop));
         let mut revocations = self.own_revocations();
@@ -338,10 +288,9 @@ impl Limits {
 
     /// Forgets whoever could start afresh anyway. To be called every minute or so, or memory grows.
     pub fn forget_old(&self) {
-        self.mints.retain_recent();
-        self.mints.shrink_to_fit();
+        self.mints.forget_old();
         self.sites().forget_old(self.now());
-        self.own_revocations().forget_old(self.clock.0.now());
+        self.own_revocations().forget_old(self.clock.now());
     }
 
     fn sites(&self) -> MutexGuard<'_, Sites> {
@@ -349,7 +298,7 @@ impl Limits {
     }
 
     fn now(&self) -> Duration {
-        self.clock.now().into()
+        self.clock.elapsed()
     }
 }
 
@@ -364,14 +313,6 @@ fn refusals_key(site: Site) -> String {
     match site.door {
         Door::VoiceToken => format!("fail:{}", site.network),
         Door::GenerateToken => format!("fail:{}:generateToken", site.network),
-    }
-}
-
-/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, since one host may have all of it.
-pub(crate) fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
     }
 }
 
@@ -458,13 +399,6 @@ mod tests {
         assert!(refused_again(&limits, client).await.is_err());
     }
 
-    #[test]
-    fn an_ipv6_network_is_one_client_and_a_mapped_ipv4_address_is_its_own() {
-        assert_eq!(network("2001:db8::1".parse().unwrap()), network("2001:db8::2:3".parse().unwrap()));
-        assert_ne!(network("2001:db8::1".parse().unwrap()), network("2001:db8:0:1::1".parse().unwrap()));
-        assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), IpAddr::from([192, 0, 2, 1]));
-    }
-
     #[tokio::test]
     async fn old_entries_are_forgotten() {
         let (limits, clock) = limits();
@@ -480,12 +414,5 @@ mod tests {
         clock.0.store(3600, Ordering::SeqCst);
         limits.forget_old();
         assert_eq!((limits.sites().len(), limits.mints.len()), (0, 0));
-    }
-
-    #[test]
-    fn waiting_is_said_in_whole_seconds_and_never_zero() {
-        for (wait, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2)] {
-            assert_eq!(Wait(Duration::from_millis(wait)).seconds(), seconds, "{wait}");
-        }
     }
 }

@@ -17,13 +17,14 @@ use redis::{
     Client, FromRedisValue, IntoConnectionInfo as _, RedisError, Script, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
+use service_kit::{
+    limits::Rate,
+    remembered::{GENERATION, Key},
+};
 use tokio::time::Instant;
 
-use super::site::{Door, RETURNING, Rate, Site};
-use crate::{
-    remembered::{GENERATION, Key},
-    revocations::{MAX_MINUTES, Name},
-};
+use super::site::{Door, RETURNING, Site};
+use crate::revocations::{MAX_MINUTES, Name};
 
 /// How long Redis may take in service; after that, a replica counts for itself.
 pub const PATIENCE: Duration = Duration::from_millis(250);

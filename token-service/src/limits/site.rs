@@ -9,7 +9,10 @@
 
 use std::{collections::HashMap, net::IpAddr, num::NonZeroU32, time::Duration};
 
-use crate::remembered::{Key, Remembered};
+use service_kit::{
+    limits::Rate,
+    remembered::{Key, Remembered},
+};
 
 /// After so long, whoever waits for the share should come again.
 pub const COME_AGAIN: Duration = Duration::from_secs(2);
@@ -21,34 +24,17 @@ pub const MOST_OWED: u32 = 100;
 /// For how long it is remembered, at least, that a token was here, unless there are too many.
 pub const RETURNING: Duration = Duration::from_secs(60);
 
-/// So many a minute, and so many at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Gained each minute.
-    pub per_minute: NonZeroU32,
-    /// At once.
-    pub burst: NonZeroU32,
+/// What an address may have refused: so many a minute, twice as many at once.
+#[must_use]
+pub const fn refusals(per_minute: NonZeroU32) -> Rate {
+    Rate { per_minute, burst: per_minute.saturating_mul(times(2)) }
 }
 
-impl Rate {
-    /// What an address may have refused: so many a minute, twice as many at once.
-    #[must_use]
-    pub const fn of_refusals(per_minute: NonZeroU32) -> Self {
-        Self { per_minute, burst: per_minute.saturating_mul(times(2)) }
-    }
-
-    /// What the unknown tokens of an address share whose allowance of refusals is used up: five a second where ten refusals
-    /// a minute are allowed, sixty at once.
-    #[must_use]
-    pub const fn of_share(per_minute: NonZeroU32) -> Self {
-        Self { per_minute: per_minute.saturating_mul(times(30)), burst: per_minute.saturating_mul(times(6)) }
-    }
-
-    /// After so long, one more is allowed.
-    #[must_use]
-    pub fn interval(self) -> Duration {
-        Duration::from_micros((60_000_000 / u64::from(self.per_minute.get())).max(1))
-    }
+/// What the unknown tokens of an address share whose allowance of refusals is used up: five a second where ten refusals
+/// a minute are allowed, sixty at once.
+#[must_use]
+pub const fn share(per_minute: NonZeroU32) -> Rate {
+    Rate { per_minute: per_minute.saturating_mul(times(30)), burst: per_minute.saturating_mul(times(6)) }
 }
 
 const fn times(number: u32) -> NonZeroU32 {
@@ -212,7 +198,7 @@ mod tests {
 
     fn sites() -> Sites {
         let ten = times(10);
-        Sites::new(Rate::of_refusals(ten), Rate::of_share(ten))
+        Sites::new(refusals(ten), share(ten))
     }
 
     const SITE: Site =

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of this")]
 
+pub mod iam;
+
 use std::{
     cell::{Cell, RefCell},
     ffi::OsString,
@@ -24,11 +26,15 @@ use clap::Parser as _;
 use kernel::{AccountSid, Secret, Timestamp};
 use protocol::token::TokenErrorBody;
 use serde_json::{Value, json};
+use service_kit::{
+    Front,
+    env::{Clock, NoRandomness, Random},
+};
 use token_service::{
     Config, Service,
+    app::AppState,
     config::{API_KEY_SECRET, AUTH_TOKEN, Args, OPERATOR_TOKEN},
-    http::{AppState, Front, front},
-    outside::{Clock, NoRandomness, Random},
+    features::front,
 };
 use twilio::{ApiKey, ApiKeySid, access_token, flex_token};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -115,6 +121,17 @@ fn iso(time: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(i64::try_from(time.as_millis()).unwrap()).unwrap().to_string()
 }
 
+/// Waits until it is so, by looking again and again, and for much longer than it takes anywhere.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    let until = tokio::time::timeout(Duration::from_secs(60), async {
+        while !is_so().await {
+            looks.tick().await;
+        }
+    });
+    assert!(until.await.is_ok(), "{what}");
+}
+
 pub fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }
@@ -127,7 +144,7 @@ pub fn hours(hours: u64) -> Duration {
 pub fn capture_log() -> Log {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
-        let subscriber = token_service::log::subscriber("trace".parse().unwrap(), || Log);
+        let subscriber = service_kit::log::subscriber("trace".parse().unwrap(), || Log);
         tracing::subscriber::set_global_default(subscriber).unwrap();
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -292,7 +309,7 @@ impl TestService {
         let (head, body) = response.into_parts();
         let body = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         let answer = Answer { status: head.status, headers: head.headers, body };
-        answer.check(self.state.service.config.hsts_include_subdomains);
+        answer.check(self.state.service.config.server.hsts_include_subdomains);
         if let Ok(Value::Object(body)) = serde_json::from_str(&answer.body)
             && let Some(Value::String(token)) = body.get("token")
         {

@@ -6,9 +6,10 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use kernel::id::is_sid;
+use service_kit::client;
 use token_service::{
-    http::{MAX_TOKEN_BYTES, client},
-    routes::{generate_token, voice_token},
+    bearer::{MAX_TOKEN_BYTES, bearer},
+    features::{legacy, voice_token},
 };
 
 /// A request: the method and the address in the first line, headers in the next ones, an empty line, the body.
@@ -34,7 +35,7 @@ fn request(bytes: &[u8]) -> Option<Request<Vec<u8>>> {
 pub fn voice_token(bytes: &[u8]) {
     let Some(request) = request(bytes) else { return };
     let (headers, body) = (request.headers(), request.body());
-    match voice_token::bearer(headers) {
+    match bearer(headers) {
         Ok(token) => {
             let [value] = all(headers, "authorization")[..] else { panic!("one header") };
             let text = value.to_str().unwrap_or_default();
@@ -68,7 +69,7 @@ pub fn generate_token(bytes: &[u8]) {
     let said =
         if by_query { request.uri().query().unwrap_or_default().into() } else { request.body().clone() };
     // All of the body is there at once.
-    let read = generate_token::read(request.map(Body::from)).now_or_never();
+    let read = legacy::read(request.map(Body::from)).now_or_never();
     let Some(asked) = read else { panic!("waits for what is there") };
     if let Some(token) = asked.flex_token() {
         well_formed(token.expose());

@@ -1,7 +1,7 @@
 //! `/live`, `/ready` and `/metrics`: for the operator, on a port of their own.
 //!
-//! Ready means: new requests are welcome. Whether Twilio can be asked is not part of it: taking every instance out of
-//! the load balancer would not bring Twilio back, and clients would get no `Retry-After`.
+//! Ready means: new requests are welcome. Whether others can be asked is not part of it: taking every instance out of
+//! the load balancer would not bring them back, and clients would get no `Retry-After`.
 
 use std::sync::Arc;
 

@@ -6,31 +6,72 @@
 //! never used, roles and worker are checked, and the token does not outlive the Flex token. It does not say which account
 //! it is for: the settings do.
 
-use std::net::IpAddr;
+use std::{convert::Infallible, net::IpAddr};
 
 use axum::{
-    Extension, Form, Json,
-    extract::{FromRequest as _, Request, State},
-    http::{Method, StatusCode, header},
+    Extension, Form, Json, Router,
+    extract::{DefaultBodyLimit, FromRequest as _, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
+    routing,
 };
 use kernel::{Identity, Secret};
 use protocol::token::TokenErrorCode;
 use serde::{Deserialize, Serialize};
+use service_kit::{
+    Feature,
+    arriving::{AFTER_CROWD_SECONDS, NoBody},
+    client::ClientAddress,
+};
+use tower_http::{
+    cors::{Any, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+};
 use twilio::flex_token::FlexTokenError;
+use utoipa::OpenApi;
 
 use crate::{
-    http::{
-        AppState, LEGACY_PATH,
-        arriving::{AFTER_CROWD_SECONDS, NoBody},
-        client::ClientAddress,
-        guard::GuardError,
-        origin,
-        problem::Problem,
-    },
+    app::{AppState, MAX_BODY_BYTES},
+    bearer::is_plausible,
     limits::{Client, Door},
+    origin,
+    problems::{GuardError, code, problem, with_retry_after},
     service::ExchangeError,
 };
+
+/// Where the older extension looks for its token.
+pub const LEGACY_PATH: &str = "/generateToken";
+
+/// RFC 9745: the older extension's route is deprecated, since 1 November 2026.
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+const DEPRECATED_SINCE: &str = "@1793491200";
+/// RFC 5829: what to use instead.
+const SUCCESSOR: &str = "</v1/voice/token>; rel=\"successor-version\"";
+
+#[derive(OpenApi)]
+#[openapi(paths(get, post), components(schemas(LegacyResponse)))]
+struct Document;
+
+/// The route, where an account is served here.
+#[must_use]
+pub fn feature(state: &AppState) -> Option<Feature> {
+    state.service.legacy_account()?;
+    // The older extension asks from whatever id it has been installed under. No cookie is involved: whoever asks
+    // must bring a Flex token.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE])
+        .vary(Vec::<HeaderName>::new());
+    let headers = (
+        SetResponseHeaderLayer::overriding(DEPRECATION, HeaderValue::from_static(DEPRECATED_SINCE)),
+        SetResponseHeaderLayer::overriding(header::LINK, HeaderValue::from_static(SUCCESSOR)),
+    );
+    let limit = DefaultBodyLimit::max(MAX_BODY_BYTES);
+    let route = routing::get(get).post(post).layer::<_, Infallible>((headers, cors, limit));
+    let routes = Router::new().route(LEGACY_PATH, route).with_state(state.clone());
+    Some(Feature::new(&[LEGACY_PATH], routes, Document::openapi).with_problems_as_text())
+}
 
 /// What the older extension sends.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -48,7 +89,7 @@ impl LegacyRequest {
     /// The Flex token, if it can be one.
     #[must_use]
     pub fn flex_token(&self) -> Option<&Secret> {
-        self.token.as_ref().filter(|token| super::is_plausible(token.expose()))
+        self.token.as_ref().filter(|token| is_plausible(token.expose()))
     }
 }
 
@@ -124,9 +165,9 @@ impl IntoResponse for RouteError {
             Self::CrossSite => TokenErrorCode::OriginNotAllowed,
             Self::InvalidFlexToken(_) => TokenErrorCode::InvalidFlexToken,
             Self::GivenUp => TokenErrorCode::RateLimited,
-            Self::Exchange(error) => super::code(error),
+            Self::Exchange(error) => code(error),
         };
-        let mut problem = Problem::new(code, &self);
+        let mut problem = problem(code, &self);
         let status = match code {
             TokenErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             TokenErrorCode::UpstreamUnavailable | TokenErrorCode::Internal => {
@@ -136,7 +177,7 @@ impl IntoResponse for RouteError {
             _ => StatusCode::FORBIDDEN,
         };
         problem = match &self {
-            Self::Exchange(error) => super::with_retry_after(problem, error),
+            Self::Exchange(error) => with_retry_after(problem, error),
             Self::GivenUp => problem.retry_after(AFTER_CROWD_SECONDS),
             _ => problem,
         };
@@ -160,7 +201,7 @@ impl IntoResponse for RouteError {
     ),
     responses(Answers)
 )]
-pub async fn get(
+async fn get(
     State(state): State<AppState>,
     client: Extension<ClientAddress>,
     request: Request,
@@ -180,7 +221,7 @@ pub async fn get(
     )),
     responses(Answers)
 )]
-pub async fn post(
+async fn post(
     State(state): State<AppState>,
     client: Extension<ClientAddress>,
     request: Request,

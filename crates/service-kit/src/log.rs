@@ -17,6 +17,7 @@ use tracing::{
 };
 use tracing_subscriber::{
     EnvFilter,
+    filter::ParseError,
     fmt::{
         FmtContext, FormatEvent, FormatFields, MakeWriter,
         format::Writer,
@@ -48,6 +49,23 @@ pub fn of_same_request<W: Future>(work: W) -> impl Future<Output = W::Output> {
             None => work.await,
         }
     }
+}
+
+/// The filter that an operator has written for the program called `name`. What it says of the program's own lines, by the name
+/// of its crate, is also for those that the kit writes for it.
+///
+/// # Errors
+/// When it is no filter.
+pub fn filter(text: &str, name: &str) -> Result<EnvFilter, ParseError> {
+    let (own, kit) = (name.replace('-', "_"), env!("CARGO_CRATE_NAME"));
+    let of_the_program = text.split(',').filter_map(|directive| {
+        let rest = directive.strip_prefix(&own)?;
+        rest.is_empty().then_some("=trace").or_else(|| rest.starts_with('=').then_some(rest))
+    });
+    let of_the_kit: Vec<String> = of_the_program.map(|rest| format!("{kit}{rest}")).collect();
+    // Ahead of the operator's own directives, of which the last one for a target counts.
+    let all: Vec<&str> = of_the_kit.iter().map(String::as_str).chain([text]).collect();
+    EnvFilter::builder().parse(all.join(","))
 }
 
 /// Writes what passes `filter` to `writer`. Each line carries the id of the request that it belongs to.
@@ -391,7 +409,7 @@ mod tests {
             let within = || tracing::info!(r#type = nasty, none = None::<u64>);
             of_request_now(&nasty.into(), within);
         });
-        let target = "token_service::log::tests";
+        let target = "service_kit::log::tests";
         assert_eq!(
             lines,
             [
@@ -402,6 +420,26 @@ mod tests {
                 json!({"level": "INFO", "type": nasty, "target": target, "request.id": nasty}),
             ]
         );
+    }
+
+    #[test]
+    fn what_an_operator_wants_to_read_of_the_program_is_also_read_of_the_kit() {
+        for (text, meant) in [
+            ("info", "info"),
+            ("my_service=debug,warn", "my_service=debug,service_kit=debug,warn"),
+            ("warn,my_service", "warn,my_service,service_kit"),
+            ("my_service::log=debug", "my_service::log=debug"),
+            ("my_service=debug,service_kit=off", "my_service=debug,service_kit=off"),
+        ] {
+            let (read, meant) = (filter(text, "my-service").unwrap(), meant.parse::<EnvFilter>().unwrap());
+            let in_order = |filter: &EnvFilter| {
+                let mut directives: Vec<String> = filter.to_string().split(',').map(Into::into).collect();
+                directives.sort();
+                directives
+            };
+            assert_eq!(in_order(&read), in_order(&meant), "{text}");
+        }
+        assert!(filter("my_service=loud", "my-service").is_err());
     }
 
     #[tokio::test]
@@ -472,7 +510,7 @@ mod tests {
             told,
             json!({
                 "level": "WARN", "lost": 4, "message": "4 lines were lost, since nobody read the log",
-                "target": "token_service::log",
+                "target": "service_kit::log",
             })
         );
     }

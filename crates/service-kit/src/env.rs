@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,6 +16,15 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Time since some fixed moment, which nobody can set back: what rate limits count by.
     fn elapsed(&self) -> Duration;
+}
+
+/// The two, for whatever needs both.
+#[derive(Clone)]
+pub struct Env {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes up names.
+    pub random: Arc<dyn Random>,
 }
 
 /// The machine's clock.
@@ -108,9 +117,15 @@ impl Random for SystemRandomness {
     }
 }
 
+/// Bytes as hexadecimal digits, two each, in lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 /// Seeds the generator of aws-lc, which TLS uses, on a thread of its own: it takes 50 to 120 ms of processor time the first
 /// time, unless it was built without its measurement of jitter. The service need not wait for it to be ready, and the
-/// first agent's question to Twilio, as a rule, need not either.
+/// first question that it asks somebody else over TLS, as a rule, need not either.
 pub fn prewarm_tls() {
     let seed = || {
         // TLS itself says so if there is none.

@@ -2,62 +2,34 @@
 
 use std::fmt::Write as _;
 
-use protocol::token::TokenErrorCode;
 use serde_json::{Map, Value};
-use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
-};
+use utoipa::openapi::{ObjectBuilder, OpenApi, RefOr, Schema, schema::Type};
 
-use super::{EXTENSION_PATH, LEGACY_PATH, VOICE_TOKEN_PATH, problem};
-use crate::{Service, routes};
+use crate::problem::Kind;
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Holdfast token service",
-        description = "Exchanges an agent's Flex token for a Voice token of exactly that agent.",
-        license(name = "MIT", identifier = "MIT"),
-        contact()
-    ),
-    paths(
-        routes::voice_token::post,
-        routes::generate_token::get,
-        routes::generate_token::post,
-        routes::extension::file,
-        routes::docs::openapi,
-        routes::docs::page
-    ),
-    components(schemas(routes::generate_token::LegacyResponse)),
-    modifiers(&Bearer)
-)]
-struct Document;
-
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = Http::builder()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The agent's Flex token."))
-            .build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("flex_token", SecurityScheme::Http(scheme));
-    }
+/// What the documents are made of.
+pub(crate) struct Source {
+    pub(crate) whole: fn() -> OpenApi,
+    /// One for each feature.
+    pub(crate) parts: Vec<fn() -> OpenApi>,
+    pub(crate) problems: Vec<Kind>,
+    /// The path that comes first on the page.
+    pub(crate) first: Option<&'static str>,
 }
 
-/// The document of the routes that are switched on.
-#[must_use]
-pub fn document(service: &Service) -> String {
-    let mut document = Document::openapi();
-    if service.legacy_account().is_none() {
-        document.paths.paths.remove(LEGACY_PATH);
-    }
-    if service.config.extension_dir.is_none() {
-        document.paths.paths.remove(EXTENSION_PATH);
+/// The document of all parts.
+pub(crate) fn document(source: &Source) -> String {
+    let mut whole = source.parts.iter().fold((source.whole)(), |whole, part| whole.merge_from(part()));
+    let problem = whole.components.as_mut().and_then(|all| all.schemas.get_mut("ProblemBody"));
+    if let Some(RefOr::T(Schema::Object(body))) = problem {
+        // Its type knows that the code is a text, and the service knows which there are.
+        let codes = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(source.problems.iter().map(|kind| kind.code)));
+        body.properties.insert("code".into(), codes.into());
     }
     // Maps with string keys: JSON cannot fail.
-    document.to_pretty_json().unwrap_or_default()
+    whole.to_pretty_json().unwrap_or_default()
 }
 
 const STYLE: &str = "\
@@ -71,20 +43,19 @@ td p{margin:.2rem 0}\
 tr:target{background:#fd06}";
 
 /// What the page may load: nothing but its own style, whose hash this is.
-pub const PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; \
+pub(crate) const PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; \
     style-src 'sha256-QxSmV2QZOqWRYbkz/lidVNLaqca/spO0jXkyUIj3+BY='";
 
 /// The page.
-#[must_use]
-pub fn page(service: &Service) -> String {
-    let document: Value = serde_json::from_str(&document(service)).unwrap_or_default();
+pub(crate) fn page(source: &Source) -> String {
+    let document: Value = serde_json::from_str(&document(source)).unwrap_or_default();
     let mut html = String::new();
     // Writing to a String cannot fail.
-    write_page(&mut html, &document).unwrap_or_default();
+    write_page(&mut html, source, &document).unwrap_or_default();
     html
 }
 
-fn write_page(html: &mut String, document: &Value) -> std::fmt::Result {
+fn write_page(html: &mut String, source: &Source, document: &Value) -> std::fmt::Result {
     let info = &document["info"];
     let title = escaped(&info["title"]);
     write!(
@@ -97,7 +68,7 @@ fn write_page(html: &mut String, document: &Value) -> std::fmt::Result {
     )?;
     let mut paths = entries(&document["paths"]);
     // What the service is for comes first.
-    paths.sort_by_key(|(path, _)| *path != VOICE_TOKEN_PATH);
+    paths.sort_by_key(|(path, _)| Some(*path) != source.first);
     for (path, operations) in paths {
         for (method, operation) in entries(operations) {
             write_operation(html, document, method, path, operation)?;
@@ -107,13 +78,12 @@ fn write_page(html: &mut String, document: &Value) -> std::fmt::Result {
         html,
         "<h2>Error codes</h2><table><tr><th>code</th><th>status</th><th>meaning</th><th>ask again?</th></tr>"
     )?;
-    for code in TokenErrorCode::ALL {
-        let again = if code.is_retryable() { "after Retry-After" } else { "no" };
-        let (name, status) = (code.as_str(), problem::status(code).as_u16());
+    for Kind { code, status, title, is_retryable } in &source.problems {
+        let again = if *is_retryable { "after Retry-After" } else { "no" };
+        let status = status.as_u16();
         write!(
             html,
-            "<tr id=\"{name}\"><td><code>{name}</code></td><td>{status}</td><td>{}</td><td>{again}</td></tr>",
-            problem::title(code)
+            "<tr id=\"{code}\"><td><code>{code}</code></td><td>{status}</td><td>{title}</td><td>{again}</td></tr>"
         )?;
     }
     html.write_str("</table></body></html>\n")

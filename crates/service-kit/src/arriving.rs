@@ -1,4 +1,4 @@
-//! Bodies that are still arriving. They take none of the places of [`super::guard`], so that nobody who only begins to ask
+//! Bodies that are still arriving. They take none of the places of [`crate::guard`], so that nobody who only begins to ask
 //! keeps out those who have asked.
 //!
 //! How long a body may take is bounded, and how many one address may be sending: over its share the oldest one is given
@@ -14,9 +14,10 @@ use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use ipnet::IpNet;
 use tokio::{sync::Notify, time::timeout};
 
-use super::{MAX_BODY_BYTES, client::is_trusted};
 use crate::{
-    Config,
+    client::is_trusted,
+    metrics::Metrics,
+    server_settings::ServerSettings,
     shares::{Shares, Ticket},
 };
 
@@ -44,14 +45,16 @@ pub enum NoBody {
 pub struct Arriving {
     shares: Mutex<Shares<Arc<Notify>>>,
     trusted: Vec<IpNet>,
+    most_bytes: usize,
+    metrics: Arc<Metrics>,
 }
 
 impl Arriving {
-    /// As configured.
+    /// As configured, for bodies of no more than so many bytes.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let shares = Shares::new(config.max_in_flight.get(), config.address_share);
-        Self { shares: Mutex::new(shares), trusted: config.trusted_proxies.clone() }
+    pub fn new(settings: &ServerSettings, most_bytes: usize, metrics: Arc<Metrics>) -> Self {
+        let shares = Shares::new(settings.max_in_flight.get(), settings.address_share);
+        Self { shares: Mutex::new(shares), trusted: settings.trusted_proxies.clone(), most_bytes, metrics }
     }
 
     /// All of a body that `client` sends.
@@ -66,12 +69,15 @@ impl Arriving {
         let _until_it_is_here = self.enter(client, &given_up);
         tokio::select! {
             biased;
-            read = timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)) => match read {
+            read = timeout(BODY_TIMEOUT, to_bytes(body, self.most_bytes)) => match read {
                 Ok(Ok(body)) => Ok(body),
                 Ok(Err(_unreadable)) => Err(NoBody::Unreadable),
                 Err(_elapsed) => Err(NoBody::TooSlow),
             },
-            () = given_up.notified() => Err(NoBody::GivenUp),
+            () = given_up.notified() => {
+                self.metrics.limited("arriving");
+                Err(NoBody::GivenUp)
+            }
         }
     }
 

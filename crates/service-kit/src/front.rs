@@ -1,29 +1,34 @@
 //! Around every request: its id, its one log line, the counters, the security headers, the shape of its errors.
 //!
-//! What is logged is a list of what is known to be harmless: method, route (never the path or query, where the older
-//! extension carries its token), status, code, cause, time, client address. Headers and bodies are never logged.
+//! What is logged is a list of what is known to be harmless: method, route (never the path or query, where a client may
+//! have put a secret), status, code, cause, time, client address. Headers and bodies are never logged.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Router,
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header, header::Entry},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, header::Entry},
     response::{IntoResponse as _, Response},
 };
+use ipnet::IpNet;
 use tower::ServiceExt as _;
 
-use super::{
-    AppState, DOCS_PATH, EXTENSION_PATH, LEGACY_PATH, OPENAPI_PATH, VOICE_TOKEN_PATH,
+use crate::{
     client::{ClientAddress, Forwarded},
+    docs::{self, About},
+    env::{Env, hex},
+    feature::{Answer, Feature, Problems},
+    log,
+    metrics::Metrics,
     problem::{self, Problem},
+    server_settings::ServerSettings,
 };
-use crate::{log, routes::voice_token};
 
 /// Names the request, in the answer, the error body and the log.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// On every answer, unless its route says otherwise. A token must not be stored, sniffed, framed or referred.
+/// On every answer, unless its route says otherwise. What is secret must not be stored, sniffed, framed or referred.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
@@ -40,47 +45,79 @@ const HSTS_WITH_SUBDOMAINS: HeaderValue = HeaderValue::from_static("max-age=6307
 /// What the public port answers. A function around the router rather than layers of it: each layer costs every request
 /// several allocations.
 #[derive(Clone)]
-pub struct Front {
-    state: AppState,
+pub struct Front(Arc<Shared>);
+
+struct Shared {
+    env: Env,
+    metrics: Arc<Metrics>,
+    trusted_proxies: Vec<IpNet>,
+    hsts: HeaderValue,
+    features: Vec<Feature>,
+    /// The routes of all features.
     routes: Router,
 }
 
 impl Front {
-    /// Around these routes.
+    /// Around these features, the first of which is what the service is for, and the documents about them.
     #[must_use]
-    pub const fn new(state: AppState, routes: Router) -> Self {
-        Self { state, routes }
+    pub fn new(
+        env: Env,
+        metrics: Arc<Metrics>,
+        settings: &ServerSettings,
+        about: About,
+        mut features: Vec<Feature>,
+    ) -> Self {
+        features.push(docs::feature(about, &features, Arc::clone(&env.clock), Arc::clone(&metrics)));
+        let routes = features.iter().filter_map(|feature| match &feature.answer {
+            Answer::Routes(routes) => Some(routes.clone()),
+            Answer::Direct(_) => None,
+        });
+        let routes = routes.fold(Router::new(), Router::merge);
+        Self(Arc::new(Shared {
+            env,
+            metrics,
+            trusted_proxies: settings.trusted_proxies.clone(),
+            hsts: if settings.hsts_include_subdomains { HSTS_WITH_SUBDOMAINS } else { HSTS },
+            features,
+            routes: routes.fallback(|| async { StatusCode::NOT_FOUND }),
+        }))
+    }
+
+    /// How log and metrics may name a route.
+    #[must_use]
+    pub fn routes(&self) -> BTreeSet<&'static str> {
+        self.0.features.iter().flat_map(|feature| feature.paths).copied().collect()
     }
 
     /// Answers; see the module's documentation. The request must carry [`axum::extract::ConnectInfo`] with the peer's address.
     pub async fn answer(&self, mut request: Request) -> Response {
-        let Self { state, routes } = self;
-        let id = request_id(state, request.headers());
-        let forwarded = Forwarded::of(&request, &state.service.config.trusted_proxies);
+        let Shared { env, metrics, .. } = &*self.0;
+        let id = request_id(env, request.headers());
+        let forwarded = Forwarded::of(&request, &self.0.trusted_proxies);
         let client = ClientAddress(forwarded.client);
-        let route = self.route(request.uri().path());
+        let (feature, route) = self.route(request.uri().path());
         let method = known(request.method());
         if let Entry::Occupied(mut values) = request.headers_mut().entry(header::AUTHORIZATION) {
             // So that no Debug of the headers, ours or a library's, ever shows it.
             values.iter_mut().for_each(|value| value.set_sensitive(true));
         }
 
-        let _running = state.service.metrics.begin();
-        let started = state.service.clock.elapsed();
+        let _running = metrics.begin();
+        let started = env.clock.elapsed();
         let mut response = log::of_request(Arc::clone(&id), async {
-            if route == VOICE_TOKEN_PATH {
-                return voice_token::answer(state, client, request).await;
+            if let Some(Answer::Direct(answer)) = feature.map(|feature| &feature.answer) {
+                return answer(client, request).await;
             }
             request.extensions_mut().insert(client);
-            routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+            self.0.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
         })
         .await;
-        let took = state.service.clock.elapsed().saturating_sub(started);
+        let took = env.clock.elapsed().saturating_sub(started);
 
         let problem = response.extensions_mut().remove::<Problem>();
         let status = response.status();
-        let outcome = problem.as_ref().map_or(status.as_str(), |problem| problem.code.as_str());
-        state.service.metrics.answered(route, outcome, took);
+        let outcome = problem.as_ref().map_or(status.as_str(), |problem| problem.kind.code);
+        metrics.answered(route, outcome, took);
         log::of_request_now(&id, || {
             let (status, took_ms) = (status.as_u16(), took.as_micros() as f64 / 1000.0);
             let (client, cause) =
@@ -105,38 +142,31 @@ impl Front {
         });
 
         if let Some(problem) = problem {
-            response = shaped(problem, route, &id, response);
+            let shape = feature.map_or(Problems::Json, |feature| feature.problems);
+            response = shaped(problem, shape, &id, response);
         }
         let headers = response.headers_mut();
         for (name, value) in SECURITY_HEADERS {
             headers.entry(name).or_insert(value);
         }
-        let subdomains = state.service.config.hsts_include_subdomains;
-        headers
-            .insert(header::STRICT_TRANSPORT_SECURITY, if subdomains { HSTS_WITH_SUBDOMAINS } else { HSTS });
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, self.0.hsts.clone());
         if let Ok(value) = HeaderValue::from_str(&id) {
             headers.insert(X_REQUEST_ID, value);
         }
         response
     }
 
-    /// How logs and metrics name the route of a path.
-    fn route(&self, path: &str) -> &'static str {
-        let service = &self.state.service;
-        match path {
-            VOICE_TOKEN_PATH => VOICE_TOKEN_PATH,
-            LEGACY_PATH if service.legacy_account().is_some() => LEGACY_PATH,
-            OPENAPI_PATH => OPENAPI_PATH,
-            DOCS_PATH => DOCS_PATH,
-            _ if service.config.extension_dir.is_some() && path.starts_with("/extension/") => EXTENSION_PATH,
-            _ => "none",
-        }
+    /// Whose a path is, and how log and metrics name its route.
+    fn route(&self, path: &str) -> (Option<&Feature>, &'static str) {
+        let mut features = self.0.features.iter();
+        let found = features.find_map(|feature| Some((Some(feature), feature.route(path)?)));
+        found.unwrap_or((None, "none"))
     }
 }
 
-/// The body that the route's clients understand: a problem in JSON, or a text for the older extension.
-fn shaped(problem: Problem, route: &str, id: &str, response: Response) -> Response {
-    let body = if route == LEGACY_PATH {
+/// The body that the feature's clients understand.
+fn shaped(problem: Problem, shape: Problems, id: &str, response: Response) -> Response {
+    let body = if shape == Problems::Text {
         problem.message.into_response()
     } else {
         // Numbers and strings: JSON cannot fail.
@@ -151,7 +181,7 @@ fn shaped(problem: Problem, route: &str, id: &str, response: Response) -> Respon
 }
 
 /// The client's or the proxy's own id, if it is fit to be one, so that logs can be joined; else a new one.
-fn request_id(state: &AppState, headers: &HeaderMap) -> Arc<str> {
+fn request_id(env: &Env, headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     if let Some(given) = given
         && (1..=64).contains(&given.len())
@@ -161,8 +191,8 @@ fn request_id(state: &AppState, headers: &HeaderMap) -> Arc<str> {
     }
     let mut random = [0; 12];
     // An id that is not unique is better than no answer.
-    state.service.random.fill(&mut random).unwrap_or_default();
-    twilio::hex(&random).into()
+    env.random.fill(&mut random).unwrap_or_default();
+    hex(&random).into()
 }
 
 /// The method's name, if it is one; anybody can make up others.

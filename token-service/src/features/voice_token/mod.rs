@@ -1,5 +1,7 @@
 //! `POST /v1/voice/token`: the contract is [`protocol::token`].
 
+mod error;
+
 use std::net::IpAddr;
 
 use axum::{
@@ -10,76 +12,39 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use kernel::Secret;
-use protocol::token::{TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse};
+use protocol::token::{VoiceTokenRequest, VoiceTokenResponse};
+use service_kit::{
+    Feature,
+    arriving::NoBody,
+    client::ClientAddress,
+    limits::{RATE_LIMIT, RATE_LIMIT_POLICY},
+    problem::ProblemBody,
+};
 use twilio::access_token::DEFAULT_REGION;
+use utoipa::OpenApi;
 
-use super::is_plausible;
+pub use error::RouteError;
+
 use crate::{
-    http::{
-        AppState, RATE_LIMIT, RATE_LIMIT_POLICY, VOICE_TOKEN_PATH,
-        arriving::{AFTER_CROWD_SECONDS, NoBody},
-        client::ClientAddress,
-        guard::GuardError,
-        origin,
-        problem::{Problem, ProblemBody},
-    },
+    app::AppState,
+    bearer::bearer,
     limits::{Client, Door, LimitedBy, Standing},
-    service::{ExchangeError, NoAccount},
+    origin,
+    problems::GuardError,
+    service::iso_8601,
 };
 
-/// What can go wrong here.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RouteError {
-    /// No `Authorization: Bearer`.
-    #[error("the request brings no Flex token (Authorization: Bearer)")]
-    MissingToken,
-    /// Several `Authorization`, or one that no Flex token can be.
-    #[error("the Authorization header is not one Flex token")]
-    MalformedToken,
-    /// The body is not the JSON of a [`VoiceTokenRequest`], is too large, or did not arrive in time.
-    #[error("the body is not a request for a Voice token")]
-    MalformedBody,
-    /// Its address is sending too much at once.
-    #[error("{}", NoBody::GivenUp)]
-    GivenUp,
-    /// It is not clear which account the request is for.
-    #[error(transparent)]
-    NoAccount(#[from] NoAccount),
-    /// The page thinks of another prefix.
-    #[error("this service uses another identity prefix")]
-    WrongPrefix,
-    /// The exchange failed.
-    #[error(transparent)]
-    Exchange(#[from] ExchangeError),
-}
+/// Where the Voice token is.
+pub const VOICE_TOKEN_PATH: &str = "/v1/voice/token";
 
-impl IntoResponse for RouteError {
-    fn into_response(self) -> Response {
-        let code = match &self {
-            Self::MissingToken => TokenErrorCode::MissingToken,
-            Self::MalformedToken | Self::MalformedBody | Self::NoAccount(NoAccount::Several) => {
-                TokenErrorCode::MalformedRequest
-            }
-            Self::NoAccount(NoAccount::Unknown) => TokenErrorCode::WrongAccount,
-            Self::NoAccount(NoAccount::Origin) => TokenErrorCode::OriginNotAllowed,
-            Self::WrongPrefix => TokenErrorCode::WrongPrefix,
-            Self::GivenUp => TokenErrorCode::RateLimited,
-            Self::Exchange(error) => super::code(error),
-        };
-        let problem = Problem::new(code, &self);
-        let problem = match &self {
-            Self::GivenUp => problem.retry_after(AFTER_CROWD_SECONDS),
-            Self::Exchange(error) => super::with_retry_after(problem, error),
-            _ => problem,
-        };
-        match code {
-            TokenErrorCode::InvalidFlexToken => problem.hiding("the Flex token is not valid"),
-            TokenErrorCode::UpstreamUnavailable => problem.hiding("Twilio cannot be asked now"),
-            TokenErrorCode::Internal => problem.hiding("the service failed"),
-            _ => problem,
-        }
-        .into_response()
-    }
+#[derive(OpenApi)]
+#[openapi(paths(post))]
+struct Document;
+
+/// Its one route, which is asked for more than all others together.
+pub fn feature(state: AppState) -> Feature {
+    let answer = move |client, request| answer(state.clone(), client, request);
+    Feature::direct(&[VOICE_TOKEN_PATH], answer, Document::openapi)
 }
 
 /// Exchanges the Flex token for a Voice token
@@ -122,7 +87,7 @@ impl IntoResponse for RouteError {
             content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds"))),
     )
 )]
-pub async fn post(
+async fn post(
     state: &AppState,
     ClientAddress(address): ClientAddress,
     request: Request,
@@ -155,14 +120,14 @@ async fn arrived(state: &AppState, address: IpAddr, request: Request) -> Result<
 }
 
 /// What a request for this path is answered, whatever its method is.
-pub async fn answer(state: &AppState, client: ClientAddress, request: Request) -> Response {
+pub async fn answer(state: AppState, client: ClientAddress, request: Request) -> Response {
     if let Err(error) = origin::check(&state.service.config, request.headers()) {
         return error.into_response();
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match *request.method() {
         Method::OPTIONS => return origin::preflight(origin),
-        Method::POST => post(state, client, request).await.into_response(),
+        Method::POST => post(&state, client, request).await.into_response(),
         _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, HeaderValue::from_static("POST"))])
             .into_response(),
     };
@@ -192,17 +157,10 @@ async fn exchange(state: &AppState, client: Client, asked: Asked) -> Result<Resp
     };
     let mut response = Json(response).into_response();
     let headers = response.headers_mut();
-    // With those of [`crate::http`] that follow.
+    // With those of [`service_kit::front`] that follow.
     headers.reserve(20);
     rate_limit(headers, exchanged.standing);
     Ok(response)
-}
-
-/// The second since the Unix epoch, for logs and people.
-#[must_use]
-pub fn iso_8601(second: u64) -> String {
-    let instant = i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
-    instant.map(|instant| instant.to_string()).unwrap_or_default()
 }
 
 fn rate_limit(headers: &mut HeaderMap, standing: Standing) {
@@ -235,23 +193,4 @@ pub fn claimed(headers: &HeaderMap, body: &[u8]) -> Result<VoiceTokenRequest, Ro
         return Err(RouteError::MalformedBody);
     }
     serde_json::from_slice(body).map_err(|_json| RouteError::MalformedBody)
-}
-
-/// The Flex token of the `Authorization` header.
-///
-/// # Errors
-/// [`RouteError::MissingToken`], [`RouteError::MalformedToken`].
-pub fn bearer(headers: &HeaderMap) -> Result<Secret, RouteError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, more) = (values.next().ok_or(RouteError::MissingToken)?, values.next());
-    let value = value.as_bytes();
-    let (scheme, token) = value.split_at(value.iter().position(|byte| *byte == b' ').unwrap_or(value.len()));
-    let token = token.trim_ascii();
-    if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
-        return Err(RouteError::MissingToken);
-    }
-    match std::str::from_utf8(token) {
-        Ok(token) if more.is_none() && is_plausible(token) => Ok(Secret::new(token)),
-        _ => Err(RouteError::MalformedToken),
-    }
 }

@@ -15,7 +15,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use crate::config::TlsFiles;
+use crate::server_settings::TlsFiles;
 
 /// Why certificate and key cannot be used. Never holds a part of them.
 #[derive(Debug, thiserror::Error)]

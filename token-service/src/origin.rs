@@ -9,8 +9,7 @@ use axum::{
 };
 use protocol::token::TokenErrorCode;
 
-use super::problem::Problem;
-use crate::Config;
+use crate::{config::Config, problems::problem};
 
 /// Why the origin is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +30,7 @@ pub enum OriginError {
 
 impl IntoResponse for OriginError {
     fn into_response(self) -> Response {
-        let mut response = Problem::new(TokenErrorCode::OriginNotAllowed, self).into_response();
+        let mut response = problem(TokenErrorCode::OriginNotAllowed, self).into_response();
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
         response
     }

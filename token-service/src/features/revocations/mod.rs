@@ -17,40 +17,16 @@ use axum::{
     routing::get,
 };
 use kernel::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::voice_token::{bearer, iso_8601};
 use crate::{
-    Service,
-    revocations::{DEFAULT_MINUTES, MAX_MINUTES, Name},
+    bearer::bearer,
+    revocations::{DEFAULT_MINUTES, MAX_MINUTES, Name, Order, REVOCATIONS_PATH, Reach},
+    service::{Service, iso_8601},
 };
-
-/// Where the list is.
-pub const REVOCATIONS_PATH: &str = "/v1/revocations";
 
 /// A real body has about 100 bytes.
 const MAX_BODY_BYTES: usize = 1024;
-
-/// What an operator orders.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    /// Who is meant: `"identity"` or `"worker_sid"`.
-    #[serde(flatten)]
-    pub name: Name,
-    /// For how long; a day when not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minutes: Option<u32>,
-}
-
-/// Which instances know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reach {
-    /// All that share the Redis.
-    AllReplicas,
-    /// This one alone: there is no Redis, or it does not answer.
-    ThisReplica,
-}
 
 /// Somebody who is shut out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

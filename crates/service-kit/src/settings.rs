@@ -1,4 +1,4 @@
-//! Where settings come from: flags and variables first, then the account's part of the file, then the rest of the file.
+//! Where settings come from: flags and variables first, then a part of the file (an account's, say), then the rest of it.
 //!
 //! Every mistake is kept, so that all of them can be told at once. No message repeats a value, which could be a secret
 //! put in the wrong place.
@@ -9,16 +9,18 @@ use std::{
     ffi::OsString,
     fmt::{self, Display},
     io::ErrorKind,
+    num::NonZeroU32,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
-use kernel::{Secret, id::is_sid};
+use kernel::Secret;
 use toml::{Table, Value};
+use tracing_subscriber::EnvFilter;
 
 /// What a flag, or the variable that stands for it, says.
 #[derive(Clone, Debug)]
-pub(super) enum Given {
+pub enum Given {
     /// One text.
     Text(String),
     /// Several.
@@ -42,9 +44,6 @@ pub enum ConfigError {
     /// A list whose entries are separated by blanks, or with one in an entry: no role, origin or network has any.
     #[error("{0} has an entry with a blank within: entries are separated by commas")]
     BlankWithin(String),
-    /// Nobody could ask.
-    #[error("{0} is not set: say which extension may ask, as chrome-extension://<id>")]
-    NoOrigin(String),
     /// Must be there and is not.
     #[error("{name} must be set: {expected}")]
     Missing {
@@ -97,19 +96,31 @@ impl Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 /// Reads the environment.
-pub(super) type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// What is particular to one service's settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    /// Flags that are not called as their settings are.
+    pub flags: &'static [(&'static str, &'static str)],
+    /// What people put in a secret's place by mistake: no secret looks like that.
+    pub is_no_secret: fn(&str) -> bool,
+    /// What a secret is, for a person.
+    pub secret: &'static str,
+}
 
 /// What all sections share.
-pub(super) struct Source<'a> {
-    pub(super) given: BTreeMap<&'static str, Given>,
-    pub(super) file: Table,
-    pub(super) variable: Variable<'a>,
+pub struct Source<'a> {
+    given: BTreeMap<&'static str, Given>,
+    file: Table,
+    variable: Variable<'a>,
+    habits: Habits,
     asked: RefCell<BTreeSet<&'static str>>,
     errors: RefCell<Vec<ConfigError>>,
 }
 
-/// A section of the settings: the whole service, or one account, which takes from the whole what it does not say.
-pub(super) struct Section<'s> {
+/// A section of the settings: the whole service, or a part of it, which takes from the whole what it does not say.
+pub struct Section<'s> {
     source: &'s Source<'s>,
     own: Option<(&'s Table, String)>,
     asked: RefCell<BTreeSet<&'static str>>,
@@ -122,16 +133,30 @@ enum Found<'s> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(given: BTreeMap<&'static str, Given>, file: Table, variable: Variable<'a>) -> Self {
-        Self { given, file, variable, asked: RefCell::default(), errors: RefCell::default() }
+    /// Of flags, a file and the environment.
+    #[must_use]
+    pub fn new(
+        given: BTreeMap<&'static str, Given>,
+        file: Table,
+        variable: Variable<'a>,
+        habits: Habits,
+    ) -> Self {
+        Self { given, file, variable, habits, asked: RefCell::default(), errors: RefCell::default() }
     }
 
-    pub(super) fn error(&self, error: ConfigError) {
+    /// Tells a mistake.
+    pub fn error(&self, error: ConfigError) {
         self.errors.borrow_mut().push(error);
     }
 
+    /// The name that a setting has on the command line.
+    fn flag(&self, key: &str) -> String {
+        let own = self.habits.flags.iter().find(|(setting, _)| *setting == key);
+        own.map_or_else(|| format!("--{}", key.replace('_', "-")), |(_, flag)| (*flag).to_owned())
+    }
+
     /// All errors so far, and those of settings in the file that nobody asked for.
-    pub(super) fn into_errors(self) -> Vec<ConfigError> {
+    pub fn into_errors(self) -> Vec<ConfigError> {
         let asked = self.asked.into_inner();
         let unknown = self.file.keys().filter(|key| !asked.contains(key.as_str()));
         let mut errors = self.errors.into_inner();
@@ -139,8 +164,12 @@ impl<'a> Source<'a> {
         errors
     }
 
-    /// The tables of the list `key`; with one that is no list of tables told.
-    pub(super) fn tables<'t>(&self, table: &'t Table, key: &'static str, at: &str) -> Vec<&'t Table> {
+    /// The tables of the file's list `key`; one that is no list of tables is told.
+    pub fn tables(&self, key: &'static str) -> Vec<&Table> {
+        self.tables_of(&self.file, key, "")
+    }
+
+    fn tables_of<'t>(&self, table: &'t Table, key: &'static str, at: &str) -> Vec<&'t Table> {
         self.asked.borrow_mut().insert(key);
         let items = match table.get(key) {
             None => return Vec::new(),
@@ -157,29 +186,19 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The name that a setting has on the command line.
-fn flag(key: &str) -> String {
-    match key {
-        "allowed_roles" => "--allowed-role".into(),
-        "allowed_origins" => "--allowed-origin".into(),
-        "trusted_proxies" => "--trusted-proxy".into(),
-        _ => format!("--{}", key.replace('_', "-")),
-    }
-}
-
 impl<'s> Section<'s> {
     /// The whole service.
-    pub(super) fn whole(source: &'s Source<'s>) -> Self {
+    pub fn whole(source: &'s Source<'s>) -> Self {
         Self { source, own: None, asked: RefCell::default() }
     }
 
     /// A part with a table of its own, called `at` in messages.
-    pub(super) fn part(source: &'s Source<'s>, table: &'s Table, at: String) -> Self {
+    pub fn part(source: &'s Source<'s>, table: &'s Table, at: String) -> Self {
         Self { source, own: Some((table, at)), asked: RefCell::default() }
     }
 
     /// Tells the settings of the part's own table that nobody asked for.
-    pub(super) fn tell_unknown(&self) {
+    pub fn tell_unknown(&self) {
         let Some((table, at)) = &self.own else { return };
         let asked = self.asked.borrow();
         for key in table.keys().filter(|key| !asked.contains(key.as_str())) {
@@ -188,19 +207,19 @@ impl<'s> Section<'s> {
     }
 
     /// As [`Source::tables`], of the part's own table.
-    pub(super) fn tables(&self, key: &'static str) -> Vec<&'s Table> {
+    pub fn tables(&self, key: &'static str) -> Vec<&'s Table> {
         let Some((table, at)) = &self.own else { return Vec::new() };
         self.asked.borrow_mut().insert(key);
-        self.source.tables(table, key, at)
+        self.source.tables_of(table, key, at)
     }
 
     /// True when this very section says it, not only the whole.
-    pub(super) fn says(&self, key: &'static str) -> bool {
+    pub fn says(&self, key: &'static str) -> bool {
         self.find(key, true).is_some()
     }
 
     /// True when this section or the whole says it, however badly.
-    pub(super) fn is_said(&self, key: &'static str) -> bool {
+    pub fn is_said(&self, key: &'static str) -> bool {
         self.find(key, false).is_some()
     }
 
@@ -217,27 +236,27 @@ impl<'s> Section<'s> {
         }
         source.asked.borrow_mut().insert(key);
         match source.given.get(key) {
-            Some(Given::Text(text)) => Some((Found::Text(text), flag(key))),
-            Some(Given::List(list)) => Some((Found::List(list), flag(key))),
+            Some(Given::Text(text)) => Some((Found::Text(text), source.flag(key))),
+            Some(Given::List(list)) => Some((Found::List(list), source.flag(key))),
             None => source.file.get(key).map(|value| (Found::Toml(value), key.to_owned())),
         }
     }
 
-    fn name(&self, key: &'static str) -> String {
-        self.own.as_ref().map_or_else(|| flag(key), |(_, at)| format!("{at}{key}"))
+    /// How people write this setting where it is missing.
+    #[must_use]
+    pub fn name(&self, key: &'static str) -> String {
+        self.own.as_ref().map_or_else(|| self.source.flag(key), |(_, at)| format!("{at}{key}"))
     }
 
-    pub(super) fn malformed(&self, key: &'static str, expected: &'static str) {
+    /// Tells that a setting has not the form that it must have.
+    pub fn malformed(&self, key: &'static str, expected: &'static str) {
         let name = self.find(key, false).map_or_else(|| self.name(key), |(_, name)| name);
         self.source.error(ConfigError::Malformed { name, expected });
     }
 
-    pub(super) fn missing(&self, key: &'static str, expected: &'static str) {
+    /// Tells that a setting is missing.
+    pub fn missing(&self, key: &'static str, expected: &'static str) {
         self.source.error(ConfigError::Missing { name: self.name(key), expected });
-    }
-
-    pub(super) fn nobody_may_ask(&self) {
-        self.source.error(ConfigError::NoOrigin(self.name("allowed_origins")));
     }
 
     fn read<T>(
@@ -256,7 +275,7 @@ impl<'s> Section<'s> {
     }
 
     /// A text that `understand`s; `None` when it is not there, or is malformed, which is told.
-    pub(super) fn text<T>(
+    pub fn text<T>(
         &self,
         key: &'static str,
         expected: &'static str,
@@ -270,7 +289,7 @@ impl<'s> Section<'s> {
     }
 
     /// As [`Section::text`], but never taken from the whole.
-    pub(super) fn own_text<T>(
+    pub fn own_text<T>(
         &self,
         key: &'static str,
         expected: &'static str,
@@ -284,7 +303,7 @@ impl<'s> Section<'s> {
     }
 
     /// A number within bounds.
-    pub(super) fn number(
+    pub fn number(
         &self,
         key: &'static str,
         bounds: RangeInclusive<u64>,
@@ -305,8 +324,22 @@ impl<'s> Section<'s> {
         }
     }
 
+    /// How many: at least one.
+    #[must_use]
+    pub fn count(&self, key: &'static str, default: u64) -> NonZeroU32 {
+        let number = self.number(key, 1..=u32::MAX.into(), "number (1 or more)", default);
+        u32::try_from(number).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+
+    /// What is logged, as a filter of tracing's; `info` when not said.
+    #[must_use]
+    pub fn log_filter(&self, key: &'static str) -> String {
+        let filter = |text: &str| EnvFilter::builder().parse(text).is_ok().then(|| text.to_owned());
+        self.text(key, "log filter (as info)", filter).unwrap_or_else(|| "info".into())
+    }
+
     /// On or off; off when not said.
-    pub(super) fn switch(&self, key: &'static str) -> bool {
+    pub fn switch(&self, key: &'static str) -> bool {
         let on = self.read(key, false, "switch (true or false)", |found| match found {
             Found::Text(text) => text.parse().ok(),
             Found::Toml(value) => value.as_bool(),
@@ -316,7 +349,7 @@ impl<'s> Section<'s> {
     }
 
     /// Several texts, each understood. Commas separate them wherever the list stands, and blanks around them mean nothing.
-    pub(super) fn list<T>(
+    pub fn list<T>(
         &self,
         key: &'static str,
         expected: &'static str,
@@ -345,7 +378,7 @@ impl<'s> Section<'s> {
     }
 
     /// A secret of the environment: `NAME` holds it, or `NAME_FILE` names a file that does.
-    pub(super) fn secret_of_environment(&self, name: &str, required: bool) -> Option<Secret> {
+    pub fn secret_of_environment(&self, name: &str, required: bool) -> Option<Secret> {
         let source = self.source;
         let file_name = format!("{name}_FILE");
         let text = match ((source.variable)(name), (source.variable)(&file_name).map(PathBuf::from)) {
@@ -366,7 +399,7 @@ impl<'s> Section<'s> {
     }
 
     /// A secret that the file names by `KEY_file` or `KEY_env`. It is never in the file itself.
-    pub(super) fn secret_of_file(
+    pub fn secret_of_file(
         &self,
         [file_key, variable_key]: [&'static str; 2],
         required: bool,
@@ -415,15 +448,34 @@ impl<'s> Section<'s> {
         // Wiped as the secret itself is.
         let whole = Secret::new(text.unwrap_or_default());
         let text = whole.expose().trim_end_matches(['\r', '\n']);
-        // A SID in the place of a secret is the mistake that people make; it would sign with what everybody knows.
-        let looks_like_a_sid = ["AC", "SK", "WS", "AP"].iter().any(|prefix| is_sid(text, prefix));
-        if (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) && !looks_like_a_sid
-        {
+        let habits = &self.source.habits;
+        let can_be_one = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if can_be_one && !(habits.is_no_secret)(text) {
             return Some(Secret::new(text));
         }
-        self.source.error(ConfigError::Malformed { name, expected: SECRET });
+        self.source.error(ConfigError::Malformed { name, expected: habits.secret });
         None
     }
 }
 
-const SECRET: &str = "secret (1 to 256 visible characters, no SID)";
+/// The largest file with settings that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Reads the file with the settings, which `--config` names.
+///
+/// # Errors
+/// [`ConfigError::File`], [`ConfigError::NotToml`].
+pub fn read_file(path: &Path) -> Result<Table, ConfigError> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut text))
+        .map_err(|error| ConfigError::File { name: "--config".into(), cause: error.kind() })?;
+    text.parse::<Table>().map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        // The first line only: what follows can repeat what stands in the file.
+        let message = error.message().lines().next().unwrap_or_default().to_owned();
+        ConfigError::NotToml { line, message }
+    })
+}

@@ -3,19 +3,38 @@
 //! A directory of the operator's is served, but of it only the update manifest and packages, by exactly their names.
 
 use axum::{
+    Router,
     extract::{Path, Request, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
+    routing::get,
 };
+use service_kit::Feature;
 use tower_http::services::ServeFile;
+use utoipa::OpenApi;
 
-use crate::http::{AppState, EXTENSION_PATH};
+use crate::app::AppState;
+
+/// Where the extension's update manifest and packages are.
+pub const EXTENSION_PATH: &str = "/extension/{file}";
 
 /// The update manifest that the browser's policy points to.
 pub const MANIFEST: &str = "updates.xml";
 
 /// The media type of packages; Chrome installs nothing else.
 const PACKAGE_TYPE: HeaderValue = HeaderValue::from_static("application/x-chrome-extension");
+
+#[derive(OpenApi)]
+#[openapi(paths(file))]
+struct Document;
+
+/// The route, where there is such a directory.
+#[must_use]
+pub fn feature(state: &AppState) -> Option<Feature> {
+    state.service.config.extension_dir.as_ref()?;
+    let routes = Router::new().route(EXTENSION_PATH, get(file)).with_state(state.clone());
+    Some(Feature::new(&[EXTENSION_PATH], routes, Document::openapi))
+}
 
 /// The extension's update manifest (updates.xml) or a package (.crx)
 #[utoipa::path(
@@ -29,7 +48,7 @@ const PACKAGE_TYPE: HeaderValue = HeaderValue::from_static("application/x-chrome
         (status = 416, description = "No such range"),
     )
 )]
-pub async fn file(State(state): State<AppState>, Path(name): Path<String>, request: Request) -> Response {
+async fn file(State(state): State<AppState>, Path(name): Path<String>, request: Request) -> Response {
     let Some(directory) = &state.service.config.extension_dir else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -1,19 +1,31 @@
-//! An answer from 400 up, before it has its final shape.
+//! An answer from 400 up, before it has its final shape: a problem of RFC 9457.
 //!
-//! A route's error says code, words and cause; [`super::scope`], who knows the request id, writes body and log line.
-//! The words go to the client; the cause goes to the log. Neither ever holds a token.
+//! A route's error says code, words and cause; [`crate::front`], which knows the request id, writes body and log line.
+//! The words go to the client; the cause goes to the log. Neither ever holds a secret.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use protocol::token::TokenErrorCode;
 use serde::Serialize;
 
-use crate::limits::{LimitedBy, Wait};
+use crate::limits::{RATE_LIMIT, Wait};
 
 /// The media type of [`ProblemBody`].
 pub const CONTENT_TYPE: &str = "application/problem+json";
+
+/// One of the closed, stable set of things that can go wrong in a service, in words that do not depend on the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// For code.
+    pub code: &'static str,
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// What it means, for people.
+    pub title: &'static str,
+    /// Whether asking again can help.
+    pub is_retryable: bool,
+}
 
 /// The body of an answer from 400 up: a problem of RFC 9457, with `code`, `message` and `request_id` in it.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -30,7 +42,6 @@ pub struct ProblemBody {
     /// What went wrong this time, for people; never holds a token.
     detail: String,
     /// For code: the closed, stable set.
-    #[schema(schema_with = code_schema)]
     code: &'static str,
     /// The same as `detail`.
     message: String,
@@ -42,37 +53,11 @@ pub struct ProblemBody {
     retry_after: Option<u64>,
 }
 
-fn code_schema() -> utoipa::openapi::schema::Object {
-    utoipa::openapi::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::schema::Type::String)
-        .enum_values(Some(TokenErrorCode::ALL.map(TokenErrorCode::as_str)))
-        .build()
-}
-
-/// What each code means, in words that do not depend on the request.
-#[must_use]
-pub const fn title(code: TokenErrorCode) -> &'static str {
-    match code {
-        TokenErrorCode::MissingToken => "The request brings no Flex token",
-        TokenErrorCode::MalformedRequest => "The request is not understood",
-        TokenErrorCode::InvalidFlexToken => "Twilio does not accept the Flex token",
-        TokenErrorCode::FlexTokenExpiring => "The Flex token is about to expire",
-        TokenErrorCode::WrongAccount => "Another Twilio account",
-        TokenErrorCode::WrongPrefix => "Another identity prefix",
-        TokenErrorCode::RoleNotAllowed => "The Flex user may have no voice client",
-        TokenErrorCode::Revoked => "An operator has shut the Flex user out",
-        TokenErrorCode::OriginNotAllowed => "The web origin may not ask",
-        TokenErrorCode::RateLimited => "Too many requests",
-        TokenErrorCode::UpstreamUnavailable => "Twilio cannot be asked now",
-        TokenErrorCode::Internal | TokenErrorCode::Unknown => "The service failed",
-    }
-}
-
 /// What went wrong, for the client and for the operator.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// For code.
-    pub code: TokenErrorCode,
+    /// Which of the service's kinds it is.
+    pub kind: Kind,
     /// For the person at the client.
     pub message: String,
     /// For the operator.
@@ -80,15 +65,15 @@ pub struct Problem {
     /// Seconds after which asking again can help.
     pub retry_after: Option<u64>,
     /// What was too much.
-    pub limited: Option<LimitedBy>,
+    pub limited: Option<&'static str>,
 }
 
 impl Problem {
     /// With the cause as the words; see [`Problem::hiding`] for causes that are nobody else's business.
     #[must_use]
-    pub fn new(code: TokenErrorCode, cause: impl ToString) -> Self {
+    pub fn new(kind: Kind, cause: impl ToString) -> Self {
         let cause = cause.to_string();
-        Self { code, message: cause.clone(), cause, retry_after: None, limited: None }
+        Self { kind, message: cause.clone(), cause, retry_after: None, limited: None }
     }
 
     /// Says this to the client instead of the cause.
@@ -100,7 +85,7 @@ impl Problem {
 
     /// Says what was too much, and until when.
     #[must_use]
-    pub fn limited(mut self, by: LimitedBy, wait: Wait) -> Self {
+    pub fn limited(mut self, by: &'static str, wait: Wait) -> Self {
         self.limited = Some(by);
         self.retry_after(wait.seconds())
     }
@@ -109,11 +94,11 @@ impl Problem {
     #[must_use]
     pub fn body(self, status: StatusCode, request_id: &str) -> ProblemBody {
         ProblemBody {
-            kind: format!("/docs#{}", self.code.as_str()),
-            title: title(self.code),
+            kind: format!("/docs#{}", self.kind.code),
+            title: self.kind.title,
             status: status.as_u16(),
             detail: self.message.clone(),
-            code: self.code.as_str(),
+            code: self.kind.code,
             message: self.message,
             request_id: request_id.to_owned(),
             retry_after: self.retry_after,
@@ -128,34 +113,16 @@ impl Problem {
     }
 }
 
-/// The status of each code, as [`TokenErrorCode`] documents it.
-#[must_use]
-pub const fn status(code: TokenErrorCode) -> StatusCode {
-    match code {
-        TokenErrorCode::MissingToken
-        | TokenErrorCode::InvalidFlexToken
-        | TokenErrorCode::FlexTokenExpiring => StatusCode::UNAUTHORIZED,
-        TokenErrorCode::MalformedRequest | TokenErrorCode::WrongPrefix => StatusCode::BAD_REQUEST,
-        TokenErrorCode::WrongAccount
-        | TokenErrorCode::RoleNotAllowed
-        | TokenErrorCode::Revoked
-        | TokenErrorCode::OriginNotAllowed => StatusCode::FORBIDDEN,
-        TokenErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        TokenErrorCode::UpstreamUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        TokenErrorCode::Internal | TokenErrorCode::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = status(self.code).into_response();
+        let mut response = self.kind.status.into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         if let (Some(by), Some(seconds)) = (self.limited, self.retry_after) {
-            let value = format!("\"{}\";r=0;t={seconds}", by.name());
+            let value = format!("\"{by}\";r=0;t={seconds}");
             if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(super::RATE_LIMIT, value);
+                response.headers_mut().insert(RATE_LIMIT, value);
             }
         }
         if response.status() == StatusCode::UNAUTHORIZED {

@@ -1,0 +1,90 @@
+//! One feature of a service: its paths, what answers there, and the document about it, in one place.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::Request, response::Response};
+use futures_util::future::BoxFuture;
+use utoipa::openapi::OpenApi;
+
+use crate::client::ClientAddress;
+
+/// What answers a request for a path without a router before it.
+type Direct = Arc<dyn Fn(ClientAddress, Request) -> BoxFuture<'static, Response> + Send + Sync>;
+
+/// One feature of a service. Log and metrics name a request's route by the path that is written here.
+pub struct Feature {
+    pub(crate) paths: &'static [&'static str],
+    pub(crate) answer: Answer,
+    pub(crate) document: fn() -> OpenApi,
+    pub(crate) problems: Problems,
+}
+
+pub(crate) enum Answer {
+    Routes(Router),
+    Direct(Direct),
+}
+
+/// What shape a feature's problems have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problems {
+    Json,
+    Text,
+}
+
+impl Feature {
+    /// Answers at `paths`, which are all that `routes` have; one that ends in `{…}` stands for whatever begins like it.
+    #[must_use]
+    pub const fn new(paths: &'static [&'static str], routes: Router, document: fn() -> OpenApi) -> Self {
+        Self { paths, answer: Answer::Routes(routes), document, problems: Problems::Json }
+    }
+
+    /// Answers all that comes for `paths` by a function, whatever the method is: for what is asked for most, since a router
+    /// costs every request several allocations.
+    #[must_use]
+    pub fn direct<F, A>(paths: &'static [&'static str], answer: F, document: fn() -> OpenApi) -> Self
+    where
+        F: Fn(ClientAddress, Request) -> A + Send + Sync + 'static,
+        A: Future<Output = Response> + Send + 'static,
+    {
+        let answer =
+            move |client, request| -> BoxFuture<'static, Response> { Box::pin(answer(client, request)) };
+        Self { paths, answer: Answer::Direct(Arc::new(answer)), document, problems: Problems::Json }
+    }
+
+    /// Says what goes wrong as a text, and not as [`crate::problem::ProblemBody`]: for clients that know no other.
+    #[must_use]
+    pub const fn with_problems_as_text(mut self) -> Self {
+        self.problems = Problems::Text;
+        self
+    }
+
+    /// How log and metrics name the route of a path, if it is one of this feature's.
+    pub(crate) fn route(&self, path: &str) -> Option<&'static str> {
+        self.paths.iter().copied().find(|known| match known.split_once('{') {
+            Some((before, _)) => path.starts_with(before),
+            None => path == *known,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_named_by_its_path_as_it_is_written_and_never_by_what_a_client_sent() {
+        let document = || utoipa::openapi::OpenApiBuilder::new().build();
+        let feature = Feature::new(&["/things", "/files/{name}"], Router::new(), document);
+        for (path, route) in [
+            ("/things", Some("/things")),
+            ("/things/", None),
+            ("/thing", None),
+            ("/files/a.txt", Some("/files/{name}")),
+            ("/files/", Some("/files/{name}")),
+            ("/files", None),
+            ("/", None),
+        ] {
+            assert_eq!(feature.route(path), route, "{path}");
+        }
+    }
+}
