@@ -150,7 +150,7 @@ impl Shell {
                 .target()
                 .and_then(|target| target.dyn_into::<Element>().ok())
                 .and_then(|element| element.closest("[data-action]").ok().flatten())
-                .and_then(|button| Action::from_name(&button.get_attribute("data-action")?));
+                .and_then(|button| Action::of_button(&button.get_attribute("data-action")?));
             if let Some(action) = action {
                 shell.handle(Event::Pressed(action));
             }
@@ -259,7 +259,7 @@ impl Shell {
         let browser = self.0.window.navigator().user_agent().unwrap_or_default();
         let language = webext::message(Key::Locale.name());
         let around = Surroundings { browser: &browser, language: &language, now: now(), iso: &dom::iso };
-        let report = webext::to_js(&report(&self.0.machine.borrow(), &around)).ok()?;
+        let report = webext::to_js(&report(&self.0.machine.borrow(), &around));
         let text =
             js_sys::JSON::stringify_with_replacer_and_space(&report, &JsValue::NULL, &2.into()).ok()?;
         Some(text.into())

@@ -284,7 +284,7 @@ impl Shell {
     }
 
     /// A message to a port that has just closed is lost: its closing is an event of its own.
-    fn post<T: serde::Serialize>(&self, port: PortId, message: &T) {
+    fn post<T: wire::ToTree>(&self, port: PortId, message: &T) {
         let port = self.ports.borrow().get(&port).cloned();
         if let Some(Err(error)) = port.map(|port| port.post(message)) {
             webext::console_warn(&format!("A message was not delivered: {error}"));
@@ -446,7 +446,7 @@ impl Shell {
 /// Judges a content script's message by its type, then parses it.
 fn read_page_message(message: JsValue) -> PageMessage {
     let name = js_sys::Reflect::get(&message, &"type".into()).ok().and_then(|name| name.as_string());
-    match webext::from_js(message.clone()) {
+    match webext::from_js(&message) {
         Ok(Refusal::Refused { code }) => return PageMessage::Refused(code),
         Ok(Refusal::Dropped { foreign, flooded, contested }) => {
             return PageMessage::Dropped { foreign, flooded, contested };
@@ -454,7 +454,7 @@ fn read_page_message(message: JsValue) -> PageMessage {
         Err(_) => {}
     }
     // What does not parse is not shown: it is the page's text.
-    let Ok(message) = webext::from_js::<ToExtension>(message) else {
+    let Ok(message) = webext::from_js::<ToExtension>(&message) else {
         return PageMessage::Malformed(page::kind_of(name.as_deref()));
     };
     let flex_token_expires_at = match &message {
@@ -506,8 +506,7 @@ fn words(notice: &Notice) -> notifications::Notification {
         }
         // The keys are those of the popup: one for each code.
         Notice::Trouble { code } => {
-            let name = serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned));
-            let key = format!("problem_{}", name.unwrap_or_default());
+            let key = format!("problem_{}", code.name());
             notifications::Notification {
                 title: webext::message(&key),
                 message: webext::message(&format!("{key}_help")),

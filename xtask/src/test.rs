@@ -53,7 +53,8 @@ enum Half {
 pub const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The crates that are compiled for the browser, and so linted for it.
-const BROWSER_CRATES: [&str; 9] = [
+const BROWSER_CRATES: [&str; 10] = [
+    "wire",
     "kernel",
     "protocol",
     "webext",

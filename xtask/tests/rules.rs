@@ -12,17 +12,19 @@ use serde_json::Value;
 
 /// What each crate of ours depends on among ours: no more than this, and all of this. Everything that ships to a browser
 /// knows the libraries under `crates/` and no other room; nothing that ships knows the sandbox.
-const DEPENDS_ON: [(&str, &[&str]); 20] = [
-    ("kernel", &[]),
+const DEPENDS_ON: [(&str, &[&str]); 22] = [
+    ("wire-derive", &[]),
+    ("wire", &["wire-derive"]),
+    ("kernel", &["wire"]),
     ("sansio", &["kernel"]),
-    ("protocol", &["kernel"]),
-    ("webext", &[]),
+    ("protocol", &["kernel", "wire"]),
+    ("webext", &["wire"]),
     ("voice-sdk", &[]),
     ("twilio", &["kernel"]),
-    ("worker-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
+    ("worker-wasm", &["kernel", "protocol", "voice-sdk", "webext", "wire"]),
     ("offscreen-wasm", &["kernel", "protocol", "voice-sdk", "webext"]),
-    ("content-wasm", &["kernel", "protocol", "webext"]),
-    ("popup-wasm", &["kernel", "protocol", "webext"]),
+    ("content-wasm", &["kernel", "protocol", "webext", "wire"]),
+    ("popup-wasm", &["kernel", "protocol", "webext", "wire"]),
     ("plugin", &["kernel", "protocol"]),
     ("token-service", &["kernel", "protocol", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),

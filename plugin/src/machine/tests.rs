@@ -261,7 +261,7 @@ fn set_contact(uri: &str) -> Command {
 fn posts(commands: &[Command]) -> Vec<&'static str> {
     commands
         .iter()
-        .filter_map(|c| if let Command::Post(message) = c { Some(message.type_name()) } else { None })
+        .filter_map(|c| if let Command::Post(message) = c { Some(message.name()) } else { None })
         .collect()
 }
 

@@ -55,7 +55,7 @@ pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-pol
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// The longest Flex token, in bytes. A real one has about 1000.
-pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+pub const MAX_TOKEN_BYTES: usize = protocol::token::MAX_FLEX_TOKEN;
 
 /// RFC 9745: the older extension's route is deprecated, since 1 November 2026.
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");

@@ -24,7 +24,7 @@ const PROBLEM_SHOWN_MS: u64 = 60_000;
 const MAX_WAITING_COMMANDS: usize = 16;
 
 /// The live call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct LiveCall {
     /// What popup and page see, without how it sounds.
     pub view: CallView,
@@ -81,7 +81,7 @@ impl LiveCall {
 }
 
 /// How far the hand-over of a call is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub enum Stage {
     /// Offered; the offscreen document is not there yet.
     Waiting {

@@ -45,7 +45,7 @@ kernel::identifier! {
 const DEFAULT_SIGN_OUT_MINUTES: u64 = 5;
 
 /// The administrator's policy as Chrome hands it over (`chrome.storage.managed`), unchecked.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, wire::FromTree)]
 #[serde(transparent)]
 pub struct PolicyValues(BTreeMap<String, Value>);
 
@@ -409,7 +409,7 @@ impl Reader<'_> {
 }
 
 /// What this browser is pinned to, until it is restarted or the agent says so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Config {
     /// The account.
     pub account: AccountSid,

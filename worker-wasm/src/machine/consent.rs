@@ -14,7 +14,7 @@ use super::{Machine, Refused, config::Config};
 const MAX_AGREEMENTS: usize = 32;
 
 /// A token service, for the tokens of an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct Agreement {
     /// Whose Flex tokens.

@@ -61,7 +61,7 @@ impl Expects {
 }
 
 /// The expectations that outlive a killed worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Expected {
     /// In the order in which they were listed.
@@ -72,7 +72,7 @@ pub struct Expected {
     open: Open,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 struct Expectation {
     id: ExpectationId,
     agent: Option<Identity>,
@@ -80,14 +80,27 @@ struct Expectation {
     until: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 struct Used {
     id: ExpectationId,
     call: CallSid,
 }
 
 /// Which accepted pages of the registered agent are open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    wire::ToTree,
+    wire::FromTree,
+)]
 #[serde(rename_all = "camelCase")]
 enum Open {
     #[default]

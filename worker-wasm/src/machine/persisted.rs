@@ -31,7 +31,7 @@ pub const CALLS: usize = 20;
 pub const REMEMBERED_KEY: &str = "remembered";
 
 /// What this browser knows for good: written to disk, so nothing secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Remembered {
     /// What the agent has chosen.
@@ -41,7 +41,7 @@ pub struct Remembered {
 }
 
 /// The durable half of the machine's state.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Persisted {
     /// What this browser is pinned to.

@@ -450,7 +450,7 @@ impl Machine {
         if !is_shown {
             page.problem = None;
         }
-        let name = message.type_name();
+        let name = message.name();
         if !accepted && !matches!(message, ToExtension::Configure { .. }) {
             return self.answer_page(
                 port,

@@ -4,9 +4,10 @@ use kernel::{Identity, IdentityPrefix, Secret, Timestamp};
 use protocol::{
     Problem, ProblemCode,
     page::FlexToken as FlexTokenMessage,
-    token::{TokenErrorBody, TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
+    token::{MAX_FLEX_TOKEN, TokenErrorBody, TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
 };
 use serde::{Deserialize, Serialize};
+use wire::json;
 
 use super::{
     Command, Machine,
@@ -34,11 +35,9 @@ pub(super) const ASK_PAGES_MS: u64 = 30_000;
 /// The SDK announces the end of a token more than once, also of one that was replaced: a token this young is
 /// left alone.
 const TOO_YOUNG_MS: u64 = 2_000;
-/// Longer than any token.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// A Flex token that a page sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct FlexToken {
     /// The token, opaque.
     pub token: Secret,
@@ -53,7 +52,7 @@ pub struct FlexToken {
 }
 
 /// A Voice token that the token service minted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct VoiceToken {
     /// The token, a JWT.
     pub token: Secret,
@@ -130,32 +129,30 @@ fn is_legacy(config: &Config) -> bool {
     config.token_url.as_str().ends_with("/generateToken")
 }
 
-#[derive(Serialize)]
-struct LegacyRequest<'a> {
+#[derive(wire::ToTree)]
+struct LegacyRequest {
     #[serde(rename = "Token")]
-    token: &'a str,
+    token: Secret,
     #[serde(rename = "VoiceClientPrefix")]
-    prefix: &'a IdentityPrefix,
+    prefix: IdentityPrefix,
 }
 
-#[derive(Deserialize)]
+#[derive(wire::FromTree)]
 struct LegacyResponse {
     identity: Identity,
     token: Secret,
 }
 
 fn request(config: &Config, flex: &Secret) -> TokenRequest {
-    // Serialising strings to JSON text cannot fail; an empty body would be answered with 400, and seen.
-    let json = |result: serde_json::Result<String>| Secret::new(result.unwrap_or_default());
     if is_legacy(config) {
-        let body = serde_json::to_string(&LegacyRequest { token: flex.expose(), prefix: &config.prefix });
-        return TokenRequest { url: config.token_url.clone(), bearer: None, body: json(body) };
+        let body = json::write(&LegacyRequest { token: flex.clone(), prefix: config.prefix.clone() });
+        return TokenRequest { url: config.token_url.clone(), bearer: None, body: Secret::new(body) };
     }
-    let body = serde_json::to_string(&VoiceTokenRequest {
+    let body = json::write(&VoiceTokenRequest {
         account_sid: Some(config.account.clone()),
         identity_prefix: Some(config.prefix.clone()),
     });
-    TokenRequest { url: config.token_url.clone(), bearer: Some(flex.clone()), body: json(body) }
+    TokenRequest { url: config.token_url.clone(), bearer: Some(flex.clone()), body: Secret::new(body) }
 }
 
 /// Why there is no Voice token.
@@ -199,10 +196,10 @@ fn accept(config: &Config, body: &Secret, refresh_at: Share, now: Timestamp) -> 
     const NOT_A_TOKEN: Failure =
         Failure::Misconfigured("The token service's answer is not a Voice token. Check its URL and version.");
     let (identity, token, expires_in) = if is_legacy(config) {
-        let answer: LegacyResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
+        let answer: LegacyResponse = json::read(body.expose()).ok_or(NOT_A_TOKEN)?;
         (answer.identity, answer.token, None)
     } else {
-        let answer: VoiceTokenResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
+        let answer: VoiceTokenResponse = json::read(body.expose()).ok_or(NOT_A_TOKEN)?;
         if answer.account_sid != config.account {
             return Err(Failure::Misconfigured(
                 "The token service answered for another Twilio account. Check its URL and its account.",
@@ -231,7 +228,7 @@ fn accept(config: &Config, body: &Secret, refresh_at: Share, now: Timestamp) -> 
 }
 
 fn refusal(status: u16, body: &Secret, retry_after: Option<u64>) -> Failure {
-    let code = serde_json::from_str::<TokenErrorBody>(body.expose()).ok().map(|error| error.code);
+    let code = json::read::<TokenErrorBody>(body.expose()).map(|error| error.code);
     let unavailable = |message| Failure::Unavailable { message, retry_after };
     match (status, code) {
         (_, Some(TokenErrorCode::WrongAccount)) => Failure::Misconfigured(
@@ -290,7 +287,7 @@ impl Machine {
             );
         }
         let Some(expires_at) =
-            expires_at.filter(|_| (1..=MAX_TOKEN_BYTES).contains(&message.token.expose().len()))
+            expires_at.filter(|_| (1..=MAX_FLEX_TOKEN).contains(&message.token.expose().len()))
         else {
             return self.page_error(
                 port,

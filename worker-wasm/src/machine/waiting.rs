@@ -21,7 +21,7 @@ const WAIT_MS: u64 = 60_000;
 const RESTORED_MS: u64 = 10_000;
 
 /// A call that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Waiting {
     /// What popup and page see.
     pub view: WaitingCall,
