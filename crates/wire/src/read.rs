@@ -1,4 +1,5 @@
-//! From trees to types.
+//! From trees to types. Loops, not `collect`: each type has its own copy of this code, and a tree that is collected brings a sort
+//! along.
 
 use std::{
     borrow::Cow,
@@ -170,7 +171,13 @@ impl<T: FromTree> FromTree for Option<T> {
 impl<T: FromTree> FromTree for Vec<T> {
     fn from_tree(tree: &mut Tree) -> Option<Self> {
         match tree {
-            Tree::List(items) => items.iter_mut().map(T::from_tree).collect(),
+            Tree::List(items) => {
+                let mut list = Self::with_capacity(items.len());
+                for item in items {
+                    list.push(T::from_tree(item)?);
+                }
+                Some(list)
+            }
             _ => None,
         }
     }
@@ -184,17 +191,22 @@ impl<T: FromTree> FromTree for VecDeque<T> {
 
 impl<T: FromTree + Ord> FromTree for BTreeSet<T> {
     fn from_tree(tree: &mut Tree) -> Option<Self> {
-        Vec::from_tree(tree).map(|items| items.into_iter().collect())
+        let mut set = Self::new();
+        for item in Vec::from_tree(tree)? {
+            set.insert(item);
+        }
+        Some(set)
     }
 }
 
 impl<K: FromTree + Ord, V: FromTree> FromTree for BTreeMap<K, V> {
     fn from_tree(tree: &mut Tree) -> Option<Self> {
         let Tree::Map(map) = tree else { return None };
-        let entry = |(name, value): &mut (Cow<'static, str>, Tree)| {
-            Some((K::from_tree(&mut Tree::text(mem::take(name)))?, V::from_tree(value)?))
-        };
-        map.0.iter_mut().map(entry).collect()
+        let mut entries = Self::new();
+        for (name, value) in &mut map.0 {
+            entries.insert(K::from_tree(&mut Tree::text(mem::take(name)))?, V::from_tree(value)?);
+        }
+        Some(entries)
     }
 }
 

@@ -92,9 +92,18 @@ impl<T: ToTree> ToTree for Option<T> {
     }
 }
 
+/// A loop, not `collect`, for the sake of its size.
+fn list<'a, T: ToTree + 'a>(items: impl Iterator<Item = &'a T>) -> Tree {
+    let mut list = Vec::new();
+    for item in items {
+        list.push(item.to_tree());
+    }
+    Tree::List(list)
+}
+
 impl<T: ToTree> ToTree for [T] {
     fn to_tree(&self) -> Tree {
-        Tree::List(self.iter().map(ToTree::to_tree).collect())
+        list(self.iter())
     }
 }
 
@@ -106,20 +115,25 @@ impl<T: ToTree> ToTree for Vec<T> {
 
 impl<T: ToTree> ToTree for VecDeque<T> {
     fn to_tree(&self) -> Tree {
-        Tree::List(self.iter().map(ToTree::to_tree).collect())
+        list(self.iter())
     }
 }
 
 impl<T: ToTree> ToTree for BTreeSet<T> {
     fn to_tree(&self) -> Tree {
-        Tree::List(self.iter().map(ToTree::to_tree).collect())
+        list(self.iter())
     }
 }
 
 /// Names are texts or the words of an enum.
 impl<K: ToTree, V: ToTree> ToTree for BTreeMap<K, V> {
     fn to_tree(&self) -> Tree {
-        let entry = |(name, value): (&K, &V)| name.to_tree().into_name().map(|name| (name, value.to_tree()));
-        Tree::Map(Map(self.iter().filter_map(entry).collect()))
+        let mut map = Map::default();
+        for (name, value) in self {
+            if let Some(name) = name.to_tree().into_name() {
+                map.0.push((name, value.to_tree()));
+            }
+        }
+        Tree::Map(map)
     }
 }
