@@ -59,7 +59,14 @@ const ROOMS: [Room; 5] = [
 ];
 
 /// Crates that every room may be made of.
-const SHARED_CRATES: [&str; 4] = ["crates/kernel", "crates/protocol", "crates/webext", "crates/voice-sdk"];
+const SHARED_CRATES: [&str; 6] = [
+    "crates/wire",
+    "crates/wire-derive",
+    "crates/kernel",
+    "crates/protocol",
+    "crates/webext",
+    "crates/voice-sdk",
+];
 
 /// The Voice SDK as its makers ship it, and its licence, which the minified file itself does not carry.
 const VOICE_SDK: [(&str, &str); 2] = [
@@ -239,7 +246,7 @@ impl Builder<'_> {
 
     fn pack_page(&self, room: &Room, pkg: &Path, staged: &Path) -> Result<()> {
         let (glue, wasm) = (format!("{}.js", room.name), format!("{}_bg.wasm", room.name));
-        copy(&pkg.join(&glue), &staged.join(&glue))?;
+        self.esbuild(&["--format=esm"], &pkg.join(&glue), &staged.join(&glue))?;
         self.binaryen("wasm-opt", &["-Oz"], &pkg.join(&wasm), &staged.join(&wasm))
     }
 
