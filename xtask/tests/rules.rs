@@ -31,7 +31,7 @@ const DEPENDS_ON: [(&str, &[&str]); 22] = [
     ("sandbox-voice", &["kernel", "twilio"]),
     ("sandbox-flex", &["kernel"]),
     ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
-    ("fuzz", &["content-wasm", "kernel", "protocol", "token-service", "twilio", "worker-wasm"]),
+    ("fuzz", &["content-wasm", "kernel", "protocol", "token-service", "twilio", "wire", "worker-wasm"]),
     ("xtask", &[]),
     ("publish", &[]),
     // The program that writes policies judges their settings as the extension will.
