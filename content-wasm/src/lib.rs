@@ -11,7 +11,6 @@
 pub mod machine;
 #[cfg(target_arch = "wasm32")]
 pub mod shell;
-pub mod tree;
 
 #[cfg(target_arch = "wasm32")]
 mod entry {

@@ -5,19 +5,16 @@ use std::{
     rc::Rc,
 };
 
-use js_sys::{Array, JSON, Object, Reflect};
+use js_sys::{JSON, Object, Reflect};
 use kernel::Monotonic;
 use protocol::page::{Refusal, TYPE_PREFIX, ToExtension, ToPage, line};
-use serde::Serialize;
 use shell::{Clock as _, EventLoop, Shell as _};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, MessagePort, Window};
 use webext::{Port, runtime};
+use wire::{ToTree, Tree};
 
-use crate::{
-    machine::{Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, Way, WorkerSays, read},
-    tree::Tree,
-};
+use crate::machine::{Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, Way, WorkerSays, read};
 
 /// In the isolated world, where the page cannot see it: asks the instance that runs here whether it still serves.
 const SENTINEL: &str = "holdfastServes";
@@ -219,12 +216,9 @@ impl Shell {
     }
 
     /// Sends over that connection; false when it is gone.
-    fn sent<T: Serialize>(&self, id: PortId, message: &T) -> bool {
-        let Some(value) = serde_json::to_string(message).ok().and_then(|json| JSON::parse(&json).ok()) else {
-            return true; // Never: all messages are plain data. Sending it again would not help.
-        };
+    fn sent<T: ToTree>(&self, id: PortId, message: &T) -> bool {
         match &*self.port.borrow() {
-            Some((open, port)) if *open == id => port.post_value(&value).is_ok(),
+            Some((open, port)) if *open == id => port.post(message).is_ok(),
             _ => false,
         }
     }
@@ -236,9 +230,7 @@ impl Shell {
     }
 
     fn post_typed(&self, message: &ToPage) {
-        if let Some(value) = serde_json::to_string(message).ok().and_then(|json| JSON::parse(&json).ok()) {
-            self.post(&value);
-        }
+        self.post(&webext::to_js(message));
     }
 
     fn post(&self, value: &JsValue) {
@@ -325,34 +317,5 @@ fn tree(value: &JsValue) -> Option<Tree> {
     if !is_text || usize::try_from(json.length()).map_or(true, |length| length > MAX_BODY) {
         return None;
     }
-    walk(&js_sys::JSON::parse(&String::from(json)).ok()?, MAX_DEPTH)
-}
-
-fn walk(value: &JsValue, depth: usize) -> Option<Tree> {
-    let depth = depth.checked_sub(1)?;
-    if let Some(text) = value.as_string() {
-        return Some(Tree::Text(text));
-    }
-    if let Some(number) = value.as_f64() {
-        return Some(Tree::Number(number));
-    }
-    if let Some(truth) = value.as_bool() {
-        return Some(Tree::Bool(truth));
-    }
-    if Array::is_array(value) {
-        return Array::from(value)
-            .iter()
-            .map(|item| walk(&item, depth))
-            .collect::<Option<_>>()
-            .map(Tree::List);
-    }
-    if !value.is_object() {
-        return Some(Tree::Null);
-    }
-    let entries = Object::entries(value.unchecked_ref());
-    let entries = entries.iter().map(|entry| {
-        let entry: Array = entry.unchecked_into();
-        Some((entry.get(0).as_string()?, walk(&entry.get(1), depth)?))
-    });
-    entries.collect::<Option<_>>().map(Tree::Map)
+    webext::tree_of(&JSON::parse(&String::from(json)).ok()?, MAX_DEPTH)
 }

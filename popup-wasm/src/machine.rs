@@ -82,7 +82,8 @@ impl MicFailure {
 }
 
 /// A button, by the name in the HTML's `data-action`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, wire::Named)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Mute or unmute.
     Mute,
@@ -131,63 +132,12 @@ pub enum Action {
 }
 
 impl Action {
-    /// From `data-action`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "mute" => Self::Mute,
-            "keypad" => Self::Keypad,
-            "hang-up" => Self::HangUp,
-            "restart" => Self::Restart,
-            "restart-yes" => Self::RestartYes,
-            "restart-no" => Self::RestartNo,
-            "copy-report" => Self::CopyReport,
-            "save-report" => Self::SaveReport,
-            "test-microphone" => Self::TestMicrophone,
-            "test-speaker" => Self::TestSpeaker,
-            "sound" => Self::Sound,
-            "shortcuts" => Self::Shortcuts,
-            "fix-microphone" => Self::FixMicrophone,
-            "allow-microphone" => Self::AllowMicrophone,
-            "microphone-settings" => Self::MicrophoneSettings,
-            "open-flex" => Self::OpenFlex,
-            "settings" => Self::Settings,
-            "consent-allow" => Self::ConsentAllow,
-            "consent-decline" => Self::ConsentDecline,
-            "waiting-answer" => Self::WaitingAnswer,
-            "waiting-decline" => Self::WaitingDecline,
-            _ => {
-                let mut digit = name.strip_prefix("digit-")?.chars();
-                return digit.next().filter(|&c| is_dtmf(c) && digit.next().is_none()).map(Self::Digit);
-            }
-        })
-    }
-
-    /// The name in `data-action`, for the buttons whose action changes.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Mute => "mute",
-            Self::Keypad => "keypad",
-            Self::Digit(_) => "digit",
-            Self::HangUp => "hang-up",
-            Self::Restart => "restart",
-            Self::RestartYes => "restart-yes",
-            Self::RestartNo => "restart-no",
-            Self::CopyReport => "copy-report",
-            Self::SaveReport => "save-report",
-            Self::TestMicrophone => "test-microphone",
-            Self::TestSpeaker => "test-speaker",
-            Self::Sound => "sound",
-            Self::Shortcuts => "shortcuts",
-            Self::FixMicrophone => "fix-microphone",
-            Self::AllowMicrophone => "allow-microphone",
-            Self::MicrophoneSettings => "microphone-settings",
-            Self::OpenFlex => "open-flex",
-            Self::Settings => "settings",
-            Self::ConsentAllow => "consent-allow",
-            Self::ConsentDecline => "consent-decline",
-            Self::WaitingAnswer => "waiting-answer",
-            Self::WaitingDecline => "waiting-decline",
-        }
+    /// Of a button.
+    #[must_use]
+    pub fn of_button(name: &str) -> Option<Self> {
+        let Some(digit) = name.strip_prefix("digit-") else { return Self::from_name(name) };
+        let mut digit = digit.chars();
+        digit.next().filter(|&c| is_dtmf(c) && digit.next().is_none()).map(Self::Digit)
     }
 }
 
@@ -1378,34 +1328,16 @@ pub mod tests {
 
     #[test]
     fn every_action_that_a_button_can_be_given_is_understood_when_it_is_pressed() {
-        for action in [
-            Action::Mute,
-            Action::Keypad,
-            Action::HangUp,
-            Action::Restart,
-            Action::RestartYes,
-            Action::RestartNo,
-            Action::CopyReport,
-            Action::SaveReport,
-            Action::TestMicrophone,
-            Action::TestSpeaker,
-            Action::Sound,
-            Action::Shortcuts,
-            Action::FixMicrophone,
-            Action::AllowMicrophone,
-            Action::MicrophoneSettings,
-            Action::OpenFlex,
-            Action::Settings,
-            Action::ConsentAllow,
-            Action::ConsentDecline,
-            Action::WaitingAnswer,
-            Action::WaitingDecline,
-        ] {
-            assert_eq!(Action::from_name(action.name()), Some(action));
+        for name in Action::NAMES {
+            // Each of the keypad's buttons has its digit in its name.
+            assert_eq!(
+                Action::of_button(name).map(|action| action.name()),
+                (name != "digit").then_some(name)
+            );
         }
-        assert_eq!(Action::from_name("digit-*"), Some(Action::Digit('*')));
+        assert_eq!(Action::of_button("digit-*"), Some(Action::Digit('*')));
         for unknown in ["", "digit-", "digit-w", "digit-12", "eval"] {
-            assert_eq!(Action::from_name(unknown), None, "{unknown}");
+            assert_eq!(Action::of_button(unknown), None, "{unknown}");
         }
     }
 

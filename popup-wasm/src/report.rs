@@ -31,7 +31,7 @@ pub struct Surroundings<'a> {
 }
 
 /// The report.
-#[derive(Serialize)]
+#[derive(Serialize, wire::ToTree)]
 pub struct Report {
     written_at: String,
     holdfast: String,
@@ -43,7 +43,7 @@ pub struct Report {
     state: Option<State>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, wire::ToTree)]
 struct State {
     status: Status,
     registered: bool,
@@ -68,14 +68,14 @@ struct State {
     log: Vec<LogLine>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, wire::ToTree)]
 struct ProblemLine {
     code: ProblemCode,
     message: String,
     retrying: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, wire::ToTree)]
 struct LiveCall {
     sid: CallSid,
     phase: CallPhase,
@@ -87,7 +87,7 @@ struct LiveCall {
     samples: Vec<QualitySample>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, wire::ToTree)]
 struct Audio {
     microphone: Option<String>,
     speaker: Option<String>,
@@ -101,7 +101,7 @@ struct Audio {
     microphone_muted: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, wire::ToTree)]
 struct PastCall {
     sid: CallSid,
     since: String,
@@ -111,7 +111,7 @@ struct PastCall {
     quality: QualitySummary,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, wire::ToTree)]
 struct Policy {
     keys: Vec<String>,
     complaints: Vec<String>,
@@ -119,7 +119,7 @@ struct Policy {
     may_change_settings: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, wire::ToTree)]
 struct LogLine {
     at: String,
     level: LogLevel,

@@ -144,7 +144,7 @@ impl Shell {
                 .target()
                 .and_then(|target| target.dyn_into::<Element>().ok())
                 .and_then(|element| element.closest("[data-action]").ok().flatten())
-                .and_then(|button| Action::from_name(&button.get_attribute("data-action")?));
+                .and_then(|button| Action::of_button(&button.get_attribute("data-action")?));
             if let Some(action) = action {
                 shell.handle(Event::Pressed(action));
             }
@@ -239,7 +239,7 @@ impl Shell {
         let language = webext::message(Key::Locale.name());
         let around =
             Surroundings { browser: &browser, language: &language, now: Timestamp::now(), iso: &dom::iso };
-        let report = webext::to_js(&report(&self.0.machine.machine(), &around)).ok()?;
+        let report = webext::to_js(&report(&self.0.machine.machine(), &around));
         let text =
             js_sys::JSON::stringify_with_replacer_and_space(&report, &JsValue::NULL, &2.into()).ok()?;
         Some(text.into())

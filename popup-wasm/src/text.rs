@@ -120,7 +120,7 @@ mod tests {
         for page in PAGES {
             let html = extension(page);
             for name in between(&html, "data-action=\"", "\"") {
-                assert!(Action::from_name(name).is_some(), "{page}: {name}");
+                assert!(Action::of_button(name).is_some(), "{page}: {name}");
             }
             assert!(!html.contains(" onclick") && !html.contains("<script>"), "{page} has inline script");
         }

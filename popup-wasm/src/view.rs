@@ -762,32 +762,6 @@ mod tests {
         Status::Reconnecting,
         Status::Failed,
     ];
-    const PROBLEMS: [ProblemCode; 23] = [
-        ProblemCode::MalformedMessage,
-        ProblemCode::UnknownType,
-        ProblemCode::WrongAccount,
-        ProblemCode::WrongTokenUrl,
-        ProblemCode::WrongPrefix,
-        ProblemCode::WrongPageOrigin,
-        ProblemCode::ConsentNeeded,
-        ProblemCode::ConsentDeclined,
-        ProblemCode::DisabledByPolicy,
-        ProblemCode::TooManyMessages,
-        ProblemCode::LineContested,
-        ProblemCode::AudioDeviceMissing,
-        ProblemCode::NotConfigured,
-        ProblemCode::NoCall,
-        ProblemCode::InvalidFlexToken,
-        ProblemCode::WrongIdentity,
-        ProblemCode::TokenServiceUnavailable,
-        ProblemCode::TokenServiceMisconfigured,
-        ProblemCode::VoiceTokenRefused,
-        ProblemCode::GatewayUnavailable,
-        ProblemCode::MicrophoneUnavailable,
-        ProblemCode::CallFailed,
-        ProblemCode::Internal,
-    ];
-
     /// What a person reads, with the words of the English locale.
     struct Screen(serde_json::Map<String, Value>);
 
@@ -899,7 +873,7 @@ mod tests {
     fn every_problem_has_words_of_its_own_and_says_what_to_do() {
         let screen = Screen::new();
         let mut seen = HashSet::new();
-        for code in PROBLEMS {
+        for code in ProblemCode::ALL {
             let view = view(&told(failing(code, false)), START);
             let problem = view.problem.unwrap();
             assert!(

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 use kernel::Secret;
 
 /// The longest Flex token, in bytes. A real one has about 1000.
-pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+pub const MAX_TOKEN_BYTES: usize = protocol::token::MAX_FLEX_TOKEN;
 
 /// Why a request brings no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -861,7 +861,7 @@ impl Machine {
     /// A message of a page. Of somebody else's call a page knows nothing, and does nothing to it.
     fn page_says(&mut self, port: PortId, message: PageMessage) {
         let Some((message, expires_at)) = self.pages.hear(port, message, &mut self.cx) else { return };
-        let name = message.type_name();
+        let name = message.name();
         let done = match message {
             ToExtension::Configure { payload } => return self.configure(port, &payload),
             ToExtension::FlexToken { payload } => return self.flex_token(port, payload, expires_at),

@@ -144,7 +144,7 @@ async fn policy() -> crate::machine::config::PolicyValues {
 
 impl Shell {
     /// A message to a port that has just closed is lost: its closing is an event of its own.
-    fn post<T: serde::Serialize>(&self, port: PortId, message: &T) {
+    fn post<T: wire::ToTree>(&self, port: PortId, message: &T) {
         let port = self.ports.borrow().get(&port).cloned();
         if let Some(Err(error)) = port.map(|port| port.post(message)) {
             webext::console_warn(&format!("A message was not delivered: {error}"));
@@ -419,8 +419,8 @@ impl shell::Shell for Shell {
 
 fn read_page_message(message: JsValue) -> PageMessage {
     let name = js_sys::Reflect::get(&message, &"type".into()).ok().and_then(|name| name.as_string());
-    let report = webext::from_js(message.clone()).ok();
-    reading::page_message(name.as_deref(), report, || webext::from_js(message).ok(), js_sys::Date::parse)
+    let report = webext::from_js(&message).ok();
+    reading::page_message(name.as_deref(), report, || webext::from_js(&message).ok(), js_sys::Date::parse)
 }
 
 const NOTICES: [(NoticeId, &str); 3] =

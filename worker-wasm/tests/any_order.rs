@@ -422,8 +422,8 @@ impl World {
 
     /// What was saved, as another process reads it.
     fn reread(&self) -> Box<Persisted> {
-        let text = serde_json::to_string(self.rig.saved.as_ref().unwrap()).unwrap();
-        serde_json::from_str(&text).unwrap()
+        let text = wire::json::write(self.rig.saved.as_ref().unwrap());
+        wire::json::read(&text).unwrap()
     }
 
     fn is_killed(&mut self) {

@@ -82,6 +82,8 @@ const SHARED_CRATES: &[&str] = &[
     "crates/sansio",
     "crates/shell",
     "crates/lifeline",
+    "crates/wire",
+    "crates/wire-derive",
     "crates/webext",
     "crates/voice-sdk",
 ];
@@ -295,7 +297,7 @@ impl Builder<'_> {
 
     fn pack_page(&self, room: &Room, pkg: &Path, staged: &Path) -> Result<()> {
         let (glue, wasm) = (format!("{}.js", room.name), format!("{}_bg.wasm", room.name));
-        copy(&pkg.join(&glue), &staged.join(&glue))?;
+        self.esbuild(&["--format=esm"], &pkg.join(&glue), &staged.join(&glue))?;
         self.binaryen("wasm-opt", &["-Oz"], &pkg.join(&wasm), &staged.join(&wasm))
     }
 

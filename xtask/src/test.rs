@@ -59,6 +59,7 @@ pub const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The crates that are compiled for the browser, and so linted for it.
 const BROWSER_CRATES: &[&str] = &[
+    "wire",
     "kernel",
     "messages",
     "policy",

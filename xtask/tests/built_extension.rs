@@ -68,6 +68,34 @@ fn the_plugin_is_one_self_contained_classic_script_of_less_than_300_kilobytes() 
     );
 }
 
+/// The WASM of a room, as it runs.
+fn wasm_of(room: &str) -> Vec<u8> {
+    let pkg = root().join("dist/extension/pkg");
+    let (plain, carried) = (pkg.join(format!("{room}_bg.wasm")), pkg.join(format!("{room}_wasm.js")));
+    if plain.exists() {
+        return fs::read(plain).unwrap();
+    }
+    let inside = embedded(&fs::read(carried).expect("cargo xtask build"));
+    inside.into_iter().find(|bytes| bytes.starts_with(b"\0asm")).unwrap()
+}
+
+#[test]
+fn each_room_of_the_extension_stays_within_its_size() {
+    let content = fs::read(root().join("dist/extension/content.js")).expect("cargo xtask build");
+    for (what, bytes, most, why) in [
+        (
+            "the worker's WASM",
+            wasm_of("worker").len(),
+            460_000,
+            "a killed worker compiles it before it answers",
+        ),
+        ("the popup's WASM", wasm_of("popup").len(), 265_000, "an agent waits for it at each click"),
+        ("the content script", content.len(), 160_000, "every page of Flex runs it"),
+    ] {
+        assert!(bytes <= most, "{what} has {bytes} bytes, {most} at most: {why}");
+    }
+}
+
 #[test]
 fn the_plugin_carries_its_webassembly_inside() {
     let inside = embedded(plugin().as_bytes());

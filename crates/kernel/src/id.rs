@@ -64,6 +64,18 @@ macro_rules! identifier {
             }
         }
 
+        impl $crate::wire::ToTree for $name {
+            fn to_tree(&self) -> $crate::wire::Tree {
+                $crate::wire::ToTree::to_tree(&self.0)
+            }
+        }
+
+        impl $crate::wire::FromTree for $name {
+            fn from_tree(tree: &mut $crate::wire::Tree) -> Option<Self> {
+                <String as $crate::wire::FromTree>::from_tree(tree).and_then(|value| Self::new(value).ok())
+            }
+        }
+
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(&self.0)

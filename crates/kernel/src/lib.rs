@@ -9,3 +9,5 @@ pub use bucket::Bucket;
 pub use id::{AccountSid, CallSid, DtmfDigits, ExpectationId, Identity, IdentityPrefix, InvalidId, TokenUrl};
 pub use secret::Secret;
 pub use time::{Moment, Monotonic, Timestamp};
+#[doc(hidden)] // for `identifier!`, which others use without knowing of it
+pub use wire;

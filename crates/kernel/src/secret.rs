@@ -10,7 +10,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// `Debug` and `Display` show only the length. The text is reached by [`Secret::expose`], so every use can be found.
 /// Serialising writes the text: a secret travels between our own processes and to `chrome.storage.session`, which is
 /// memory. Where a secret lay, zeros lie once it is dropped; what was made of it (a request, a body) is its maker's business.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[derive(
+    Clone, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, Zeroize, ZeroizeOnDrop,
+)]
 #[serde(transparent)]
 pub struct Secret(String);
 

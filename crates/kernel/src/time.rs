@@ -7,7 +7,21 @@
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since the Unix epoch, as `Date.now()` gives them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    wire::ToTree,
+    wire::FromTree,
+)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 

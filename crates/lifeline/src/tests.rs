@@ -102,7 +102,7 @@ fn pass(line: &mut Line, millis: u64, heartbeat: &Event) {
 /// What was said since the last look.
 fn said(line: &mut Line) -> Vec<&'static str> {
     let posted = line.take().into_iter().filter_map(|command| match command {
-        Command::Post(message) => Some(message.type_name()),
+        Command::Post(message) => Some(message.name()),
         Command::PostToken(_) => Some(TOKEN),
         Command::OfferToken(_) => Some(OFFERED),
         Command::Tell(_) | Command::Refuse(_) => None,

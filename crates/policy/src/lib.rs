@@ -44,7 +44,7 @@ kernel::identifier! {
 const DEFAULT_SIGN_OUT_MINUTES: u64 = 5;
 
 /// The administrator's policy as Chrome hands it over (`chrome.storage.managed`), unchecked.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, wire::FromTree)]
 #[serde(transparent)]
 pub struct PolicyValues(BTreeMap<String, Value>);
 

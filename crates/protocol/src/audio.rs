@@ -6,7 +6,20 @@
 use serde::{Deserialize, Serialize};
 
 /// Which end of the headset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    wire::ToTree,
+    wire::FromTree,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum AudioKind {
     /// What the customer hears through.
@@ -17,7 +30,7 @@ pub enum AudioKind {
 
 /// A device as `MediaDevices.enumerateDevices` names it. Remembered by both: Chrome changes ids when site data is
 /// cleared, and two headsets of one make share a label.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct AudioDevice {
     /// `deviceId`: an opaque name, `default` for the system's choice.
@@ -30,7 +43,7 @@ pub struct AudioDevice {
 pub const MAX_AUDIO_NAME: usize = 512;
 
 /// What the agent (or policy) wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct AudioSettings {
     /// The microphone; `None` for the system's choice.
@@ -55,7 +68,7 @@ impl Default for AudioSettings {
 }
 
 /// What there is and what is in use.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct AudioState {
     /// The microphones that are plugged in, the system's choice first.

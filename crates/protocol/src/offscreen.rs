@@ -10,7 +10,7 @@ use crate::{AudioSettings, AudioState, Problem, QualitySample, QualityWarning, s
 use kernel::{CallSid, DtmfDigits, Secret};
 
 /// From the worker to the offscreen document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ToOffscreen {
     /// A Voice token to be ready with, before a call comes: the document may build its `Device` now.
@@ -73,7 +73,7 @@ pub enum ToOffscreen {
 }
 
 /// From the offscreen document to the worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum FromOffscreen {
     /// First on every port: what this document holds.
@@ -129,7 +129,7 @@ pub enum FromOffscreen {
 }
 
 /// The call as the document that carries it sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct OffscreenCall {
     /// Which call.

@@ -20,7 +20,7 @@ use kernel::{AccountSid, CallSid, DtmfDigits, ExpectationId, Identity, IdentityP
 pub const TYPE_PREFIX: &str = "VOICE_CLIENT_EXTENSION_";
 
 /// From the page (plugin) to the extension.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
 #[serde(tag = "type")]
 pub enum ToExtension {
     /// Hello: this page belongs to that account and wants the voice client. Sent once per page load, and again
@@ -89,7 +89,7 @@ pub enum ToExtension {
 }
 
 /// Payload of CONFIGURE.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct Configure {
     /// Where to exchange Flex tokens. Kept as text here: whether it is acceptable is the worker's decision, and the
@@ -109,7 +109,7 @@ pub struct Configure {
 }
 
 /// Payload of FLEX_TOKEN.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct FlexToken {
     /// The Flex token, opaque.
@@ -125,7 +125,7 @@ pub struct FlexToken {
 }
 
 /// Names one call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRef {
     /// The agent leg's call SID.
@@ -133,21 +133,21 @@ pub struct CallRef {
 }
 
 /// Payload of SEND_DTMF_DIGITS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct SendDigits {
     /// The digits.
     pub digits: DtmfDigits,
 }
 
 /// Payload of SET_MUTE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct SetMute {
     /// True to mute.
     pub muted: bool,
 }
 
 /// Payload of SELECT_AUDIO_DEVICE, and the same in the popup's message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct SelectAudioDevice {
     /// Microphone or speaker.
@@ -158,14 +158,14 @@ pub struct SelectAudioDevice {
 }
 
 /// Payload of SET_VOLUME.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct SetVolume {
     /// In percent; more than 100 is taken as 100.
     pub percent: u8,
 }
 
 /// Payload of CALL_CONTEXT.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct CallContext {
     /// The agent leg's call SID.
@@ -175,14 +175,14 @@ pub struct CallContext {
 }
 
 /// Payload of SIGN_OUT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct SignOut {
     /// How the agent signed out.
     pub reason: SignOutReason,
 }
 
 /// How an agent signs out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "snake_case")]
 pub enum SignOutReason {
     /// Flex's own logout.
@@ -194,7 +194,7 @@ pub enum SignOutReason {
 }
 
 /// Payload of EXPECT_CALLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct ExpectCalls {
     /// At most [`MAX_EXPECTED_CALLS`]; what is more is not read.
     pub calls: Vec<ExpectedCall>,
@@ -204,7 +204,7 @@ pub struct ExpectCalls {
 pub const MAX_EXPECTED_CALLS: usize = 16;
 
 /// One call that an agent expects.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct ExpectedCall {
     /// What it is expected for: the same for as long as it is the same call. It lets one call through.
     pub id: ExpectationId,
@@ -213,7 +213,7 @@ pub struct ExpectedCall {
 }
 
 /// Why a call is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "snake_case")]
 pub enum ExpectReason {
     /// A reservation that this agent accepted, or that Flex shows as accepted, whoever accepted it.
@@ -229,7 +229,7 @@ pub enum ExpectReason {
 }
 
 /// From the extension to the page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
 #[serde(tag = "type")]
 pub enum ToPage {
     /// The page is accepted. A plugin answers every one with a FLEX_TOKEN, so it also means "send me the token".
@@ -271,7 +271,7 @@ pub enum ToPage {
 }
 
 /// Payload of HEARTBEAT.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct Heartbeat {
     /// The Voice client identity: `contact_uri` is `client:` and this.
@@ -284,7 +284,7 @@ pub struct Heartbeat {
 }
 
 /// Payload of ERROR.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReply {
     /// The type of the message that is answered, when it is one of the contract's.
@@ -306,49 +306,6 @@ impl ErrorReply {
     }
 }
 
-impl ToExtension {
-    /// The message's type on the wire.
-    #[must_use]
-    pub const fn type_name(&self) -> &'static str {
-        match self {
-            Self::Configure { .. } => "VOICE_CLIENT_EXTENSION_CONFIGURE",
-            Self::FlexToken { .. } => "VOICE_CLIENT_EXTENSION_FLEX_TOKEN",
-            Self::HangUp { .. } => "VOICE_CLIENT_EXTENSION_HANGUP_CALL",
-            Self::SendDigits { .. } => "VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS",
-            Self::SetMute { .. } => "VOICE_CLIENT_EXTENSION_SET_MUTE",
-            Self::SelectAudioDevice { .. } => "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE",
-            Self::SetVolume { .. } => "VOICE_CLIENT_EXTENSION_SET_VOLUME",
-            Self::CallContext { .. } => "VOICE_CLIENT_EXTENSION_CALL_CONTEXT",
-            Self::SignOut { .. } => "VOICE_CLIENT_EXTENSION_SIGN_OUT",
-            Self::ExpectCalls { .. } => "VOICE_CLIENT_EXTENSION_EXPECT_CALLS",
-        }
-    }
-}
-
-/// The types that the page may send.
-pub const TO_EXTENSION_TYPES: [&str; 10] = [
-    "VOICE_CLIENT_EXTENSION_CONFIGURE",
-    "VOICE_CLIENT_EXTENSION_FLEX_TOKEN",
-    "VOICE_CLIENT_EXTENSION_HANGUP_CALL",
-    "VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS",
-    "VOICE_CLIENT_EXTENSION_SET_MUTE",
-    "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE",
-    "VOICE_CLIENT_EXTENSION_SET_VOLUME",
-    "VOICE_CLIENT_EXTENSION_CALL_CONTEXT",
-    "VOICE_CLIENT_EXTENSION_SIGN_OUT",
-    "VOICE_CLIENT_EXTENSION_EXPECT_CALLS",
-];
-
-/// The types that the extension may send: the content script hears its own posts and must pass them over.
-pub const TO_PAGE_TYPES: [&str; 6] = [
-    "VOICE_CLIENT_EXTENSION_CONFIGURED",
-    "VOICE_CLIENT_EXTENSION_CONFIG_REJECTED",
-    "VOICE_CLIENT_EXTENSION_HEARTBEAT",
-    "VOICE_CLIENT_EXTENSION_DISCONNECTED",
-    "VOICE_CLIENT_EXTENSION_STATE",
-    "VOICE_CLIENT_EXTENSION_ERROR",
-];
-
 /// What the two ends of a plugin's port say of the port itself: messages of a type and nothing else, since version 3. Not in
 /// the contract's namespace, because they mean nothing elsewhere.
 pub mod line {
@@ -364,7 +321,9 @@ pub mod line {
 
 /// From the content script to the worker, beside [`ToExtension`]: what was not passed on. So that the popup can say that
 /// this page's plugin does not fit; nothing of the messages goes along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named,
+)]
 #[serde(tag = "type")]
 pub enum Refusal {
     /// A message of the page was answered with an ERROR. Not in the contract's namespace: no page can send it past the content script.
@@ -392,7 +351,7 @@ pub enum Kind {
     Foreign,
     /// One of the extension's own messages, heard back. Pass it over.
     Echo,
-    /// One of [`TO_EXTENSION_TYPES`]: parse it.
+    /// One of [`ToExtension::NAMES`]: parse it.
     Known(&'static str),
     /// In our namespace, and unknown: answer [`ProblemCode::UnknownType`].
     Unknown,
@@ -402,10 +361,10 @@ pub enum Kind {
 #[must_use]
 pub fn kind_of(message_type: Option<&str>) -> Kind {
     let Some(name) = message_type.filter(|name| name.starts_with(TYPE_PREFIX)) else { return Kind::Foreign };
-    if TO_PAGE_TYPES.contains(&name) {
+    if ToPage::NAMES.contains(&name) {
         return Kind::Echo;
     }
-    TO_EXTENSION_TYPES.into_iter().find(|known| *known == name).map_or(Kind::Unknown, Kind::Known)
+    ToExtension::NAMES.into_iter().find(|known| *known == name).map_or(Kind::Unknown, Kind::Known)
 }
 
 /// The expiry of a Flex token, or `None` when the text is no ISO-8601 instant. `parse` is `Date.parse`: in a browser
@@ -495,9 +454,6 @@ mod tests {
         assert_eq!(kind_of(Some("webpackHotUpdate")), Kind::Foreign);
         assert_eq!(kind_of(Some("VOICE_CLIENT_EXTENSION_HEARTBEAT")), Kind::Echo);
         assert_eq!(kind_of(Some("VOICE_CLIENT_EXTENSION_EXPLODE")), Kind::Unknown);
-        for known in TO_EXTENSION_TYPES {
-            assert_eq!(kind_of(Some(known)), Kind::Known(known));
-        }
     }
 
     #[test]

@@ -8,7 +8,9 @@ use crate::{ProblemCode, page::SelectAudioDevice, state::UiState};
 use kernel::{AccountSid, CallSid, DtmfDigits, TokenUrl};
 
 /// Why a command is not carried out. The popup has words for each; a page gets code and English words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Refused {
     /// There is no call.
@@ -50,7 +52,7 @@ impl Refused {
 }
 
 /// From an extension page to the worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum FromPopup {
     /// End the live call.
@@ -115,7 +117,7 @@ pub enum FromPopup {
 }
 
 /// From the worker to an extension page.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
 #[serde(tag = "type", rename_all = "camelCase")]
 #[expect(clippy::large_enum_variant, reason = "sent a few times a second at most, and never kept")]
 pub enum ToPopup {

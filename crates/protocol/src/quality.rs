@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use kernel::Timestamp;
 
 /// One of the SDK's samples (`call.on('sample')`, once a second), in whole numbers. `None`: not known yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct QualitySample {
     /// When it was taken.
@@ -25,7 +25,20 @@ pub struct QualitySample {
 }
 
 /// What the SDK's quality monitor warns of (SDK 2.18.5, `lib/twilio/call.ts`: the names in brackets).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    wire::ToTree,
+    wire::FromTree,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum QualityWarning {
     /// Long round trip (`high-rtt`).
@@ -49,7 +62,7 @@ pub enum QualityWarning {
 }
 
 /// A finished call in figures.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct QualitySummary {
     /// How many samples there were.

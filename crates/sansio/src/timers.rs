@@ -1,33 +1,41 @@
 //! Deadlines: one instant per purpose, so that "is this waiting?" and "when next?" have one answer.
 
-use std::collections::BTreeMap;
-
 use crate::Moment;
 
-/// The armed deadlines of a machine: at most one for each purpose `K`.
+/// The armed deadlines of a machine: at most one for each purpose `K`. A list in the order of their purposes: they are few, and
+/// a tree's code would be written out for each machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timers<K, T>(BTreeMap<K, T>);
+pub struct Timers<K, T>(Vec<(K, T)>);
 
 impl<K, T> Default for Timers<K, T> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 }
 
 impl<K: Ord + Clone, T: Moment> Timers<K, T> {
     /// Arms, in place of a deadline that is armed already.
     pub fn arm(&mut self, purpose: K, at: T) {
-        self.0.insert(purpose, at);
+        match self.place(&purpose) {
+            Ok(place) => {
+                if let Some(armed) = self.0.get_mut(place) {
+                    armed.1 = at;
+                }
+            }
+            Err(place) => self.0.insert(place, (purpose, at)),
+        }
     }
 
     /// Arms unless armed.
     pub fn arm_once(&mut self, purpose: K, at: T) {
-        self.0.entry(purpose).or_insert(at);
+        if let Err(place) = self.place(&purpose) {
+            self.0.insert(place, (purpose, at));
+        }
     }
 
     /// Forgets a deadline.
     pub fn disarm(&mut self, purpose: K) {
-        self.0.remove(&purpose);
+        self.0.retain(|(armed, _)| *armed != purpose);
     }
 
     /// Forgets all.
@@ -38,7 +46,7 @@ impl<K: Ord + Clone, T: Moment> Timers<K, T> {
     /// Whether a deadline is armed.
     #[must_use]
     pub fn is_armed(&self, purpose: K) -> bool {
-        self.0.contains_key(&purpose)
+        self.place(&purpose).is_ok()
     }
 
     /// Whether a deadline is armed and still to come.
@@ -50,26 +58,29 @@ impl<K: Ord + Clone, T: Moment> Timers<K, T> {
     /// When a deadline is, if it is armed.
     #[must_use]
     pub fn at(&self, purpose: K) -> Option<T> {
-        self.0.get(&purpose).copied()
+        self.place(&purpose).ok().and_then(|place| self.0.get(place)).map(|(_, at)| *at)
     }
 
     /// The earliest of all.
     #[must_use]
     pub fn next(&self) -> Option<T> {
-        self.0.values().min().copied()
+        self.0.iter().map(|(_, at)| *at).min()
     }
 
     /// Takes out one deadline that has passed, the earliest first.
     pub fn take_due(&mut self, now: T) -> Option<(K, T)> {
-        let due = self.0.iter().filter(|(_, at)| **at <= now);
-        let (purpose, at) = due.min_by_key(|(_, at)| **at).map(|(purpose, at)| (purpose.clone(), *at))?;
-        self.0.remove(&purpose);
-        Some((purpose, at))
+        let due = self.0.iter().enumerate().filter(|(_, (_, at))| *at <= now);
+        let (place, _) = due.min_by_key(|(_, (_, at))| *at)?;
+        Some(self.0.remove(place))
+    }
+
+    fn place(&self, purpose: &K) -> Result<usize, usize> {
+        self.0.binary_search_by(|(armed, _)| armed.cmp(purpose))
     }
 
     /// The wall clock was set back: all deadlines keep their distance.
     pub fn shift_back(&mut self, millis: u64) {
-        for at in self.0.values_mut() {
+        for (_, at) in &mut self.0 {
             *at = at.minus(millis);
         }
     }

@@ -6,12 +6,13 @@
 
 mod ffi;
 mod port;
+mod tree;
 
 use std::fmt;
 
 pub use port::{Port, Sender, connect, on_connect};
-use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
+use wire::{FromTree, ToTree};
 
 /// What a `chrome.*` call, or the conversion of its answer, failed with. Text only, for a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,26 +45,26 @@ impl From<JsValue> for Error {
     }
 }
 
-impl From<serde_wasm_bindgen::Error> for Error {
-    fn from(error: serde_wasm_bindgen::Error) -> Self {
-        Self(error.to_string())
-    }
+/// A value as the plain JavaScript object that `JSON.parse` would give: what ports and storage accept.
+#[must_use]
+pub fn to_js<T: ToTree + ?Sized>(value: &T) -> JsValue {
+    tree::to_js(&value.to_tree())
 }
 
-/// A serde value as the plain JavaScript object that `JSON.parse` would give: what ports and storage accept.
+/// A plain JavaScript value as one of our types.
 ///
 /// # Errors
-/// [`Error`] when the value cannot be represented.
-pub fn to_js<T: Serialize + ?Sized>(value: &T) -> Result<JsValue, Error> {
-    Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
+/// [`Error`] when the value does not have the type's form. It does not say what was met.
+pub fn from_js<T: FromTree>(value: &JsValue) -> Result<T, Error> {
+    tree::from_js(value)
+        .and_then(|mut tree| T::from_tree(&mut tree))
+        .ok_or_else(|| Error::new("not of the wanted form"))
 }
 
-/// A JavaScript value as a serde type.
-///
-/// # Errors
-/// [`Error`] when the value does not have the type's shape.
-pub fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, Error> {
-    Ok(serde_wasm_bindgen::from_value(value)?)
+/// A plain JavaScript value as a tree, `None` when it is deeper than so many levels.
+#[must_use]
+pub fn tree_of(value: &JsValue, depth: usize) -> Option<wire::Tree> {
+    tree::read(value, depth)
 }
 
 /// Writes a warning to the context's console, which is where support looks first. Never pass it a secret.
@@ -74,7 +75,6 @@ pub fn console_warn(line: &str) {
 /// `chrome.runtime`.
 pub mod runtime {
     use super::{ffi, from_js, keep};
-    use serde::Deserialize;
     use wasm_bindgen::prelude::*;
 
     /// False once the extension was updated, disabled or removed under a content script: then every
@@ -108,16 +108,16 @@ pub mod runtime {
     /// The match patterns of the manifest's content scripts.
     #[must_use]
     pub fn content_script_matches() -> Vec<String> {
-        #[derive(Default, Deserialize)]
+        #[derive(Default, wire::FromTree)]
         #[serde(default)]
         struct Manifest {
             content_scripts: Vec<ContentScript>,
         }
-        #[derive(Deserialize)]
+        #[derive(wire::FromTree)]
         struct ContentScript {
             matches: Vec<String>,
         }
-        let manifest: Manifest = from_js(ffi::get_manifest().into()).unwrap_or_default();
+        let manifest: Manifest = from_js(&ffi::get_manifest()).unwrap_or_default();
         manifest.content_scripts.into_iter().flat_map(|script| script.matches).collect()
     }
 
@@ -151,8 +151,8 @@ pub mod runtime {
 
 /// `chrome.storage`.
 pub mod storage {
-    use serde::{Serialize, de::DeserializeOwned};
     use wasm_bindgen::prelude::*;
+    use wire::{FromTree, ToTree};
 
     use super::{Error, ffi, from_js, keep, to_js};
 
@@ -161,19 +161,19 @@ pub mod storage {
     ///
     /// # Errors
     /// [`Error`] with Chrome's words.
-    pub async fn session_get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
+    pub async fn session_get<T: FromTree>(key: &str) -> Result<Option<T>, Error> {
         let items = ffi::session_get(&key.into()).await?;
         let value = js_sys::Reflect::get(&items, &key.into())?;
-        Ok(if value.is_undefined() { None } else { from_js(value).ok() })
+        Ok(from_js(&value).ok())
     }
 
     /// Writes one key of `chrome.storage.session`.
     ///
     /// # Errors
     /// [`Error`] with Chrome's words.
-    pub async fn session_set<T: Serialize>(key: &str, value: &T) -> Result<(), Error> {
+    pub async fn session_set<T: ToTree>(key: &str, value: &T) -> Result<(), Error> {
         let items = js_sys::Object::new();
-        js_sys::Reflect::set(&items, &key.into(), &to_js(value)?)?;
+        js_sys::Reflect::set(&items, &key.into(), &to_js(value))?;
         ffi::session_set(&items).await?;
         Ok(())
     }
@@ -182,19 +182,19 @@ pub mod storage {
     ///
     /// # Errors
     /// [`Error`] with Chrome's words.
-    pub async fn local_get<T: DeserializeOwned>(key: &str) -> Result<Option<T>, Error> {
+    pub async fn local_get<T: FromTree>(key: &str) -> Result<Option<T>, Error> {
         let items = ffi::local_get(&key.into()).await?;
         let value = js_sys::Reflect::get(&items, &key.into())?;
-        Ok(if value.is_undefined() { None } else { from_js(value).ok() })
+        Ok(from_js(&value).ok())
     }
 
     /// Writes one key of `chrome.storage.local`. Nothing secret: it is a file.
     ///
     /// # Errors
     /// [`Error`] with Chrome's words.
-    pub async fn local_set<T: Serialize>(key: &str, value: &T) -> Result<(), Error> {
+    pub async fn local_set<T: ToTree>(key: &str, value: &T) -> Result<(), Error> {
         let items = js_sys::Object::new();
-        js_sys::Reflect::set(&items, &key.into(), &to_js(value)?)?;
+        js_sys::Reflect::set(&items, &key.into(), &to_js(value))?;
         ffi::local_set(&items).await?;
         Ok(())
     }
@@ -204,8 +204,8 @@ pub mod storage {
     ///
     /// # Errors
     /// [`Error`] with Chrome's words, also when there is no policy support.
-    pub async fn managed<T: DeserializeOwned>() -> Result<T, Error> {
-        from_js(ffi::managed_get(&JsValue::NULL).await?)
+    pub async fn managed<T: FromTree>() -> Result<T, Error> {
+        from_js(&ffi::managed_get(&JsValue::NULL).await?)
     }
 
     /// Calls back when the administrator's policy changed.
@@ -217,7 +217,7 @@ pub mod storage {
 /// `chrome.scripting`.
 pub mod scripting {
     use super::{Error, ffi, from_js, to_js};
-    use serde::{Deserialize, Serialize};
+    use wire::{ToTree as _, Tree};
 
     /// Runs a script of the extension in the top frame of each open tab that matches one of the patterns. A tab in
     /// which it cannot run, for example because Chrome has put it to sleep, is passed over: it gets its content
@@ -226,28 +226,16 @@ pub mod scripting {
     /// # Errors
     /// [`Error`] with Chrome's words when the tabs cannot be listed.
     pub async fn run_in_open_tabs(file: &str, patterns: &[String]) -> Result<(), Error> {
-        #[derive(Serialize)]
-        struct Query<'a> {
-            url: &'a [String],
-        }
-        #[derive(Deserialize)]
+        #[derive(wire::FromTree)]
         struct Tab {
             id: Option<i32>,
         }
-        #[derive(Serialize)]
-        struct Injection<'a> {
-            target: Target,
-            files: [&'a str; 1],
-        }
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Target {
-            tab_id: i32,
-        }
-        let tabs: Vec<Tab> = from_js(ffi::query_tabs(&to_js(&Query { url: patterns })?).await?)?;
+        let query = Tree::from([("url", patterns.to_tree())]);
+        let tabs: Vec<Tab> = from_js(&ffi::query_tabs(&to_js(&query)).await?)?;
         for tab_id in tabs.into_iter().filter_map(|tab| tab.id) {
-            let injection = to_js(&Injection { target: Target { tab_id }, files: [file] })?;
-            let _passed_over = ffi::execute_script(&injection).await;
+            let target = Tree::from([("tabId", tab_id.to_tree())]);
+            let injection = Tree::from([("target", target), ("files", [file].as_slice().to_tree())]);
+            let _passed_over = ffi::execute_script(&to_js(&injection)).await;
         }
         Ok(())
     }
@@ -290,21 +278,7 @@ pub mod offscreen {
 
 /// `chrome.action`: the button in the toolbar.
 pub mod action {
-    use super::{Error, ffi, to_js};
-    use serde::Serialize;
-
-    #[derive(Serialize)]
-    struct Text<'a> {
-        text: &'a str,
-    }
-    #[derive(Serialize)]
-    struct Color<'a> {
-        color: &'a str,
-    }
-    #[derive(Serialize)]
-    struct Title<'a> {
-        title: &'a str,
-    }
+    use super::{Error, ffi, object};
 
     /// Opens the popup, as a click on the button does.
     ///
@@ -317,37 +291,24 @@ pub mod action {
 
     /// Sets the badge: at most 4 characters are seen; the colour is CSS.
     pub fn set_badge(text: &str, color: &str) {
-        if let (Ok(text), Ok(color)) = (to_js(&Text { text }), to_js(&Color { color })) {
-            ffi::set_badge_background_color(&color);
-            ffi::set_badge_text(&text);
-        }
+        ffi::set_badge_background_color(&object("color", color));
+        ffi::set_badge_text(&object("text", text));
     }
 
     /// Sets the tooltip, which is also what a screen reader says.
     pub fn set_title(title: &str) {
-        if let Ok(title) = to_js(&Title { title }) {
-            ffi::set_title(&title);
-        }
+        ffi::set_title(&object("title", title));
     }
 }
 
 /// `chrome.alarms`: the second net under a killed worker.
 pub mod alarms {
-    use super::{ffi, keep, to_js};
-    use serde::Serialize;
+    use super::{ffi, keep, object};
     use wasm_bindgen::JsValue;
-
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Period {
-        period_in_minutes: f64,
-    }
 
     /// Starts (or restarts) a repeating alarm. Chrome's floor is 0.5 minutes.
     pub fn every(name: &str, minutes: f64) {
-        if let Ok(period) = to_js(&Period { period_in_minutes: minutes }) {
-            ffi::create_alarm(name, &period);
-        }
+        ffi::create_alarm(name, &object("periodInMinutes", &minutes));
     }
 
     /// Stops an alarm. That there is none counts as success.
@@ -367,10 +328,9 @@ pub mod alarms {
 /// `chrome.commands`: keyboard shortcuts.
 pub mod commands {
     use super::{Error, ffi, from_js};
-    use serde::Deserialize;
 
     /// A shortcut as the manifest names it and the person has set it.
-    #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Eq, wire::FromTree)]
     #[serde(default)]
     pub struct Command {
         /// The name in the manifest.
@@ -389,26 +349,20 @@ pub mod commands {
         if !ffi::has_commands() {
             return Err(Error::new("the manifest names no commands"));
         }
-        from_js(ffi::get_all_commands().await?)
+        from_js(&ffi::get_all_commands().await?)
     }
 }
 
 /// `navigator.permissions`, which a worker has too.
 pub mod permissions {
-    use super::{Error, ffi, to_js};
-    use serde::Serialize;
-
-    #[derive(Serialize)]
-    struct Descriptor<'a> {
-        name: &'a str,
-    }
+    use super::{Error, ffi, object};
 
     /// `granted`, `denied` or `prompt`, for this context's own origin.
     ///
     /// # Errors
     /// [`Error`] with the browser's words.
     pub async fn query(name: &str) -> Result<String, Error> {
-        let status = ffi::query_permission(&to_js(&Descriptor { name })?).await?;
+        let status = ffi::query_permission(&object("name", name)).await?;
         let state = js_sys::Reflect::get(&status, &"state".into())?;
         state.as_string().ok_or_else(|| Error::new("the permission has no state"))
     }
@@ -417,8 +371,8 @@ pub mod permissions {
 /// `chrome.notifications`.
 pub mod notifications {
     use super::{ffi, keep, keep2, runtime, to_js};
-    use serde::Serialize;
     use wasm_bindgen::prelude::*;
+    use wire::{ToTree as _, Tree};
 
     /// What is shown.
     #[derive(Clone, Debug, PartialEq, Eq)]
@@ -433,48 +387,28 @@ pub mod notifications {
         pub stays: bool,
     }
 
-    #[derive(Serialize)]
-    struct Button<'a> {
-        title: &'a str,
-    }
-
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Options<'a> {
-        r#type: &'static str,
-        icon_url: String,
-        title: &'a str,
-        message: &'a str,
-        buttons: Vec<Button<'a>>,
-        require_interaction: bool,
-        silent: bool,
-    }
-
-    fn options(notification: &Notification) -> Option<JsValue> {
-        to_js(&Options {
-            r#type: "basic",
-            icon_url: runtime::url("icons/holdfast-128.png"),
-            title: &notification.title,
-            message: &notification.message,
-            buttons: notification.buttons.iter().map(|title| Button { title }).collect(),
-            require_interaction: notification.stays,
-            silent: !notification.stays,
-        })
-        .ok()
+    fn options(notification: &Notification) -> JsValue {
+        let buttons =
+            notification.buttons.iter().map(|title| Tree::from([("title", title.to_tree())])).collect();
+        to_js(&Tree::from([
+            ("type", Tree::Word("basic")),
+            ("iconUrl", runtime::url("icons/holdfast-128.png").to_tree()),
+            ("title", notification.title.to_tree()),
+            ("message", notification.message.to_tree()),
+            ("buttons", Tree::List(buttons)),
+            ("requireInteraction", Tree::Bool(notification.stays)),
+            ("silent", Tree::Bool(!notification.stays)),
+        ]))
     }
 
     /// Shows one.
     pub fn create(id: &str, notification: &Notification) {
-        if let Some(options) = options(notification) {
-            ffi::create_notification(id, &options);
-        }
+        ffi::create_notification(id, &options(notification));
     }
 
     /// Changes one in place, without drawing attention to it once more.
     pub fn update(id: &str, notification: &Notification) {
-        if let Some(options) = options(notification) {
-            ffi::update_notification(id, &options);
-        }
+        ffi::update_notification(id, &options(notification));
     }
 
     /// Takes one away.
@@ -515,13 +449,7 @@ pub fn open_tab(path: &str) {
 
 /// Opens any URL in a new tab, also `chrome://` ones.
 pub fn open_url(url: &str) {
-    #[derive(Serialize)]
-    struct Create<'a> {
-        url: &'a str,
-    }
-    if let Ok(options) = to_js(&Create { url }) {
-        ffi::create_tab(&options);
-    }
+    ffi::create_tab(&object("url", url));
 }
 
 /// Text from `_locales`, or the key itself when it is missing, so that a gap is seen and nothing breaks.
@@ -537,6 +465,11 @@ pub fn message_with(key: &str, substitutions: &[&str]) -> String {
     let list: js_sys::Array = substitutions.iter().map(|text| JsValue::from_str(text)).collect();
     let text = ffi::get_message_with(key, &list);
     if text.is_empty() { key.to_owned() } else { text }
+}
+
+/// An object with one field, which is what many calls want.
+fn object<T: ToTree + ?Sized>(name: &'static str, value: &T) -> JsValue {
+    to_js(&wire::Tree::from([(name, value.to_tree())]))
 }
 
 /// As [`keep`], for listeners that are told two things.

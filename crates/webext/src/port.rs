@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wasm_bindgen::prelude::*;
+use wire::{FromTree, ToTree};
 
 use crate::{Error, ffi, from_js, keep, to_js};
 
@@ -14,7 +14,7 @@ pub struct Port {
 }
 
 /// Who opened the connection, as Chrome vouches for it: what a decision about trust may rest on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, FromTree)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Sender {
     /// The sender's extension id: ours, or somebody else's.
@@ -32,7 +32,7 @@ pub struct Sender {
 }
 
 /// The sender's tab.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, FromTree)]
 #[serde(default)]
 pub struct Tab {
     /// Chrome's number of the tab.
@@ -53,15 +53,15 @@ impl Port {
     /// Who connected; all fields absent on the connecting side.
     #[must_use]
     pub fn sender(&self) -> Sender {
-        from_js(self.raw.sender()).unwrap_or_default()
+        from_js(&self.raw.sender()).unwrap_or_default()
     }
 
     /// Sends a message.
     ///
     /// # Errors
     /// [`Error`] when the other end is gone or the extension was replaced.
-    pub fn post<T: Serialize + ?Sized>(&self, message: &T) -> Result<(), Error> {
-        Ok(self.raw.post_message(&to_js(message)?)?)
+    pub fn post<T: ToTree + ?Sized>(&self, message: &T) -> Result<(), Error> {
+        Ok(self.raw.post_message(&to_js(message))?)
     }
 
     /// Sends a message that is a JavaScript value already.
@@ -79,8 +79,8 @@ impl Port {
 
     /// Calls back with every message; one that does not have the type's shape comes as an error.
     /// Register in the same turn in which the port appears, or messages are lost in silence.
-    pub fn on_message<T: DeserializeOwned>(&self, mut callback: impl FnMut(Result<T, Error>) + 'static) {
-        self.raw.on_message().add_listener(&keep(move |message: JsValue| callback(from_js(message))));
+    pub fn on_message<T: FromTree>(&self, mut callback: impl FnMut(Result<T, Error>) + 'static) {
+        self.raw.on_message().add_listener(&keep(move |message: JsValue| callback(from_js(&message))));
     }
 
     /// As [`Port::on_message`], with the message as it came: for whoever passes it on.

@@ -10,7 +10,7 @@ use ::shell::{Clock as _, EventLoop, Shell};
 use js_sys::{Array, Function, Object, Promise};
 use kernel::{Monotonic, Timestamp};
 use lifeline::line::{Hello, Line, Way};
-use protocol::page::{TO_PAGE_TYPES, ToExtension, ToPage, line};
+use protocol::page::{ToExtension, ToPage, line};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -545,7 +545,7 @@ fn to_js(message: &ToExtension) -> Option<JsValue> {
 /// Understands a message of the extension; `None` for everything else that flies about in a page.
 fn parse(data: JsValue) -> Option<ToPage> {
     let kind = at(&data, &["type"]).as_string()?;
-    if !TO_PAGE_TYPES.contains(&kind.as_str()) {
+    if !ToPage::NAMES.contains(&kind.as_str()) {
         return None;
     }
     serde_wasm_bindgen::from_value(data).ok()

@@ -1,10 +1,7 @@
 //! The extension's machines, told anything in any order. A line is one event: its first letter says which, the rest is what
 //! comes with it.
 
-use content_wasm::{
-    machine::{self as content, Reading, WorkerSays},
-    tree::Tree,
-};
+use content_wasm::machine::{self as content, Reading, WorkerSays};
 use kernel::{Monotonic, Secret, Timestamp};
 use protocol::{ProblemCode, port};
 use sansio::{Machine as _, rig::Rig};
@@ -77,22 +74,7 @@ pub fn content_machine(bytes: &[u8]) {
 
 fn read_page(text: &str) -> Reading {
     let value: Value = serde_json::from_str(text).unwrap_or_default();
-    let tree = tree(&value);
-    content::read(value["type"].as_str(), || Some(tree))
-}
-
-/// As the shell walks a page's object.
-fn tree(value: &Value) -> Tree {
-    match value {
-        Value::Null => Tree::Null,
-        Value::Bool(value) => Tree::Bool(*value),
-        Value::Number(value) => Tree::Number(value.as_f64().unwrap_or(f64::NAN)),
-        Value::String(value) => Tree::Text(value.clone()),
-        Value::Array(items) => Tree::List(items.iter().map(tree).collect()),
-        Value::Object(entries) => {
-            Tree::Map(entries.iter().map(|(key, value)| (key.clone(), tree(value))).collect())
-        }
-    }
+    content::read(value["type"].as_str(), || serde_json::from_str(text).ok())
 }
 
 /// Everybody's messages for the worker's machine.

@@ -8,7 +8,7 @@ use protocol::{Problem, page::Configure};
 use serde::{Deserialize, Serialize};
 
 /// What this browser is pinned to, until it is restarted or the agent says so.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Config {
     /// The account.
     pub account: AccountSid,

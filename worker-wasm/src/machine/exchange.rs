@@ -7,7 +7,7 @@ use protocol::{
     Problem,
     token::{TokenErrorBody, TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
 };
-use serde::{Deserialize, Serialize};
+use wire::json;
 
 use super::{
     command::TokenRequest,
@@ -21,15 +21,15 @@ fn is_legacy(config: &Config) -> bool {
     config.token_url.as_str().ends_with("/generateToken")
 }
 
-#[derive(Serialize)]
-struct LegacyRequest<'a> {
+#[derive(wire::ToTree)]
+struct LegacyRequest {
     #[serde(rename = "Token")]
-    token: &'a str,
+    token: Secret,
     #[serde(rename = "VoiceClientPrefix")]
-    prefix: &'a IdentityPrefix,
+    prefix: IdentityPrefix,
 }
 
-#[derive(Deserialize)]
+#[derive(wire::FromTree)]
 struct LegacyResponse {
     identity: Identity,
     token: Secret,
@@ -37,17 +37,15 @@ struct LegacyResponse {
 
 /// What is asked for a Voice token with this Flex token.
 pub(super) fn request(config: &Config, flex: &Secret) -> TokenRequest {
-    // Serialising strings to JSON text cannot fail; an empty body would be answered with 400, and seen.
-    let json = |result: serde_json::Result<String>| Secret::new(result.unwrap_or_default());
     if is_legacy(config) {
-        let body = serde_json::to_string(&LegacyRequest { token: flex.expose(), prefix: &config.prefix });
-        return TokenRequest { url: config.token_url.clone(), bearer: None, body: json(body) };
+        let body = json::write(&LegacyRequest { token: flex.clone(), prefix: config.prefix.clone() });
+        return TokenRequest { url: config.token_url.clone(), bearer: None, body: Secret::new(body) };
     }
-    let body = serde_json::to_string(&VoiceTokenRequest {
+    let body = json::write(&VoiceTokenRequest {
         account_sid: Some(config.account.clone()),
         identity_prefix: Some(config.prefix.clone()),
     });
-    TokenRequest { url: config.token_url.clone(), bearer: Some(flex.clone()), body: json(body) }
+    TokenRequest { url: config.token_url.clone(), bearer: Some(flex.clone()), body: Secret::new(body) }
 }
 
 /// Why there is no Voice token.
@@ -89,10 +87,10 @@ pub(super) fn understand(
 fn accept(config: &Config, body: &Secret, refresh_at: Share, now: Timestamp) -> Result<VoiceToken, Failure> {
     const NOT_A_TOKEN: Failure = Failure::Misconfigured(english::ANSWER_NO_TOKEN);
     let (identity, token, expires_in) = if is_legacy(config) {
-        let answer: LegacyResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
+        let answer: LegacyResponse = json::read(body.expose()).ok_or(NOT_A_TOKEN)?;
         (answer.identity, answer.token, None)
     } else {
-        let answer: VoiceTokenResponse = serde_json::from_str(body.expose()).map_err(|_json| NOT_A_TOKEN)?;
+        let answer: VoiceTokenResponse = json::read(body.expose()).ok_or(NOT_A_TOKEN)?;
         if answer.account_sid != config.account {
             return Err(Failure::Misconfigured(english::TOKEN_FOR_OTHER_ACCOUNT));
         }
@@ -117,7 +115,7 @@ fn accept(config: &Config, body: &Secret, refresh_at: Share, now: Timestamp) -> 
 }
 
 fn refusal(status: u16, body: &Secret, retry_after: Option<u64>) -> Failure {
-    let code = serde_json::from_str::<TokenErrorBody>(body.expose()).ok().map(|error| error.code);
+    let code = json::read::<TokenErrorBody>(body.expose()).map(|error| error.code);
     let unavailable = |cause| Failure::Unavailable { cause, retry_after };
     match (status, code) {
         (_, Some(TokenErrorCode::WrongAccount)) => {

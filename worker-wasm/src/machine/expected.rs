@@ -88,7 +88,7 @@ impl Desk {
 }
 
 /// The expectations that outlive a killed worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Expected {
     /// In the order in which they were listed.
@@ -99,7 +99,7 @@ pub struct Expected {
     open: Open,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 struct Expectation {
     id: ExpectationId,
     agent: Option<Identity>,
@@ -107,14 +107,27 @@ struct Expectation {
     until: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 struct Used {
     id: ExpectationId,
     call: CallSid,
 }
 
 /// Which accepted pages of the registered agent are open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    wire::ToTree,
+    wire::FromTree,
+)]
 #[serde(rename_all = "camelCase")]
 enum Open {
     #[default]

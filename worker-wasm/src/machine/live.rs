@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::quality::Sound;
 
 /// The live call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct LiveCall {
     /// What popup and page see, without how it sounds.
     pub view: CallView,
@@ -69,7 +69,7 @@ impl LiveCall {
 }
 
 /// How far the hand-over of a call is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub enum Stage {
     /// Offered; the offscreen document is not there yet.
     Waiting {
@@ -83,7 +83,7 @@ pub enum Stage {
 }
 
 /// A call that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Waiting {
     /// What popup and page see.
     pub view: WaitingCall,

@@ -6,7 +6,20 @@ use protocol::ProblemCode;
 use serde::{Deserialize, Serialize};
 
 /// Which notification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    wire::ToTree,
+    wire::FromTree,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum NoticeId {
     /// The live call.
@@ -18,7 +31,7 @@ pub enum NoticeId {
 }
 
 /// What a notification says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub enum Notice {
     /// A call, with buttons to mute and to hang up.
@@ -45,7 +58,7 @@ pub enum Notice {
 }
 
 /// The notifications that Chrome shows, as far as this machine knows; also over a restart, so that none comes twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Notices {
     shown: BTreeMap<NoticeId, Notice>,

@@ -338,7 +338,7 @@ impl Pages {
             page.problem = None;
         }
         if !accepted && !matches!(message, ToExtension::Configure { .. }) {
-            tell_cause(cx, port, Some(message.type_name()), english::NOT_ACCEPTED);
+            tell_cause(cx, port, Some(message.name()), english::NOT_ACCEPTED);
             return None;
         }
         Some((message, expires_at))

@@ -24,7 +24,7 @@ pub const STORAGE_KEY: &str = "state";
 pub const REMEMBERED_KEY: &str = "remembered";
 
 /// What this browser knows for good: written to disk, so nothing secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Remembered {
     /// What the agent has chosen.
@@ -34,7 +34,7 @@ pub struct Remembered {
 }
 
 /// The durable half of the machine's state: what the concerns keep, put together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Persisted {
     /// What this browser is pinned to.

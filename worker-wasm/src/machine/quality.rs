@@ -15,7 +15,7 @@ const MAX_MS: u32 = 60_000;
 const MOS: std::ops::RangeInclusive<u16> = 100..=450;
 
 /// How a call has sounded so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Sound {
     /// The newest samples, oldest first.
@@ -33,7 +33,9 @@ pub struct Sound {
 }
 
 /// A mean that grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree,
+)]
 struct Mean {
     sum: u64,
     count: u32,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// A Flex token, known again without being kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(transparent)]
 pub struct TokenDigest(String);
 
@@ -19,7 +19,7 @@ impl TokenDigest {
 }
 
 /// What a page has said of itself since its CONFIGURE.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct Session {
     /// Whose page it is, as it says; none from an older plugin.
@@ -32,7 +32,7 @@ pub struct Session {
 
 /// A session that a document had with the worker process before this one: its content script will say CONFIGURE again,
 /// which is no new session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct SavedSession {
     /// Chrome's name of the document.
     pub document: String,
@@ -41,7 +41,7 @@ pub struct SavedSession {
 }
 
 /// A Flex token whose agent has signed out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Retired {
     /// Which.
     pub token: TokenDigest,
@@ -50,7 +50,7 @@ pub struct Retired {
 }
 
 /// A Flex token that the token service has refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Refusal {
     /// Which.
     pub token: TokenDigest,
@@ -61,7 +61,7 @@ pub struct Refusal {
 }
 
 /// A live call of an agent who is not signed in any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Leftover {
     /// Which.
     pub call: CallSid,
@@ -70,7 +70,7 @@ pub struct Leftover {
 }
 
 /// Who is signed in, as far as it outlives a killed worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
 pub struct SignIn {
     /// The Flex tokens that are known to be of the Voice token's agent: first the one that it was minted for.

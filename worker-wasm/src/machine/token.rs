@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::sign_in::TokenDigest;
 
 /// A Flex token that a page sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct FlexToken {
     /// The token, opaque.
     pub token: Secret,
@@ -21,7 +21,7 @@ pub struct FlexToken {
 }
 
 /// A Voice token that the token service minted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct VoiceToken {
     /// The token, a JWT.
     pub token: Secret,

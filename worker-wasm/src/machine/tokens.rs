@@ -2,7 +2,7 @@
 
 use kernel::{Identity, Secret, Timestamp};
 use messages::english::{self, Cause};
-use protocol::{Problem, ProblemCode, page::FlexToken as FlexTokenMessage};
+use protocol::{Problem, ProblemCode, page::FlexToken as FlexTokenMessage, token::MAX_FLEX_TOKEN};
 use sansio::{Backoff, Moment as _};
 
 use super::{
@@ -30,8 +30,6 @@ const MAX_RETRY_AFTER_S: u64 = 300;
 /// The SDK announces the end of a token more than once, also of one that was replaced: a token this young is
 /// left alone.
 const TOO_YOUNG_MS: u64 = 2_000;
-/// Longer than any token.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
@@ -141,7 +139,7 @@ impl Tokens {
             return Err(english::TOKEN_OF_OTHER_ACCOUNT);
         }
         let Some(expires_at) =
-            expires_at.filter(|_| (1..=MAX_TOKEN_BYTES).contains(&message.token.expose().len()))
+            expires_at.filter(|_| (1..=MAX_FLEX_TOKEN).contains(&message.token.expose().len()))
         else {
             return Err(english::WRONG_FLEX_TOKEN);
         };

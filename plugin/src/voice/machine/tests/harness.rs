@@ -273,7 +273,7 @@ pub fn set_contact(uri: &str) -> Command {
 pub fn posts(commands: &[Command]) -> Vec<&'static str> {
     commands
         .iter()
-        .filter_map(|c| if let Command::Post(message) = c { Some(message.type_name()) } else { None })
+        .filter_map(|c| if let Command::Post(message) = c { Some(message.name()) } else { None })
         .collect()
 }
 

@@ -64,7 +64,7 @@ impl Extension {
                 return Some(ToPage::Configured { payload: Some(self.state()) });
             }
             _ if !self.serves => {
-                let name = Some(message.type_name());
+                let name = Some(message.name());
                 return Some(ToPage::Error {
                     payload: ErrorReply::new(name, ProblemCode::NotConfigured, ""),
                 });

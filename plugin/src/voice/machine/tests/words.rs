@@ -69,25 +69,6 @@ fn an_administrator_may_replace_any_text_and_what_fills_a_place_is_never_a_place
 
 #[test]
 fn every_reason_why_voice_is_missing_has_words_of_its_own() {
-    let problem_codes = [
-        ProblemCode::WrongAccount,
-        ProblemCode::WrongTokenUrl,
-        ProblemCode::WrongPrefix,
-        ProblemCode::WrongPageOrigin,
-        ProblemCode::DisabledByPolicy,
-        ProblemCode::ConsentNeeded,
-        ProblemCode::ConsentDeclined,
-        ProblemCode::TooManyMessages,
-        ProblemCode::LineContested,
-        ProblemCode::InvalidFlexToken,
-        ProblemCode::WrongIdentity,
-        ProblemCode::TokenServiceUnavailable,
-        ProblemCode::TokenServiceMisconfigured,
-        ProblemCode::VoiceTokenRefused,
-        ProblemCode::GatewayUnavailable,
-        ProblemCode::MicrophoneUnavailable,
-        ProblemCode::Internal,
-    ];
     let mut reasons = vec![
         Why::Missing("token_service_url"),
         Why::Misconfigured("identity_prefix"),
@@ -101,7 +82,10 @@ fn every_reason_why_voice_is_missing_has_words_of_its_own() {
         Why::WrongIdentity(IdentityPrefix::new("ext_").unwrap()),
         Why::ContactUri,
     ];
-    reasons.extend(problem_codes.map(|code| Why::Problem(problem(code, false))));
+    // What the plugin has no words for is said in the extension's.
+    let of_extension =
+        |code: ProblemCode| Problem { message: code.name().to_owned(), ..problem(code, false) };
+    reasons.extend(ProblemCode::ALL.map(|code| Why::Problem(of_extension(code))));
     for language in [Language::English, Language::Spanish] {
         let words = Words::new(language, BTreeMap::new());
         let said: std::collections::BTreeSet<_> = reasons.iter().map(|why| words.unavailable(why)).collect();
