@@ -16,4 +16,6 @@ pub use voice::machine;
 #[cfg(target_arch = "wasm32")]
 mod flex;
 #[cfg(target_arch = "wasm32")]
+mod outcome;
+#[cfg(target_arch = "wasm32")]
 mod shell;

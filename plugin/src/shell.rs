@@ -1,12 +1,12 @@
-//! Starts what the plugin is made of, and what all its shells need.
+//! Starts what the plugin is made of.
 
 use std::cell::RefCell;
 
-use js_sys::{Function, Promise};
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::flex::{Flex, Manager, at};
+use crate::outcome::warn_on_error;
 use crate::voice;
 
 /// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`. `fail_closed` makes a
@@ -37,22 +37,4 @@ pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
 
 fn is_prerendering(document: &web_sys::Document) -> bool {
     at(document, &["prerendering"]).is_truthy()
-}
-
-/// Waits for a request and says whether it worked.
-pub fn settle(request: Result<Promise, JsValue>, then: impl FnOnce(bool) + 'static) {
-    spawn_local(async move {
-        let ok = match request {
-            Ok(promise) => JsFuture::from(promise).await.is_ok(),
-            Err(_) => false,
-        };
-        then(ok);
-    });
-}
-
-/// What Flex throws is its own words about its own objects, never a token of ours.
-pub fn warn_on_error<T>(result: Result<T, JsValue>) {
-    if let Err(error) = result {
-        web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
-    }
 }

@@ -23,7 +23,7 @@ use crate::machine::words::{Language, Text, Words};
 use crate::machine::{
     Boot, CallProxy, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity,
 };
-use crate::shell::{settle, warn_on_error};
+use crate::outcome::{settle, warn_on_error};
 
 /// Where the browser keeps the activity to go back to, for all tabs: the worker's SID and the activity's.
 const REMEMBERED_KEY: &str = "holdfast.previousActivity";

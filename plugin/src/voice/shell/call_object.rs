@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::flex::{object, set};
 use crate::machine::{CallProxy, Event};
-use crate::shell::warn_on_error;
+use crate::outcome::warn_on_error;
 
 struct Listener {
     event: String,

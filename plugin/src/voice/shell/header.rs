@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use crate::flex::{self, Flex, at, object};
 use crate::machine::view::{AudioPanel, Choice, Grade, StatusLine};
 use crate::machine::{Event, Tone};
-use crate::shell::warn_on_error;
+use crate::outcome::warn_on_error;
 
 /// The `id` of the details, for `aria-controls`.
 const PANEL_ID: &str = "holdfast-voice-details";
