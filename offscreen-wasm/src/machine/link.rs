@@ -4,7 +4,7 @@ use kernel::Monotonic;
 use protocol::offscreen::FromOffscreen;
 use sansio::{Backoff, Timers};
 
-use super::{Command, PortId, Timer};
+use super::command::{Command, PortId, Timer};
 
 /// How often the worker hears a ping, in milliseconds. Chrome stops a worker that heard nothing for 30 s.
 const PING_MS: u64 = 20_000;
