@@ -11,6 +11,7 @@ mod quality;
 mod report;
 mod shell;
 mod text;
+mod tone;
 mod view;
 
 use wasm_bindgen::prelude::wasm_bindgen;

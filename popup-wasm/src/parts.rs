@@ -6,7 +6,7 @@ use web_sys::{Document, Element, HtmlElement};
 
 use crate::{
     text::{Key, Text},
-    view::Tone,
+    tone::Tone,
 };
 
 const SVG: &str = "http://www.w3.org/2000/svg";

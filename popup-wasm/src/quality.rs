@@ -5,7 +5,7 @@ use protocol::{QualitySample, QualitySummary, QualityWarning, state::UiState};
 
 use crate::{
     text::{Key, Text},
-    view::Tone,
+    tone::Tone,
 };
 
 /// The graph's width and height, in its own units.

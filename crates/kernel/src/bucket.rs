@@ -1,6 +1,6 @@
 //! How much is taken from somebody at a time: content script and worker guard themselves in the same way.
 
-use crate::{Moment, Timestamp};
+use crate::time::{Moment, Timestamp};
 
 /// A token bucket: so many at once, and so many a second for good.
 #[derive(Clone, Copy, Debug, PartialEq)]

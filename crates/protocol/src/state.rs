@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AudioState, QualitySample, QualitySummary, QualityWarning};
+use crate::{
+    audio::AudioState,
+    quality::{QualitySample, QualitySummary, QualityWarning},
+};
 use kernel::{AccountSid, CallSid, Identity, Timestamp, TokenUrl};
 
 /// Where the voice client stands. One word for a state, used by popup, page, log and tests alike.

@@ -1,6 +1,6 @@
 //! Deadlines: one instant per purpose, so that "is this waiting?" and "when next?" have one answer.
 
-use crate::Moment;
+use kernel::Moment;
 
 /// The armed deadlines of a machine: at most one for each purpose `K`. A list in the order of their purposes: they are few, and
 /// a tree's code would be written out for each machine.
