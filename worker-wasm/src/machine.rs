@@ -546,15 +546,12 @@ impl Machine {
             .pages
             .sessions()
             .filter(|(_, session)| self.sessions.standing(session, held).is_confirmed)
-            .filter_map(|(port, _)| self.pages.expects(port));
+            .filter_map(|(port, session)| Some((session.agent.clone(), self.pages.expects(port)?.clone())));
         Around {
             document: self.offscreen.port(),
             voice: self.tokens.voice().map(|voice| voice.token.clone()),
             edge: self.registration.edge().map(str::to_owned),
-            desk: Desk {
-                pages: confirmed.cloned().collect(),
-                agent: held.voice.cloned().zip(held.prefix.cloned()),
-            },
+            desk: Desk { pages: confirmed.collect(), agent: held.voice.cloned().zip(held.prefix.cloned()) },
         }
     }
 

@@ -24,13 +24,11 @@ pub(super) const LATE_MS: u64 = 3_000;
 /// More expectations than any agent's pages have, and more uses of them than are remembered.
 const MAX_KEPT: usize = 4 * MAX_EXPECTED_CALLS;
 
-/// What a page has said about itself and its calls, since its last CONFIGURE.
+/// What a page has said about its calls, since its last CONFIGURE. Whose page it is, its session says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Expects {
     /// The page is of a version that says which calls it expects.
     says_itself: bool,
-    /// Whose page it is, where it says so.
-    agent: Option<Identity>,
     /// It has said its list.
     has_said: bool,
     calls: Vec<ExpectationId>,
@@ -50,13 +48,12 @@ impl Expects {
     pub(super) fn of(wish: &Configure) -> Self {
         Self {
             says_itself: wish.protocol_version.is_some_and(|version| version >= SAYS_ITSELF),
-            agent: wish.agent_identity.clone(),
             ..Self::default()
         }
     }
 
-    /// The page says which calls its agent expects.
-    pub(super) fn say(&mut self, list: ExpectCalls) -> Relisted {
+    /// The page, which is this agent's, says which calls its agent expects.
+    pub(super) fn say(&mut self, agent: Option<Identity>, list: ExpectCalls) -> Relisted {
         let is_back = !std::mem::replace(&mut self.has_said, true);
         let before = std::mem::take(&mut self.calls);
         for call in list.calls.into_iter().take(MAX_EXPECTED_CALLS) {
@@ -64,15 +61,16 @@ impl Expects {
                 self.calls.push(call.id);
             }
         }
-        Relisted { agent: self.agent.clone(), before, is_back }
+        Relisted { agent, before, is_back }
     }
 }
 
 /// What a call that comes now finds: the registered agent's pages, and who that is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Desk {
-    /// What each of the pages of the agent who is registered has said: what any other page expects is not theirs.
-    pub(super) pages: Vec<Expects>,
+    /// The pages of the agent who is registered, each with whom it names and what it expects: what any other page expects is
+    /// not theirs.
+    pub(super) pages: Vec<(Option<Identity>, Expects)>,
     /// The registered agent's identity, and what it begins with.
     pub(super) agent: Option<(Identity, IdentityPrefix)>,
 }
@@ -166,8 +164,8 @@ impl Expected {
     /// restart count as open.
     pub(super) fn follow(&mut self, desk: &Desk, are_coming: bool, now: Timestamp) {
         let mut listed: Vec<(&ExpectationId, &Option<Identity>)> = Vec::new();
-        for page in &desk.pages {
-            listed.extend(page.calls.iter().map(|id| (id, &page.agent)));
+        for (agent, page) in &desk.pages {
+            listed.extend(page.calls.iter().map(|id| (id, agent)));
         }
         let calls = &mut self.calls;
         for (id, agent) in &listed {
@@ -192,7 +190,7 @@ impl Expected {
         let open = desk
             .pages
             .iter()
-            .map(|page| if page.says_itself { Open::Pages } else { Open::OlderPages })
+            .map(|(_, page)| if page.says_itself { Open::Pages } else { Open::OlderPages })
             .max()
             .unwrap_or_default();
         if are_coming { open.max(self.open) } else { open }

@@ -471,7 +471,8 @@ impl Pages {
 
     /// A page says which calls its agent expects.
     pub(super) fn say_expected(&mut self, port: PortId, list: ExpectCalls) -> Option<Relisted> {
-        Some(self.pages.get_mut(&port)?.expects.say(list))
+        let page = self.pages.get_mut(&port)?;
+        Some(page.expects.say(page.session.agent.clone(), list))
     }
 }
 
