@@ -1,4 +1,4 @@
-//! Holdfast's own commands: `cargo xtask setup | build | demo | test | bench | key | pack | policy | sbom`.
+//! Holdfast's own commands; `cargo xtask --help` names them all.
 //!
 //! Each command first makes sure that the machine has what it needs (`setup`), says what it does and how long it
 //! takes, and leaves no process behind.
