@@ -1,14 +1,8 @@
 // `cargo xtask test` starts as many stacks as tests run side by side: each worker has one of its own. A test that passes only sometimes is
 // a defect, and shows as a failure wherever a person can look into it. In CI, on machines that are shared with others and
 // stall at times, it is tried a second time, and named as unsteady at the end of the run.
-//
-// Tests tagged `@alone` measure what a quiet machine can do (milliseconds between packets, between a click and its effect).
-// They run one at a time when all others are over, also when some of these failed: that is what Playwright calls a teardown.
-// With a pattern they run among what it names, because a teardown would run whole.
 import { defineConfig } from '@playwright/test';
 import { stackFiles } from './lib/stack.mjs';
-
-const all = !process.argv.some(word => word.startsWith('--grep') || word === '-g');
 
 export default defineConfig({
   testDir: './tests',
@@ -23,10 +17,6 @@ export default defineConfig({
   ],
   workers: Math.max(1, stackFiles().length),
   fullyParallel: true,
-  projects: [
-    { name: 'side by side', grepInvert: /@alone/, ...(all && { teardown: 'alone' }) },
-    { name: 'alone', grep: /@alone/, workers: 1 },
-  ],
   retries: process.env.CI ? 1 : 0,
   timeout: 120_000,
   globalTimeout: 40 * 60_000,

@@ -26,7 +26,7 @@ use wire::{FromTree as _, Tree};
 const CONFIGURE: &str = "VOICE_CLIENT_EXTENSION_CONFIGURE";
 
 /// The longest message that is read, in characters of JSON: the longest Flex token, and what else its message says.
-pub const MAX_BODY: usize = MAX_FLEX_TOKEN + 1024;
+pub const MAX_BODY: usize = MAX_FLEX_TOKEN + 512;
 
 /// What is taken of each type: so many at once, and so many a second for good. More than any plugin says, and one type's
 /// flood does not keep another's messages out.

@@ -9,7 +9,7 @@ use kernel::{AccountSid, Identity, IdentityPrefix, Secret};
 
 /// The longest Flex token that anybody takes, in bytes: what fits into the longest message that a page may send. A real one
 /// has one to two thousand.
-pub const MAX_FLEX_TOKEN: usize = 7 * 1024;
+pub const MAX_FLEX_TOKEN: usize = 8 * 1024;
 
 /// Body of the request; may be empty. Nothing in it is believed: the account is proven by asking Twilio about the Flex
 /// token as that account, the prefix is compared with the configured one and never used.
