@@ -157,7 +157,6 @@ pub enum Event {
     Worker(PortId, WorkerSays),
     /// The connection could not be made, or is gone.
     Closed {
-        /// Which.
         port: PortId,
         /// False when the extension itself is gone from this page for good.
         alive: bool,
@@ -166,7 +165,6 @@ pub enum Event {
     NotSent {
         /// Which connection.
         port: PortId,
-        /// The message.
         message: ToExtension,
         /// As in [`Event::Closed`].
         alive: bool,

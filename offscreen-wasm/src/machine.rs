@@ -174,7 +174,6 @@ pub enum Event {
     Message(PortId, ToOffscreen),
     /// The connection could not be made, or is gone.
     Closed {
-        /// Which.
         port: PortId,
         /// False when the extension itself is gone.
         alive: bool,
@@ -204,11 +203,9 @@ pub enum Event {
     MicrophoneMuted(DeviceId, bool),
     /// What [`Command::SwitchMicrophone`] wanted did not work. The one before is still in use.
     NotSwitched {
-        /// The call.
         device: DeviceId,
         /// The microphone that was tried first.
         tried: String,
-        /// Why.
         words: String,
     },
     /// A speaker was tried for a call or a tone.
@@ -220,9 +217,7 @@ pub enum Event {
     },
     /// What devices there are.
     Devices {
-        /// The microphones.
         microphones: Vec<AudioDevice>,
-        /// The speakers.
         speakers: Vec<AudioDevice>,
     },
     /// A device was plugged in or out.
@@ -252,7 +247,6 @@ pub enum Command {
         device: DeviceId,
         /// The Voice token.
         token: Secret,
-        /// The edge.
         edge: Option<String>,
     },
     /// Destroy the `Device`, and its call with it.
@@ -342,8 +336,6 @@ struct Live {
     /// Digits are sounding.
     sounding: bool,
 }
-
-/// The document.
 #[derive(Debug, Default)]
 pub struct Machine {
     link: Link,

@@ -230,7 +230,6 @@ enum Timer {
     ConsentAnswered,
     /// The same of the call that waits.
     WaitingShown,
-    /// The same.
     WaitingAnswered,
     /// A microphone's test has lasted long enough.
     Test,

@@ -29,8 +29,6 @@ pub struct Surroundings<'a> {
     /// A time as ISO 8601.
     pub iso: &'a dyn Fn(Timestamp) -> String,
 }
-
-/// The report.
 #[derive(Serialize, wire::ToTree)]
 pub struct Report {
     written_at: String,

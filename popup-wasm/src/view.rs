@@ -138,9 +138,7 @@ pub struct Question {
 /// A name and a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The name.
     pub label: Text,
-    /// The value.
     pub value: Text,
     /// True for identifiers, which are set in a fixed-width face.
     pub code: bool,
@@ -209,7 +207,6 @@ pub struct CallLine {
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// When.
     pub at: Timestamp,
     /// How much it matters.
     pub level: LogLevel,

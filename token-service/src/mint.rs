@@ -78,7 +78,6 @@ pub struct Admission {
 pub struct Minted {
     /// As whom.
     pub identity: Identity,
-    /// The JWT.
     pub token: Secret,
     /// The token's name, for the audit trail.
     pub jti: String,

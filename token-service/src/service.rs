@@ -87,7 +87,6 @@ pub enum ExchangeError {
     /// Twilio was not asked.
     #[error("{why}")]
     NotAsked {
-        /// Why.
         why: NotAsked,
         /// Seconds after which asking again may help.
         retry_after: u64,
@@ -120,7 +119,6 @@ pub enum Unusable {
 /// A token and what may still come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchanged {
-    /// The token.
     pub minted: Minted,
     /// How many more the identity may have.
     pub standing: Standing,

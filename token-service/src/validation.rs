@@ -130,7 +130,6 @@ pub struct Answer {
 
 /// What is known of a token before Twilio is asked.
 pub enum Recalled {
-    /// The answer.
     Answer(Answer),
     /// It is being asked about.
     Asked,

@@ -108,8 +108,6 @@ pub struct Boot {
     /// Any number; another in each process. For jitter only.
     pub seed: u64,
 }
-
-/// The machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
     trust: Trust,

@@ -13,6 +13,8 @@
 //!
 //! [`Lifeline`] is the machine that they make together.
 
+#![warn(missing_docs)]
+
 pub mod hold;
 pub mod line;
 pub mod link;

@@ -8,9 +8,9 @@ const MOST_WAKES_AT_ONCE: u32 = 100;
 /// A machine, the time, and what it wants done.
 #[derive(Debug)]
 pub struct Rig<M: Machine> {
-    /// The machine.
+    /// What is tested.
     pub machine: M,
-    /// The time.
+    /// The present, which only [`Self::pass`] moves.
     pub now: M::Time,
     /// The commands since they were last taken, with the time of each.
     pub commands: Vec<(M::Time, M::Command)>,

@@ -24,6 +24,8 @@
 //! | [`tls`] | the certificate, when the service ends TLS itself |
 //! | [`env`] | clock and randomness, as parameters |
 
+#![warn(missing_docs)]
+
 mod admin;
 pub mod arriving;
 pub mod client;

@@ -47,9 +47,9 @@ pub enum ConfigError {
     /// Must be there and is not.
     #[error("{name} must be set: {expected}")]
     Missing {
-        /// As above.
+        /// The setting that names the file.
         name: String,
-        /// As above.
+        /// The setting that names the file.
         expected: &'static str,
     },
     /// A secret that must be there is not.
@@ -61,9 +61,9 @@ pub enum ConfigError {
     /// A file cannot be read.
     #[error("the file that {name} names cannot be read: {cause}")]
     File {
-        /// As above.
+        /// The setting that names the file.
         name: String,
-        /// Why.
+        /// What the operating system says.
         cause: ErrorKind,
     },
     /// The file with the settings is no TOML.

@@ -6,6 +6,8 @@
 //! Listeners stay for the life of their object: a `Device` or `Call` that is dropped by the SDK takes them
 //! along, except for the small closure, of which there are a handful per call.
 
+#![warn(missing_docs)]
+
 use std::{cell::Cell, rc::Rc};
 
 use js_sys::{Function, Object, Promise, Reflect};

@@ -4,6 +4,8 @@
 //! [`Error`]; every listener is registered synchronously and stays for the life of the context, because a
 //! service worker must have registered all of them when its first turn ends.
 
+#![warn(missing_docs)]
+
 mod ffi;
 mod port;
 mod tree;

@@ -61,8 +61,6 @@ impl Used {
         Self { open: true, tried: Some(tried), device: Some(device), muted }
     }
 }
-
-/// The devices.
 #[derive(Debug, Default)]
 pub(super) struct Audio {
     /// With the devices that are to be used, as far as the lists tell.

@@ -26,7 +26,6 @@ pub enum HttpTarget {
 pub enum Fault {
     /// Answers of a product are late, or are errors.
     Http {
-        /// The product.
         target: HttpTarget,
         /// The status to answer with; none: only late.
         #[serde(default, skip_serializing_if = "Option::is_none")]

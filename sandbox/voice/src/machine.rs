@@ -36,8 +36,6 @@ enum Timer {
     /// The end of a call that nobody answers, or for whose lost socket no other comes.
     Call(CallSid),
 }
-
-/// The gateway.
 pub struct Machine {
     account: AccountSid,
     judge: Judge,

@@ -93,8 +93,6 @@ pub enum Outcome {
     /// Neither: Twilio could not be asked, or the user may have none.
     Neither,
 }
-
-/// The counters.
 pub struct Limits {
     shared: Option<Shared>,
     metrics: Arc<Metrics>,

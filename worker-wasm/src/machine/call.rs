@@ -92,8 +92,6 @@ pub(super) struct Needs {
     /// Another call waits than the one that the agent may have put away: it is news.
     pub(super) new_notice: bool,
 }
-
-/// The calls.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Call {
     live: Option<LiveCall>,

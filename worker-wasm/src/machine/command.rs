@@ -17,33 +17,28 @@ pub enum Command {
     ToPage {
         /// Its port.
         port: PortId,
-        /// The message.
         message: Box<ToPage>,
     },
     /// Send to one of the extension's own pages.
     ToPopup {
         /// Its port.
         port: PortId,
-        /// The message.
         message: Box<ToPopup>,
     },
     /// Send to the offscreen document.
     ToOffscreen {
         /// Its port.
         port: PortId,
-        /// The message.
         message: Box<ToOffscreen>,
     },
     /// Disconnect a port. No [`super::Event::PortClosed`] follows.
     ClosePort {
-        /// The port.
         port: PortId,
     },
     /// Ask the token service; answered by [`super::Event::Fetched`].
     FetchToken {
         /// Comes back in the answer.
         attempt: u32,
-        /// The request.
         request: TokenRequest,
     },
     /// Build a `Device`, attach its listeners and register it.
@@ -57,29 +52,24 @@ pub enum Command {
     },
     /// Give a `Device` a newer token.
     UpdateToken {
-        /// Which one.
         device: DeviceId,
         /// The Voice token.
         token: Secret,
     },
     /// Ask the gateway to confirm the registration once more; answered by [`super::DeviceEvent::Confirmed`].
     ProbeDevice {
-        /// Which one.
         device: DeviceId,
     },
     /// Destroy a `Device`.
     DestroyDevice {
-        /// Which one.
         device: DeviceId,
     },
     /// Refuse an offered call, so that its caller is routed on at once.
     RejectOffer {
-        /// Which one.
         offer: OfferId,
     },
     /// Drop the SDK's object of an offered call without a word to the gateway.
     IgnoreOffer {
-        /// Which one.
         offer: OfferId,
     },
     /// Open the offscreen document unless it is open; answered by [`super::Event::OffscreenOpened`].
@@ -105,7 +95,6 @@ pub enum Command {
     OpenPopup,
     /// Show a notification, or change the one of that id in place.
     Notify {
-        /// Which one.
         id: NoticeId,
         /// What it says.
         notice: Notice,

@@ -50,7 +50,6 @@ pub enum Event {
     },
     /// Chrome has downloaded a newer version of the extension.
     UpdateAvailable {
-        /// Which.
         version: String,
     },
     /// The browser started.
@@ -59,7 +58,6 @@ pub enum Event {
     Alarm,
     /// Somebody connected.
     PortOpened {
-        /// The port.
         port: PortId,
         /// The name that the other side gave.
         name: String,
@@ -68,14 +66,12 @@ pub enum Event {
     },
     /// The other side is gone.
     PortClosed {
-        /// The port.
         port: PortId,
     },
     /// A message of a content script.
     FromPage {
         /// Its port.
         port: PortId,
-        /// The message.
         message: PageMessage,
     },
     /// A message of one of the extension's own pages.
@@ -103,9 +99,7 @@ pub enum Event {
     },
     /// Something happened to a `Device`.
     Device {
-        /// Which one.
         device: DeviceId,
-        /// What.
         event: DeviceEvent,
     },
     /// The answer to [`super::Command::EnsureOffscreen`].
@@ -121,7 +115,6 @@ pub enum Event {
     NoticeClicked(NoticeId),
     /// The agent pressed a notification's button.
     NoticeButton {
-        /// Which one.
         id: NoticeId,
         /// The button, from 0.
         button: u32,
@@ -152,7 +145,6 @@ pub struct Sender {
 pub enum PageMessage {
     /// One of the contract's messages.
     Parsed {
-        /// The message.
         message: Box<ToExtension>,
         /// For a FLEX_TOKEN: its `expiration`, read by the browser's `Date.parse`; `None` when that is no
         /// date.
@@ -178,7 +170,6 @@ pub enum PageMessage {
 pub enum FetchOutcome {
     /// An HTTP answer.
     Answer {
-        /// The status.
         status: u16,
         /// The body, which may hold a token.
         body: Secret,
@@ -203,7 +194,6 @@ pub enum DeviceEvent {
     },
     /// The gateway's word, heard right now, that the registration stands: its answer to each `register`.
     Confirmed {
-        /// The edge.
         edge: Option<String>,
     },
     /// The registration is gone.
@@ -231,7 +221,6 @@ pub enum DeviceEvent {
     /// An offered call is no longer on offer: given up, or handed over. The shell has dropped the SDK's
     /// object.
     OfferGone {
-        /// Which one.
         offer: OfferId,
     },
 }

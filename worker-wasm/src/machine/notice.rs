@@ -43,7 +43,6 @@ pub enum Notice {
     },
     /// A call that waits, with buttons to answer and to decline.
     Waiting {
-        /// The caller.
         from: Option<String>,
         /// True while another is live, which answering hangs up.
         hangs_up: bool,

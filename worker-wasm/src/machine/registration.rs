@@ -87,8 +87,6 @@ pub(super) struct Offering {
     /// That is so of the live one: the offscreen document is about to take it.
     pub(super) live: bool,
 }
-
-/// The registration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Registration {
     device: Option<Device>,

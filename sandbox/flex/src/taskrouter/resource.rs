@@ -30,8 +30,6 @@ pub(crate) struct ActivityResource {
     pub(crate) date_created: i64,
     pub(crate) date_updated: i64,
 }
-
-/// The worker.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct WorkerResource {
     pub(crate) account_sid: &'static str,

@@ -126,7 +126,6 @@ pub struct VoiceEvent {
     /// When, on the sandbox's clock.
     #[serde(skip)]
     pub at: Timestamp,
-    /// What.
     #[serde(flatten)]
     pub kind: VoiceEventKind,
 }
@@ -134,10 +133,6 @@ pub struct VoiceEvent {
 /// The kinds of [`VoiceEvent`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-#[expect(
-    missing_docs,
-    reason = "the fields are what their names and types say: socket numbers, identities, call SIDs"
-)]
 pub enum VoiceEventKind {
     /// A signalling socket was opened.
     SocketOpened { socket: u64, origin: Option<String> },

@@ -30,21 +30,18 @@ pub enum Event {
     },
     /// A socket is gone.
     SocketClosed {
-        /// Which.
         socket: SocketId,
         /// The client's close code, if it sent one.
         code: Option<u16>,
     },
     /// The media session made an offer for `invite`.
     MediaOffered {
-        /// The call.
         call_sid: CallSid,
         /// The offer, or why there is none.
         sdp: Result<String, String>,
     },
     /// The media session answered an offer of the client's, or took its answer (then the text is empty).
     MediaAnswered {
-        /// The call.
         call_sid: CallSid,
         /// The number of the order.
         ticket: u64,
@@ -132,9 +129,7 @@ pub struct CallFacts {
     pub call_sid: CallSid,
     /// Where it stands.
     pub state: CallState,
-    /// The client.
     pub identity: Identity,
-    /// The caller.
     pub from: String,
     /// When it was asked for.
     pub created: Timestamp,
@@ -157,7 +152,6 @@ pub struct SocketFacts {
     pub registered: bool,
     /// Who opened it.
     pub origin: Option<String>,
-    /// When.
     pub opened: Timestamp,
     /// Held back by a fault.
     pub frozen: bool,
