@@ -7,7 +7,7 @@ use super::{
     config::Edge,
     event::{DeviceId, OfferId, PortId},
     notice::{Notice, NoticeId},
-    persisted::{Persisted, Remembered},
+    persisted::{Persisted, Preferences},
 };
 
 /// One thing to do. The shell carries commands out in their order and decides nothing.
@@ -32,9 +32,7 @@ pub enum Command {
         message: Box<ToOffscreen>,
     },
     /// Disconnect a port. No [`super::Event::PortClosed`] follows.
-    ClosePort {
-        port: PortId,
-    },
+    ClosePort { port: PortId },
     /// Ask the token service; answered by [`super::Event::Fetched`].
     FetchToken {
         /// Comes back in the answer.
@@ -57,21 +55,13 @@ pub enum Command {
         token: Secret,
     },
     /// Ask the gateway to confirm the registration once more; answered by [`super::DeviceEvent::Confirmed`].
-    ProbeDevice {
-        device: DeviceId,
-    },
+    ProbeDevice { device: DeviceId },
     /// Destroy a `Device`.
-    DestroyDevice {
-        device: DeviceId,
-    },
+    DestroyDevice { device: DeviceId },
     /// Refuse an offered call, so that its caller is routed on at once.
-    RejectOffer {
-        offer: OfferId,
-    },
+    RejectOffer { offer: OfferId },
     /// Drop the SDK's object of an offered call without a word to the gateway.
-    IgnoreOffer {
-        offer: OfferId,
-    },
+    IgnoreOffer { offer: OfferId },
     /// Open the offscreen document unless it is open; answered by [`super::Event::OffscreenOpened`].
     EnsureOffscreen,
     /// Close the offscreen document; answered by [`super::Event::OffscreenClosed`].
@@ -84,7 +74,7 @@ pub enum Command {
     /// Write the state to `chrome.storage.session`.
     Save(Box<Persisted>),
     /// Write to `chrome.storage.local`.
-    Remember(Box<Remembered>),
+    SavePreferences(Box<Preferences>),
     /// Show this on the toolbar button.
     Badge(Badge),
     /// Read the microphone permission; answered by [`super::Event::Microphone`].

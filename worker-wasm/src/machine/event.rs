@@ -11,7 +11,7 @@ use protocol::{
 use super::{
     config::PolicyValues,
     notice::{NoticeId, Shortcut},
-    persisted::{Persisted, Remembered},
+    persisted::{Persisted, Preferences},
 };
 
 /// A `chrome.runtime` port, as the shell numbers them. Never used twice by one worker process.
@@ -34,7 +34,7 @@ pub enum Event {
         /// What the process before this one saved; `None` on a cold start.
         persisted: Option<Box<Persisted>>,
         /// What this browser knows for good.
-        remembered: Box<Remembered>,
+        preferences: Box<Preferences>,
         /// The administrator's policy.
         policy: PolicyValues,
     },
@@ -49,9 +49,7 @@ pub enum Event {
         first: bool,
     },
     /// Chrome has downloaded a newer version of the extension.
-    UpdateAvailable {
-        version: String,
-    },
+    UpdateAvailable { version: String },
     /// The browser started.
     BrowserStarted,
     /// The second net under a killed worker.
@@ -65,9 +63,7 @@ pub enum Event {
         sender: Sender,
     },
     /// The other side is gone.
-    PortClosed {
-        port: PortId,
-    },
+    PortClosed { port: PortId },
     /// A message of a content script.
     FromPage {
         /// Its port.
@@ -98,10 +94,7 @@ pub enum Event {
         outcome: FetchOutcome,
     },
     /// Something happened to a `Device`.
-    Device {
-        device: DeviceId,
-        event: DeviceEvent,
-    },
+    Device { device: DeviceId, event: DeviceEvent },
     /// The answer to [`super::Command::EnsureOffscreen`].
     OffscreenOpened {
         /// False when Chrome refused.
@@ -193,9 +186,7 @@ pub enum DeviceEvent {
         edge: Option<String>,
     },
     /// The gateway's word, heard right now, that the registration stands: its answer to each `register`.
-    Confirmed {
-        edge: Option<String>,
-    },
+    Confirmed { edge: Option<String> },
     /// The registration is gone.
     Unregistered,
     /// The gateway has told the `Device` to close: it will not connect again by itself.
@@ -220,9 +211,7 @@ pub enum DeviceEvent {
     },
     /// An offered call is no longer on offer: given up, or handed over. The shell has dropped the SDK's
     /// object.
-    OfferGone {
-        offer: OfferId,
-    },
+    OfferGone { offer: OfferId },
 }
 
 /// `navigator.permissions.query({name: "microphone"})` for the extension's own origin.

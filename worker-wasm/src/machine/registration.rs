@@ -145,7 +145,7 @@ impl Registration {
     }
 
     /// Something happened to a `Device`; offers are the calls' affair. `whose` is whom the Voice token is for.
-    pub(super) fn hear(
+    pub(super) fn on_device_event(
         &mut self,
         id: DeviceId,
         event: DeviceEvent,

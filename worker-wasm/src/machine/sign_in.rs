@@ -49,7 +49,7 @@ pub struct Retired {
 
 /// A Flex token that the token service has refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
-pub struct Refusal {
+pub struct RefusedToken {
     pub token: TokenDigest,
     /// How often.
     pub times: u32,
@@ -76,7 +76,7 @@ pub struct SignIn {
     /// Tokens whose agents have signed out.
     pub retired: Vec<Retired>,
     /// Tokens that the service has refused.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusedToken>,
     /// A live call of somebody who has gone.
     pub leftover: Option<Leftover>,
     /// Since when no page of the agent is open.
