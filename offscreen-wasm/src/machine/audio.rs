@@ -129,7 +129,7 @@ impl Audio {
         self.settle()
     }
 
-    /// The microphone in use has ended. What takes its place is found when the devices are listed anew.
+    /// The microphone in use has ended. What takes its place is found when the devices are listed again.
     pub(super) fn microphone_lost(&mut self) {
         self.lost = true;
         self.call = Used { open: true, ..Used::default() };
