@@ -62,7 +62,7 @@ struct State {
     audio: Option<Audio>,
     last_calls: Vec<PastCall>,
     counters: BTreeMap<String, u32>,
-    policy: Policy,
+    policy: PolicyReport,
     log: Vec<LogLine>,
 }
 
@@ -110,7 +110,7 @@ struct PastCall {
 }
 
 #[derive(Serialize, wire::ToTree)]
-struct Policy {
+struct PolicyReport {
     keys: Vec<String>,
     complaints: Vec<String>,
     may_restart: bool,
@@ -202,7 +202,7 @@ fn state_of(state: &UiState, iso: &dyn Fn(Timestamp) -> String) -> State {
             })
             .collect(),
         counters: state.counters.iter().map(|(name, count)| (redacted(name), *count)).collect(),
-        policy: Policy {
+        policy: PolicyReport {
             keys: state.policy.iter().map(|item| redacted(&item.key)).collect(),
             complaints: state
                 .policy_complaints
