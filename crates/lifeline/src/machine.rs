@@ -88,7 +88,7 @@ pub enum Event {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Post to the extension, where [`crate::line::Line`] says.
+    /// Post to the extension, where [`crate::channel::ChannelChoice`] says.
     Post(ToExtension),
     /// Post the page's own token, as it is at that moment, for this account.
     PostToken(AccountSid),
@@ -193,7 +193,7 @@ impl Lifeline {
         self.page.agent.as_ref().or(self.heard_agent.as_ref())
     }
 
-    /// How often all has begun anew: the agent signed in or out, is another one, or the page changed its mind. What was
+    /// How often all has started over: the agent signed in or out, is another one, or the page changed its mind. What was
     /// concluded from the extension's words before is void then.
     #[must_use]
     pub const fn beginnings(&self) -> u32 {
@@ -213,7 +213,7 @@ impl Lifeline {
             Event::Expect(calls) => self.expected = calls,
             Event::Hold(held) => self.held = held,
             _ if self.page.presence == Presence::Away => {}
-            Event::Message(message) => self.hear(message, now, out),
+            Event::Message(message) => self.on_message(message, now, out),
             Event::TokenUpdated => {
                 if self.link.is_up(now) {
                     self.post_token(now, out);
@@ -284,12 +284,12 @@ impl Lifeline {
         }
         self.page = page;
         if !same_kind || other_agent {
-            self.begin_anew(now);
+            self.start_over(now);
         }
     }
 
     /// Nothing that the extension said counts any more, and it is to be greeted again.
-    fn begin_anew(&mut self, now: Monotonic) {
+    fn start_over(&mut self, now: Monotonic) {
         self.beginnings = self.beginnings.wrapping_add(1);
         self.link = Link::new(now);
         self.introduced = None;
@@ -320,7 +320,7 @@ impl Lifeline {
         }
     }
 
-    fn hear(&mut self, message: ToPage, now: Monotonic, out: &mut Vec<Command>) {
+    fn on_message(&mut self, message: ToPage, now: Monotonic, out: &mut Vec<Command>) {
         if matches!(self.page.presence, Presence::SignedOut(_)) {
             self.goes_on = matches!(message, ToPage::Heartbeat { .. });
             return;
@@ -343,12 +343,12 @@ impl Lifeline {
                 self.forget_report();
             }
             ToPage::Heartbeat { payload } => {
-                if self.link.heard(true, now) {
-                    self.hear_heartbeat(payload, now, out);
+                if self.link.on_message(true, now) {
+                    self.on_heartbeat(payload, now, out);
                 }
             }
             ToPage::State { payload } => {
-                if self.link.heard(false, now) {
+                if self.link.on_message(false, now) {
                     self.take_state(payload);
                     self.answer_token_request(now, out);
                 }
@@ -368,7 +368,7 @@ impl Lifeline {
         }
     }
 
-    fn hear_heartbeat(&mut self, heartbeat: Heartbeat, now: Monotonic, out: &mut Vec<Command>) {
+    fn on_heartbeat(&mut self, heartbeat: Heartbeat, now: Monotonic, out: &mut Vec<Command>) {
         let Some(hello) = &self.hello else { return };
         self.report = Report::of(&heartbeat, &hello.prefix, self.page.agent.as_ref());
         if let Some(identity) = &self.report.identity {

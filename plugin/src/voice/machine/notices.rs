@@ -3,8 +3,8 @@
 use lifeline::Report;
 
 use super::command::{Command, Severity};
+use super::i18n::{Text, Words};
 use super::voice::Why;
-use super::words::{Text, Words};
 
 /// Knows what was said.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ pub struct NoticeController {
 
 impl NoticeController {
     /// What was said to the agent before counts no longer.
-    pub fn begin_anew(&mut self) {
+    pub fn start_over(&mut self) {
         (self.told, self.carried, self.lost_sight) = (None, false, false);
     }
 
