@@ -1,4 +1,4 @@
-//! Bodies that are still arriving. They take none of the places of [`crate::guard`], so that nobody who only begins to ask
+//! Bodies that are still arriving. They take none of the places of [`crate::concurrency_limit`], so that nobody who only begins to ask
 //! keeps out those who have asked.
 //!
 //! How long a body may take is bounded, and how many one address may be sending: over its share the oldest one is given

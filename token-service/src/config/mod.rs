@@ -24,7 +24,7 @@ pub use args::{Action, Args};
 pub use service_kit::settings::{ConfigError, ConfigErrors};
 
 use crate::{
-    mint::{DEFAULT_LIFE_SECONDS, MIN_LIFE_SECONDS, Policy},
+    mint::{DEFAULT_LIFE_SECONDS, MIN_LIFE_SECONDS, TokenPolicy},
     operator::{Call, Say},
     revocations::{Name, Order},
     validation::MAX_CACHE,
@@ -96,7 +96,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct AccountConfig {
     /// Who may have which token.
-    pub policy: Policy,
+    pub policy: TokenPolicy,
     /// Authenticates to Twilio; `None` when the API keys do.
     pub auth_token: Option<Secret>,
     /// Where Flex tokens are validated.
@@ -355,7 +355,7 @@ fn read_account(
             is_sid(text, "WS").then(|| text.to_owned())
         });
     Some(AccountConfig {
-        policy: Policy {
+        policy: TokenPolicy {
             account_sid: account_sid?,
             api_keys: (!keys.is_empty()).then_some(keys)?,
             identity_prefix: match prefix {
@@ -478,7 +478,8 @@ impl fmt::Display for Config {
         writeln!(f, "public_url = {}", self.public_url.as_deref().unwrap_or(NOT_SET))?;
         writeln!(f, "log = {}", self.log)?;
         for account in &self.accounts {
-            let Policy { identity_prefix, allowed_roles, ttl_seconds, region, edge, .. } = &account.policy;
+            let TokenPolicy { identity_prefix, allowed_roles, ttl_seconds, region, edge, .. } =
+                &account.policy;
             writeln!(f, "account {}", account.policy.account_sid)?;
             for key in &account.policy.api_keys {
                 writeln!(f, "  api_key = {}, secret set", key.sid())?;

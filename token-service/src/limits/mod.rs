@@ -21,9 +21,9 @@ use std::{
 use kernel::{AccountSid, Identity, Timestamp};
 pub use service_kit::limits::{Rate, Standing, Wait};
 use service_kit::{
+    cache::Key,
     env::Clock,
     limits::{Limiter, network},
-    remembered::Key,
 };
 
 use crate::{

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
 /// Counts the requests in progress.
-pub struct Guard {
+pub struct ConcurrencyLimit {
     in_flight: Semaphore,
     longest: Duration,
 }
@@ -26,7 +26,7 @@ pub enum Failure {
     Panicked,
 }
 
-impl Guard {
+impl ConcurrencyLimit {
     /// Lets so many in at once, each for so long.
     #[must_use]
     pub fn new(max_in_flight: NonZeroU32, longest: Duration) -> Self {
