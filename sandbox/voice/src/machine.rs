@@ -266,7 +266,7 @@ impl Machine {
         let Some(state) = self.sockets.get_mut(&socket) else { return };
         // Inferred: what Twilio does with a token of another identity on an open socket.
         let changed = state.identity().is_some_and(|before| *before != identity);
-        // A socket belongs to one identity for good: registrations and calls hang on it.
+        // A socket belongs to one identity as long as it lives: registrations and calls depend on it.
         if changed {
             return self.send_error(socket, TokenError::Forbidden.to_wire(), None, None);
         }

@@ -58,9 +58,7 @@ pub enum ClientMessage {
         message: Option<String>,
     },
     /// Refusing an incoming call.
-    Reject {
-        callsid: String,
-    },
+    Reject { callsid: String },
     /// ICE restart.
     Reinvite {
         callsid: String,
@@ -136,13 +134,9 @@ pub enum ServerMessage {
         parameters: BTreeMap<String, String>,
     },
     /// The call no longer rings here.
-    Cancel {
-        callsid: CallSid,
-    },
+    Cancel { callsid: CallSid },
     /// An outgoing call rings; tells its SID.
-    Ringing {
-        callsid: CallSid,
-    },
+    Ringing { callsid: CallSid },
     /// Answer to an offer.
     Answer {
         callsid: CallSid,
@@ -177,7 +171,7 @@ pub enum ServerMessage {
         /// The message's `KX…`.
         voiceeventsid: String,
     },
-    /// Close for good, do not reconnect.
+    /// Close, and do not reconnect.
     Close {},
 }
 

@@ -280,7 +280,7 @@ pub enum VoiceFault {
         /// Text that goes with it.
         #[serde(default)]
         message: String,
-        /// Then tell the client to close for good.
+        /// Then tell the client to close and not to reconnect.
         #[serde(default)]
         close: bool,
     },

@@ -40,10 +40,7 @@ pub enum Event {
         attributes: Attributes,
     },
     /// Flex changes a reservation.
-    Reservation {
-        sid: String,
-        change: ReservationChange,
-    },
+    Reservation { sid: String, change: ReservationChange },
     /// The agent's telephone was answered.
     LegAnswered {
         /// The agent's leg.
@@ -92,9 +89,7 @@ pub enum Event {
         mode: TransferMode,
     },
     /// The agent takes that back.
-    CancelTransfer {
-        sid: String,
-    },
+    CancelTransfer { sid: String },
     /// The colleague takes a call that is handed over to him, or declines it.
     TransferAnswered {
         /// The transfer, or any SID of the call.
@@ -110,9 +105,7 @@ pub enum Event {
         kick: bool,
     },
     /// The agent ends the conference for everybody.
-    EndConference {
-        task_sid: String,
-    },
+    EndConference { task_sid: String },
     /// Says what customers do whom the agent calls from now on.
     FarEnd(FarEnd),
     /// The customer whom the agent calls picks up.
@@ -200,9 +193,7 @@ pub enum Command {
         payload: Value,
     },
     /// Make the Sync map of a task's conference.
-    ConferenceOpened {
-        task_sid: String,
-    },
+    ConferenceOpened { task_sid: String },
     /// Write an item of the Sync map of a task's conference.
     ConferenceItem {
         task_sid: String,
