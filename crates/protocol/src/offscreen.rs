@@ -53,7 +53,7 @@ pub enum ToOffscreen {
         /// Sent one after the other.
         digits: DtmfDigits,
     },
-    /// List the devices anew, because somebody looks at them: not every plug comes with an event. What is wanted and could
+    /// List the devices again, because somebody looks at them: not every plug comes with an event. What is wanted and could
     /// not be opened is tried once more.
     ListDevices,
     /// Answers [`FromOffscreen::Ping`]; nothing to do.

@@ -253,7 +253,7 @@ pub enum ToPage {
         /// Who, and how it goes.
         payload: Heartbeat,
     },
-    /// The extension is gone for good from this page (uninstalled or replaced): terminal for the replaced plugin.
+    /// The extension is gone from this page and will not come back (uninstalled or replaced): terminal for the replaced plugin.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_DISCONNECTED")]
     Disconnected,
     /// Extension of the contract: the state changed. Sent at once, also before the first heartbeat.

@@ -228,7 +228,7 @@ impl Device {
         self.on_stream("ready", callback);
     }
 
-    /// The gateway has told the `Device` to close for good: the SDK opens no socket again by itself. Listened for as
+    /// The gateway has told the `Device` to close and stay closed: the SDK opens no socket again by itself. Listened for as
     /// [`Device::on_confirmation`] does.
     pub fn on_closed(&self, callback: impl FnMut() + 'static) {
         self.on_stream("close", callback);

@@ -80,7 +80,7 @@ pub mod runtime {
     use wasm_bindgen::prelude::*;
 
     /// False once the extension was updated, disabled or removed under a content script: then every
-    /// `chrome.*` call of this context throws, for good.
+    /// `chrome.*` call of this context throws from then on.
     #[must_use]
     pub fn is_alive() -> bool {
         ffi::runtime_id().is_some()
@@ -479,7 +479,7 @@ fn keep2(callback: impl FnMut(JsValue, JsValue) + 'static) -> js_sys::Function {
     Closure::<dyn FnMut(JsValue, JsValue)>::new(callback).into_js_value().unchecked_into()
 }
 
-/// A listener for the life of the context: the closure is handed to JavaScript for good.
+/// A listener for the life of the context: the closure is handed to JavaScript and never taken back.
 fn keep(callback: impl FnMut(JsValue) + 'static) -> js_sys::Function {
     Closure::<dyn FnMut(JsValue)>::new(callback).into_js_value().unchecked_into()
 }
