@@ -163,7 +163,6 @@ pub enum Event {
     },
     /// A message could not be sent over this connection, so it is gone.
     NotSent {
-        /// Which connection.
         port: PortId,
         message: ToExtension,
         /// As in [`Event::Closed`].

@@ -81,7 +81,7 @@ const REPAIR_MS: u64 = 5_000;
 /// after its socket was lost; the SDK gives up its media after 39 s, and its signalling never.
 const GIVE_UP_MS: u64 = 34_000;
 
-/// A call that hears the other side is not given up; it is looked at again after so many milliseconds.
+/// A call that hears the other side is not given up; it is looked at again after this many milliseconds.
 const HEARING_MS: u64 = 3_000;
 
 /// How often a lost media path is renegotiated, in milliseconds. The SDK does it after some 6 and 23 seconds only, and
@@ -239,13 +239,7 @@ pub enum Command {
     /// Send to the worker. Failure is reported as [`Event::Closed`].
     Send(PortId, FromOffscreen),
     /// Build a `Device`, listening for its errors, and open its signalling socket.
-    Build {
-        /// Its number.
-        device: DeviceId,
-        /// The Voice token.
-        token: Secret,
-        edge: Option<String>,
-    },
+    Build { device: DeviceId, token: Secret, edge: Option<String> },
     /// Destroy the `Device`, and its call with it.
     Destroy(DeviceId),
     /// Accept the call that the token stands for, or report [`Event::SocketLost`].

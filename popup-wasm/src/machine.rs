@@ -326,7 +326,6 @@ pub struct Machine {
     last_now: Timestamp,
     /// Counts what the worker refused: controls that show the agent's choice are then redrawn.
     pub refusals: u32,
-    /// The keyboard shortcuts.
     pub shortcuts: Vec<Shortcut>,
     /// The last news from the worker.
     pub state: Option<UiState>,

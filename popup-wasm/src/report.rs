@@ -24,7 +24,6 @@ pub struct Surroundings<'a> {
     pub browser: &'a str,
     /// The language of the pages.
     pub language: &'a str,
-    /// Now.
     pub now: Timestamp,
     /// A time as ISO 8601.
     pub iso: &'a dyn Fn(Timestamp) -> String,

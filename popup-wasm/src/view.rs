@@ -29,7 +29,6 @@ pub enum Tone {
     Busy,
     /// Somebody must do something that is not a fault.
     Waiting,
-    /// A fault.
     Problem,
 }
 
@@ -103,7 +102,6 @@ pub struct CallCard {
     pub keypad_enabled: bool,
     /// True while the keypad is shown.
     pub keypad_open: bool,
-    /// What was pressed on it.
     pub digits: String,
     /// Hang up.
     pub hang_up: Button,
@@ -171,7 +169,6 @@ pub struct Select {
 pub struct Sound {
     /// Microphones.
     pub microphone: Select,
-    /// Speakers.
     pub speaker: Select,
     /// How loud the customer is, in percent.
     pub volume: u8,
@@ -219,7 +216,6 @@ pub struct LogLine {
 pub struct View {
     /// The status in plain words.
     pub status: Card,
-    /// The live call.
     pub call: Option<CallCard>,
     /// A second call, which waits.
     pub waiting: Option<Question>,

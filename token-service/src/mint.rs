@@ -67,7 +67,6 @@ pub enum NotMinted {
 /// A decision in favour: what token is due. [`TokenPolicy::mint`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
-    /// As whom.
     pub identity: Identity,
     /// For how long, in seconds.
     pub ttl_seconds: u64,
@@ -76,7 +75,6 @@ pub struct Admission {
 /// A token, made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Minted {
-    /// As whom.
     pub identity: Identity,
     pub token: Secret,
     /// The token's name, for the audit trail.

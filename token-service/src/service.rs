@@ -46,7 +46,6 @@ pub struct Service {
 
 /// One account that tokens are minted for.
 pub struct Account {
-    /// Its settings.
     pub config: AccountConfig,
     flex_tokens: FlexTokens,
 }
@@ -287,7 +286,7 @@ impl Service {
         Ok(Exchanged { minted, standing })
     }
 
-    /// Shuts somebody out for so many minutes. Returns until when, how many remembered answers are forgotten with it, and which
+    /// Shuts somebody out for this many minutes. Returns until when, how many remembered answers are forgotten with it, and which
     /// instances know.
     ///
     /// # Errors

@@ -137,7 +137,6 @@ pub enum Recalled {
     Vouched,
     /// It was refused lately.
     Refused,
-    /// Nothing.
     Nothing,
 }
 

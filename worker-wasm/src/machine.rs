@@ -103,7 +103,6 @@ pub struct Boot {
     pub trust: Trust,
     /// The extension's version.
     pub version: String,
-    /// Now.
     pub started_at: Timestamp,
     /// Any number; another in each process. For jitter only.
     pub seed: u64,

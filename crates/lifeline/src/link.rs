@@ -100,7 +100,7 @@ impl Link {
     }
 
     /// CONFIGURE goes out.
-    pub fn hello_said(&mut self, now: Monotonic) {
+    pub fn hello_sent(&mut self, now: Monotonic) {
         let pace = if matches!(self.answer, Answer::Rejected(_)) { REFUSED_MS } else { HELLO_MS };
         self.hello_due = now.plus(pace);
     }

@@ -131,7 +131,7 @@ pub struct Lifeline {
     expected_said: Repeated<Vec<ExpectedCall>>,
     held: Option<Held>,
     hold: HoldNotice,
-    sign_out_said: Repeated<()>,
+    sign_out_sent: Repeated<()>,
     /// The extension goes on though the agent has signed out.
     goes_on: bool,
     /// The extension last heard speaks version 3: it knows SIGN_OUT.
@@ -156,7 +156,7 @@ impl Lifeline {
             expected_said: Repeated::at_most(EXPECT_ATTEMPTS),
             held: None,
             hold: HoldNotice::default(),
-            sign_out_said: Repeated::at_most(SIGN_OUT_ATTEMPTS),
+            sign_out_sent: Repeated::at_most(SIGN_OUT_ATTEMPTS),
             goes_on: false,
             knows_sign_out: false,
             looked_at: now,
@@ -250,8 +250,8 @@ impl Lifeline {
         match self.page.presence {
             Presence::Away => {}
             Presence::SignedOut(reason) => {
-                let again = goes_on || !self.sign_out_said.was_said();
-                if self.knows_sign_out && again && self.sign_out_said.is_due(&(), now) {
+                let again = goes_on || !self.sign_out_sent.was_sent();
+                if self.knows_sign_out && again && self.sign_out_sent.is_due(&(), now) {
                     out.push(Command::Post(ToExtension::SignOut { payload: SignOut { reason } }));
                 }
             }
@@ -280,7 +280,7 @@ impl Lifeline {
         // A logout of who was Offline is said too: it means more. That a logged out agent is Offline does not.
         let means_more = before != after && after != Presence::SignedOut(SignOutReason::Offline);
         if !same_kind || means_more {
-            self.sign_out_said.forget();
+            self.sign_out_sent.forget();
         }
         self.page = page;
         if !same_kind || other_agent {
@@ -305,7 +305,7 @@ impl Lifeline {
     fn introduce(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some(hello) = &self.hello else { return };
         if self.link.hello_is_due(now) {
-            self.link.hello_said(now);
+            self.link.hello_sent(now);
             self.introduced.clone_from(&self.page.agent);
             out.push(Command::Post(ToExtension::Configure {
                 payload: Configure {

@@ -28,7 +28,7 @@ impl<M: Machine> Rig<M> {
         self.note(commands);
     }
 
-    /// Lets so many milliseconds pass; the machine is woken whenever it asked for it.
+    /// Lets this many milliseconds pass; the machine is woken whenever it asked for it.
     ///
     /// # Panics
     ///
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::Timers;
 
-    /// Says its own time every so many milliseconds; never gets past it when `stuck`.
+    /// Says its own time every this many milliseconds; never gets past it when `stuck`.
     struct Clock {
         every: u64,
         stuck: bool,

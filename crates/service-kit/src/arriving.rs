@@ -50,7 +50,7 @@ pub struct Arriving {
 }
 
 impl Arriving {
-    /// As configured, for bodies of no more than so many bytes.
+    /// As configured, for bodies of at most this many bytes.
     #[must_use]
     pub fn new(settings: &ServerSettings, most_bytes: usize, metrics: Arc<Metrics>) -> Self {
         let shares = Shares::new(settings.max_in_flight.get(), settings.address_share);

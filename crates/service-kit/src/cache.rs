@@ -1,4 +1,4 @@
-//! What is remembered for a short while: pure, no clock.
+//! A cache of two generations, for what is remembered for a short while: pure, no clock.
 //!
 //! Two generations: what is new goes into the younger one, and when that is full, or old, the elder one is forgotten as a
 //! whole and the younger one takes its place. So memory is bounded, nothing is searched for what has expired, and
@@ -22,7 +22,7 @@ pub struct TwoGenerationCache<V> {
 }
 
 impl<V> TwoGenerationCache<V> {
-    /// A generation lasts so long.
+    /// Empty, with generations that last this long.
     #[must_use]
     pub fn new(lasts: Duration) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), lasts, since: Duration::ZERO }
@@ -43,7 +43,7 @@ impl<V> TwoGenerationCache<V> {
         self.young.insert(key, value);
     }
 
-    /// So many are remembered; one that has a newer value counts twice.
+    /// How many values are held; one that has a newer value counts twice.
     #[must_use]
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()

@@ -27,7 +27,7 @@ pub enum Failure {
 }
 
 impl ConcurrencyLimit {
-    /// Lets so many in at once, each for so long.
+    /// Lets this many in at once, each for at most this long.
     #[must_use]
     pub fn new(max_in_flight: NonZeroU32, longest: Duration) -> Self {
         let permits = usize::try_from(max_in_flight.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);

@@ -63,7 +63,7 @@ pub fn from_js<T: FromTree>(value: &JsValue) -> Result<T, Error> {
         .ok_or_else(|| Error::new("not of the wanted form"))
 }
 
-/// A plain JavaScript value as a tree, `None` when it is deeper than so many levels.
+/// A plain JavaScript value as a tree, `None` when it is deeper than this many levels.
 #[must_use]
 pub fn tree_of(value: &JsValue, depth: usize) -> Option<wire::Tree> {
     tree::read(value, depth)

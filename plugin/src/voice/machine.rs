@@ -529,7 +529,9 @@ impl Machine {
         };
         let told_by_move = self.activity.step(&situation, &self.flex, now, out);
         match &voice {
-            Voice::Unavailable(why) if unavailable => self.notices.tell(why, told_by_move, &self.words, out),
+            Voice::Unavailable(why) if unavailable => {
+                self.notices.notify(why, told_by_move, &self.words, out)
+            }
             Voice::Ready if was_ready => self.notices.all_is_well(),
             _ => {}
         }

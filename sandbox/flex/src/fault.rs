@@ -20,7 +20,6 @@ pub enum HttpTarget {
     Flex,
 }
 
-/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Fault {

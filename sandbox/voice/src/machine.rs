@@ -81,7 +81,6 @@ impl Machine {
         facts
     }
 
-    /// One call.
     #[must_use]
     pub fn call_facts(&self, call_sid: &CallSid) -> Option<CallFacts> {
         self.calls.get(call_sid).map(|call| call.facts(call_sid.clone()))

@@ -189,7 +189,6 @@ pub struct TokenInfo {
 pub struct WireError {
     /// Twilio's error code.
     pub code: u32,
-    /// Text.
     pub message: String,
 }
 

@@ -126,7 +126,6 @@ pub struct Count {
 /// What a question does to the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing.
     Look = 0,
     /// Counts, if allowed.
     Take = 1,

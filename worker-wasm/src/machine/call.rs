@@ -85,7 +85,7 @@ pub(super) struct Around {
 /// What the call needs of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
-    /// The offscreen document has carried so many calls more.
+    /// The offscreen document has carried this many more calls.
     pub(super) carried: u32,
     /// The offscreen document is to be closed: it does not do what it was told.
     pub(super) no_document: bool,

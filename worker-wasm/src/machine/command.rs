@@ -14,23 +14,11 @@ use super::{
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Send to a content script.
-    ToPage {
-        /// Its port.
-        port: PortId,
-        message: Box<ToPage>,
-    },
+    ToPage { port: PortId, message: Box<ToPage> },
     /// Send to one of the extension's own pages.
-    ToPopup {
-        /// Its port.
-        port: PortId,
-        message: Box<ToPopup>,
-    },
+    ToPopup { port: PortId, message: Box<ToPopup> },
     /// Send to the offscreen document.
-    ToOffscreen {
-        /// Its port.
-        port: PortId,
-        message: Box<ToOffscreen>,
-    },
+    ToOffscreen { port: PortId, message: Box<ToOffscreen> },
     /// Disconnect a port. No [`super::Event::PortClosed`] follows.
     ClosePort { port: PortId },
     /// Ask the token service; answered by [`super::Event::Fetched`].
@@ -41,19 +29,13 @@ pub enum Command {
     },
     /// Build a `Device`, attach its listeners and register it.
     CreateDevice {
-        /// Its number.
         device: DeviceId,
-        /// The Voice token.
         token: Secret,
         /// Where to connect, in order of preference; empty leaves it to the SDK.
         edges: Vec<Edge>,
     },
     /// Give a `Device` a newer token.
-    UpdateToken {
-        device: DeviceId,
-        /// The Voice token.
-        token: Secret,
-    },
+    UpdateToken { device: DeviceId, token: Secret },
     /// Ask the gateway to confirm the registration once more; answered by [`super::DeviceEvent::Confirmed`].
     ProbeDevice { device: DeviceId },
     /// Destroy a `Device`.

@@ -65,21 +65,15 @@ pub enum Event {
     /// The other side is gone.
     PortClosed { port: PortId },
     /// A message of a content script.
-    FromPage {
-        /// Its port.
-        port: PortId,
-        message: PageMessage,
-    },
+    FromPage { port: PortId, message: PageMessage },
     /// A message of one of the extension's own pages.
     FromPopup {
-        /// Its port.
         port: PortId,
         /// `None` when it does not parse.
         message: Option<FromPopup>,
     },
     /// A message of the offscreen document.
     FromOffscreen {
-        /// Its port.
         port: PortId,
         /// `None` when it does not parse.
         message: Option<FromOffscreen>,
@@ -88,7 +82,6 @@ pub enum Event {
     Microphone(MicrophonePermission),
     /// The answer to [`super::Command::FetchToken`].
     Fetched {
-        /// Which attempt.
         attempt: u32,
         /// What came.
         outcome: FetchOutcome,

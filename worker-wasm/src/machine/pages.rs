@@ -30,9 +30,9 @@ const HEARTBEAT_MS: u64 = 1_000;
 /// Between two times that the pages are asked for a Flex token.
 const ASK_MS: u64 = 30_000;
 
-/// More than any plugin says: so many messages at once, and so many a second for good. The content script is stricter.
+/// More than any plugin says: a burst, and a sustained rate per second. The content script is stricter.
 const PAGE_MESSAGES: Bucket = Bucket::new(200, 100);
-/// Connections of one tab: so many at once, and so many a second for good. Each load of a page is one. An agent who holds F5
+/// Connections of one tab: a burst, and a sustained rate per second. Each load of a page is one. An agent who holds F5
 /// down, and a content script whose worker is killed over and over, need fewer.
 const CONNECTIONS: Bucket = Bucket::new(40, 2);
 /// How long a flood is shown after it, and how rarely the page is told.

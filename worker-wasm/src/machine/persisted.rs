@@ -39,9 +39,7 @@ pub struct Preferences {
 pub struct Persisted {
     /// What this browser is pinned to.
     pub config: Option<Config>,
-    /// The newest Flex token.
     pub flex: Option<HeldFlexToken>,
-    /// The newest Voice token.
     pub voice: Option<VoiceToken>,
     /// Who is signed in, and who has signed out.
     pub sign_in: SignIn,
@@ -49,7 +47,6 @@ pub struct Persisted {
     pub confirmed: Option<Identity>,
     /// True once something went wrong: until then a heartbeat's `error` is `null`.
     pub error_seen: bool,
-    /// The live call.
     pub call: Option<LiveCall>,
     /// A call that waits for the agent's word.
     pub waiting: Option<Waiting>,

@@ -10,7 +10,6 @@ use super::sign_in::TokenDigest;
 pub struct HeldFlexToken {
     /// The token, opaque.
     pub token: Secret,
-    /// Its digest.
     pub digest: TokenDigest,
     /// Whose it is, as its page says.
     pub agent: Option<Identity>,

@@ -54,16 +54,13 @@ struct InFlight {
 pub(super) enum Answer {
     /// A Voice token, and the digest of the Flex token that it was minted for.
     Minted(VoiceToken, TokenDigest),
-    /// None.
     Failed(Failure),
 }
 
 /// The two tokens, and what is going on with the token service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tokens {
-    /// The newest Flex token.
     flex: Option<HeldFlexToken>,
-    /// The newest Voice token.
     voice: Option<VoiceToken>,
     /// The request that is on its way.
     in_flight: Option<InFlight>,

@@ -67,7 +67,7 @@ impl NoticeController {
 
     /// Calls cannot be taken: the agent is told of each reason once. `by_move`: they have been told by what their activity was
     /// changed for.
-    pub fn tell(&mut self, why: &Why, by_move: bool, words: &Words, out: &mut Vec<Command>) {
+    pub fn notify(&mut self, why: &Why, by_move: bool, words: &Words, out: &mut Vec<Command>) {
         if self.told.as_ref() == Some(why) {
             return;
         }

@@ -298,10 +298,7 @@ pub enum VoiceFault {
         ms: Option<u64>,
     },
     /// The next `connected` says this time to live, and the gateway means it.
-    TokenTtl {
-        /// Seconds.
-        seconds: u64,
-    },
+    TokenTtl { seconds: u64 },
     /// The gateway treats the tokens of open sockets as expired: it says so now, and refuses to register until a new
     /// token is shown.
     TokenExpired {
@@ -371,7 +368,6 @@ pub struct CustomerToAgent {
 /// One call with its measurements. Times are milliseconds since the start of the sandbox.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CallView {
-    /// Its SID.
     pub call_sid: CallSid,
     /// Where it stands.
     pub state: CallState,
@@ -389,11 +385,8 @@ pub struct CallView {
     pub first_agent_rtp_ms: Option<f64>,
     /// From `invite` to the first RTP packet from the agent.
     pub answer_ms: Option<f64>,
-    /// When it ended.
     pub ended_ms: Option<u64>,
-    /// Who ended it.
     pub ended_by: Option<EndedBy>,
-    /// Why it ended.
     pub end_reason: Option<EndReason>,
     /// The socket that holds it.
     pub socket: Option<u64>,

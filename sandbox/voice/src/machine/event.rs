@@ -25,7 +25,6 @@ pub enum Event {
     Received {
         /// On this socket.
         socket: SocketId,
-        /// Its text.
         text: String,
     },
     /// A socket is gone.
@@ -125,7 +124,6 @@ pub enum MediaOrder {
 /// What the machine knows of a call, for views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallFacts {
-    /// Its SID.
     pub call_sid: CallSid,
     /// Where it stands.
     pub state: CallState,
@@ -144,7 +142,6 @@ pub struct CallFacts {
 /// What the machine knows of a socket, for views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketFacts {
-    /// Its number.
     pub socket: SocketId,
     /// Whose it is.
     pub identity: Option<Identity>,

@@ -205,7 +205,6 @@ pub enum Command {
     Insight {
         /// Of what.
         index: Index,
-        /// Its key.
         key: String,
         data: Option<Value>,
     },
@@ -241,11 +240,9 @@ impl Index {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// HTTP status.
     pub status: u16,
     /// Twilio's code.
     pub code: u32,
-    /// Text.
     pub message: String,
 }
 
