@@ -1,7 +1,7 @@
 //! What the proxy decides.
 //!
 //! The page is hostile, the worker is mortal, and the extension may be replaced under a living page. So: a page's
-//! message is judged by its type, parsed, and built anew; the last CONFIGURE is kept and said again to a restarted
+//! message is judged by its type, parsed, and rebuilt; the last CONFIGURE is kept and said again to a restarted
 //! worker, because the replaced extension's plugin never repeats it; and DISCONNECTED, which that plugin takes for
 //! good, is said only once the extension really is gone.
 //!
@@ -28,7 +28,7 @@ const CONFIGURE: &str = "VOICE_CLIENT_EXTENSION_CONFIGURE";
 /// The longest message that is read, in characters of JSON: the longest Flex token, and what else its message says.
 pub const MAX_BODY: usize = MAX_FLEX_TOKEN + 512;
 
-/// What is taken of each type: so many at once, and so many a second for good. More than any plugin says, and one type's
+/// What is taken of each type: a burst, and a sustained rate per second. More than any plugin says, and one type's
 /// flood does not keep another's messages out.
 const PER_TYPE: Bucket<Monotonic> = Bucket::new(40, 20);
 
@@ -40,7 +40,7 @@ const OFFERS: Bucket<Monotonic> = Bucket::new(10, 1);
 /// right after the question, or together with the answer in a page that was busy for long.
 const LOOKS: u8 = 2;
 
-/// How many connections are made: so many at once, and so many a second for good. A worker that is killed over and over
+/// How many connections are made: a burst, and a sustained rate per second. A worker that is killed over and over
 /// needs fewer. It is one document's, however often the page hides and shows it; the worker has one for each tab.
 const CONNECTIONS: Bucket<Monotonic> = Bucket::new(20, 1);
 
@@ -80,7 +80,7 @@ const GOOD_MS: u64 = 5_000;
 pub enum Reading {
     /// Another script's message, or one of ours heard back.
     NotForUs,
-    /// Understood, and built anew from what was understood.
+    /// Understood, and rebuilt from what was understood.
     Understood(ToExtension),
     /// Has the named type of the contract, and not its form.
     Malformed(&'static str),
@@ -130,7 +130,7 @@ pub type PortId = u32;
 
 /// How a message of the page came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Channel {
     /// Posted in the page's window, where all its scripts speak and hear.
     Window,
     /// The same, with a `MessagePort`.
@@ -143,7 +143,7 @@ pub enum Way {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The page sent a message.
-    Page(Way, Reading),
+    Page(Channel, Reading),
     /// The page sent too many messages of a type: [`Machine::turns_away`].
     Flooded,
     /// The plugin leaves the port that [`Command::TakePort`] or [`Command::TakeKeptPort`] took.
@@ -157,16 +157,13 @@ pub enum Event {
     Worker(PortId, WorkerSays),
     /// The connection could not be made, or is gone.
     Closed {
-        /// Which.
         port: PortId,
-        /// False when the extension itself is gone from this page for good.
+        /// False when the extension itself is gone from this page and will not come back.
         alive: bool,
     },
     /// A message could not be sent over this connection, so it is gone.
     NotSent {
-        /// Which connection.
         port: PortId,
-        /// The message.
         message: ToExtension,
         /// As in [`Event::Closed`].
         alive: bool,
@@ -225,7 +222,7 @@ pub enum Command {
     Post(ToPage),
     /// Look whether the extension still is there, and report [`Event::Looked`].
     Look,
-    /// Stop listening, for good.
+    /// Stop listening; never started again.
     Retire,
 }
 
@@ -312,14 +309,19 @@ impl Default for Machine {
 impl Machine {
     /// Judges a message before it is read, because a flood must cost the page more than us: what to report in place of it,
     /// `None` when it is to be read. Messages that are not for us cost nothing.
-    pub fn turns_away(&mut self, way: Way, message_type: Option<&str>, now: Monotonic) -> Option<Event> {
+    pub fn turns_away(
+        &mut self,
+        channel: Channel,
+        message_type: Option<&str>,
+        now: Monotonic,
+    ) -> Option<Event> {
         let known = match kind_of(message_type) {
             Kind::Foreign | Kind::Echo => return None,
             Kind::Known(name) => Some(name),
             Kind::Unknown => None,
         };
-        let offer = way == Way::WindowWithPort && known == Some(CONFIGURE);
-        if self.private && way != Way::Port {
+        let offer = channel == Channel::WindowWithPort && known == Some(CONFIGURE);
+        if self.private && channel != Channel::Port {
             return (!offer || !self.offers.take(1, now)).then_some(Event::Foreign);
         }
         let index = known.and_then(|name| ToExtension::NAMES.iter().position(|known| *known == name));
@@ -327,17 +329,17 @@ impl Machine {
         bucket.is_some_and(|bucket| !bucket.take(1, now)).then_some(Event::Flooded)
     }
 
-    fn take_in(&mut self, event: Event, now: Monotonic, out: &mut Vec<Command>) {
+    fn handle_event(&mut self, event: Event, now: Monotonic, out: &mut Vec<Command>) {
         match event {
             Event::Page(_, Reading::NotForUs) => {}
             Event::Foreign => self.foreign = self.foreign.saturating_add(1),
             Event::Flooded => self.flood(now, out),
-            Event::Page(Way::WindowWithPort, Reading::Understood(ToExtension::Configure { payload }))
+            Event::Page(Channel::WindowWithPort, Reading::Understood(ToExtension::Configure { payload }))
                 if self.held =>
             {
                 self.contest(payload, out);
             }
-            Event::Page(way, Reading::Understood(message)) => self.pass_on(way, message, now, out),
+            Event::Page(channel, Reading::Understood(message)) => self.pass_on(channel, message, now, out),
             Event::LineLeft => self.line_left(now, out),
             Event::LineHere => self.turn_offer_down(out),
             Event::Page(_, Reading::Malformed(name)) => {
@@ -348,7 +350,7 @@ impl Machine {
                 let words = "The voice client does not know this type of message.";
                 self.refuse(ErrorReply::new(None, ProblemCode::UnknownType, words), now, out);
             }
-            Event::Worker(id, says) => self.hear(id, says, out),
+            Event::Worker(id, says) => self.on_worker_message(id, says, out),
             Event::Closed { alive: false, .. }
             | Event::NotSent { alive: false, .. }
             | Event::Looked { alive: false } => {
@@ -399,7 +401,7 @@ impl Machine {
         if let Some((_, payload)) = self.offered.take() {
             self.held = can_be_asked(&payload);
             out.push(Command::TakeKeptPort);
-            self.pass_on(Way::Port, ToExtension::Configure { payload }, now, out);
+            self.pass_on(Channel::Port, ToExtension::Configure { payload }, now, out);
         }
     }
 
@@ -460,7 +462,7 @@ impl Machine {
         }
     }
 
-    fn pass_on(&mut self, way: Way, message: ToExtension, now: Monotonic, out: &mut Vec<Command>) {
+    fn pass_on(&mut self, channel: Channel, message: ToExtension, now: Monotonic, out: &mut Vec<Command>) {
         self.refused = None;
         if let Some(open) = &mut self.port {
             open.reported = None;
@@ -468,7 +470,7 @@ impl Machine {
         if let ToExtension::Configure { payload } = &message {
             self.configure = Some(payload.clone());
             self.rejected = false;
-            if way == Way::WindowWithPort {
+            if channel == Channel::WindowWithPort {
                 self.private = true;
                 self.held = can_be_asked(payload);
                 out.push(Command::TakePort);
@@ -529,7 +531,7 @@ impl Machine {
         out.extend(refused.map(|code| Command::Report(id, code)));
     }
 
-    fn hear(&mut self, id: PortId, says: WorkerSays, out: &mut Vec<Command>) {
+    fn on_worker_message(&mut self, id: PortId, says: WorkerSays, out: &mut Vec<Command>) {
         let Some(open) = self.port.as_mut().filter(|open| open.id == id) else { return };
         open.heard = true;
         if says == WorkerSays::Rejected {
@@ -567,7 +569,7 @@ impl sansio::Machine for Machine {
     fn handle(&mut self, event: Event, now: Monotonic) -> Vec<Command> {
         let mut out = Vec::new();
         if !self.retired {
-            self.take_in(event, now, &mut out);
+            self.handle_event(event, now, &mut out);
         }
         out
     }
@@ -624,7 +626,7 @@ mod tests {
     }
 
     fn page(json: &str) -> Event {
-        Event::Page(Way::Window, reading(json))
+        Event::Page(Channel::Window, reading(json))
     }
 
     fn message(json: &str) -> ToExtension {
@@ -824,23 +826,28 @@ mod tests {
     fn a_flood_of_one_type_is_cut_off_and_the_others_go_through() {
         let mut machine = accepted();
         let digits = Some("VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS");
-        let admitted =
-            (0..1_000).filter(|i| machine.turns_away(Way::Window, digits, at(1_000 + i)).is_none()).count();
+        let admitted = (0..1_000)
+            .filter(|i| machine.turns_away(Channel::Window, digits, at(1_000 + i)).is_none())
+            .count();
         assert!((40..=60).contains(&admitted), "{admitted} of a thousand in a second");
         assert!(
-            machine.turns_away(Way::Window, Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL"), at(2_000)).is_none()
+            machine
+                .turns_away(Channel::Window, Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL"), at(2_000))
+                .is_none()
         );
         assert!(
-            machine.turns_away(Way::Window, Some("VOICE_CLIENT_EXTENSION_CONFIGURE"), at(2_000)).is_none()
+            machine
+                .turns_away(Channel::Window, Some("VOICE_CLIENT_EXTENSION_CONFIGURE"), at(2_000))
+                .is_none()
         );
         assert!(
             (0..1_000)
-                .all(|_| machine.turns_away(Way::Window, Some("webpackHotUpdate"), at(2_000)).is_none()),
+                .all(|_| machine.turns_away(Channel::Window, Some("webpackHotUpdate"), at(2_000)).is_none()),
             "those cost nothing"
         );
         let unknown = (0..1_000)
             .filter(|i| {
-                machine.turns_away(Way::Window, Some("VOICE_CLIENT_EXTENSION_X"), at(1_000 + i)).is_none()
+                machine.turns_away(Channel::Window, Some("VOICE_CLIENT_EXTENSION_X"), at(1_000 + i)).is_none()
             })
             .count();
         assert!((40..=60).contains(&unknown), "{unknown} of a thousand in a second");
@@ -877,21 +884,26 @@ mod tests {
         let turned_away = |machine: &mut Machine, way, at_ms| {
             all.clone().filter(|name| machine.turns_away(way, Some(name), at(at_ms)).is_some()).count()
         };
-        assert_eq!(turned_away(&mut machine, Way::Window, 0), 0, "without a port all speak in the window");
-        let out = machine.handle(Event::Page(Way::WindowWithPort, reading(HELLO)), at(1));
+        assert_eq!(
+            turned_away(&mut machine, Channel::Window, 0),
+            0,
+            "without a port all speak in the window"
+        );
+        let out = machine.handle(Event::Page(Channel::WindowWithPort, reading(HELLO)), at(1));
         assert_eq!(out.first(), Some(&Command::TakePort));
         let types = ToExtension::NAMES.len() + 1;
-        assert_eq!(turned_away(&mut machine, Way::Window, 2), types);
-        assert_eq!(turned_away(&mut machine, Way::WindowWithPort, 3), types - 1, "all but a new offer");
-        assert_eq!(turned_away(&mut machine, Way::Port, 4), 0);
+        assert_eq!(turned_away(&mut machine, Channel::Window, 2), types);
+        assert_eq!(turned_away(&mut machine, Channel::WindowWithPort, 3), types - 1, "all but a new offer");
+        assert_eq!(turned_away(&mut machine, Channel::Port, 4), 0);
         let hang_up = Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL");
-        assert_eq!(machine.turns_away(Way::Window, hang_up, at(5)), Some(Event::Foreign));
-        assert_eq!(machine.turns_away(Way::Window, Some("webpackHotUpdate"), at(5)), None);
-        let flood = (0..1_000).filter(|_| machine.turns_away(Way::Window, hang_up, at(6)).is_some()).count();
+        assert_eq!(machine.turns_away(Channel::Window, hang_up, at(5)), Some(Event::Foreign));
+        assert_eq!(machine.turns_away(Channel::Window, Some("webpackHotUpdate"), at(5)), None);
+        let flood =
+            (0..1_000).filter(|_| machine.turns_away(Channel::Window, hang_up, at(6)).is_some()).count();
         assert_eq!(
-            (flood, machine.turns_away(Way::Port, hang_up, at(6))),
+            (flood, machine.turns_away(Channel::Port, hang_up, at(6))),
             (1_000, None),
-            "nobody's way is blocked"
+            "nobody's channel is blocked"
         );
     }
 
@@ -902,7 +914,7 @@ mod tests {
     }
 
     fn offer(account: char) -> Event {
-        Event::Page(Way::WindowWithPort, reading(&hello_of(account)))
+        Event::Page(Channel::WindowWithPort, reading(&hello_of(account)))
     }
 
     fn sent(port: PortId, account: char) -> Command {
@@ -932,7 +944,7 @@ mod tests {
         assert_eq!(machine.handle(Event::LineHere, at(501)), [Command::DropKeptPort]);
         assert_eq!(machine.handle(LOOK, at(2_500)), [report(1, 1)]);
         // The plugin is heard as before, and a worker that was killed hears of the plugin's account.
-        let hang_up = || Event::Page(Way::Port, reading(HANG_UP));
+        let hang_up = || Event::Page(Channel::Port, reading(HANG_UP));
         assert_eq!(machine.handle(hang_up(), at(2_501)), [Command::Send(1, message(HANG_UP))]);
         assert_eq!(machine.handle(lost(1), at(2_502)), [Command::Connect(2), sent(2, '1')]);
 
@@ -971,7 +983,7 @@ mod tests {
     #[test]
     fn a_plugin_from_before_the_question_is_heard_over_its_newest_port_as_ever() {
         let mut machine = Machine::default();
-        let older = || Event::Page(Way::WindowWithPort, reading(HELLO));
+        let older = || Event::Page(Channel::WindowWithPort, reading(HELLO));
         machine.handle(older(), at(0));
         assert_eq!(machine.handle(older(), at(1)), [Command::TakePort, Command::Send(1, message(HELLO))]);
     }
@@ -981,19 +993,19 @@ mod tests {
         let mut machine = over_a_port();
         machine.handle(Event::LineLeft, at(5));
         let hang_up = Some("VOICE_CLIENT_EXTENSION_HANGUP_CALL");
-        assert_eq!(machine.turns_away(Way::Window, hang_up, at(6)), Some(Event::Foreign));
-        assert_eq!(machine.turns_away(Way::Window, Some(CONFIGURE), at(6)), Some(Event::Foreign));
-        assert_eq!(machine.turns_away(Way::WindowWithPort, Some(CONFIGURE), at(6)), None);
+        assert_eq!(machine.turns_away(Channel::Window, hang_up, at(6)), Some(Event::Foreign));
+        assert_eq!(machine.turns_away(Channel::Window, Some(CONFIGURE), at(6)), Some(Event::Foreign));
+        assert_eq!(machine.turns_away(Channel::WindowWithPort, Some(CONFIGURE), at(6)), None);
     }
 
     #[test]
     fn a_flood_of_offered_ports_is_cut_off_and_keeps_nothing_of_the_plugin_out() {
         let mut machine = over_a_port();
         let looked_at = (0..1_000)
-            .filter(|i| machine.turns_away(Way::WindowWithPort, Some(CONFIGURE), at(1_000 + i)).is_none())
+            .filter(|i| machine.turns_away(Channel::WindowWithPort, Some(CONFIGURE), at(1_000 + i)).is_none())
             .count();
         assert!((10..=12).contains(&looked_at), "{looked_at} of a thousand in a second");
-        assert_eq!(machine.turns_away(Way::Port, Some(CONFIGURE), at(2_000)), None);
+        assert_eq!(machine.turns_away(Channel::Port, Some(CONFIGURE), at(2_000)), None);
     }
 
     #[test]
@@ -1020,7 +1032,7 @@ mod tests {
         assert!(machine.handle(Event::Prerendering, at(0)).is_empty());
         assert!(machine.handle(Event::Shown, at(1)).is_empty());
         assert_eq!(machine.handle(offer('1'), at(2)), [Command::TakePort]);
-        assert!(machine.handle(Event::Page(Way::Port, reading(HANG_UP)), at(3)).is_empty());
+        assert!(machine.handle(Event::Page(Channel::Port, reading(HANG_UP)), at(3)).is_empty());
         let out = machine.handle(Event::Activated, at(60_000));
         assert_eq!(out, [Command::Connect(1), sent(1, '1')]);
     }
@@ -1028,7 +1040,7 @@ mod tests {
     #[test]
     fn a_port_is_not_taken_from_a_message_that_is_no_hello() {
         for json in [HANG_UP, r#"{"type":"VOICE_CLIENT_EXTENSION_CONFIGURE","payload":null}"#, "{}"] {
-            let out = Machine::default().handle(Event::Page(Way::WindowWithPort, reading(json)), at(0));
+            let out = Machine::default().handle(Event::Page(Channel::WindowWithPort, reading(json)), at(0));
             assert!(!out.contains(&Command::TakePort), "{json}");
         }
     }
@@ -1091,13 +1103,13 @@ mod tests {
         let port = 0..6_u32;
         prop_oneof![
             3 => Just(page(HELLO)),
-            1 => Just(Event::Page(Way::WindowWithPort, reading(HELLO))),
+            1 => Just(Event::Page(Channel::WindowWithPort, reading(HELLO))),
             3 => Just(page(HANG_UP)),
-            1 => Just(Event::Page(Way::Window, Reading::NotForUs)),
-            1 => Just(Event::Page(Way::Window, Reading::Unknown)),
+            1 => Just(Event::Page(Channel::Window, Reading::NotForUs)),
+            1 => Just(Event::Page(Channel::Window, Reading::Unknown)),
             1 => Just(Event::Flooded),
             1 => Just(Event::Foreign),
-            1 => Just(Event::Page(Way::Window, Reading::Malformed("VOICE_CLIENT_EXTENSION_CONFIGURE"))),
+            1 => Just(Event::Page(Channel::Window, Reading::Malformed("VOICE_CLIENT_EXTENSION_CONFIGURE"))),
             2 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Other)),
             1 => port.clone().prop_map(|id| Event::Worker(id, WorkerSays::Rejected)),
             4 => (port.clone(), prop::bool::weighted(0.95)).prop_map(|(port, alive)| Event::Closed { port, alive }),

@@ -14,7 +14,7 @@ use web_sys::{MessageEvent, MessagePort, Window};
 use webext::{Port, runtime};
 use wire::{ToTree, Tree};
 
-use crate::machine::{Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, Way, WorkerSays, read};
+use crate::machine::{Channel, Command, Event, MAX_BODY, MAX_DEPTH, Machine, PortId, WorkerSays, read};
 
 /// In the isolated world, where the page cannot see it: asks the instance that runs here whether it still serves.
 const SENTINEL: &str = "holdfastServes";
@@ -85,7 +85,7 @@ pub fn start() {
     shell.listen("pagehide", |shell, event| shell.report_if_trusted(event, Event::Hidden));
     shell.listen("pageshow", |shell, event| shell.report_if_trusted(event, Event::Shown));
     if is_prerendering() {
-        shell.tell(Event::Prerendering);
+        shell.report_event(Event::Prerendering);
         shell.listen("prerenderingchange", |shell, event| shell.report_if_trusted(event, Event::Activated));
     }
 }
@@ -118,14 +118,14 @@ impl Shell {
     }
 
     /// Reports what brings nothing along.
-    fn tell(self: &Rc<Self>, event: Event) {
+    fn report_event(self: &Rc<Self>, event: Event) {
         self.report((event, JsValue::UNDEFINED));
     }
 
     /// What a script of the page made up is passed over.
     fn report_if_trusted(self: &Rc<Self>, made: &JsValue, event: Event) {
         if is_trusted(made) {
-            self.tell(event);
+            self.report_event(event);
         }
     }
 
@@ -138,28 +138,34 @@ impl Shell {
         let ours = message_type.as_ref().is_some_and(|name| name.starts_with(TYPE_PREFIX));
         if !from_this_window || !event.is_trusted() || event.origin() != self.origin {
             if ours {
-                self.tell(Event::Foreign);
+                self.report_event(Event::Foreign);
             }
             return;
         }
         let port = event.ports().get(0);
-        let way = if port.is_undefined() { Way::Window } else { Way::WindowWithPort };
-        if ours && way == Way::WindowWithPort {
+        let channel = if port.is_undefined() { Channel::Window } else { Channel::WindowWithPort };
+        if ours && channel == Channel::WindowWithPort {
             // Every listener of the window is handed the same port. Those of the page's scripts come after this one, unless
             // the extension came into a page that was open already.
             event.stop_immediate_propagation();
         }
-        self.page_said(way, message_type.as_deref(), &data, port);
+        self.on_page_message(channel, message_type.as_deref(), &data, port);
     }
 
     /// A message of this page.
-    fn page_said(self: &Rc<Self>, way: Way, message_type: Option<&str>, data: &JsValue, port: JsValue) {
-        let turned_away = self.proxy.machine_mut().0.turns_away(way, message_type, Monotonic::now());
+    fn on_page_message(
+        self: &Rc<Self>,
+        channel: Channel,
+        message_type: Option<&str>,
+        data: &JsValue,
+        port: JsValue,
+    ) {
+        let turned_away = self.proxy.machine_mut().0.turns_away(channel, message_type, Monotonic::now());
         if let Some(event) = turned_away {
-            return self.tell(event);
+            return self.report_event(event);
         }
         let reading = read(message_type, || tree(data));
-        self.report((Event::Page(way, reading), port));
+        self.report((Event::Page(channel, reading), port));
     }
 
     fn take_port(self: &Rc<Self>, port: &JsValue) {
@@ -171,9 +177,9 @@ impl Shell {
             }
             let data = event.unchecked_ref::<MessageEvent>().data();
             match type_of(&data).as_deref() {
-                Some(line::LEFT) => shell.tell(Event::LineLeft),
-                Some(line::HERE) => shell.tell(Event::LineHere),
-                name => shell.page_said(Way::Port, name, &data, JsValue::UNDEFINED),
+                Some(line::LEFT) => shell.report_event(Event::LineLeft),
+                Some(line::HERE) => shell.report_event(Event::LineHere),
+                name => shell.on_page_message(Channel::Port, name, &data, JsValue::UNDEFINED),
             }
         });
         // Starts the port, too.
@@ -200,7 +206,7 @@ impl Shell {
 
     fn connect(self: &Rc<Self>, id: PortId) {
         let Ok(port) = webext::connect(protocol::port::PAGE) else {
-            return self.tell(Event::Closed { port: id, alive: runtime::is_alive() });
+            return self.report_event(Event::Closed { port: id, alive: runtime::is_alive() });
         };
         let shell = Rc::clone(self);
         port.on_value(move |said| {
@@ -210,7 +216,7 @@ impl Shell {
         });
         let shell = Rc::clone(self);
         port.on_disconnect(move || {
-            shell.tell(Event::Closed { port: id, alive: runtime::is_alive() });
+            shell.report_event(Event::Closed { port: id, alive: runtime::is_alive() });
         });
         *self.port.borrow_mut() = Some((id, port));
     }
@@ -225,7 +231,7 @@ impl Shell {
 
     fn send(self: &Rc<Self>, id: PortId, message: ToExtension) {
         if !self.sent(id, &message) {
-            self.tell(Event::NotSent { port: id, message, alive: runtime::is_alive() });
+            self.report_event(Event::NotSent { port: id, message, alive: runtime::is_alive() });
         }
     }
 
@@ -293,7 +299,7 @@ impl shell::Shell for Shell {
             Command::DropKeptPort => self.keep_port(None),
             Command::Relay => self.post(&said),
             Command::Post(message) => self.post_typed(&message),
-            Command::Look => self.tell(Event::Looked { alive: runtime::is_alive() }),
+            Command::Look => self.report_event(Event::Looked { alive: runtime::is_alive() }),
             Command::Retire => self.retire(),
         }
     }

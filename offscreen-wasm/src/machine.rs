@@ -16,10 +16,10 @@
 mod audio;
 mod command;
 mod link;
+mod problems;
 mod quality;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use kernel::{CallSid, DtmfDigits, Monotonic, Secret, Timestamp};
 use protocol::{
@@ -34,7 +34,7 @@ use audio::{Audio, Changes};
 pub use audio::{Opened, SYSTEM, level};
 use command::Timer;
 pub use command::{Command, DeviceId, PortId};
-use link::Link;
+use link::WorkerPort;
 use quality::Warnings;
 
 /// How long the microphone may take to open, in milliseconds. A Bluetooth headset changes its profile first, and an
@@ -84,17 +84,17 @@ const REPAIR_MS: u64 = 5_000;
 /// after its socket was lost; the SDK gives up its media after 39 s, and its signalling never.
 const GIVE_UP_MS: u64 = 34_000;
 
-/// A call that hears the other side is not given up; it is looked at again after so many milliseconds.
+/// A call that hears the other side is not given up; it is looked at again after this many milliseconds.
 const HEARING_MS: u64 = 3_000;
 
-/// How often a lost media path is negotiated anew, in milliseconds. The SDK does it after some 6 and 23 seconds only, and
+/// How often a lost media path is renegotiated, in milliseconds. The SDK does it after some 6 and 23 seconds only, and
 /// what it sends while the signalling is lost too is lost with it.
 const REPAIR_EVERY_MS: u64 = 4_000;
 
 /// How long a microphone test lasts that nobody ends, in milliseconds.
 const TEST_MS: u64 = 60_000;
 
-/// How often a call's microphone is opened anew after it ended by itself; a broken one would end without end.
+/// How often a call's microphone is reopened after it ended by itself; a broken one would end again and again.
 const MICROPHONE_LOSSES: u8 = 5;
 
 /// The SDK's warning whose words fit a call that is silent from its start.
@@ -142,7 +142,6 @@ pub enum Event {
     Message(PortId, ToOffscreen),
     /// The connection could not be made, or is gone.
     Closed {
-        /// Which.
         port: PortId,
         /// False when the extension itself is gone.
         alive: bool,
@@ -172,11 +171,9 @@ pub enum Event {
     MicrophoneMuted(DeviceId, bool),
     /// What [`Command::SwitchMicrophone`] wanted did not work. The one before is still in use.
     NotSwitched {
-        /// The call.
         device: DeviceId,
         /// The microphone that was tried first.
         tried: String,
-        /// Why.
         words: String,
     },
     /// A speaker was tried for a call or a tone.
@@ -187,12 +184,7 @@ pub enum Event {
         used: String,
     },
     /// What devices there are.
-    Devices {
-        /// The microphones.
-        microphones: Vec<AudioDevice>,
-        /// The speakers.
-        speakers: Vec<AudioDevice>,
-    },
+    Devices { microphones: Vec<AudioDevice>, speakers: Vec<AudioDevice> },
     /// A device was plugged in or out.
     DevicesChanged,
     /// The tested microphone is open.
@@ -260,11 +252,9 @@ struct Live {
     /// Digits are sounding.
     sounding: bool,
 }
-
-/// The document.
 #[derive(Debug, Default)]
 pub struct Machine {
-    link: Link,
+    link: WorkerPort,
     ready: Option<Ready>,
     /// Built and waiting; none while a call lives.
     warm: Option<Device>,
@@ -281,15 +271,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    fn take_in(&mut self, event: Event, now: Monotonic, out: &mut Vec<Command>) {
+    fn handle_event(&mut self, event: Event, now: Monotonic, out: &mut Vec<Command>) {
         match event {
             Event::Start => {
                 out.extend([Command::CheckPermission, Command::ListDevices]);
                 self.connect(now, out);
             }
             Event::Message(port, message) => {
-                if self.link.hear(port) {
-                    self.obey(message, now, out);
+                if self.link.note_message(port) {
+                    self.on_message(message, now, out);
                 }
             }
             Event::Closed { port, alive } => self.link.closed(port, alive, now, &mut self.timers),
@@ -304,14 +294,14 @@ impl Machine {
             Event::CallMade(device) => self.call_made(device, now, out),
             Event::CallRefused(device, error) => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
-                    self.end(Some(words::fault(&error)), out);
+                    self.end(Some(problems::fault(&error)), out);
                 }
             }
             Event::Call(device, event) => self.call_event(device, event, now, out),
             Event::NoMicrophone(device, denied) => {
                 // Once there is a `Call`, the SDK finds out by itself.
                 if self.live.as_ref().is_some_and(|live| live.device == device && !live.made) {
-                    self.end(Some(words::no_microphone(denied)), out);
+                    self.end(Some(problems::no_microphone(denied)), out);
                 }
             }
             Event::MicrophoneOpen(device, opened) => self.microphone_open(device, opened, now, out),
@@ -319,13 +309,13 @@ impl Machine {
             Event::MicrophoneMuted(device, muted) => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
                     self.audio.muted_in_call(muted);
-                    self.tell_audio(out);
+                    self.send_audio(out);
                 }
             }
             Event::NotSwitched { device, tried, words } => {
                 if self.live.as_ref().is_some_and(|live| live.device == device) {
                     self.audio.not_switched(tried);
-                    self.tell_audio(out);
+                    self.send_audio(out);
                     self.note(format!("The microphone could not be changed: {words}."), out);
                 }
             }
@@ -333,7 +323,7 @@ impl Machine {
                 if self.audio.played_on(tried, used) {
                     self.note("The speaker could not be used; another one plays.", out);
                 }
-                self.tell_audio(out);
+                self.send_audio(out);
             }
             Event::Devices { microphones, speakers } => {
                 let changes = self.audio.found(microphones, speakers);
@@ -347,13 +337,13 @@ impl Machine {
             Event::TestOpen(opened) => {
                 if self.testing {
                     self.audio.opened_for_test(opened);
-                    self.tell_audio(out);
+                    self.send_audio(out);
                 }
             }
             Event::TestMuted(muted) => {
                 if self.testing {
                     self.audio.muted_in_test(muted);
-                    self.tell_audio(out);
+                    self.send_audio(out);
                 }
             }
             Event::Level(percent) => {
@@ -388,7 +378,7 @@ impl Machine {
         self.link.send(FromOffscreen::Note { message: message.into() }, out);
     }
 
-    fn obey(&mut self, message: ToOffscreen, now: Monotonic, out: &mut Vec<Command>) {
+    fn on_message(&mut self, message: ToOffscreen, now: Monotonic, out: &mut Vec<Command>) {
         match message {
             ToOffscreen::Pong => {}
             ToOffscreen::ListDevices => {
@@ -404,7 +394,7 @@ impl Machine {
                 self.audio.test_begins();
                 out.push(Command::StartTest(self.audio.microphones_to_try()));
                 self.timers.arm(Timer::Test, now.plus(TEST_MS));
-                self.tell_audio(out);
+                self.send_audio(out);
             }
             ToOffscreen::TestMicrophone { on: false } => self.stop_test(out),
             ToOffscreen::TestSpeaker => {
@@ -502,7 +492,7 @@ impl Machine {
         self.noted.clear();
     }
 
-    /// Builds the waiting `Device` anew.
+    /// Rebuilds the waiting `Device`.
     fn warm_up_again(&mut self, out: &mut Vec<Command>) {
         if let Some(old) = self.warm.take() {
             out.push(Command::Destroy(old.id));
@@ -553,10 +543,10 @@ impl Machine {
             return self.report(out);
         }
         let refusal = if self.live.is_some() {
-            Some(words::busy())
+            Some(problems::busy())
         } else {
             // Refused here, nothing is said to the gateway, so the caller goes on ringing.
-            (self.permission == Some(Permission::Denied)).then(|| words::no_microphone(true))
+            (self.permission == Some(Permission::Denied)).then(|| problems::no_microphone(true))
         };
         if let Some(problem) = refusal {
             return self.link.send(FromOffscreen::Ended { call_sid: sid, problem: Some(problem) }, out);
@@ -690,7 +680,7 @@ impl Machine {
         }
     }
 
-    /// An answered call in which no packet came or went: the media path is negotiated anew, once; then the agent is
+    /// An answered call in which no packet came or went: the media path is renegotiated, once; then the agent is
     /// told. The call itself is never ended for it: only the agent knows whether the other side hears something.
     fn silence(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_mut().filter(|live| !live.heard) else { return };
@@ -706,7 +696,7 @@ impl Machine {
         self.report(out);
     }
 
-    /// The connection is lost: its media path is negotiated anew, unless the other side is still heard.
+    /// The connection is lost: its media path is renegotiated, unless the other side is still heard.
     fn repair(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some(live) = self.live.as_ref().filter(|live| live.phase == CallPhase::Reconnecting) else {
             return;
@@ -725,7 +715,7 @@ impl Machine {
         if now.since(live.received.1) <= HEARING_MS {
             return self.timers.arm(Timer::GiveUp, now.plus(HEARING_MS));
         }
-        self.end(Some(words::lost()), out);
+        self.end(Some(problems::lost()), out);
     }
 
     /// The call's microphone is open. Only now something is sent, so that only now the gateway can be late.
@@ -739,8 +729,8 @@ impl Machine {
             }
         }
         self.audio.opened_for_call(opened);
-        self.tell_audio(out);
-        // Labels are hidden until a microphone was open, unless the permission is for good.
+        self.send_audio(out);
+        // Labels are hidden until a microphone was open, unless the permission is permanent.
         out.push(Command::ListDevices);
     }
 
@@ -755,7 +745,7 @@ impl Machine {
         if is_speaker {
             let (speaker, volume) = self.audio.speaker();
             out.push(Command::UseSpeaker(speaker, volume));
-            self.tell_audio(out);
+            self.send_audio(out);
         }
     }
 
@@ -787,7 +777,7 @@ impl Machine {
             let (speaker, volume) = self.audio.speaker();
             out.push(Command::UseSpeaker(speaker, volume));
         }
-        self.tell_audio(out);
+        self.send_audio(out);
     }
 
     fn stop_test(&mut self, out: &mut Vec<Command>) {
@@ -795,11 +785,11 @@ impl Machine {
             self.audio.test_over();
             self.timers.disarm(Timer::Test);
             out.push(Command::StopTest);
-            self.tell_audio(out);
+            self.send_audio(out);
         }
     }
 
-    fn tell_audio(&mut self, out: &mut Vec<Command>) {
+    fn send_audio(&mut self, out: &mut Vec<Command>) {
         let Some(state) = self.audio.state() else { return };
         if self.audio_told.as_ref() != Some(&state) {
             self.audio_told = Some(state.clone());
@@ -813,7 +803,7 @@ impl Machine {
             return;
         }
         if self.audio_told.take().is_some() {
-            self.tell_audio(out);
+            self.send_audio(out);
         }
         if let Some(live) = &self.live {
             for warning in live.warnings.all() {
@@ -829,9 +819,9 @@ impl Machine {
         let connecting = live.phase == CallPhase::Connecting;
         match live.fault.take() {
             // An error before the call is open is one that it does not get over.
-            Some(error) if connecting && words::is_call_gone(&error) => self.caller_gone(out),
-            Some(error) if live.over || connecting => self.end(Some(words::fault(&error)), out),
-            Some(error) => self.note(format!("An error of the call: {}.", words::words(&error)), out),
+            Some(error) if connecting && problems::is_call_gone(&error) => self.caller_gone(out),
+            Some(error) if live.over || connecting => self.end(Some(problems::fault(&error)), out),
+            Some(error) => self.note(format!("An error of the call: {}.", problems::describe(&error)), out),
             None if live.over && connecting => self.caller_gone(out),
             None if live.over => self.end(None, out),
             None => {}
@@ -846,19 +836,19 @@ impl Machine {
 
     fn device_failed(&mut self, device: DeviceId, error: &SdkError, out: &mut Vec<Command>) {
         if self.live.as_ref().is_some_and(|live| live.device == device) {
-            self.end(Some(words::fault(error)), out);
+            self.end(Some(problems::fault(error)), out);
         } else {
             self.warm.take_if(|warm| warm.id == device);
-            self.note(format!("The voice device could not be prepared: {}.", words::words(error)), out);
+            self.note(format!("The voice device could not be prepared: {}.", problems::describe(error)), out);
         }
     }
 
     fn device_error(&mut self, device: DeviceId, error: SdkError, out: &mut Vec<Command>) {
-        let refused = error.code.is_some_and(words::is_token_refusal);
+        let refused = error.code.is_some_and(problems::is_token_refusal);
         match &self.live {
             // With a refused token, the SDK waits for a better one without end.
             Some(live) if live.device == device && live.phase == CallPhase::Connecting && refused => {
-                self.end(Some(words::fault(&error)), out);
+                self.end(Some(problems::fault(&error)), out);
             }
             Some(live) if live.device == device => {
                 self.note_once("An error of the voice device", error, out);
@@ -876,12 +866,12 @@ impl Machine {
 
     fn note_once(&mut self, what: &str, error: SdkError, out: &mut Vec<Command>) {
         if !self.noted.contains(&error) {
-            self.note(format!("{what}: {}.", words::words(&error)), out);
+            self.note(format!("{what}: {}.", problems::describe(&error)), out);
             self.noted.push(error);
         }
     }
 
-    fn time_has_come(&mut self, timer: Timer, now: Monotonic, out: &mut Vec<Command>) {
+    fn on_timer(&mut self, timer: Timer, now: Monotonic, out: &mut Vec<Command>) {
         match timer {
             Timer::Reconnect => {
                 self.connect(now, out);
@@ -896,12 +886,12 @@ impl Machine {
             Timer::Test => self.stop_test(out),
             Timer::Microphone => {
                 if self.live.as_ref().is_some_and(|live| !live.has_microphone) {
-                    self.end(Some(words::slow_microphone()), out);
+                    self.end(Some(problems::slow_microphone()), out);
                 }
             }
             Timer::Connect => {
                 if self.live.as_ref().is_some_and(|live| live.phase == CallPhase::Connecting) {
-                    self.end(Some(words::timed_out()), out);
+                    self.end(Some(problems::timed_out()), out);
                 }
             }
             Timer::HangUp => {
@@ -935,7 +925,7 @@ impl Machine {
         let problem = problem.filter(|_| !live.hang_up);
         self.link.send(FromOffscreen::Ended { call_sid: live.sid, problem }, out);
         self.audio.call_over();
-        self.tell_audio(out);
+        self.send_audio(out);
         self.warm_up(out);
     }
 }
@@ -947,14 +937,14 @@ impl sansio::Machine for Machine {
 
     fn handle(&mut self, event: Event, now: Monotonic) -> Vec<Command> {
         let mut out = Vec::new();
-        self.take_in(event, now, &mut out);
+        self.handle_event(event, now, &mut out);
         out
     }
 
     fn handle_timeout(&mut self, now: Monotonic) -> Vec<Command> {
         let mut out = Vec::new();
         while let Some((timer, _)) = self.timers.take_due(now) {
-            self.time_has_come(timer, now, &mut out);
+            self.on_timer(timer, now, &mut out);
         }
         out
     }

@@ -5,7 +5,6 @@ use std::f64::consts::TAU;
 const RATE: u32 = 16_000;
 const FADE_MS: u32 = 20;
 
-/// Which tone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// The agent tries the speaker.

@@ -15,7 +15,7 @@ use crate::machine::attribute::{self, Switch, Value};
 use crate::machine::contact::PREVIOUS;
 use crate::machine::expect::Coming;
 use crate::machine::flex_view::FlexSession;
-use crate::machine::words::Text;
+use crate::machine::i18n::Text;
 use crate::machine::{ActiveCall, Activity, ActivityChoice, FlexView, Settings, VoiceReservation, VoiceTask};
 
 #[wasm_bindgen]

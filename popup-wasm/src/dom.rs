@@ -29,8 +29,6 @@ pub fn words(text: &Text) -> String {
 pub fn iso(at: Timestamp) -> String {
     date(at).to_iso_string().into()
 }
-
-/// The page.
 pub struct Dom {
     document: Document,
 }

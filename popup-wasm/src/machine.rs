@@ -230,7 +230,6 @@ enum Timer {
     ConsentAnswered,
     /// The same of the call that waits.
     WaitingShown,
-    /// The same.
     WaitingAnswered,
     /// A microphone's test has lasted long enough.
     Test,
@@ -246,7 +245,7 @@ enum Timer {
 
 /// The connection to the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
+enum Connection {
     /// No port; to be opened after [`Timer::Retry`].
     Down,
     /// A port, and no news yet.
@@ -272,7 +271,7 @@ impl<T: Clone + PartialEq> Question<T> {
         Self { about: None, shown, answered }
     }
 
-    /// What is asked now. A new question starts anew.
+    /// What is asked now. A new question starts over.
     fn ask(&mut self, about: Option<&T>, now: Timestamp, timers: &mut Timers<Timer, Timestamp>) {
         if self.about.as_ref() == about {
             return;
@@ -311,7 +310,7 @@ struct Volume {
 /// What the pages know. [`crate::view::view`] reads it.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    link: Link,
+    connection: Connection,
     visible: bool,
     failures: u32,
     /// What was asked while no worker could hear it, with the call that it was meant for.
@@ -325,9 +324,8 @@ pub struct Machine {
     volume: Option<Volume>,
     timers: Timers<Timer, Timestamp>,
     last_now: Timestamp,
-    /// Counts what the worker refused: controls that show the agent's choice are then drawn anew.
+    /// Counts what the worker refused: controls that show the agent's choice are then redrawn.
     pub refusals: u32,
-    /// The keyboard shortcuts.
     pub shortcuts: Vec<Shortcut>,
     /// The last news from the worker.
     pub state: Option<UiState>,
@@ -350,7 +348,7 @@ pub struct Machine {
 impl Default for Machine {
     fn default() -> Self {
         Self {
-            link: Link::Waking,
+            connection: Connection::Waking,
             visible: true,
             failures: 0,
             unsent: Vec::new(),
@@ -378,17 +376,17 @@ impl Default for Machine {
 }
 
 impl Machine {
-    fn take_in(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
+    fn handle_event(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
         match event {
             Event::Started { version } => {
                 self.version = version;
-                self.link = Link::Waking;
+                self.connection = Connection::Waking;
                 self.timers.arm(Timer::Stale, now.plus(PATIENCE_MS));
                 vec![Command::Connect, Command::ReadShortcuts]
             }
             Event::Disconnected => self.disconnected(now),
             Event::Replaced => {
-                self.link = Link::Replaced;
+                self.connection = Connection::Replaced;
                 self.timers.disarm(Timer::Stale);
                 vec![]
             }
@@ -433,7 +431,7 @@ impl Machine {
             Event::MicrophoneAnswer(answer) => {
                 self.asking = false;
                 self.mic_failure = answer.err();
-                self.tell(FromPopup::MicrophoneChanged)
+                self.send(FromPopup::MicrophoneChanged)
             }
             Event::Pressed(action) => self.pressed(action, now),
             Event::Typed(c) if self.keypad_open && is_dtmf(c) => self.digit(c),
@@ -447,7 +445,7 @@ impl Machine {
                 vec![]
             }
             Event::DeviceChosen(kind, device_id) => {
-                self.tell(FromPopup::SelectAudioDevice(SelectAudioDevice { kind, device_id }))
+                self.send(FromPopup::SelectAudioDevice(SelectAudioDevice { kind, device_id }))
             }
             Event::VolumeMoved(percent) => self.volume_moved(percent.min(100), now),
             Event::Shortcuts(shortcuts) => {
@@ -468,7 +466,7 @@ impl Machine {
 
     /// Arms what follows from how things stand now.
     fn settle(&mut self, now: Timestamp) {
-        if self.link != Link::Down || !self.may_reconnect() {
+        if self.connection != Connection::Down || !self.may_reconnect() {
             self.timers.disarm(Timer::Retry);
         }
         let call = self.state.as_ref().and_then(|state| state.client.call.as_ref());
@@ -480,12 +478,13 @@ impl Machine {
 
     /// True when the page has been without news for long enough to say so.
     pub fn is_stale(&self, now: Timestamp) -> bool {
-        matches!(self.link, Link::Down | Link::Waking) && !self.timers.is_ahead(Timer::Stale, now)
+        matches!(self.connection, Connection::Down | Connection::Waking)
+            && !self.timers.is_ahead(Timer::Stale, now)
     }
 
     /// True when the extension was replaced under this page.
     pub fn is_replaced(&self) -> bool {
-        self.link == Link::Replaced
+        self.connection == Connection::Replaced
     }
 
     /// The version that the worker says, or until then the manifest's.
@@ -547,7 +546,7 @@ impl Machine {
     fn stop_testing(&mut self) -> Vec<Command> {
         let was_testing = self.testing;
         self.stop_showing_levels();
-        if !was_testing || !matches!(self.link, Link::Up { .. }) {
+        if !was_testing || !matches!(self.connection, Connection::Up { .. }) {
             return vec![]; // A test ends with its port.
         }
         vec![Command::Send(FromPopup::TestMicrophone { on: false })]
@@ -562,7 +561,7 @@ impl Machine {
 
     fn send_volume(&mut self, percent: u8, now: Timestamp) -> Vec<Command> {
         self.timers.arm(Timer::VolumePause, now.plus(VOLUME_MS));
-        self.tell(FromPopup::SetVolume { percent })
+        self.send(FromPopup::SetVolume { percent })
     }
 
     fn note(&mut self, text: Text, now: Timestamp) {
@@ -592,8 +591,8 @@ impl Machine {
         if before != call {
             self.stop_showing_levels(); // A call that begins or ends takes the microphone.
         }
-        if !matches!(self.link, Link::Up { .. }) {
-            self.link = Link::Up { since: now };
+        if !matches!(self.connection, Connection::Up { .. }) {
+            self.connection = Connection::Up { since: now };
             self.timers.disarm(Timer::Stale);
         }
         let waiting = state.client.waiting.as_ref().map(|waiting| &waiting.sid);
@@ -609,18 +608,18 @@ impl Machine {
 
     fn disconnected(&mut self, now: Timestamp) -> Vec<Command> {
         self.stop_showing_levels();
-        match self.link {
-            Link::Up { since } => {
+        match self.connection {
+            Connection::Up { since } => {
                 if now.since(since) >= GOOD_CONNECTION_MS {
                     self.failures = 0;
                 }
                 self.timers.arm(Timer::Stale, now.plus(PATIENCE_MS));
             }
-            Link::Waking | Link::Down => {}
-            Link::Replaced => return vec![],
+            Connection::Waking | Connection::Down => {}
+            Connection::Replaced => return vec![],
         }
         self.failures = self.failures.saturating_add(1);
-        self.link = Link::Down;
+        self.connection = Connection::Down;
         let pause = RECONNECT.pause_ms(self.failures);
         if pause == 0 && self.may_reconnect() {
             return self.reconnect();
@@ -635,16 +634,16 @@ impl Machine {
     }
 
     fn reconnect(&mut self) -> Vec<Command> {
-        match self.link {
-            Link::Down => {
-                self.link = Link::Waking;
+        match self.connection {
+            Connection::Down => {
+                self.connection = Connection::Waking;
                 vec![Command::Connect]
             }
             _ => vec![],
         }
     }
 
-    fn time_has_come(&mut self, timer: Timer, now: Timestamp) -> Vec<Command> {
+    fn on_timer(&mut self, timer: Timer, now: Timestamp) -> Vec<Command> {
         match timer {
             Timer::Retry if self.may_reconnect() => return self.reconnect(),
             Timer::HangUp => self.hanging_up = None,
@@ -659,7 +658,7 @@ impl Machine {
                 }
             }
             Timer::VolumeOwn => self.volume = None,
-            // These only held something back, or the page is drawn anew.
+            // These only held something back, or the page is redrawn.
             Timer::Retry
             | Timer::Stale
             | Timer::ConsentShown
@@ -679,12 +678,12 @@ impl Machine {
         if permission == Permission::Granted && self.mic_failure == Some(MicFailure::NotAllowed) {
             self.mic_failure = None;
         }
-        if before == Permission::Unknown { vec![] } else { self.tell(FromPopup::MicrophoneChanged) }
+        if before == Permission::Unknown { vec![] } else { self.send(FromPopup::MicrophoneChanged) }
     }
 
     /// Posts now, or as soon as a worker hears.
-    fn tell(&mut self, message: FromPopup) -> Vec<Command> {
-        if matches!(self.link, Link::Up { .. }) {
+    fn send(&mut self, message: FromPopup) -> Vec<Command> {
+        if matches!(self.connection, Connection::Up { .. }) {
             return vec![Command::Send(message)];
         }
         let meant = match message {
@@ -710,7 +709,7 @@ impl Machine {
             Action::Mute => match self.live_call() {
                 Some((sid, CallPhase::Open | CallPhase::Reconnecting, muted)) => {
                     let sid = Some(sid.clone());
-                    self.tell(FromPopup::SetMute { sid, muted: !muted })
+                    self.send(FromPopup::SetMute { sid, muted: !muted })
                 }
                 _ => vec![],
             },
@@ -725,7 +724,7 @@ impl Machine {
                     let sid = sid.clone();
                     self.hanging_up = Some(sid.clone());
                     self.timers.arm(Timer::HangUp, now.plus(HANG_UP_MS));
-                    self.tell(FromPopup::HangUp { sid: Some(sid) })
+                    self.send(FromPopup::HangUp { sid: Some(sid) })
                 }
                 _ => vec![],
             },
@@ -742,7 +741,7 @@ impl Machine {
             Action::RestartYes if self.confirming => {
                 self.confirming = false;
                 self.note(Key::Restarting.into(), now);
-                let mut commands = self.tell(FromPopup::Restart);
+                let mut commands = self.send(FromPopup::Restart);
                 commands.push(Command::Focus(Action::Restart));
                 commands
             }
@@ -757,11 +756,11 @@ impl Machine {
             Action::TestMicrophone if self.knows_sound() => {
                 self.testing = true;
                 self.timers.arm(Timer::Test, now.plus(TEST_MS));
-                self.tell(FromPopup::TestMicrophone { on: true })
+                self.send(FromPopup::TestMicrophone { on: true })
             }
             Action::TestSpeaker if self.knows_sound() => {
                 self.note(Key::TonePlayed.into(), now);
-                self.tell(FromPopup::TestSpeaker)
+                self.send(FromPopup::TestSpeaker)
             }
             Action::TestMicrophone | Action::TestSpeaker => vec![],
             Action::Sound => vec![Command::ShowSound],
@@ -779,11 +778,11 @@ impl Machine {
             Action::ConsentAllow => self.consent(true, now),
             Action::ConsentDecline => self.consent(false, now),
             Action::WaitingAnswer => match self.waiting.answer(now, &mut self.timers) {
-                Some(sid) => self.tell(FromPopup::AnswerWaiting { sid }),
+                Some(sid) => self.send(FromPopup::AnswerWaiting { sid }),
                 None => vec![],
             },
             Action::WaitingDecline => match self.waiting.answer(now, &mut self.timers) {
-                Some(sid) => self.tell(FromPopup::DeclineWaiting { sid }),
+                Some(sid) => self.send(FromPopup::DeclineWaiting { sid }),
                 None => vec![],
             },
         }
@@ -806,7 +805,7 @@ impl Machine {
     fn consent(&mut self, allow: bool, now: Timestamp) -> Vec<Command> {
         match self.consent.answer(now, &mut self.timers) {
             Some(ConsentRequest { account_sid, token_url, .. }) => {
-                self.tell(FromPopup::Consent { account_sid, token_url, allow })
+                self.send(FromPopup::Consent { account_sid, token_url, allow })
             }
             None => vec![],
         }
@@ -820,7 +819,7 @@ impl Machine {
                 self.digits.push(c);
                 let surplus = self.digits.len().saturating_sub(DIGITS_SHOWN);
                 self.digits.drain(..surplus);
-                self.tell(FromPopup::SendDigits { sid, digits })
+                self.send(FromPopup::SendDigits { sid, digits })
             }
             _ => vec![],
         }
@@ -834,7 +833,7 @@ impl sansio::Machine for Machine {
 
     fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
         self.follow_clock(now);
-        let out = self.take_in(event, now);
+        let out = self.handle_event(event, now);
         self.settle(now);
         out
     }
@@ -843,7 +842,7 @@ impl sansio::Machine for Machine {
         self.follow_clock(now);
         let mut out = Vec::new();
         while let Some((timer, _)) = self.timers.take_due(now) {
-            out.extend(self.time_has_come(timer, now));
+            out.extend(self.on_timer(timer, now));
         }
         self.settle(now);
         out

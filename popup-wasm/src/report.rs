@@ -24,13 +24,10 @@ pub struct Surroundings<'a> {
     pub browser: &'a str,
     /// The language of the pages.
     pub language: &'a str,
-    /// Now.
     pub now: Timestamp,
     /// A time as ISO 8601.
     pub iso: &'a dyn Fn(Timestamp) -> String,
 }
-
-/// The report.
 #[derive(Serialize, wire::ToTree)]
 pub struct Report {
     written_at: String,
@@ -64,7 +61,7 @@ struct State {
     audio: Option<Audio>,
     last_calls: Vec<PastCall>,
     counters: BTreeMap<String, u32>,
-    policy: Policy,
+    policy: PolicyReport,
     log: Vec<LogLine>,
 }
 
@@ -112,7 +109,7 @@ struct PastCall {
 }
 
 #[derive(Serialize, wire::ToTree)]
-struct Policy {
+struct PolicyReport {
     keys: Vec<String>,
     complaints: Vec<String>,
     may_restart: bool,
@@ -204,7 +201,7 @@ fn state_of(state: &UiState, iso: &dyn Fn(Timestamp) -> String) -> State {
             })
             .collect(),
         counters: state.counters.iter().map(|(name, count)| (redacted(name), *count)).collect(),
-        policy: Policy {
+        policy: PolicyReport {
             keys: state.policy.iter().map(|item| redacted(&item.key)).collect(),
             complaints: state
                 .policy_complaints

@@ -21,7 +21,7 @@ use crate::{
     view,
 };
 
-/// Starts the page, for good.
+/// Starts the page; it runs until the page is closed.
 pub fn start(page: &str) {
     let Some(window) = web_sys::window() else { return };
     let Some(document) = window.document() else {

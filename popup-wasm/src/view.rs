@@ -67,7 +67,6 @@ pub struct CallCard {
     pub keypad_enabled: bool,
     /// True while the keypad is shown.
     pub keypad_open: bool,
-    /// What was pressed on it.
     pub digits: String,
     /// Hang up.
     pub hang_up: Button,
@@ -75,7 +74,7 @@ pub struct CallCard {
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ProblemCard {
     /// What happened, what to do, and perhaps what to press.
     pub card: Card,
     /// "Trying again…", while the extension does.
@@ -102,9 +101,7 @@ pub struct Question {
 /// A name and a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The name.
     pub label: Text,
-    /// The value.
     pub value: Text,
     /// True for identifiers, which are set in a fixed-width face.
     pub code: bool,
@@ -137,7 +134,6 @@ pub struct Select {
 pub struct Sound {
     /// Microphones.
     pub microphone: Select,
-    /// Speakers.
     pub speaker: Select,
     /// How loud the customer is, in percent.
     pub volume: u8,
@@ -151,7 +147,7 @@ pub struct Sound {
     pub testing: bool,
     /// How loud the tested microphone is, in percent.
     pub level: u8,
-    /// Counts refusals: then the lists are drawn anew.
+    /// Counts refusals: then the lists are redrawn.
     pub refusals: u32,
 }
 
@@ -173,7 +169,6 @@ pub struct CallLine {
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// When.
     pub at: Timestamp,
     /// How much it matters.
     pub level: LogLevel,
@@ -186,7 +181,6 @@ pub struct LogLine {
 pub struct View {
     /// The status in plain words.
     pub status: Card,
-    /// The live call.
     pub call: Option<CallCard>,
     /// A second call, which waits.
     pub waiting: Option<Question>,
@@ -205,7 +199,7 @@ pub struct View {
     /// What is wrong with the administrator's policy.
     pub complaints: Vec<Text>,
     /// What is wrong.
-    pub problem: Option<Problem>,
+    pub problem: Option<ProblemCard>,
     /// A short note that goes away.
     pub notice: Option<Text>,
     /// The microphone, on the pages that can ask for it.
@@ -431,7 +425,7 @@ fn duration(millis: u64) -> String {
     }
 }
 
-fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
+fn problem(state: &UiState, machine: &Machine) -> Option<ProblemCard> {
     let problem = state.client.problem.as_ref()?;
     if problem.code == ProblemCode::ConsentNeeded && state.consent.is_some() {
         return None; // The question itself is on the screen.
@@ -453,7 +447,7 @@ fn problem(state: &UiState, machine: &Machine) -> Option<Problem> {
         }
         _ => card,
     };
-    Some(Problem { card, retrying: problem.retrying.then_some(Key::Retrying) })
+    Some(ProblemCard { card, retrying: problem.retrying.then_some(Key::Retrying) })
 }
 
 fn microphone(machine: &Machine) -> Card {
@@ -705,7 +699,7 @@ mod tests {
     use proptest::prelude::*;
     use protocol::{
         AudioState, QualitySample, QualitySummary, QualityWarning,
-        state::{LogEntry, Problem as StateProblem},
+        state::{LogEntry, Problem},
     };
     use sansio::Machine as _;
     use serde_json::Value;
@@ -807,7 +801,7 @@ mod tests {
     fn failing(code: ProblemCode, retrying: bool) -> UiState {
         let mut state = registered();
         state.client.status = Status::Failed;
-        state.client.problem = Some(StateProblem { code, message: "in the worker's words".into(), retrying });
+        state.client.problem = Some(Problem { code, message: "in the worker's words".into(), retrying });
         state
     }
 
@@ -1174,7 +1168,7 @@ mod tests {
             since: START,
             answered_at: seconds.map(|_| START),
             ended_at: START.plus(seconds.unwrap_or(20) * 1_000),
-            problem: problem.map(|code| StateProblem { code, message: String::new(), retrying: false }),
+            problem: problem.map(|code| Problem { code, message: String::new(), retrying: false }),
             quality: QualitySummary { mos_mean_hundredths: mos, ..QualitySummary::default() },
         };
         let mut state = registered();
@@ -1287,7 +1281,7 @@ mod tests {
         ) {
             let mut state = with_call('a', CallPhase::Open, false);
             state.client.call.as_mut().unwrap().from = Some(token.clone());
-            state.client.problem = Some(StateProblem {
+            state.client.problem = Some(Problem {
                 code: ProblemCode::Internal,
                 message: format!("token={token}"),
                 retrying: false,

@@ -23,7 +23,6 @@ pub struct Entry {
     pub wall: String,
     /// `voice`, `media`, `flex`, `iam` or `switchboard`.
     pub source: &'static str,
-    /// What.
     #[serde(rename = "type")]
     pub kind: String,
     /// The call it is about.

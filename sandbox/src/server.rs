@@ -17,7 +17,7 @@ use crate::hosts::Hosts;
 use crate::log::Log;
 use crate::pipe;
 use crate::proxy::Proxy;
-use crate::switchboard::{self, Board};
+use crate::switchboard::{self, Switchboard};
 use crate::tls::{self, Certificate, TlsListener};
 
 /// Where it listens, all on 127.0.0.1.
@@ -66,7 +66,7 @@ impl Sandbox {
             signalling: signalling.local_addr()?.port(),
             http: http.local_addr()?.port(),
         };
-        let board = Board::new(
+        let switchboard = Switchboard::new(
             voice.clone(),
             flex.clone(),
             proxy,
@@ -77,7 +77,7 @@ impl Sandbox {
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
             }),
         );
-        let plain = switchboard::router(board).nest("/iam", flex.iam_router());
+        let plain = switchboard::router(switchboard).nest("/iam", flex.iam_router());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));

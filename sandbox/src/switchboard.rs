@@ -26,7 +26,7 @@ use crate::proxy::{Proxy, TokenFault};
 
 /// What the switchboard operates. Clones are handles to the same.
 #[derive(Clone)]
-pub(crate) struct Board(Arc<Inner>);
+pub(crate) struct Switchboard(Arc<Inner>);
 
 struct Inner {
     voice: Voice,
@@ -39,7 +39,7 @@ struct Inner {
     flex_faults: Mutex<BTreeMap<u64, FaultId>>,
 }
 
-impl Board {
+impl Switchboard {
     pub(crate) fn new(
         voice: Voice,
         flex: FlexCloud,
@@ -63,7 +63,7 @@ impl Board {
 }
 
 /// The page and the REST.
-pub(crate) fn router(board: Board) -> Router {
+pub(crate) fn router(switchboard: Switchboard) -> Router {
     Router::new()
         .route("/", get(|| async { Html(include_str!("switchboard.html")) }))
         .route("/api/state", get(state))
@@ -77,54 +77,54 @@ pub(crate) fn router(board: Board) -> Router {
         .route("/api/calls/{sid}/dtmf", post(dtmf))
         .route("/api/calls/{sid}/mark", post(mark))
         .route("/api/calls/{sid}/windows", get(windows))
-        .route("/api/calls/{sid}/record/start", post(|board, path| record(board, path, true)))
-        .route("/api/calls/{sid}/record/stop", post(|board, path| record(board, path, false)))
+        .route("/api/calls/{sid}/record/start", post(|switchboard, path| record(switchboard, path, true)))
+        .route("/api/calls/{sid}/record/stop", post(|switchboard, path| record(switchboard, path, false)))
         .route("/api/calls/{sid}/recording.wav", get(recording))
         .route("/api/faults", post(add_fault).delete(clear_faults))
         .route("/api/faults/{id}", delete(remove_fault))
         .route("/api/reset", post(reset))
         .merge(flex_routes())
-        .with_state(board)
+        .with_state(switchboard)
 }
 
 /// What only the Flex side is asked for. A body is all that there is to say; `{sid}` names what it is about.
-fn flex_routes() -> Router<Board> {
+fn flex_routes() -> Router<Switchboard> {
     use MethodFilter as M;
     Router::new()
         .route("/api/agent", get(agent))
         .route(
             "/api/agent/activity",
-            flex(M::PUT, |board, Named { name }: Named| {
-                board.flex.set_activity(&name).map_err(bad)?;
-                Ok(Json(board.flex.agent()))
+            flex(M::PUT, |switchboard, Named { name }: Named| {
+                switchboard.flex.set_activity(&name).map_err(bad)?;
+                Ok(Json(switchboard.flex.agent()))
             }),
         )
         .route(
             "/api/agent/attributes",
-            flex(M::PATCH, |board, patch: Patch| {
-                board.flex.merge_attributes(patch);
-                Ok(Json(board.flex.agent()))
+            flex(M::PATCH, |switchboard, patch: Patch| {
+                switchboard.flex.merge_attributes(patch);
+                Ok(Json(switchboard.flex.agent()))
             }),
         )
         .route(
             "/api/agent/attributes/race",
-            flex(M::PATCH, |board, patch: Patch| {
-                board.flex.race_attributes(patch);
+            flex(M::PATCH, |switchboard, patch: Patch| {
+                switchboard.flex.race_attributes(patch);
                 DONE
             }),
         )
         .route(
             "/api/agent/roles",
-            flex(M::PUT, |board, roles: Vec<String>| {
-                board.log.add("switchboard", "roles", None, json!(roles));
-                board.flex.set_roles(roles);
+            flex(M::PUT, |switchboard, roles: Vec<String>| {
+                switchboard.log.add("switchboard", "roles", None, json!(roles));
+                switchboard.flex.set_roles(roles);
                 DONE
             }),
         )
         .route(
             "/api/flex/version",
-            flex(M::PUT, |board, Version { version }: Version| {
-                if board.flex.choose_flex_ui(&version) {
+            flex(M::PUT, |switchboard, Version { version }: Version| {
+                if switchboard.flex.choose_flex_ui(&version) {
                     return DONE;
                 }
                 let why = format!("the sandbox was started without Flex UI {version}");
@@ -133,82 +133,89 @@ fn flex_routes() -> Router<Board> {
         )
         .route(
             "/api/flex/ui-attributes",
-            flex(M::PATCH, |board, patch: Patch| {
-                board.flex.merge_ui_attributes(patch);
+            flex(M::PATCH, |switchboard, patch: Patch| {
+                switchboard.flex.merge_ui_attributes(patch);
                 DONE
             }),
         )
         .route(
             "/api/flex/features",
-            flex(M::PUT, |board, features: Vec<String>| {
-                board.flex.set_features(features);
+            flex(M::PUT, |switchboard, features: Vec<String>| {
+                switchboard.flex.set_features(features);
                 DONE
             }),
         )
         .route(
             "/api/colleague/calls",
-            flex(M::POST, |board, Caller { from }: Caller| {
-                Ok((StatusCode::CREATED, Json(board.flex.colleague_calls(&from))))
+            flex(M::POST, |switchboard, Caller { from }: Caller| {
+                Ok((StatusCode::CREATED, Json(switchboard.flex.colleague_calls(&from))))
             }),
         )
         .route(
             "/api/colleague/calls/{sid}/hangup",
-            post(|State(Board(board)): State<Board>, Path(sid): Sid| async move {
-                done(board.flex.colleague_hangs_up(&sid))
+            post(|State(Switchboard(switchboard)): State<Switchboard>, Path(sid): Sid| async move {
+                done(switchboard.flex.colleague_hangs_up(&sid))
             }),
         )
         .route(
             "/api/colleague/calls/{sid}/coach",
-            flex_of(M::POST, |board, sid, Coach { coach }: Coach| done(board.flex.coach(sid, coach))),
+            flex_of(M::POST, |switchboard, sid, Coach { coach }: Coach| {
+                done(switchboard.flex.coach(sid, coach))
+            }),
         )
         .route(
             "/api/transfers/{sid}/answer",
-            flex_of(M::POST, |board, sid, Taken { takes }: Taken| {
-                done(board.flex.answer_transfer(sid, takes))
+            flex_of(M::POST, |switchboard, sid, Taken { takes }: Taken| {
+                done(switchboard.flex.answer_transfer(sid, takes))
             }),
         )
         .route(
             "/api/outbound",
-            flex(M::PUT, |board, far_end: FarEnd| {
-                board.flex.set_far_end(far_end);
+            flex(M::PUT, |switchboard, far_end: FarEnd| {
+                switchboard.flex.set_far_end(far_end);
                 DONE
             }),
         )
         .route(
             "/api/outbound/{sid}/answer",
-            post(|State(Board(board)): State<Board>, Path(sid): Sid| async move {
-                done(board.flex.customer_answers(&sid))
+            post(|State(Switchboard(switchboard)): State<Switchboard>, Path(sid): Sid| async move {
+                done(switchboard.flex.customer_answers(&sid))
             }),
         )
         .route(
             "/api/outbound/{sid}/refuse",
-            flex_of(M::POST, |board, sid, Refuse { why }: Refuse| {
-                done(board.flex.customer_refuses(sid, why))
+            flex_of(M::POST, |switchboard, sid, Refuse { why }: Refuse| {
+                done(switchboard.flex.customer_refuses(sid, why))
             }),
         )
 }
 
 /// A request with a body, and its answer.
-fn flex<B, A>(method: MethodFilter, work: fn(&Inner, B) -> Result<A, Refusal>) -> MethodRouter<Board>
+fn flex<B, A>(method: MethodFilter, work: fn(&Inner, B) -> Result<A, Refusal>) -> MethodRouter<Switchboard>
+where
+    B: DeserializeOwned + Send + 'static,
+    A: IntoResponse + 'static,
+{
+    on(method, move |State(Switchboard(switchboard)): State<Switchboard>, Json(body): Json<B>| async move {
+        work(&switchboard, body)
+    })
+}
+
+/// The same about what the path names.
+fn flex_of<B, A>(
+    method: MethodFilter,
+    work: fn(&Inner, &str, B) -> Result<A, Refusal>,
+) -> MethodRouter<Switchboard>
 where
     B: DeserializeOwned + Send + 'static,
     A: IntoResponse + 'static,
 {
     on(
         method,
-        move |State(Board(board)): State<Board>, Json(body): Json<B>| async move { work(&board, body) },
+        move |State(Switchboard(switchboard)): State<Switchboard>, Path(sid): Sid, Json(body): Json<B>| async move {
+            work(&switchboard, &sid, body)
+        },
     )
-}
-
-/// The same about what the path names.
-fn flex_of<B, A>(method: MethodFilter, work: fn(&Inner, &str, B) -> Result<A, Refusal>) -> MethodRouter<Board>
-where
-    B: DeserializeOwned + Send + 'static,
-    A: IntoResponse + 'static,
-{
-    on(method, move |State(Board(board)): State<Board>, Path(sid): Sid, Json(body): Json<B>| async move {
-        work(&board, &sid, body)
-    })
 }
 
 type Sid = Path<String>;
@@ -287,12 +294,12 @@ fn sid(text: String) -> Result<CallSid, Refusal> {
 }
 
 /// The sandbox's clock alone, which is quick enough to compare another clock with.
-async fn clock(State(Board(board)): State<Board>) -> Json<Value> {
-    Json(json!({ "now_ms": board.log.now_ms() }))
+async fn clock(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
+    Json(json!({ "now_ms": switchboard.log.now_ms() }))
 }
 
-async fn state(State(Board(board)): State<Board>) -> Result<Json<Value>, Refusal> {
-    let voice = board.voice.view().await?;
+async fn state(State(Switchboard(switchboard)): State<Switchboard>) -> Result<Json<Value>, Refusal> {
+    let voice = switchboard.voice.view().await?;
     let mut registrations: BTreeMap<&Identity, Vec<u64>> = BTreeMap::new();
     for socket in voice.sockets.iter().filter(|socket| socket.registered) {
         if let Some(identity) = &socket.identity {
@@ -303,13 +310,13 @@ async fn state(State(Board(board)): State<Board>) -> Result<Json<Value>, Refusal
         .iter()
         .map(|(identity, sockets)| json!({ "identity": identity, "sockets": sockets }))
         .collect();
-    let mut flex = board.flex.state();
+    let mut flex = switchboard.flex.state();
     let tasks = flex["tasks"].take();
     let agent = flex["worker"].take();
     let colleague = flex["colleague"].take();
-    let faults = faults(&board, &voice.faults, &flex["faults"]).await;
+    let faults = faults(&switchboard, &voice.faults, &flex["faults"]).await;
     Ok(Json(json!({
-        "now_ms": board.log.now_ms(),
+        "now_ms": switchboard.log.now_ms(),
         "registrations": registrations,
         "sockets": voice.sockets,
         "calls": voice.calls,
@@ -319,17 +326,17 @@ async fn state(State(Board(board)): State<Board>) -> Result<Json<Value>, Refusal
         "activities": flex["activities"].take(),
         "flex": { "sockets": flex["sockets"].take(), "tokens": flex["flex_tokens"].take(), "features": flex["features"].take() },
         "faults": faults,
-        "settings": board.settings,
+        "settings": switchboard.settings,
     })))
 }
 
-async fn faults(board: &Inner, voice: &[sandbox_voice::ActiveFault], flex: &Value) -> Vec<Value> {
+async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex: &Value) -> Vec<Value> {
     let mut all: Vec<Value> = voice.iter().map(|fault| json!(fault)).collect();
-    for (id, fault) in board.proxy.faults() {
+    for (id, fault) in switchboard.proxy.faults() {
         all.push(json!({ "id": id, "kind": "http", "target": "token_service", "status": fault.status,
                          "delay_ms": fault.delay_ms, "times": fault.times }));
     }
-    let numbers = board.flex_faults.lock().await;
+    let numbers = switchboard.flex_faults.lock().await;
     for (id, flex_id) in numbers.iter() {
         let entry = flex.as_array().into_iter().flatten().find(|entry| entry["id"] == json!(flex_id));
         if let Some(Value::Object(fields)) = entry.map(|entry| entry["fault"].clone()) {
@@ -348,19 +355,22 @@ struct Since {
     since: u64,
 }
 
-async fn events(State(Board(board)): State<Board>, Query(Since { since }): Query<Since>) -> Json<Value> {
-    let (events, next) = board.log.since(since);
+async fn events(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Query(Since { since }): Query<Since>,
+) -> Json<Value> {
+    let (events, next) = switchboard.log.since(since);
     Json(json!({ "events": events, "next": next }))
 }
 
 async fn follow(
-    State(Board(board)): State<Board>,
+    State(Switchboard(switchboard)): State<Switchboard>,
     Query(Since { since }): Query<Since>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
     // A browser that comes back says what it has seen.
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
-    let (past, live) = board.log.follow(seen.map_or(since, |seen| seen + 1));
+    let (past, live) = switchboard.log.follow(seen.map_or(since, |seen| seen + 1));
     let live = stream::unfold(live, |mut live| async move {
         loop {
             match live.recv().await {
@@ -388,11 +398,14 @@ fn voice_channel() -> String {
     "voice".into()
 }
 
-async fn task(State(Board(board)): State<Board>, Json(task): Json<NewTask>) -> Result<Response, Refusal> {
+async fn task(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Json(task): Json<NewTask>,
+) -> Result<Response, Refusal> {
     if task.task_channel != "voice" {
         return Err(bad("only the task channel \"voice\" exists"));
     }
-    let task = board.flex.create_voice_task(&task.from);
+    let task = switchboard.flex.create_voice_task(&task.from);
     Ok((StatusCode::CREATED, Json(task)).into_response())
 }
 
@@ -406,31 +419,40 @@ struct DirectCall {
     ring_ms: Option<u64>,
 }
 
-async fn call(State(Board(board)): State<Board>, Json(call): Json<DirectCall>) -> Result<Response, Refusal> {
+async fn call(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Json(call): Json<DirectCall>,
+) -> Result<Response, Refusal> {
     let to = call.to.strip_prefix("client:").ok_or_else(|| bad("`to` must begin with client:"))?;
     let mut new = NewCall::new(Identity::new(to).map_err(bad)?, call.from);
     new.params = call.params;
     new.sid = call.call_sid;
     new.ring_ms = call.ring_ms.unwrap_or(new.ring_ms);
-    let call_sid = board.voice.call(new).await?;
+    let call_sid = switchboard.voice.call(new).await?;
     Ok((StatusCode::CREATED, Json(json!({ "call_sid": call_sid }))).into_response())
 }
 
-async fn call_view(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<Response, Refusal> {
-    Ok(Json(board.voice.call_view(&sid(text)?).await?).into_response())
+async fn call_view(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Path(text): Path<String>,
+) -> Result<Response, Refusal> {
+    Ok(Json(switchboard.voice.call_view(&sid(text)?).await?).into_response())
 }
 
-async fn hang_up(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<StatusCode, Refusal> {
+async fn hang_up(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Path(text): Path<String>,
+) -> Result<StatusCode, Refusal> {
     let call_sid = sid(text)?;
-    let tasks = board.flex.state()["tasks"].take();
+    let tasks = switchboard.flex.state()["tasks"].take();
     let waits =
         tasks.as_array().into_iter().flatten().any(|task| task["customer"]["call_sid"] == call_sid.as_str());
-    if waits || board.legs.contain(&call_sid) {
+    if waits || switchboard.legs.contain(&call_sid) {
         // Flex ends the conference, and with it the agent's leg.
-        board.flex.customer_hung_up(call_sid.as_str());
+        switchboard.flex.customer_hung_up(call_sid.as_str());
         return DONE;
     }
-    board.voice.hang_up(&call_sid).await?;
+    switchboard.voice.hang_up(&call_sid).await?;
     DONE
 }
 
@@ -440,11 +462,11 @@ struct Keys {
 }
 
 async fn dtmf(
-    State(Board(board)): State<Board>,
+    State(Switchboard(switchboard)): State<Switchboard>,
     Path(text): Path<String>,
     Json(keys): Json<Keys>,
 ) -> Result<StatusCode, Refusal> {
-    board.voice.send_dtmf(&sid(text)?, keys.digits).await?;
+    switchboard.voice.send_dtmf(&sid(text)?, keys.digits).await?;
     DONE
 }
 
@@ -456,52 +478,61 @@ struct Mark {
 }
 
 async fn mark(
-    State(Board(board)): State<Board>,
+    State(Switchboard(switchboard)): State<Switchboard>,
     Path(text): Path<String>,
     Json(mark): Json<Mark>,
 ) -> Result<StatusCode, Refusal> {
     let call_sid = sid(text)?;
-    board.voice.mark(&call_sid, &mark.name, mark.end).await?;
+    switchboard.voice.mark(&call_sid, &mark.name, mark.end).await?;
     let kind = if mark.end { "window_closed" } else { "window_opened" };
-    board.log.add("switchboard", kind, Some(&call_sid), json!({ "name": mark.name }));
+    switchboard.log.add("switchboard", kind, Some(&call_sid), json!({ "name": mark.name }));
     DONE
 }
 
-async fn windows(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<Response, Refusal> {
-    let view = board.voice.windows(&sid(text)?).await?;
+async fn windows(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Path(text): Path<String>,
+) -> Result<Response, Refusal> {
+    let view = switchboard.voice.windows(&sid(text)?).await?;
     let mut all: Vec<Value> = view.windows.iter().map(|window| json!(window)).collect();
     all.push(json!(view.outside));
     Ok(Json(all).into_response())
 }
 
 async fn record(
-    State(Board(board)): State<Board>,
+    State(Switchboard(switchboard)): State<Switchboard>,
     Path(text): Path<String>,
     on: bool,
 ) -> Result<StatusCode, Refusal> {
     let call_sid = sid(text)?;
-    board.voice.record(&call_sid, on).await?;
+    switchboard.voice.record(&call_sid, on).await?;
     let kind = if on { "recording_started" } else { "recording_stopped" };
-    board.log.add("switchboard", kind, Some(&call_sid), Value::Null);
+    switchboard.log.add("switchboard", kind, Some(&call_sid), Value::Null);
     DONE
 }
 
-async fn recording(State(Board(board)): State<Board>, Path(text): Path<String>) -> Result<Response, Refusal> {
+async fn recording(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Path(text): Path<String>,
+) -> Result<Response, Refusal> {
     let call_sid = sid(text)?;
-    let wav = board.voice.recording(&call_sid).await?;
+    let wav = switchboard.voice.recording(&call_sid).await?;
     let name = format!("attachment; filename=\"{call_sid}.wav\"");
     Ok(([(header::CONTENT_TYPE, "audio/wav".to_owned()), (header::CONTENT_DISPOSITION, name)], wav)
         .into_response())
 }
 
-async fn add_fault(State(Board(board)): State<Board>, Json(fault): Json<Value>) -> Result<Response, Refusal> {
-    let id = board.next_fault.fetch_add(1, Ordering::Relaxed);
+async fn add_fault(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Json(fault): Json<Value>,
+) -> Result<Response, Refusal> {
+    let id = switchboard.next_fault.fetch_add(1, Ordering::Relaxed);
     let kind = fault["kind"].as_str().unwrap_or_default().to_owned();
     match kind.as_str() {
         "http" if fault["target"] == "token_service" => {
             let fault: TokenFault = serde_json::from_value(fault.clone()).map_err(bad)?;
-            board.proxy.add_fault(id, fault);
-            board.log.add(
+            switchboard.proxy.add_fault(id, fault);
+            switchboard.log.add(
                 "switchboard",
                 "fault_began",
                 None,
@@ -510,11 +541,11 @@ async fn add_fault(State(Board(board)): State<Board>, Json(fault): Json<Value>) 
         }
         "http" | "flex_token_ttl" | "flex_token_invalid" => {
             let parsed: FlexFault = serde_json::from_value(fault.clone()).map_err(bad)?;
-            let flex_id = board.flex.add_fault(parsed);
-            board.flex_faults.lock().await.insert(id, flex_id);
-            board.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+            let flex_id = switchboard.flex.add_fault(parsed);
+            switchboard.flex_faults.lock().await.insert(id, flex_id);
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
-        _ => board.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
+        _ => switchboard.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
     }
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
 }
@@ -523,41 +554,44 @@ fn described(target: &str, fault: TokenFault) -> Value {
     json!({ "kind": "http", "target": target, "status": fault.status, "delay_ms": fault.delay_ms, "times": fault.times })
 }
 
-async fn remove_fault(State(Board(board)): State<Board>, Path(id): Path<u64>) -> Result<StatusCode, Refusal> {
-    if board.voice.clear_fault(id).await? {
+async fn remove_fault(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Path(id): Path<u64>,
+) -> Result<StatusCode, Refusal> {
+    if switchboard.voice.clear_fault(id).await? {
         return DONE; // the voice side has told the log
     }
-    let flex_id = board.flex_faults.lock().await.remove(&id);
-    if board.proxy.remove_fault(id) || flex_id.is_some_and(|id| board.flex.remove_fault(id)) {
-        board.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
+    let flex_id = switchboard.flex_faults.lock().await.remove(&id);
+    if switchboard.proxy.remove_fault(id) || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id)) {
+        switchboard.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
         return DONE;
     }
     Err(Refusal(StatusCode::NOT_FOUND, "no such fault, or it is over".into()))
 }
 
-async fn clear_faults(State(Board(board)): State<Board>) -> Result<StatusCode, Refusal> {
-    for fault in board.voice.view().await?.faults {
-        board.voice.clear_fault(fault.id).await?;
+async fn clear_faults(State(Switchboard(switchboard)): State<Switchboard>) -> Result<StatusCode, Refusal> {
+    for fault in switchboard.voice.view().await?.faults {
+        switchboard.voice.clear_fault(fault.id).await?;
     }
-    clear_http_faults(&board).await;
+    clear_http_faults(&switchboard).await;
     DONE
 }
 
-async fn clear_http_faults(board: &Inner) {
-    board.flex_faults.lock().await.clear();
-    board.flex.clear_faults();
-    board.proxy.clear_faults();
-    board.log.add("switchboard", "faults_cleared", None, Value::Null);
+async fn clear_http_faults(switchboard: &Inner) {
+    switchboard.flex_faults.lock().await.clear();
+    switchboard.flex.clear_faults();
+    switchboard.proxy.clear_faults();
+    switchboard.log.add("switchboard", "faults_cleared", None, Value::Null);
 }
 
-async fn reset(State(Board(board)): State<Board>) -> Result<StatusCode, Refusal> {
-    clear_http_faults(&board).await;
-    board.flex.reset();
-    board.voice.reset().await?;
-    board.log.add("switchboard", "reset", None, Value::Null);
+async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<StatusCode, Refusal> {
+    clear_http_faults(&switchboard).await;
+    switchboard.flex.reset();
+    switchboard.voice.reset().await?;
+    switchboard.log.add("switchboard", "reset", None, Value::Null);
     DONE
 }
 
-async fn agent(State(Board(board)): State<Board>) -> Json<Value> {
-    Json(board.flex.agent())
+async fn agent(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
+    Json(switchboard.flex.agent())
 }

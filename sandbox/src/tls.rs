@@ -17,12 +17,12 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// A certificate for the impersonated hosts, made anew at every start, and what makes a browser trust it.
+/// A certificate for the impersonated hosts, made at every start, and what makes a browser trust it.
 pub(crate) struct Certificate {
     pub(crate) acceptor: TlsAcceptor,
     /// SHA-256 of its public key (SPKI), base64: Chromium's `--ignore-certificate-errors-spki-list` takes it. Unlike
     /// `--ignore-certificate-errors` that trusts this one key and nothing else, and leaves Chromium's cache at work:
-    /// what came with a certificate error is never cached, so that every reload would load 17 MB of Flex UI anew.
+    /// what came with a certificate error is never cached, so that every reload would load 17 MB of Flex UI again.
     pub(crate) spki_sha256: String,
 }
 

@@ -2,14 +2,14 @@
 //!
 //! From the outside in: [`service_kit::front`] (request id, log line, counters, security headers, the shape of errors),
 //! [`crate::origin`] and CORS (only `/v1`), the route, the body ([`service_kit::arriving`]), and around what there is to do
-//! [`service_kit::guard`] (requests at once, total time, panics).
+//! [`service_kit::concurrency_limit`] (requests at once, total time, panics).
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::body::{Body, Bytes};
 use service_kit::{
     arriving::{Arriving, NoBody},
-    guard::{Failure, Guard},
+    concurrency_limit::{ConcurrencyLimit, Failure},
 };
 
 use crate::{problems::GuardError, service::Service};
@@ -28,7 +28,7 @@ const AFTER_PANIC_SECONDS: u64 = 2;
 pub struct AppState {
     /// The configured service.
     pub service: Arc<Service>,
-    guard: Arc<Guard>,
+    limit: Arc<ConcurrencyLimit>,
     arriving: Arc<Arriving>,
 }
 
@@ -38,7 +38,7 @@ impl AppState {
     pub fn new(service: Arc<Service>) -> Self {
         let (settings, metrics) = (&service.config.server, Arc::clone(&service.metrics.kit));
         Self {
-            guard: Arc::new(Guard::new(settings.max_in_flight, TOTAL_TIMEOUT)),
+            limit: Arc::new(ConcurrencyLimit::new(settings.max_in_flight, TOTAL_TIMEOUT)),
             arriving: Arc::new(Arriving::new(settings, MAX_BODY_BYTES, metrics)),
             service,
         }
@@ -52,12 +52,12 @@ impl AppState {
         self.arriving.body(client, body).await
     }
 
-    /// The answer of a route, within bounds; see [`service_kit::guard`].
+    /// The answer of a route, within bounds; see [`service_kit::concurrency_limit`].
     ///
     /// # Errors
     /// [`GuardError`].
     pub async fn guarded<A: Future>(&self, answer: A) -> Result<A::Output, GuardError> {
-        self.guard.run(answer).await.map_err(|failure| {
+        self.limit.run(answer).await.map_err(|failure| {
             let retry_after = match failure {
                 Failure::Busy | Failure::TooSlow => self.service.retry_after(Duration::ZERO),
                 // Whatever panicked might do so again: nothing of it is asked for how long to wait.

@@ -41,7 +41,6 @@ pub enum Verdict {
     ToDo,
 }
 
-/// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What came out.

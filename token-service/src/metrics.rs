@@ -14,8 +14,6 @@ use twilio::flex_token::{FlexTokenError, FlexUser, Unavailable};
 struct Outcome {
     outcome: &'static str,
 }
-
-/// The counters.
 pub struct Metrics {
     /// What every service counts.
     pub kit: Arc<kit::Metrics>,

@@ -25,7 +25,7 @@ pub const DEFAULT_LIFE_SECONDS: u64 = 15 * 60;
 
 /// What the operator has decided.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct TokenPolicy {
     /// The account that tokens are for.
     pub account_sid: AccountSid,
     /// Sign the tokens: the first as a rule, the second while keys are exchanged. At least one.
@@ -46,7 +46,7 @@ pub struct Policy {
 
 /// Why a user whose Flex token is valid gets no Voice token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum NotMinted {
     /// None of the user's roles is allowed.
     #[error("the Flex user has no role that may have a voice client")]
     Role,
@@ -64,10 +64,9 @@ pub enum Refusal {
     NoKey,
 }
 
-/// A decision in favour: what token is due. [`Policy::mint`] makes it.
+/// A decision in favour: what token is due. [`TokenPolicy::mint`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
-    /// As whom.
     pub identity: Identity,
     /// For how long, in seconds.
     pub ttl_seconds: u64,
@@ -76,9 +75,7 @@ pub struct Admission {
 /// A token, made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Minted {
-    /// As whom.
     pub identity: Identity,
-    /// The JWT.
     pub token: Secret,
     /// The token's name, for the audit trail.
     pub jti: String,
@@ -88,28 +85,28 @@ pub struct Minted {
     pub expires_at: u64,
 }
 
-impl Policy {
+impl TokenPolicy {
     /// Decides.
     ///
     /// # Errors
-    /// [`Refusal`].
-    pub fn admit(&self, user: &FlexUser, now: Timestamp) -> Result<Admission, Refusal> {
+    /// [`NotMinted`].
+    pub fn admit(&self, user: &FlexUser, now: Timestamp) -> Result<Admission, NotMinted> {
         if !user.roles.iter().any(|role| self.allowed_roles.contains(role)) {
-            return Err(Refusal::Role);
+            return Err(NotMinted::Role);
         }
         if user.worker_sid.is_none() {
-            return Err(Refusal::NotAWorker);
+            return Err(NotMinted::NotAWorker);
         }
-        let own = user.identity.as_ref().ok_or(Refusal::Identity)?;
+        let own = user.identity.as_ref().ok_or(NotMinted::Identity)?;
         let identity = Identity::new(format!("{}{own}", self.identity_prefix))
-            .map_err(|_too_long_with_the_prefix| Refusal::Identity)?;
+            .map_err(|_too_long_with_the_prefix| NotMinted::Identity)?;
         // Whole seconds, rounded so that the token ends before the Flex token does, never after.
         let left = (user.expires_at.as_millis() / 1000).saturating_sub(now.as_millis() / 1000);
         if self.outlive_flex_token && left > 0 {
             return Ok(Admission { identity, ttl_seconds: self.ttl_seconds });
         }
         if left < MIN_LIFE_SECONDS {
-            return Err(Refusal::Expiring);
+            return Err(NotMinted::Expiring);
         }
         Ok(Admission { identity, ttl_seconds: left.min(self.ttl_seconds) })
     }
@@ -117,16 +114,16 @@ impl Policy {
     /// Makes the token, signed with the `key`th API key. `random` names it, so it must be new each time.
     ///
     /// # Errors
-    /// [`Refusal::NoKey`].
+    /// [`NotMinted::NoKey`].
     pub fn mint(
         &self,
         admission: Admission,
         now: Timestamp,
         key: usize,
         random: [u8; 12],
-    ) -> Result<Minted, Refusal> {
+    ) -> Result<Minted, NotMinted> {
         let Admission { identity, ttl_seconds } = admission;
-        let key = self.api_keys.get(key).or_else(|| self.api_keys.first()).ok_or(Refusal::NoKey)?;
+        let key = self.api_keys.get(key).or_else(|| self.api_keys.first()).ok_or(NotMinted::NoKey)?;
         let mut token = AccessToken::new(self.account_sid.clone(), key, identity.clone(), now)
             .voice(VoiceGrant::incoming_only())
             .ttl_seconds(ttl_seconds)
@@ -152,8 +149,8 @@ mod tests {
 
     use super::*;
 
-    fn policy(prefix: &str, ttl_seconds: u64) -> Policy {
-        Policy {
+    fn policy(prefix: &str, ttl_seconds: u64) -> TokenPolicy {
+        TokenPolicy {
             account_sid: AccountSid::new(format!("AC{}", "1".repeat(32))).unwrap(),
             api_keys: ["2", "5"].map(key).into(),
             identity_prefix: IdentityPrefix::new(prefix).unwrap(),
@@ -182,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_region_stands_in_the_token() {
-        let policy = Policy { region: Some("au1".into()), ..policy("ext_", 600) };
+        let policy = TokenPolicy { region: Some("au1".into()), ..policy("ext_", 600) };
         let admission = policy.admit(&user("ann", u64::MAX), NOW).unwrap();
         let minted = policy.mint(admission, NOW, 0, [0; 12]).unwrap();
         let verified =
@@ -204,8 +201,8 @@ mod tests {
 
     #[test]
     fn if_the_operator_wants_it_tokens_outlive_the_flex_token_but_an_expired_one_gives_none() {
-        let policy = Policy { outlive_flex_token: true, ..policy("ext_", 600) };
-        for (left, life) in [(3_600_000, Ok(600)), (5_000, Ok(600)), (0, Err(Refusal::Expiring))] {
+        let policy = TokenPolicy { outlive_flex_token: true, ..policy("ext_", 600) };
+        for (left, life) in [(3_600_000, Ok(600)), (5_000, Ok(600)), (0, Err(NotMinted::Expiring))] {
             let admission = policy.admit(&user("ann", NOW.as_millis() + left), NOW);
             assert_eq!(admission.map(|admission| admission.ttl_seconds), life, "{left}");
         }
@@ -215,7 +212,7 @@ mod tests {
     fn an_identity_that_is_too_long_with_its_prefix_is_refused_not_cut() {
         let policy = policy("ext_", 600);
         assert!(policy.admit(&user(&"a".repeat(117), u64::MAX), NOW).is_ok());
-        assert_eq!(policy.admit(&user(&"a".repeat(118), u64::MAX), NOW), Err(Refusal::Identity));
+        assert_eq!(policy.admit(&user(&"a".repeat(118), u64::MAX), NOW), Err(NotMinted::Identity));
     }
 
     proptest! {
@@ -247,7 +244,7 @@ mod tests {
                     prop_assert!(minted.expires_in >= MIN_LIFE_SECONDS);
                 }
                 Err(refusal) => {
-                    prop_assert_eq!(refusal, Refusal::Expiring);
+                    prop_assert_eq!(refusal, NotMinted::Expiring);
                     prop_assert!(left < (MIN_LIFE_SECONDS + 1) * 1000);
                 }
             }

@@ -27,7 +27,6 @@ pub struct Call {
     pub admin_address: SocketAddr,
     /// By which the service knows its operator.
     pub token: Secret,
-    /// What.
     pub say: Say,
 }
 

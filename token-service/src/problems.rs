@@ -5,10 +5,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use protocol::token::TokenErrorCode;
-use service_kit::{Kind, Problem, guard::Failure};
+use service_kit::{Kind, Problem, concurrency_limit::Failure};
 use twilio::flex_token::FlexTokenError;
 
-use crate::{mint::Refusal, service::ExchangeError};
+use crate::{mint::NotMinted, service::ExchangeError};
 
 /// A problem with this code; see [`Problem::new`].
 #[must_use]
@@ -92,9 +92,9 @@ pub const fn code(error: &ExchangeError) -> TokenErrorCode {
         },
         ExchangeError::Revoked => TokenErrorCode::Revoked,
         ExchangeError::NotAsked { .. } => TokenErrorCode::UpstreamUnavailable,
-        ExchangeError::NoRandomness(_) | ExchangeError::Refused(Refusal::NoKey) => TokenErrorCode::Internal,
-        ExchangeError::Refused(Refusal::Expiring) => TokenErrorCode::FlexTokenExpiring,
-        ExchangeError::Refused(Refusal::Role | Refusal::NotAWorker | Refusal::Identity) => {
+        ExchangeError::NoRandomness(_) | ExchangeError::Refused(NotMinted::NoKey) => TokenErrorCode::Internal,
+        ExchangeError::Refused(NotMinted::Expiring) => TokenErrorCode::FlexTokenExpiring,
+        ExchangeError::Refused(NotMinted::Role | NotMinted::NotAWorker | NotMinted::Identity) => {
             TokenErrorCode::RoleNotAllowed
         }
     }

@@ -7,8 +7,8 @@ use std::{
 
 use kernel::{AccountSid, Identity, Secret, Timestamp};
 use service_kit::{
+    cache::Key,
     env::{Clock, NoRandomness, Random},
-    remembered::Key,
 };
 use twilio::{
     WorkerSid,
@@ -22,9 +22,9 @@ use crate::{
         shared::{InvalidRedisUrl, PATIENCE, Shared},
     },
     metrics::Metrics,
-    mint::{Minted, Refusal},
+    mint::{Minted, NotMinted},
     revocations::{Name, Reach, TooMany},
-    upstream::Spread,
+    upstream::RetryAfter,
     validation::{self, Answer, FlexTokens, NotAsked, Recalled, Unknown},
 };
 
@@ -41,12 +41,11 @@ pub struct Service {
     /// Counts everything.
     pub metrics: Arc<Metrics>,
     accounts: Vec<Account>,
-    spread: Mutex<Spread>,
+    retry: Mutex<RetryAfter>,
 }
 
 /// One account that tokens are minted for.
 pub struct Account {
-    /// Its settings.
     pub config: AccountConfig,
     flex_tokens: FlexTokens,
 }
@@ -87,7 +86,6 @@ pub enum ExchangeError {
     /// Twilio was not asked.
     #[error("{why}")]
     NotAsked {
-        /// Why.
         why: NotAsked,
         /// Seconds after which asking again may help.
         retry_after: u64,
@@ -97,7 +95,7 @@ pub enum ExchangeError {
     Revoked,
     /// The Flex user may have no token.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] NotMinted),
     /// The token could not be named.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -120,7 +118,6 @@ pub enum Unusable {
 /// A token and what may still come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchanged {
-    /// The token.
     pub minted: Minted,
     /// How many more the identity may have.
     pub standing: Standing,
@@ -141,12 +138,12 @@ impl Service {
         let metrics = Arc::new(Metrics::default());
         let mut account = |account: &AccountConfig| {
             let base_url = &account.iam_base_url;
-            let askers = account.credentials().into_iter().map(|credentials| {
+            let validators = account.credentials().into_iter().map(|credentials| {
                 Ok(Validator::new(http(base_url)?, base_url, &account.policy.account_sid, &credentials)?)
             });
             let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
-            let askers = askers.collect::<Result<_, Unusable>>()?;
-            let flex_tokens = FlexTokens::new(askers, config.validation_cache, clock, metrics);
+            let validators = validators.collect::<Result<_, Unusable>>()?;
+            let flex_tokens = FlexTokens::new(validators, config.validation_cache, clock, metrics);
             Ok::<_, Unusable>(Account { config: account.clone(), flex_tokens })
         };
         let shared = config.redis_url.as_ref().map(|url| Shared::new(url, PATIENCE)).transpose()?;
@@ -160,7 +157,7 @@ impl Service {
         Ok(Arc::new(Self {
             accounts: config.accounts.iter().map(&mut account).collect::<Result<_, _>>()?,
             limits,
-            spread: Mutex::default(),
+            retry: Mutex::default(),
             metrics,
             config,
             clock,
@@ -262,7 +259,7 @@ impl Service {
                 ExchangeError::NotAsked { why, retry_after: self.retry_after(answer.wait) }
             }
         })?;
-        self.spread().served(self.clock.elapsed());
+        self.retry().served(self.clock.elapsed());
         let (policy, now) = (&account.config.policy, self.clock.now());
         let admission = policy.admit(&user, now)?;
         // In a box: as a rule there is nobody, and nothing to ask.
@@ -289,7 +286,7 @@ impl Service {
         Ok(Exchanged { minted, standing })
     }
 
-    /// Shuts somebody out for so many minutes. Returns until when, how many remembered answers are forgotten with it, and which
+    /// Shuts somebody out for this many minutes. Returns until when, how many remembered answers are forgotten with it, and which
     /// instances know.
     ///
     /// # Errors
@@ -332,12 +329,12 @@ impl Service {
         let mut random = [0];
         // Not spread is better than no answer.
         self.random.fill(&mut random).unwrap_or_default();
-        let spread = self.spread().sent_away(self.clock.elapsed(), random[0]);
-        spread.max(Wait(wait).seconds())
+        let retry_after = self.retry().sent_away(self.clock.elapsed(), random[0]);
+        retry_after.max(Wait(wait).seconds())
     }
 
-    fn spread(&self) -> std::sync::MutexGuard<'_, Spread> {
-        self.spread.lock().unwrap_or_else(PoisonError::into_inner)
+    fn retry(&self) -> std::sync::MutexGuard<'_, RetryAfter> {
+        self.retry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

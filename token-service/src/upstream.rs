@@ -1,6 +1,6 @@
 //! When to ask Twilio, and when to tell clients to come back: pure decisions about time, no clock and no network.
 //!
-//! [`Breaker`] keeps questions away from a Twilio that does not answer; [`Spread`] keeps the clients that were sent away
+//! [`Breaker`] keeps questions away from a Twilio that does not answer; [`RetryAfter`] keeps the clients that were sent away
 //! from coming back all at once.
 
 use std::time::Duration;
@@ -105,7 +105,7 @@ impl Breaker {
     }
 }
 
-/// The span over which [`Spread`] counts.
+/// The span over which [`RetryAfter`] counts.
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// So many in a [`WINDOW`] can be sent away without any need to spread them.
@@ -122,20 +122,20 @@ const LONGEST: u32 = 60;
 /// Of those who were told to come back in `r` seconds, `sent away / r` come each second; if only one in `n` of those who
 /// come is served, they must come `n` times more rarely.
 #[derive(Debug)]
-pub struct Spread {
+pub struct RetryAfter {
     since: Duration,
     served: u32,
     sent_away: u32,
     seconds: u32,
 }
 
-impl Default for Spread {
+impl Default for RetryAfter {
     fn default() -> Self {
         Self { since: Duration::ZERO, served: 0, sent_away: 0, seconds: SHORTEST }
     }
 }
 
-impl Spread {
+impl RetryAfter {
     /// A client was served.
     pub fn served(&mut self, now: Duration) {
         self.turn(now);
@@ -237,33 +237,33 @@ mod tests {
 
     #[test]
     fn a_few_who_are_sent_away_come_back_soon() {
-        let mut spread = Spread::default();
+        let mut retry_after = RetryAfter::default();
         for now in 0..100 {
             for _ in 0..10 {
-                assert_eq!(spread.sent_away(s(now), 0), 2);
+                assert_eq!(retry_after.sent_away(s(now), 0), 2);
             }
         }
-        assert_eq!(spread.sent_away(s(100), 255), 2, "half of two, at most, and less than one more");
+        assert_eq!(retry_after.sent_away(s(100), 255), 2, "half of two, at most, and less than one more");
     }
 
     #[test]
     fn many_are_sent_away_for_ever_longer_and_after_a_quiet_time_not_any_more() {
-        let mut spread = Spread::default();
+        let mut retry_after = RetryAfter::default();
         let mut told = Vec::new();
         for window in 0..4 {
             for _ in 0..1000 {
-                told.push(spread.sent_away(s(window * 5), 0));
+                told.push(retry_after.sent_away(s(window * 5), 0));
             }
-            (0..250).for_each(|_| spread.served(s(window * 5)));
+            (0..250).for_each(|_| retry_after.served(s(window * 5)));
         }
         assert_eq!((told[0], told[1000], told[2000], told[3000]), (2, 8, 32, 60));
-        assert_eq!(spread.sent_away(s(300), 0), 2);
+        assert_eq!(retry_after.sent_away(s(300), 0), 2);
     }
 
     /// Twenty thousand agents within a minute, fifty answers a second: how many questions reach us, and until when?
     #[test]
     fn a_storm_is_served_at_the_pace_of_twilio_and_nobody_is_sent_away_for_good() {
-        let (mut spread, mut random) = (Spread::default(), 0_u8);
+        let (mut retry_after, mut random) = (RetryAfter::default(), 0_u8);
         let mut coming: Vec<Vec<u32>> = vec![Vec::new(); 3000];
         for agent in 0..20_000_u32 {
             coming[usize::try_from(agent % 60).unwrap()].push(0);
@@ -274,11 +274,11 @@ mod tests {
             for (place, tried) in std::mem::take(&mut coming[second]).into_iter().enumerate() {
                 tries += 1;
                 if place < 50 {
-                    spread.served(now);
+                    retry_after.served(now);
                     (served, last) = (served + 1, second);
                 } else {
                     random = random.wrapping_mul(5).wrapping_add(17);
-                    let later = usize::try_from(spread.sent_away(now, random)).unwrap();
+                    let later = usize::try_from(retry_after.sent_away(now, random)).unwrap();
                     coming[second + later].push(tried + 1);
                 }
             }

@@ -14,9 +14,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::{FutureExt as _, future::Shared as SharedFuture};
 use kernel::{Secret, Timestamp};
 use service_kit::{
+    cache::{Key, TwoGenerationCache},
     env::Clock,
     log,
-    remembered::{Key, Remembered},
 };
 use tokio::sync::{Semaphore, oneshot};
 use twilio::flex_token::{FlexTokenError, FlexUser, TOTAL_TIMEOUT, Unavailable, Validator};
@@ -56,7 +56,7 @@ pub struct FlexTokens(Arc<Shared>);
 
 struct Shared {
     /// One for each thing that we can authenticate with.
-    askers: Vec<Validator>,
+    validators: Vec<Validator>,
     /// Which of them Twilio took last.
     active: AtomicUsize,
     permits: Semaphore,
@@ -70,12 +70,12 @@ struct Shared {
 
 /// What Twilio has said, and what it is being asked. By SHA-256 of the token: no token is kept.
 struct Answers {
-    known: Remembered<Known>,
+    known: TwoGenerationCache<Known>,
     asked: HashMap<Key, Asked>,
     /// Until when tokens are good that Twilio has vouched for. No answer: only their own questions pass the limits.
-    vouched: Remembered<Timestamp>,
+    vouched: TwoGenerationCache<Timestamp>,
     /// Tokens that Twilio has refused. No answer either.
-    refused: Remembered<()>,
+    refused: TwoGenerationCache<()>,
 }
 
 /// A question that is on its way.
@@ -130,7 +130,6 @@ pub struct Answer {
 
 /// What is known of a token before Twilio is asked.
 pub enum Recalled {
-    /// The answer.
     Answer(Answer),
     /// It is being asked about.
     Asked,
@@ -138,7 +137,6 @@ pub enum Recalled {
     Vouched,
     /// It was refused lately.
     Refused,
-    /// Nothing.
     Nothing,
 }
 
@@ -158,22 +156,27 @@ struct Failure {
 }
 
 impl FlexTokens {
-    /// `askers` differ in what they authenticate with; the first that Twilio takes is used. `keep` is how long a valid
+    /// `validators` differ in what they authenticate with; the first that Twilio takes is used. `keep` is how long a valid
     /// answer is remembered, at most [`MAX_CACHE`]; zero remembers nothing.
     #[must_use]
-    pub fn new(askers: Vec<Validator>, keep: Duration, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        validators: Vec<Validator>,
+        keep: Duration,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self(Arc::new(Shared {
-            askers,
+            validators,
             active: AtomicUsize::new(0),
             permits: Semaphore::new(MAX_AT_ONCE),
             waiting: AtomicUsize::new(0),
             breaker: Mutex::default(),
             // Whether an answer still counts is decided by `until`; the generations only bound memory.
             answers: Mutex::new(Answers {
-                known: Remembered::new(MAX_CACHE),
+                known: TwoGenerationCache::new(MAX_CACHE),
                 asked: HashMap::new(),
-                vouched: Remembered::new(VOUCHED),
-                refused: Remembered::new(REFUSED),
+                vouched: TwoGenerationCache::new(VOUCHED),
+                refused: TwoGenerationCache::new(REFUSED),
             }),
             keep: keep.min(MAX_CACHE),
             clock,
@@ -181,7 +184,7 @@ impl FlexTokens {
         }))
     }
 
-    /// Which of the askers Twilio took last: 0 unless the first was refused.
+    /// Which of the validators Twilio took last: 0 unless the first was refused.
     #[must_use]
     pub fn active(&self) -> usize {
         self.0.active.load(Ordering::Relaxed)
@@ -376,8 +379,10 @@ impl Shared {
     async fn ask(&self, token: &Secret) -> Result<FlexUser, FlexTokenError> {
         let first = self.active.load(Ordering::Relaxed);
         let mut answer = Err(FlexTokenError::Unavailable(Unavailable::Connect));
-        for (index, asker) in self.askers.iter().enumerate().cycle().skip(first).take(self.askers.len()) {
-            answer = asker.validate(token).await;
+        for (index, validator) in
+            self.validators.iter().enumerate().cycle().skip(first).take(self.validators.len())
+        {
+            answer = validator.validate(token).await;
             if !matches!(answer, Err(FlexTokenError::CredentialsRefused { .. })) {
                 if index != self.active.swap(index, Ordering::Relaxed) {
                     tracing::warn!(key = index + 1, "Twilio refuses one of the API keys: using the other");

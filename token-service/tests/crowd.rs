@@ -136,7 +136,7 @@ async fn an_address_with_its_share_of_connections_loses_the_longest_waiting_and_
     process.ended().await;
 }
 
-/// Asks for what is not there, so many times on one connection: each time is a line of log.
+/// Asks for what is not there, this many times on one connection: each time is a line of log.
 async fn chatter(process: &Process, times: usize) {
     let mut stream = TcpStream::connect(("127.0.0.1", process.port)).await.unwrap();
     let ask = "GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n".repeat(times - 1);

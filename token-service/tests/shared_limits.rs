@@ -18,7 +18,7 @@ use std::{
 };
 
 use kernel::{AccountSid, Identity, Secret, Timestamp};
-use service_kit::{env::Clock, remembered::Key};
+use service_kit::{cache::Key, env::Clock};
 use support::until;
 use token_service::{
     limits::{
@@ -145,7 +145,7 @@ async fn two_replicas_count_failures_together() {
 }
 
 /// What [`token_service::limits::site`] promises, of two replicas that count together, or of one that counts alone. Redis
-/// has a clock of its own, so nothing here hangs on how much time passes.
+/// has a clock of its own, so nothing here depends on how much time passes.
 async fn a_site_that_had_too_many_refused_shares(one: &Limits, two: &Limits) {
     while refused_again(one, CLIENT).await.is_ok() {}
     let later = Err(Wait(Duration::from_secs(2)));
@@ -195,7 +195,7 @@ async fn a_site_shares_the_same_with_redis_and_without() {
 }
 
 /// Speaks as much of Redis' protocol as the service does. The first connection is answered with `error` once there is one,
-/// as by a primary that was demoted; whoever connects anew finds the new one.
+/// as by a primary that was demoted; whoever reconnects finds the new one.
 struct Fake {
     url: Secret,
     connections: Arc<AtomicUsize>,

@@ -61,10 +61,10 @@ pub use event::{
 };
 use kernel::Timestamp;
 use messages::problems;
-pub use persisted::{Persisted, Remembered};
+pub use persisted::{Persisted, Preferences};
 use protocol::{
     offscreen::{FromOffscreen, ToOffscreen},
-    page::{Configure, FlexToken as FlexTokenMessage, SignOutReason, ToExtension},
+    page::{Configure, FlexToken, SignOutReason, ToExtension},
     popup::{FromPopup, Refused},
     state::{ClientState, UiState},
 };
@@ -76,7 +76,7 @@ use self::{
     consent::Agreement,
     context::Context,
     expected::Desk,
-    notices::{Board, Notice, NoticeId, Said as Notices, Shortcut},
+    notices::{Notice, NoticeController, NoticeId, Said as Notices, Shortcut},
     offscreen::{Offscreen, Wanted},
     pages::{News, Pages},
     popups::Popups,
@@ -85,7 +85,7 @@ use self::{
     service::{Service, consent_needed},
     session::{Held, Said, Sessions, Standing, Verdict},
     sign_in::{Claim, Session, TokenDigest},
-    token::FlexToken,
+    token::HeldFlexToken,
     tokens::{Answer, Tokens},
     update::Update,
     view::{Facts, badge},
@@ -103,13 +103,10 @@ pub struct Boot {
     pub trust: Trust,
     /// The extension's version.
     pub version: String,
-    /// Now.
     pub started_at: Timestamp,
     /// Any number; another in each process. For jitter only.
     pub seed: u64,
 }
-
-/// The machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
     trust: Trust,
@@ -118,7 +115,7 @@ pub struct Machine {
     /// Events that came before the saved state was read; `None` once it was.
     backlog: Option<Vec<Event>>,
     saved: Persisted,
-    written: Remembered,
+    written: Preferences,
     watchdog: Option<bool>,
 
     cx: Context,
@@ -131,7 +128,7 @@ pub struct Machine {
     audio: Audio,
     pages: Pages,
     popups: Popups,
-    board: Board,
+    notices: NoticeController,
     update: Update,
 }
 
@@ -143,17 +140,17 @@ impl sansio::Machine for Machine {
     fn handle(&mut self, event: Event, now: Timestamp) -> Vec<Command> {
         self.follow_clock(now);
         if let Some(backlog) = &mut self.backlog {
-            let Event::Started { persisted, remembered, policy } = event else {
+            let Event::Started { persisted, preferences, policy } = event else {
                 backlog.push(event);
                 return Vec::new();
             };
             let backlog = self.backlog.take();
-            self.started(persisted, *remembered, &policy);
+            self.started(persisted, *preferences, &policy);
             for event in backlog.into_iter().flatten() {
-                self.take_in(event);
+                self.handle_event(event);
             }
         } else {
-            self.take_in(event);
+            self.handle_event(event);
         }
         self.go_on()
     }
@@ -171,7 +168,7 @@ impl sansio::Machine for Machine {
             self.call.next(),
             self.offscreen.next(),
             self.pages.next(),
-            self.board.next(),
+            self.notices.next(),
         ])
     }
 }
@@ -187,7 +184,7 @@ impl Machine {
             started_at: boot.started_at,
             backlog: Some(Vec::new()),
             saved: Persisted::default(),
-            written: Remembered::default(),
+            written: Preferences::default(),
             watchdog: None,
             cx: Context::new(boot.started_at, boot.seed),
             service: Service::default(),
@@ -199,7 +196,7 @@ impl Machine {
             audio: Audio::default(),
             pages: Pages::default(),
             popups: Popups::default(),
-            board: Board::default(),
+            notices: NoticeController::default(),
             update: Update::default(),
         }
     }
@@ -225,11 +222,16 @@ impl Machine {
         self.cx.now = now;
     }
 
-    fn started(&mut self, persisted: Option<Box<Persisted>>, remembered: Remembered, policy: &PolicyValues) {
+    fn started(
+        &mut self,
+        persisted: Option<Box<Persisted>>,
+        preferences: Preferences,
+        policy: &PolicyValues,
+    ) {
         let now = self.cx.now;
-        self.service.remember(&remembered);
-        self.audio.remember(&remembered);
-        self.written = remembered;
+        self.service.remember(&preferences);
+        self.audio.remember(&preferences);
+        self.written = preferences;
         if let Some(persisted) = persisted {
             self.cx.journal.restore(&persisted);
             self.cx.info("The worker was started again and goes on from its saved state.");
@@ -241,7 +243,7 @@ impl Machine {
             self.offscreen.restore(&persisted, now);
             self.audio.restore(&persisted);
             self.pages.restore(&persisted);
-            self.board.restore(&persisted);
+            self.notices.restore(&persisted);
             self.update.restore(&persisted, &self.version);
             self.saved = *persisted;
         } else {
@@ -255,7 +257,7 @@ impl Machine {
         self.policy_changed(policy);
     }
 
-    fn take_in(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         match event {
             // The saved state was read once; there is no second start.
             Event::Started { .. } => {}
@@ -273,12 +275,12 @@ impl Machine {
             Event::Alarm => self.cx.push(Command::CheckMicrophone),
             Event::PortOpened { port, name, sender } => self.port_opened(port, &name, &sender),
             Event::PortClosed { port } => self.port_closed(port),
-            Event::FromPage { port, message } => self.page_says(port, message),
-            Event::FromPopup { port, message } => self.popup_says(port, message),
-            Event::FromOffscreen { port, message } => self.offscreen_says(port, message),
+            Event::FromPage { port, message } => self.on_page_message(port, message),
+            Event::FromPopup { port, message } => self.on_popup_message(port, message),
+            Event::FromOffscreen { port, message } => self.on_offscreen_message(port, message),
             Event::Microphone(permission) => self.audio.permission_read(permission, &mut self.cx),
             Event::Fetched { attempt, outcome } => self.fetched(attempt, &outcome),
-            Event::Device { device, event } => self.device_says(device, event),
+            Event::Device { device, event } => self.on_device_event(device, event),
             Event::OffscreenOpened { ok } => self.offscreen.opened(ok, &mut self.cx),
             Event::OffscreenClosed => self.offscreen.closed(),
             Event::Shortcut(shortcut) => {
@@ -291,7 +293,7 @@ impl Machine {
                     self.cx.info(format!("A key did nothing: {}", problems::refusal(refused)));
                 }
             }
-            Event::NoticeClicked(id) => self.board.clicked(id, &mut self.cx),
+            Event::NoticeClicked(id) => self.notices.clicked(id, &mut self.cx),
             Event::NoticeButton { id, button } => {
                 let done = match (id, button) {
                     (NoticeId::Call, 0) => self.toggle_mute(),
@@ -306,7 +308,7 @@ impl Machine {
                     self.cx.info(format!("A notification's button came too late: {why}"));
                 }
             }
-            Event::NoticeClosed(id) => self.board.closed(id),
+            Event::NoticeClosed(id) => self.notices.closed(id),
         }
     }
 
@@ -328,7 +330,7 @@ impl Machine {
         let is_in_use = self.call.is_busy() || self.audio.is_tested();
         self.offscreen.time_passes(is_in_use, &mut self.cx);
         self.pages.time_passes(now);
-        self.board.time_passes(now);
+        self.notices.time_passes(now);
     }
 
     fn settle(&mut self) {
@@ -425,7 +427,7 @@ impl Machine {
                 problem.map(|problem| (problem.code, problem.retrying))
             },
         };
-        self.board.settle(said, badge(&state, is_asked), &mut self.cx);
+        self.notices.settle(said, badge(&state, is_asked), &mut self.cx);
     }
 
     fn save(&mut self) {
@@ -438,14 +440,14 @@ impl Machine {
             | self.offscreen.save(saved)
             | self.audio.save(saved)
             | self.pages.save(saved)
-            | self.board.save(saved)
+            | self.notices.save(saved)
             | self.update.save(saved)
             | self.cx.journal.save(saved);
         if is_news {
             self.cx.push(Command::Save(Box::new(self.saved.clone())));
         }
         if self.service.write(&mut self.written) | self.audio.write(&mut self.written) {
-            self.cx.push(Command::Remember(Box::new(self.written.clone())));
+            self.cx.push(Command::SavePreferences(Box::new(self.written.clone())));
         }
     }
 }
@@ -567,7 +569,7 @@ impl Machine {
             self.offscreen.close(&mut self.cx);
         }
         if needs.new_notice {
-            self.board.is_over(NoticeId::Waiting);
+            self.notices.is_over(NoticeId::Waiting);
         }
         done
     }
@@ -629,7 +631,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Forgets account, tokens and registration. Pages are told, and connect anew.
+    /// Forgets account, tokens and registration. Pages are told, and reconnect.
     fn forget(&mut self) {
         self.call.reset(&mut self.cx);
         self.registration.reset(&mut self.cx);
@@ -657,7 +659,7 @@ impl Machine {
 /// Who signs in, and who is signed out.
 impl Machine {
     /// A FLEX_TOKEN of an accepted page.
-    fn flex_token(&mut self, port: PortId, message: FlexTokenMessage, expires_at: Option<Timestamp>) {
+    fn flex_token(&mut self, port: PortId, message: FlexToken, expires_at: Option<Timestamp>) {
         let now = self.cx.now;
         let Some(config) = self.service.config() else { return };
         let expires_at = match Tokens::judge(&message, expires_at, config, now) {
@@ -675,7 +677,7 @@ impl Machine {
             is_answer: before.is_answer,
         };
         let is_wrong = self.tokens.is_wrong_identity();
-        match self.sessions.hear(said, held(&self.tokens, &self.service), is_wrong, now) {
+        match self.sessions.judge(said, held(&self.tokens, &self.service), is_wrong, now) {
             Verdict::Ignored => {}
             Verdict::Noted(session) => self.pages.set_session(port, session),
             Verdict::Taken { session, of } => {
@@ -684,7 +686,7 @@ impl Machine {
                 if of == Some(Claim::Another) {
                     self.take_down();
                 }
-                let flex = FlexToken { token: message.token, digest, agent, expires_at, refused: false };
+                let flex = HeldFlexToken { token: message.token, digest, agent, expires_at, refused: false };
                 self.tokens.hold(flex, of.is_some(), now);
             }
         }
@@ -771,7 +773,7 @@ impl Machine {
     }
 
     /// Something happened to a `Device`.
-    fn device_says(&mut self, device: DeviceId, event: DeviceEvent) {
+    fn on_device_event(&mut self, device: DeviceId, event: DeviceEvent) {
         match event {
             // A call is told apart by its offer, also when its Device was replaced meanwhile.
             DeviceEvent::OfferGone { offer } => self.with_call(|call, _, cx| call.offer_gone(offer, cx)),
@@ -790,12 +792,14 @@ impl Machine {
                     call.incoming(offer, call_sid, connect_token, from.as_deref(), around, cx);
                 });
             }
-            event => match self.registration.hear(device, event, self.tokens.identity(), &mut self.cx) {
-                Some(TokenNews::Accepted) => self.tokens.accepted(),
-                Some(TokenNews::Refused) => self.tokens.refused(&mut self.cx),
-                Some(TokenNews::Expiring) => self.tokens.expiring(self.cx.now),
-                None => {}
-            },
+            event => {
+                match self.registration.on_device_event(device, event, self.tokens.identity(), &mut self.cx) {
+                    Some(TokenNews::Accepted) => self.tokens.accepted(),
+                    Some(TokenNews::Refused) => self.tokens.refused(&mut self.cx),
+                    Some(TokenNews::Expiring) => self.tokens.expiring(self.cx.now),
+                    None => {}
+                }
+            }
         }
     }
 }
@@ -809,7 +813,7 @@ impl Machine {
             }
             Some(Peer::Popup { is_options }) => {
                 // Whoever looks sees what is plugged in now: not every plug comes with an event.
-                self.cx.tell_document(self.offscreen.port(), ToOffscreen::ListDevices);
+                self.cx.send_to_offscreen(self.offscreen.port(), ToOffscreen::ListDevices);
                 self.popups.port_opened(port, is_options);
                 true
             }
@@ -841,7 +845,7 @@ impl Machine {
     fn configure(&mut self, port: PortId, wish: &Configure) {
         let document = self.pages.new_document(port);
         let known = document.and_then(|document| self.sessions.saved_session(document));
-        let Some(origin) = self.pages.begin_anew(port, wish, known) else { return };
+        let Some(origin) = self.pages.start_over(port, wish, known) else { return };
         match self.service.judge(wish, origin, &self.cx.policy) {
             Ok((config, true)) => {
                 self.service.pin(config, &mut self.cx);
@@ -856,8 +860,8 @@ impl Machine {
     }
 
     /// A message of a page. Of somebody else's call a page knows nothing, and does nothing to it.
-    fn page_says(&mut self, port: PortId, message: PageMessage) {
-        let Some((message, expires_at)) = self.pages.hear(port, message, &mut self.cx) else { return };
+    fn on_page_message(&mut self, port: PortId, message: PageMessage) {
+        let Some((message, expires_at)) = self.pages.on_message(port, message, &mut self.cx) else { return };
         let name = message.name();
         let done = match message {
             ToExtension::Configure { payload } => return self.configure(port, &payload),
@@ -913,7 +917,7 @@ impl Machine {
     }
 
     /// A message of the popup or another of the extension's own pages.
-    fn popup_says(&mut self, port: PortId, message: Option<FromPopup>) {
+    fn on_popup_message(&mut self, port: PortId, message: Option<FromPopup>) {
         if !self.popups.has_port(port) {
             return;
         }
@@ -961,7 +965,7 @@ impl Machine {
     }
 
     /// A message of the offscreen document.
-    fn offscreen_says(&mut self, port: PortId, message: Option<FromOffscreen>) {
+    fn on_offscreen_message(&mut self, port: PortId, message: Option<FromOffscreen>) {
         if !self.offscreen.has_port(port) {
             return;
         }
@@ -995,7 +999,7 @@ impl Machine {
                 self.call.warned(&call_sid, warning, raised, &mut self.cx);
             }
             FromOffscreen::Level { percent } => self.audio.level(percent, &mut self.cx),
-            FromOffscreen::Ping => self.cx.tell_document(Some(port), ToOffscreen::Pong),
+            FromOffscreen::Ping => self.cx.send_to_offscreen(Some(port), ToOffscreen::Pong),
             FromOffscreen::Note { message } => {
                 let note: String = message.chars().take(MAX_NOTE_CHARS).collect();
                 self.cx.info(format!("Offscreen document: {note}"));

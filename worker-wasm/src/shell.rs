@@ -20,10 +20,10 @@ use webext::{Port, alarms, notifications, offscreen, permissions, runtime, stora
 use crate::{
     machine::{
         Badge, Boot, Command, DeviceEvent, DeviceId, Event, Machine, MicrophonePermission, OfferId,
-        PageMessage, Persisted, PortId, Remembered, Sender,
+        PageMessage, Persisted, PortId, Preferences, Sender,
         config::Edge,
         notices::{Notice, NoticeId, Shortcut},
-        persisted::{REMEMBERED_KEY, STORAGE_KEY},
+        persisted::{PREFERENCES_KEY, STORAGE_KEY},
         ports::Trust,
     },
     reading,
@@ -110,12 +110,12 @@ pub fn start() {
             webext::console_warn(&format!("The saved state cannot be read: {error}"));
             None
         });
-        let remembered = storage::local_get(REMEMBERED_KEY).await.unwrap_or_else(|error| {
+        let preferences = storage::local_get(PREFERENCES_KEY).await.unwrap_or_else(|error| {
             webext::console_warn(&format!("What this browser remembers cannot be read: {error}"));
             None
         });
-        let remembered: Box<Remembered> = remembered.unwrap_or_default();
-        shell.report(Event::Started { persisted, remembered, policy: policy().await });
+        let preferences: Box<Preferences> = preferences.unwrap_or_default();
+        shell.report(Event::Started { persisted, preferences, policy: policy().await });
     });
 }
 
@@ -370,8 +370,8 @@ impl shell::Shell for Shell {
             Command::Watchdog { on: true } => alarms::every(WATCHDOG, WATCHDOG_MINUTES),
             Command::Watchdog { on: false } => alarms::clear(WATCHDOG),
             Command::Save(state) => self.save(state),
-            Command::Remember(remembered) => spawn_local(async move {
-                if let Err(error) = storage::local_set(REMEMBERED_KEY, &remembered).await {
+            Command::SavePreferences(preferences) => spawn_local(async move {
+                if let Err(error) = storage::local_set(PREFERENCES_KEY, &preferences).await {
                     webext::console_warn(&format!("A choice cannot be remembered: {error}"));
                 }
             }),

@@ -326,7 +326,7 @@ impl World {
                     self.asked_about =
                         text.split("canary-flex-").nth(1).and_then(|rest| rest[..1].parse().ok());
                     let is_agreed =
-                        self.rig.remembered.agreements.iter().any(|agreed| agreed.token_url == request.url)
+                        self.rig.preferences.agreements.iter().any(|agreed| agreed.token_url == request.url)
                             || self.vouched.as_deref() == Some(request.url.as_str());
                     assert!(is_agreed, "a Flex token for a host that nobody agreed to");
                 }
@@ -376,7 +376,7 @@ impl World {
             .is_none_or(|waiting| saved.call.as_ref().is_none_or(|call| call.view.sid != waiting.view.sid));
         assert!(is_apart, "one call in two places");
         assert!(saved.calls.len() <= 20 && saved.declined.len() <= 32);
-        assert!(self.rig.remembered.agreements.len() <= 32);
+        assert!(self.rig.preferences.agreements.len() <= 32);
         assert_eq!(state.registered, state.status.is_available());
     }
 

@@ -81,7 +81,7 @@ fn a_chosen_device_is_used_at_once_shown_to_everybody_and_kept_for_good() {
     rig.is_killed();
     rig.page_opens(PAGE);
     rig.offscreen_opens(None);
-    assert_eq!(rig.remembered.audio.microphone, Some(device("m1", "Headset Mic (Acme)")));
+    assert_eq!(rig.preferences.audio.microphone, Some(device("m1", "Headset Mic (Acme)")));
 }
 
 #[test]

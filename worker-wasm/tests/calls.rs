@@ -716,7 +716,7 @@ fn a_hello_that_comes_before_the_saved_state_is_read_is_not_lost() {
     fresh.offscreen_says(FromOffscreen::Hello { call: Some(held(CA, CallPhase::Open)) });
     fresh.page_opens(PAGE);
     fresh.configure(PAGE, AC, URL, "ext_");
-    fresh.happens(Event::Started { persisted, remembered: Box::new(agreed()), policy: Default::default() });
+    fresh.happens(Event::Started { persisted, preferences: Box::new(agreed()), policy: Default::default() });
     assert_eq!(fresh.state().call, rig.state().call);
     assert_eq!(fresh.configureds(PAGE), 1);
     assert!(!fresh.did(|c| *c == Command::EnsureOffscreen));

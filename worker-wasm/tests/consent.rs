@@ -71,7 +71,7 @@ fn yes_is_remembered_on_disk_so_an_agent_is_asked_once_ever() {
     assert_eq!(rig.configureds(PAGE), 1);
     // Neither another account's tokens nor another service are covered by it.
     let mut rig2 = Rig::unasked();
-    rig2.remembered = rig.remembered.clone();
+    rig2.preferences = rig.preferences.clone();
     rig2.is_killed();
     rig2.page_opens(PAGE);
     rig2.configure(PAGE, OTHER_AC, URL, "ext_");
@@ -98,7 +98,7 @@ fn no_holds_until_restart_and_then_the_agent_is_asked_again() {
     rig.page_opens(PAGE_2);
     rig.configure(PAGE_2, AC, URL, "ext_");
     assert!(rig.shown().unwrap().consent.is_some());
-    assert!(rig.remembered.agreements.is_empty());
+    assert!(rig.preferences.agreements.is_empty());
 }
 
 #[test]
@@ -109,12 +109,12 @@ fn an_answer_to_another_question_than_the_one_that_stands_is_not_taken() {
     rig.popup_says(answer(URL, true));
     assert!(rig.refusal().is_some());
     assert_eq!(rig.configureds(PAGE), 0);
-    assert!(rig.remembered.agreements.is_empty());
+    assert!(rig.preferences.agreements.is_empty());
     let mut rig = Rig::started();
     rig.popup_opens();
     rig.popup_says(answer(EVIL, true));
     assert!(rig.refusal().is_some(), "nobody asked");
-    assert!(!rig.remembered.agreements.iter().any(|agreed| agreed.token_url.as_str() == EVIL));
+    assert!(!rig.preferences.agreements.iter().any(|agreed| agreed.token_url.as_str() == EVIL));
 }
 
 #[test]

@@ -391,7 +391,7 @@ fn what_comes_before_the_saved_state_is_read_is_not_lost_and_keeps_its_order() {
     assert!(rig.commands.is_empty());
     rig.happens(Event::Started {
         persisted: None,
-        remembered: Box::new(agreed()),
+        preferences: Box::new(agreed()),
         policy: PolicyValues::default(),
     });
     assert_eq!(rig.configureds(PAGE), 1);

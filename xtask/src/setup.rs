@@ -157,7 +157,6 @@ enum AptState {
 
 /// The machine that is being set up.
 pub struct Machine<'a> {
-    /// The checkout.
     pub project: &'a Project,
     apt: Mutex<AptState>,
     changed: Mutex<bool>,

@@ -2,7 +2,7 @@
 
 use crate::time::{Moment, Timestamp};
 
-/// A token bucket: so many at once, and so many a second for good.
+/// A token bucket: a burst, and a sustained rate per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket<T = Timestamp> {
     burst: u32,

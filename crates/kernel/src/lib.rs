@@ -1,5 +1,7 @@
 //! What every part of Holdfast may be made of: identifiers, secrets, times, buckets. No I/O, no clock, no messages.
 
+#![warn(missing_docs)]
+
 pub mod bucket;
 pub mod id;
 pub mod secret;

@@ -6,15 +6,17 @@
 //! call, or is told why not ([`Refusal`]).
 //!
 //! * [`link`]: hello, accepted or refused, alive or silent;
-//! * [`mod@line`]: in the page's window, where every script listens, or over a port of our own;
+//! * [`channel`]: in the page's window, where every script listens, or over a port of our own;
 //! * [`report`]: what the extension said last, and whether it is this agent's;
 //! * [`mute`]: the agent's own mute against reports that are older than it;
 //! * [`hold`], [`repeat`]: what is said again until it has been heard.
 //!
 //! [`Lifeline`] is the machine that they make together.
 
+#![warn(missing_docs)]
+
+pub mod channel;
 pub mod hold;
-pub mod line;
 pub mod link;
 pub mod machine;
 pub mod mute;

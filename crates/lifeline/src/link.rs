@@ -100,21 +100,21 @@ impl Link {
     }
 
     /// CONFIGURE goes out.
-    pub fn hello_said(&mut self, now: Monotonic) {
+    pub fn hello_sent(&mut self, now: Monotonic) {
         let pace = if matches!(self.answer, Answer::Rejected(_)) { REFUSED_MS } else { HELLO_MS };
         self.hello_due = now.plus(pace);
     }
 
-    /// CONFIGURED came. True when the link begins anew with it, so that what was said before is void; false
+    /// CONFIGURED came. True when the link starts over with it, so that what was said before is void; false
     /// when it was up already: the extension then only asks for the token.
     pub fn accepted(&mut self, now: Monotonic) -> bool {
-        let anew = !self.is_up(now);
-        self.beating &= !anew;
+        let restarts = !self.is_up(now);
+        self.beating &= !restarts;
         self.answer = Answer::Accepted;
-        self.hear_at(now);
+        self.alive_at(now);
         self.hello_due = now.plus(SILENCE_MS);
         self.forgotten = false;
-        anew
+        restarts
     }
 
     /// CONFIG_REJECTED came.
@@ -140,7 +140,7 @@ impl Link {
     }
 
     /// HEARTBEAT or STATE came. False when it must be passed over, because the page has not been accepted.
-    pub fn heard(&mut self, heartbeat: bool, now: Monotonic) -> bool {
+    pub fn on_message(&mut self, heartbeat: bool, now: Monotonic) -> bool {
         if self.answer != Answer::Accepted {
             return false;
         }
@@ -148,7 +148,7 @@ impl Link {
         // While beating, only the beat is proof: STATE comes when something changes, and may be the last
         // word.
         if heartbeat || !self.beating {
-            self.hear_at(now);
+            self.alive_at(now);
             if !self.forgotten {
                 self.hello_due = now.plus(SILENCE_MS);
             }
@@ -162,7 +162,7 @@ impl Link {
         self.answer == Answer::Accepted && !self.is_silent(now)
     }
 
-    fn hear_at(&mut self, now: Monotonic) {
+    fn alive_at(&mut self, now: Monotonic) {
         (self.heard_at, self.excused_until) = (Some(now), None);
     }
 

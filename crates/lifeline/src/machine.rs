@@ -88,7 +88,7 @@ pub enum Event {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Post to the extension, where [`crate::line::Line`] says.
+    /// Post to the extension, where [`crate::channel::ChannelChoice`] says.
     Post(ToExtension),
     /// Post the page's own token, as it is at that moment, for this account.
     PostToken(AccountSid),
@@ -131,7 +131,7 @@ pub struct Lifeline {
     expected_said: Repeated<Vec<ExpectedCall>>,
     held: Option<Held>,
     hold: HoldNotice,
-    sign_out_said: Repeated<()>,
+    sign_out_sent: Repeated<()>,
     /// The extension goes on though the agent has signed out.
     goes_on: bool,
     /// The extension last heard speaks version 3: it knows SIGN_OUT.
@@ -156,7 +156,7 @@ impl Lifeline {
             expected_said: Repeated::at_most(EXPECT_ATTEMPTS),
             held: None,
             hold: HoldNotice::default(),
-            sign_out_said: Repeated::at_most(SIGN_OUT_ATTEMPTS),
+            sign_out_sent: Repeated::at_most(SIGN_OUT_ATTEMPTS),
             goes_on: false,
             knows_sign_out: false,
             looked_at: now,
@@ -193,7 +193,7 @@ impl Lifeline {
         self.page.agent.as_ref().or(self.heard_agent.as_ref())
     }
 
-    /// How often all has begun anew: the agent signed in or out, is another one, or the page changed its mind. What was
+    /// How often all has started over: the agent signed in or out, is another one, or the page changed its mind. What was
     /// concluded from the extension's words before is void then.
     #[must_use]
     pub const fn beginnings(&self) -> u32 {
@@ -213,7 +213,7 @@ impl Lifeline {
             Event::Expect(calls) => self.expected = calls,
             Event::Hold(held) => self.held = held,
             _ if self.page.presence == Presence::Away => {}
-            Event::Message(message) => self.hear(message, now, out),
+            Event::Message(message) => self.on_message(message, now, out),
             Event::TokenUpdated => {
                 if self.link.is_up(now) {
                     self.post_token(now, out);
@@ -250,8 +250,8 @@ impl Lifeline {
         match self.page.presence {
             Presence::Away => {}
             Presence::SignedOut(reason) => {
-                let again = goes_on || !self.sign_out_said.was_said();
-                if self.knows_sign_out && again && self.sign_out_said.is_due(&(), now) {
+                let again = goes_on || !self.sign_out_sent.was_sent();
+                if self.knows_sign_out && again && self.sign_out_sent.is_due(&(), now) {
                     out.push(Command::Post(ToExtension::SignOut { payload: SignOut { reason } }));
                 }
             }
@@ -280,16 +280,16 @@ impl Lifeline {
         // A logout of who was Offline is said too: it means more. That a logged out agent is Offline does not.
         let means_more = before != after && after != Presence::SignedOut(SignOutReason::Offline);
         if !same_kind || means_more {
-            self.sign_out_said.forget();
+            self.sign_out_sent.forget();
         }
         self.page = page;
         if !same_kind || other_agent {
-            self.begin_anew(now);
+            self.start_over(now);
         }
     }
 
     /// Nothing that the extension said counts any more, and it is to be greeted again.
-    fn begin_anew(&mut self, now: Monotonic) {
+    fn start_over(&mut self, now: Monotonic) {
         self.beginnings = self.beginnings.wrapping_add(1);
         self.link = Link::new(now);
         self.introduced = None;
@@ -305,7 +305,7 @@ impl Lifeline {
     fn introduce(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let Some(hello) = &self.hello else { return };
         if self.link.hello_is_due(now) {
-            self.link.hello_said(now);
+            self.link.hello_sent(now);
             self.introduced.clone_from(&self.page.agent);
             out.push(Command::Post(ToExtension::Configure {
                 payload: Configure {
@@ -320,7 +320,7 @@ impl Lifeline {
         }
     }
 
-    fn hear(&mut self, message: ToPage, now: Monotonic, out: &mut Vec<Command>) {
+    fn on_message(&mut self, message: ToPage, now: Monotonic, out: &mut Vec<Command>) {
         if matches!(self.page.presence, Presence::SignedOut(_)) {
             self.goes_on = matches!(message, ToPage::Heartbeat { .. });
             return;
@@ -343,12 +343,12 @@ impl Lifeline {
                 self.forget_report();
             }
             ToPage::Heartbeat { payload } => {
-                if self.link.heard(true, now) {
-                    self.hear_heartbeat(payload, now, out);
+                if self.link.on_message(true, now) {
+                    self.on_heartbeat(payload, now, out);
                 }
             }
             ToPage::State { payload } => {
-                if self.link.heard(false, now) {
+                if self.link.on_message(false, now) {
                     self.take_state(payload);
                     self.answer_token_request(now, out);
                 }
@@ -368,7 +368,7 @@ impl Lifeline {
         }
     }
 
-    fn hear_heartbeat(&mut self, heartbeat: Heartbeat, now: Monotonic, out: &mut Vec<Command>) {
+    fn on_heartbeat(&mut self, heartbeat: Heartbeat, now: Monotonic, out: &mut Vec<Command>) {
         let Some(hello) = &self.hello else { return };
         self.report = Report::of(&heartbeat, &hello.prefix, self.page.agent.as_ref());
         if let Some(identity) = &self.report.identity {

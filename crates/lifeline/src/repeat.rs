@@ -15,7 +15,7 @@ pub struct Repeated<T> {
 }
 
 impl<T: Clone + PartialEq> Repeated<T> {
-    /// Nothing yet. The same thing is said at most so many times.
+    /// Nothing yet. The same thing is sent at most this often.
     #[must_use]
     pub const fn at_most(times: u32) -> Self {
         Self { said: None, times: 0, most: times, next: None }
@@ -28,7 +28,7 @@ impl<T: Clone + PartialEq> Repeated<T> {
 
     /// Something was said since it was last forgotten.
     #[must_use]
-    pub const fn was_said(&self) -> bool {
+    pub const fn was_sent(&self) -> bool {
         self.said.is_some()
     }
 
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!((repeated.is_due(&"a", at(9_000)), repeated.next()), (false, None));
         assert!(repeated.is_due(&"b", at(9_000)));
         repeated.forget();
-        assert!(!repeated.was_said());
+        assert!(!repeated.was_sent());
         assert!(repeated.is_due(&"b", at(9_000)));
     }
 }

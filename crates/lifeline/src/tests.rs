@@ -68,10 +68,10 @@ fn expected(id: &str) -> Vec<ExpectedCall> {
     vec![ExpectedCall { id: ExpectationId::new(id).unwrap(), reason: ExpectReason::Reservation }]
 }
 
-type Line = Rig<Lifeline>;
+type LifelineRig = Rig<Lifeline>;
 
 /// A page that wants a voice client, and nobody has answered yet.
-fn knocking() -> Line {
+fn knocking() -> LifelineRig {
     let hello = Hello {
         account: AccountSid::new("AC5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a").unwrap(),
         token_url: "https://t.example.com/v1".into(),
@@ -84,7 +84,7 @@ fn knocking() -> Line {
 }
 
 /// One whose extension is registered and beating.
-fn beating() -> Line {
+fn beating() -> LifelineRig {
     let mut line = knocking();
     line.event(configured());
     line.event(beat(state(None)));
@@ -92,7 +92,7 @@ fn beating() -> Line {
     line
 }
 
-fn pass(line: &mut Line, millis: u64, heartbeat: &Event) {
+fn pass(line: &mut LifelineRig, millis: u64, heartbeat: &Event) {
     for _ in 0..millis / 1_000 {
         line.pass(1_000);
         line.event(heartbeat.clone());
@@ -100,7 +100,7 @@ fn pass(line: &mut Line, millis: u64, heartbeat: &Event) {
 }
 
 /// What was said since the last look.
-fn said(line: &mut Line) -> Vec<&'static str> {
+fn said(line: &mut LifelineRig) -> Vec<&'static str> {
     let posted = line.take().into_iter().filter_map(|command| match command {
         Command::Post(message) => Some(message.name()),
         Command::PostToken(_) => Some(TOKEN),
@@ -110,7 +110,7 @@ fn said(line: &mut Line) -> Vec<&'static str> {
     posted.collect()
 }
 
-fn trouble(line: &Line) -> Option<Trouble> {
+fn trouble(line: &LifelineRig) -> Option<Trouble> {
     line.machine.trouble(line.now)
 }
 
@@ -213,7 +213,7 @@ fn the_token_answers_every_configured_every_refresh_and_an_extension_that_waits_
     line.event(configured());
     line.event(configured());
     line.event(Event::TokenUpdated);
-    let tokens = |line: &mut Line| said(line).iter().filter(|one| **one == TOKEN).count();
+    let tokens = |line: &mut LifelineRig| said(line).iter().filter(|one| **one == TOKEN).count();
     assert_eq!(tokens(&mut line), 3);
     let waiting = ClientState { status: Status::WaitingForToken, registered: false, ..state(None) };
     pass(&mut line, 10_000, &beat(waiting));
@@ -307,8 +307,9 @@ fn buttons_name_the_call_that_they_are_for() {
 #[test]
 fn the_agents_own_mute_goes_before_an_older_report_and_not_before_a_newer_one() {
     let reported = |muted| beat(state(Some(CallView { muted, ..call() })));
-    let is_muted =
-        |line: &Line| line.machine.is_muted(line.machine.report().state.call.as_ref().unwrap(), line.now);
+    let is_muted = |line: &LifelineRig| {
+        line.machine.is_muted(line.machine.report().state.call.as_ref().unwrap(), line.now)
+    };
     let mut line = beating();
     line.event(reported(false));
     line.take();

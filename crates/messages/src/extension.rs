@@ -49,7 +49,7 @@ macro_rules! keys {
                 }
             }
 
-            /// The words.
+            /// The text, in every language.
             #[must_use]
             pub const fn words(self) -> Words {
                 match self {

@@ -10,6 +10,8 @@
 //! A text is named by a variant or constant, so that one that is missing does not compile, and each row wants all
 //! languages. What places a text has is compared by a test, and so is that each is used.
 
+#![warn(missing_docs)]
+
 pub mod english;
 pub mod extension;
 pub mod flex;

@@ -5,6 +5,8 @@
 //! Chrome itself drops a value of another type than the schema's; everything else is judged here, value by value: what is
 //! wrong is named in [`Policy::complaints`] and counts as not set, and the rest holds.
 
+#![warn(missing_docs)]
+
 use std::{collections::BTreeMap, fmt, mem};
 
 use kernel::{AccountSid, IdentityPrefix, TokenUrl};

@@ -12,6 +12,8 @@
 //!
 //! This crate has no I/O, no clock and no WASM. It parses; deciding is the machines' business.
 
+#![warn(missing_docs)]
+
 pub mod audio;
 pub mod caller;
 pub mod offscreen;

@@ -50,10 +50,10 @@ pub enum ToOffscreen {
     SendDigits {
         /// Which call.
         call_sid: CallSid,
-        /// The digits.
+        /// Sent one after the other.
         digits: DtmfDigits,
     },
-    /// List the devices anew, because somebody looks at them: not every plug comes with an event. What is wanted and could
+    /// List the devices again, because somebody looks at them: not every plug comes with an event. What is wanted and could
     /// not be opened is tried once more.
     ListDevices,
     /// Answers [`FromOffscreen::Ping`]; nothing to do.
@@ -83,7 +83,7 @@ pub enum FromOffscreen {
     },
     /// The call's state, after every change.
     Call {
-        /// The call.
+        /// The call as it is now.
         call: OffscreenCall,
     },
     /// The call is over, however it ended.
@@ -102,7 +102,7 @@ pub enum FromOffscreen {
     Quality {
         /// Which call.
         call_sid: CallSid,
-        /// The sample.
+        /// What was measured in that second.
         sample: QualitySample,
     },
     /// The SDK's quality monitor warns, or takes a warning back.
@@ -134,7 +134,7 @@ pub enum FromOffscreen {
 pub struct OffscreenCall {
     /// Which call.
     pub sid: CallSid,
-    /// The phase.
+    /// How far the call has come.
     pub state: CallPhase,
     /// True while the microphone is muted.
     pub muted: bool,

@@ -33,7 +33,7 @@ pub enum ToExtension {
     /// A Flex token: after every CONFIGURED and after each refresh.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_FLEX_TOKEN")]
     FlexToken {
-        /// The token.
+        /// The token and the agent's account.
         payload: FlexToken,
     },
     /// End the live call.
@@ -46,7 +46,7 @@ pub enum ToExtension {
     /// Send DTMF into the live call.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS")]
     SendDigits {
-        /// The digits.
+        /// Sent one after the other.
         payload: SendDigits,
     },
     /// Extension of the contract: mute or unmute the microphone.
@@ -58,7 +58,7 @@ pub enum ToExtension {
     /// Extension of the contract: use another microphone or speaker, from now on and in the live call.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE")]
     SelectAudioDevice {
-        /// Which.
+        /// The kind of device, and which one.
         payload: SelectAudioDevice,
     },
     /// Extension of the contract: how loud the customer is.
@@ -76,14 +76,14 @@ pub enum ToExtension {
     /// Extension of the contract, since version 3: the agent of this page has signed out. The voice client is taken down.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_SIGN_OUT")]
     SignOut {
-        /// How.
+        /// Why the agent has signed out.
         payload: SignOut,
     },
     /// Extension of the contract, since version 3: the calls that this page's agent expects, all of them each time. Only
     /// these are answered by themselves; what a page of an older version expects is any call while it is open.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_EXPECT_CALLS")]
     ExpectCalls {
-        /// Which.
+        /// All of them, each time.
         payload: ExpectCalls,
     },
 }
@@ -135,7 +135,7 @@ pub struct CallRef {
 /// Payload of SEND_DTMF_DIGITS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct SendDigits {
-    /// The digits.
+    /// Sent one after the other.
     pub digits: DtmfDigits,
 }
 
@@ -208,7 +208,7 @@ pub const MAX_EXPECTED_CALLS: usize = 16;
 pub struct ExpectedCall {
     /// What it is expected for: the same for as long as it is the same call. It lets one call through.
     pub id: ExpectationId,
-    /// Why.
+    /// What the agent did that makes a call come.
     pub reason: ExpectReason,
 }
 
@@ -253,19 +253,19 @@ pub enum ToPage {
         /// Who, and how it goes.
         payload: Heartbeat,
     },
-    /// The extension is gone for good from this page (uninstalled or replaced): terminal for the replaced plugin.
+    /// The extension is gone from this page and will not come back (uninstalled or replaced): terminal for the replaced plugin.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_DISCONNECTED")]
     Disconnected,
     /// Extension of the contract: the state changed. Sent at once, also before the first heartbeat.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_STATE")]
     State {
-        /// The state.
+        /// The whole state, not only what changed.
         payload: ClientState,
     },
     /// Extension of the contract: the answer to a message that could not be carried out.
     #[serde(rename = "VOICE_CLIENT_EXTENSION_ERROR")]
     Error {
-        /// Why.
+        /// What was asked for, and why it could not be done.
         payload: ErrorReply,
     },
 }
@@ -290,7 +290,7 @@ pub struct ErrorReply {
     /// The type of the message that is answered, when it is one of the contract's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<String>,
-    /// Why.
+    /// What is wrong.
     #[serde(flatten)]
     pub problem: Problem,
 }

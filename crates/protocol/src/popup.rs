@@ -74,7 +74,7 @@ pub enum FromPopup {
         /// As in [`Self::HangUp`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sid: Option<CallSid>,
-        /// The digits.
+        /// Sent one after the other.
         digits: DtmfDigits,
     },
     /// Forget account, tokens and registration and wait for Flex again. Refused during a call.
@@ -123,12 +123,12 @@ pub enum FromPopup {
 pub enum ToPopup {
     /// Everything there is to show.
     State {
-        /// The state.
+        /// The whole state, not only what changed.
         state: UiState,
     },
     /// A command was not carried out.
     Refused {
-        /// Why.
+        /// Why it was not.
         reason: Refused,
     },
     /// How loud the microphone is, some times a second while it is tested.

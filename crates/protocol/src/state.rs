@@ -60,7 +60,7 @@ pub enum CallPhase {
 pub struct CallView {
     /// The agent leg's call SID, the same before and after a page reload.
     pub sid: CallSid,
-    /// The phase.
+    /// How far the call has come.
     pub state: CallPhase,
     /// When the extension was offered the call.
     pub since: Timestamp,
@@ -385,7 +385,7 @@ pub enum LogLevel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(rename_all = "camelCase")]
 pub struct LogEntry {
-    /// When.
+    /// When it was written, by the worker's clock.
     pub at: Timestamp,
     /// How much it matters.
     pub level: LogLevel,

@@ -22,7 +22,7 @@ impl Backoff {
         Self { first, most, growth: 2, at_once: false }
     }
 
-    /// Each pause is so many times the one before.
+    /// The factor from one pause to the next.
     #[must_use]
     pub const fn growing_by(self, growth: u64) -> Self {
         Self { growth, ..self }
@@ -34,7 +34,7 @@ impl Backoff {
         Self { at_once: true, ..self }
     }
 
-    /// The pause after so many failures in a row; none after none.
+    /// The pause after this many failures in a row; none after none.
     #[must_use]
     pub fn pause_ms(&self, failures: u32) -> u64 {
         let Some(steps) = failures.checked_sub(1 + u32::from(self.at_once)) else { return 0 };

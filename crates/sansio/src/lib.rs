@@ -14,6 +14,8 @@
 //!
 //! [`rig`] moves the time of a machine in tests.
 
+#![warn(missing_docs)]
+
 mod backoff;
 mod jitter;
 pub mod rig;

@@ -8,9 +8,9 @@ const MOST_WAKES_AT_ONCE: u32 = 100;
 /// A machine, the time, and what it wants done.
 #[derive(Debug)]
 pub struct Rig<M: Machine> {
-    /// The machine.
+    /// What is tested.
     pub machine: M,
-    /// The time.
+    /// The present, which only [`Self::pass`] moves.
     pub now: M::Time,
     /// The commands since they were last taken, with the time of each.
     pub commands: Vec<(M::Time, M::Command)>,
@@ -28,7 +28,7 @@ impl<M: Machine> Rig<M> {
         self.note(commands);
     }
 
-    /// Lets so many milliseconds pass; the machine is woken whenever it asked for it.
+    /// Lets this many milliseconds pass; the machine is woken whenever it asked for it.
     ///
     /// # Panics
     ///
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::Timers;
 
-    /// Says its own time every so many milliseconds; never gets past it when `stuck`.
+    /// Says its own time every this many milliseconds; never gets past it when `stuck`.
     struct Clock {
         every: u64,
         stuck: bool,

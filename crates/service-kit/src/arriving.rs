@@ -1,4 +1,4 @@
-//! Bodies that are still arriving. They take none of the places of [`crate::guard`], so that nobody who only begins to ask
+//! Bodies that are still arriving. They take none of the places of [`crate::concurrency_limit`], so that nobody who only begins to ask
 //! keeps out those who have asked.
 //!
 //! How long a body may take is bounded, and how many one address may be sending: over its share the oldest one is given
@@ -50,7 +50,7 @@ pub struct Arriving {
 }
 
 impl Arriving {
-    /// As configured, for bodies of no more than so many bytes.
+    /// As configured, for bodies of at most this many bytes.
     #[must_use]
     pub fn new(settings: &ServerSettings, most_bytes: usize, metrics: Arc<Metrics>) -> Self {
         let shares = Shares::new(settings.max_in_flight.get(), settings.address_share);

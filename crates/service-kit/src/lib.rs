@@ -14,24 +14,27 @@
 //! | [`feature`] | paths, answers and documents of one feature |
 //! | [`problem`] | an answer from 400 up |
 //! | [`docs`] | the OpenAPI document, and a page made of it |
-//! | [`arriving`], [`guard`] | what a request may cost: while its body arrives, and once it is here |
+//! | [`arriving`], [`concurrency_limit`] | what a request may cost: while its body arrives, and once it is here |
 //! | [`client`] | who asks, also through trusted proxies |
 //! | [`limits`] | how often somebody may do something |
 //! | [`shares`] | how much of what is scarce one address may have at once: pure |
-//! | [`remembered`] | what is known for a short while, in bounded memory: pure |
+//! | [`cache`] | what is known for a short while, in bounded memory: pure |
 //! | [`metrics`] | what is counted |
 //! | [`log`] | the shape of the log, and its way to a reader who may stand still |
 //! | [`tls`] | the certificate, when the service ends TLS itself |
 //! | [`env`] | clock and randomness, as parameters |
 
+#![warn(missing_docs)]
+
 mod admin;
 pub mod arriving;
+pub mod cache;
 pub mod client;
+pub mod concurrency_limit;
 pub mod docs;
 pub mod env;
 pub mod feature;
 pub mod front;
-pub mod guard;
 pub mod limits;
 mod listener;
 pub mod log;
@@ -39,7 +42,6 @@ pub mod metrics;
 mod openapi;
 pub mod problem;
 pub mod program;
-pub mod remembered;
 pub mod server;
 pub mod server_settings;
 pub mod settings;

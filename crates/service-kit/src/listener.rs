@@ -64,7 +64,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// itself. Whoever asks again and again and never reads would otherwise be lent megabytes.
 const UNREAD_BYTES: u32 = 64 * 1024;
 
-/// How many connections may wait to be accepted, if the system allows so many. The kernel turns others away, and does so
+/// How many connections may wait to be accepted, if the system allows that many. The kernel turns others away, and does so
 /// without a word that a client understands.
 const BACKLOG: u32 = 4096;
 
@@ -432,7 +432,7 @@ mod tests {
         advance(Duration::from_secs(seconds))
     }
 
-    /// Whether it is given up within so many seconds, and why.
+    /// Whether it is given up within this many seconds, and why.
     async fn within(progress: &Progress, seconds: u64) -> Option<&'static str> {
         timeout(Duration::from_secs(seconds), progress.given_up()).await.ok()
     }

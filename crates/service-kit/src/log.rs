@@ -461,7 +461,7 @@ mod tests {
     impl io::Write for Gate {
         fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
             self.asked.send(()).unwrap_or_default();
-            // Once the other end is gone, it is open for good.
+            // Once the other end is gone, it stays open.
             self.open.recv().unwrap_or_default();
             self.read.lock().unwrap().write(lines)
         }

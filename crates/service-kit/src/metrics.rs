@@ -45,7 +45,7 @@ struct By {
     by: &'static str,
 }
 
-/// The counters.
+/// What the kit itself counts, in the registry of all that the service counts.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,

@@ -46,7 +46,7 @@ tr:target{background:#fd06}";
 pub(crate) const PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; \
     style-src 'sha256-QxSmV2QZOqWRYbkz/lidVNLaqca/spO0jXkyUIj3+BY='";
 
-/// The page.
+/// The OpenAPI document as a page for people.
 pub(crate) fn page(source: &Source) -> String {
     let document: Value = serde_json::from_str(&document(source)).unwrap_or_default();
     let mut html = String::new();

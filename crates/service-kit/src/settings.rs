@@ -47,9 +47,9 @@ pub enum ConfigError {
     /// Must be there and is not.
     #[error("{name} must be set: {expected}")]
     Missing {
-        /// As above.
+        /// The setting that names the file.
         name: String,
-        /// As above.
+        /// The setting that names the file.
         expected: &'static str,
     },
     /// A secret that must be there is not.
@@ -61,9 +61,9 @@ pub enum ConfigError {
     /// A file cannot be read.
     #[error("the file that {name} names cannot be read: {cause}")]
     File {
-        /// As above.
+        /// The setting that names the file.
         name: String,
-        /// Why.
+        /// What the operating system says.
         cause: ErrorKind,
     },
     /// The file with the settings is no TOML.
@@ -197,8 +197,8 @@ impl<'s> Section<'s> {
         Self { source, own: Some((table, at)), asked: RefCell::default() }
     }
 
-    /// Tells the settings of the part's own table that nobody asked for.
-    pub fn tell_unknown(&self) {
+    /// Reports the settings of the part's own table that nobody asked for.
+    pub fn report_unknown(&self) {
         let Some((table, at)) = &self.own else { return };
         let asked = self.asked.borrow();
         for key in table.keys().filter(|key| !asked.contains(key.as_str())) {
@@ -213,13 +213,13 @@ impl<'s> Section<'s> {
         self.source.tables_of(table, key, at)
     }
 
-    /// True when this very section says it, not only the whole.
-    pub fn says(&self, key: &'static str) -> bool {
+    /// True when this very section sets it, not only the whole.
+    pub fn is_set_here(&self, key: &'static str) -> bool {
         self.find(key, true).is_some()
     }
 
-    /// True when this section or the whole says it, however badly.
-    pub fn is_said(&self, key: &'static str) -> bool {
+    /// True when this section or the whole sets it, however badly.
+    pub fn is_set(&self, key: &'static str) -> bool {
         self.find(key, false).is_some()
     }
 
@@ -409,7 +409,7 @@ impl<'s> Section<'s> {
         let variable = self.own_text(variable_key, "name of a variable", any);
         match (path, variable) {
             (None, None) => {
-                if required && !self.says(file_key) && !self.says(variable_key) {
+                if required && !self.is_set_here(file_key) && !self.is_set_here(variable_key) {
                     let names = (self.name(file_key), self.name(variable_key));
                     self.source.error(ConfigError::MissingSecret(names.0, names.1));
                 }

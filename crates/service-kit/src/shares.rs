@@ -12,7 +12,7 @@ use std::{
 
 use crate::limits::network;
 
-/// However small the whole is, one address may have so many.
+/// However small the whole is, one address may have this many.
 const LEAST: usize = 8;
 
 /// What somebody has of a share, to be given back.

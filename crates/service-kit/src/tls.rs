@@ -23,9 +23,9 @@ pub enum TlsError {
     /// A file cannot be read.
     #[error("{file} cannot be read: {cause}")]
     File {
-        /// Which one.
+        /// The path as configured.
         file: String,
-        /// Why.
+        /// What the operating system says.
         cause: io::ErrorKind,
     },
     /// No certificate in it.

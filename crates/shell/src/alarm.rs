@@ -14,7 +14,7 @@ pub(crate) enum Plan {
     Keep,
     /// It is not wanted any more.
     Stop,
-    /// It is to be set anew, to so many milliseconds.
+    /// It is to be set again, to this many milliseconds.
     Start(u32),
 }
 
@@ -39,7 +39,7 @@ impl<T: Moment> Alarm<T> {
 
     /// Compares what is set with what the machine wants.
     ///
-    /// One that is about to fire is left alone: set anew with each event it would come after all of them, and never while
+    /// One that is about to fire is left alone: set again with each event it would come after all of them, and never while
     /// they come one after the other.
     pub(crate) fn plan(&mut self, wanted: Option<T>, now: T) -> Plan {
         let Some(at) = wanted else {

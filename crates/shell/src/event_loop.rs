@@ -41,7 +41,7 @@ pub trait Shell: Sized + 'static {
     /// Something happened. Handled at once, or, when something is being handled, after that: carrying out a command may
     /// cause the next event from inside our own call to the SDK or to a port, and a machine is never entered twice.
     fn report(self: &Rc<Self>, event: Event<Self>) {
-        take_in(self, Input::Event(event));
+        handle(self, Input::Event(event));
     }
 }
 
@@ -108,7 +108,7 @@ impl<M: Machine> EventLoop<M> {
                 handle(Input::Event(event));
             }
         };
-        let is_done = self.inbox.take_in(input, |input| {
+        let is_done = self.inbox.handle(input, |input| {
             look();
             handle(input);
             look();
@@ -121,7 +121,7 @@ impl<M: Machine> EventLoop<M> {
     }
 }
 
-fn take_in<S: Shell>(shell: &Rc<S>, input: Input<Event<S>>) {
+fn handle<S: Shell>(shell: &Rc<S>, input: Input<Event<S>>) {
     let core = shell.event_loop();
     let plan = core.run(
         input,
@@ -135,7 +135,7 @@ fn take_in<S: Shell>(shell: &Rc<S>, input: Input<Event<S>>) {
         Plan::Stop => None,
         Plan::Start(millis) => {
             let shell = Rc::clone(shell);
-            Some(Timeout::new(millis, move || take_in(&shell, Input::Timeout)))
+            Some(Timeout::new(millis, move || handle(&shell, Input::Timeout)))
         }
     };
     // Dropping the one before cancels it.

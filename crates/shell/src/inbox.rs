@@ -21,7 +21,7 @@ impl<E> Default for Inbox<E> {
 impl<E> Inbox<E> {
     /// Hands the event to `handle`, and after it all that come meanwhile, in order. Called from inside `handle` it
     /// only queues. True when this call did the handling, so that all is handled now.
-    pub(crate) fn take_in(&self, event: E, mut handle: impl FnMut(E)) -> bool {
+    pub(crate) fn handle(&self, event: E, mut handle: impl FnMut(E)) -> bool {
         self.waiting.borrow_mut().push_back(event);
         if self.busy.replace(true) {
             return false;
@@ -45,15 +45,15 @@ mod tests {
     fn an_event_caused_by_handling_another_is_handled_after_it() {
         let inbox = Inbox::default();
         let order = RefCell::new(Vec::new());
-        let done = inbox.take_in(1, |event| {
+        let done = inbox.handle(1, |event| {
             order.borrow_mut().push(event);
             if event < 3 {
-                assert!(!inbox.take_in(event + 1, |_| panic!("entered twice")));
+                assert!(!inbox.handle(event + 1, |_| panic!("entered twice")));
             }
             order.borrow_mut().push(-event);
         });
         assert!(done);
         assert_eq!(*order.borrow(), [1, -1, 2, -2, 3, -3]);
-        assert!(inbox.take_in(4, |event| order.borrow_mut().push(event)));
+        assert!(inbox.handle(4, |event| order.borrow_mut().push(event)));
     }
 }

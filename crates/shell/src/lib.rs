@@ -4,6 +4,8 @@
 //! [`Shell::report`], and the rest is here: one event after the other, the clock read once for each, commands carried out in
 //! their order, and one timer that is set to what [`sansio::Machine::poll_timeout`] asks for.
 
+#![warn(missing_docs)]
+
 mod alarm;
 mod clock;
 mod event_loop;

@@ -28,7 +28,7 @@ pub const DEFAULT_TTL_SECONDS: u64 = 3_600;
 /// The region of accounts that have chosen none. Tokens for it do not name it.
 pub const DEFAULT_REGION: &str = "us1";
 
-/// A Voice token and its claims find room in so many bytes; others make more.
+/// A Voice token and its claims find room in this many bytes; others make more.
 const ROOM: usize = 640;
 
 /// The content type that marks a JWT as a Twilio access token.
@@ -298,7 +298,7 @@ impl<'k> AccessToken<'k> {
         self
     }
 
-    /// Lets the token live for so many seconds, cut to [`MAX_TTL_SECONDS`].
+    /// Lets the token live for this many seconds, cut to [`MAX_TTL_SECONDS`].
     #[must_use]
     pub fn ttl_seconds(mut self, ttl: u64) -> Self {
         self.claims.exp = self.claims.iat.saturating_add(ttl.min(MAX_TTL_SECONDS));

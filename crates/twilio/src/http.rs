@@ -1,7 +1,7 @@
 //! The HTTP client that Twilio's IAM is asked with: hyper's own, with connections that are kept, TLS by the system's trusted
 //! certificates, and the usual proxy variables of the environment.
 //!
-//! Not reqwest: for each request it reads the address anew, twice, and looks through a stack of layers that nothing here
+//! Not reqwest: for each request it parses the address again, twice, and looks through a stack of layers that nothing here
 //! needs (redirects, retries, cookies). Asking Twilio cost twice as much.
 
 use std::{
@@ -68,7 +68,7 @@ impl HttpClient {
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(Way { tcp, to_proxy, proxies });
+            .wrap_connector(ProxyConnector { tcp, to_proxy, proxies });
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -88,7 +88,7 @@ type Tcp = TokioIo<TcpStream>;
 
 /// Connects within [`CONNECT_TIMEOUT`].
 #[derive(Clone, Debug)]
-struct Connector(HttpsConnector<Way>);
+struct Connector(HttpsConnector<ProxyConnector>);
 
 impl Service<Uri> for Connector {
     type Response = MaybeHttpsStream<MaybeHttpsStream<Tcp>>;
@@ -107,13 +107,13 @@ impl Service<Uri> for Connector {
 
 /// Straight, or through the proxy that the environment names for the address.
 #[derive(Clone, Debug)]
-struct Way {
+struct ProxyConnector {
     tcp: HttpConnector,
     to_proxy: HttpsConnector<HttpConnector>,
     proxies: Option<Arc<Matcher>>,
 }
 
-impl Service<Uri> for Way {
+impl Service<Uri> for ProxyConnector {
     type Response = MaybeHttpsStream<Tcp>;
     type Error = BoxError;
     type Future = BoxConnecting<Self::Response>;

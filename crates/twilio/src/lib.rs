@@ -8,6 +8,8 @@
 //! | [`flex_token`] | ask Twilio whose a Flex token is | token service |
 //! | [`signature`] | prove that a webhook comes from Twilio | whoever receives webhooks |
 
+#![warn(missing_docs)]
+
 pub mod access_token;
 pub mod flex_token;
 mod http;

@@ -6,6 +6,8 @@
 //! Listeners stay for the life of their object: a `Device` or `Call` that is dropped by the SDK takes them
 //! along, except for the small closure, of which there are a handful per call.
 
+#![warn(missing_docs)]
+
 use std::{cell::Cell, rc::Rc};
 
 use js_sys::{Function, Object, Promise, Reflect};
@@ -226,7 +228,7 @@ impl Device {
         self.on_stream("ready", callback);
     }
 
-    /// The gateway has told the `Device` to close for good: the SDK opens no socket again by itself. Listened for as
+    /// The gateway has told the `Device` to close and stay closed: the SDK opens no socket again by itself. Listened for as
     /// [`Device::on_confirmation`] does.
     pub fn on_closed(&self, callback: impl FnMut() + 'static) {
         self.on_stream("close", callback);

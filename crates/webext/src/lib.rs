@@ -4,6 +4,8 @@
 //! [`Error`]; every listener is registered synchronously and stays for the life of the context, because a
 //! service worker must have registered all of them when its first turn ends.
 
+#![warn(missing_docs)]
+
 mod ffi;
 mod port;
 mod tree;
@@ -61,7 +63,7 @@ pub fn from_js<T: FromTree>(value: &JsValue) -> Result<T, Error> {
         .ok_or_else(|| Error::new("not of the wanted form"))
 }
 
-/// A plain JavaScript value as a tree, `None` when it is deeper than so many levels.
+/// A plain JavaScript value as a tree, `None` when it is deeper than this many levels.
 #[must_use]
 pub fn tree_of(value: &JsValue, depth: usize) -> Option<wire::Tree> {
     tree::read(value, depth)
@@ -78,7 +80,7 @@ pub mod runtime {
     use wasm_bindgen::prelude::*;
 
     /// False once the extension was updated, disabled or removed under a content script: then every
-    /// `chrome.*` call of this context throws, for good.
+    /// `chrome.*` call of this context throws from then on.
     #[must_use]
     pub fn is_alive() -> bool {
         ffi::runtime_id().is_some()
@@ -477,7 +479,7 @@ fn keep2(callback: impl FnMut(JsValue, JsValue) + 'static) -> js_sys::Function {
     Closure::<dyn FnMut(JsValue, JsValue)>::new(callback).into_js_value().unchecked_into()
 }
 
-/// A listener for the life of the context: the closure is handed to JavaScript for good.
+/// A listener for the life of the context: the closure is handed to JavaScript and never taken back.
 fn keep(callback: impl FnMut(JsValue) + 'static) -> js_sys::Function {
     Closure::<dyn FnMut(JsValue)>::new(callback).into_js_value().unchecked_into()
 }

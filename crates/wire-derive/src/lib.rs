@@ -1,6 +1,8 @@
 //! The derives of `wire`, which documents them. They read the `#[serde(…)]` attributes that the type has for serde, and
 //! refuse to compile one that they do not know, so that the two forms of a type cannot differ in silence.
 
+#![warn(missing_docs)]
+
 mod attributes;
 mod expand;
 

@@ -22,6 +22,8 @@
 //! assert_eq!(Order::NAMES, ["setVolume", "hangUp"]);
 //! ```
 
+#![warn(missing_docs)]
+
 #[cfg(any(test, feature = "json"))]
 pub mod json;
 mod read;

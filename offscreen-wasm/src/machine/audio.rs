@@ -61,8 +61,6 @@ impl Used {
         Self { open: true, tried: Some(tried), device: Some(device), muted }
     }
 }
-
-/// The devices.
 #[derive(Debug, Default)]
 pub(super) struct Audio {
     /// With the devices that are to be used, as far as the lists tell.
@@ -131,7 +129,7 @@ impl Audio {
         self.settle()
     }
 
-    /// The microphone in use has ended. What takes its place is found when the devices are listed anew.
+    /// The microphone in use has ended. What takes its place is found when the devices are listed again.
     pub(super) fn microphone_lost(&mut self) {
         self.lost = true;
         self.call = Used { open: true, ..Used::default() };

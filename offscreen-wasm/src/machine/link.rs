@@ -27,7 +27,7 @@ struct Open {
 
 /// The connection and what waits for it.
 #[derive(Debug, Default)]
-pub(super) struct Link {
+pub(super) struct WorkerPort {
     open: Option<Open>,
     ports: PortId,
     failures: u32,
@@ -35,7 +35,7 @@ pub(super) struct Link {
     kept: Vec<FromOffscreen>,
 }
 
-impl Link {
+impl WorkerPort {
     /// Connects, if there is reason to. `hello` goes first: it says what really is to a worker that may just have been
     /// restarted.
     pub(super) fn connect(
@@ -58,7 +58,7 @@ impl Link {
     }
 
     /// Notes that a message came. False when it came over an old connection.
-    pub(super) fn hear(&mut self, id: PortId) -> bool {
+    pub(super) fn note_message(&mut self, id: PortId) -> bool {
         let open = self.open.as_mut().filter(|open| open.id == id);
         open.map(|open| open.heard = true).is_some()
     }

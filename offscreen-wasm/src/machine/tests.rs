@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use protocol::{AudioKind, AudioSettings, ProblemCode, QualityWarning};
-use sansio::{Machine as _, rig::Rig};
+use sansio::{Machine as _, rig};
 
 use super::*;
 
@@ -44,13 +44,13 @@ fn call(n: u8, state: CallPhase, muted: bool) -> FromOffscreen {
 
 /// A document with its clock, so that a test reads as a story.
 #[derive(Default)]
-struct Document {
+struct Rig {
     machine: Machine,
     now: u64,
     port: PortId,
 }
 
-impl Document {
+impl Rig {
     /// Connected to the worker, which has answered.
     fn started() -> Self {
         let mut document = Self::default();
@@ -105,7 +105,7 @@ fn over(machine: &mut Machine, timer: Timer, now: u64) -> Vec<Command> {
     let mut out = Vec::new();
     if machine.timers.is_armed(timer) {
         machine.timers.disarm(timer);
-        machine.time_has_come(timer, at(now), &mut out);
+        machine.on_timer(timer, at(now), &mut out);
     }
     out
 }
@@ -130,12 +130,12 @@ fn ended(commands: &[Command]) -> (CallSid, Option<ProblemCode>, String) {
 
 #[test]
 fn the_first_words_to_a_worker_say_what_really_is() {
-    let mut document = Document::default();
+    let mut document = Rig::default();
     let out = document.when(Event::Start);
     assert!(out.contains(&Command::Connect(1)));
     assert_eq!(sent(&out), [&FromOffscreen::Hello { call: None }]);
 
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.when(Event::Closed { port: 1, alive: true });
     assert_eq!(document.left(Timer::Reconnect), Some(0));
     let out = document.over(Timer::Reconnect);
@@ -145,7 +145,7 @@ fn the_first_words_to_a_worker_say_what_really_is() {
 
 #[test]
 fn the_worker_is_pinged_every_twenty_seconds_over_an_open_connection_only() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     let out = document.over(Timer::Ping);
     assert_eq!(out, [Command::Send(1, FromOffscreen::Ping)]);
     assert_eq!(document.left(Timer::Ping), Some(20_000));
@@ -155,7 +155,7 @@ fn the_worker_is_pinged_every_twenty_seconds_over_an_open_connection_only() {
 
 #[test]
 fn a_worker_that_dies_over_and_over_is_tried_at_growing_intervals_up_to_five_seconds() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     let mut pauses = Vec::new();
     for port in 1..=8 {
         document.when(Event::Closed { port, alive: true });
@@ -171,14 +171,14 @@ fn a_worker_that_dies_over_and_over_is_tried_at_growing_intervals_up_to_five_sec
 
 #[test]
 fn a_removed_extension_is_not_reached_for_again() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     assert!(document.when(Event::Closed { port: 1, alive: false }).is_empty());
     assert_eq!(document.machine.poll_timeout(), None);
 }
 
 #[test]
 fn the_end_of_a_call_is_reported_also_to_a_worker_that_was_away() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.when(Event::Closed { port: 1, alive: true });
     document.call(CallEvent::Over);
     assert!(sent(&document.over(Timer::Settle)).is_empty());
@@ -189,7 +189,7 @@ fn the_end_of_a_call_is_reported_also_to_a_worker_that_was_away() {
 
 #[test]
 fn a_device_is_built_before_the_call_and_dials_at_once() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     assert_eq!(document.told(prepare("t1", None)), [Command::CheckPermission, build(1, "t1", None)]);
     let out = document.told(connect(1, "t1", None));
     let expected = [
@@ -203,7 +203,7 @@ fn a_device_is_built_before_the_call_and_dials_at_once() {
 
 #[test]
 fn the_gateways_time_begins_when_the_microphone_is_open_because_nothing_is_sent_before() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(prepare("t1", None));
     document.told(connect(1, "t1", None));
     document.when(open(1, "default"));
@@ -218,7 +218,7 @@ fn the_gateways_time_begins_when_the_microphone_is_open_because_nothing_is_sent_
 
 #[test]
 fn a_microphone_that_does_not_open_in_time_ends_the_call_under_its_own_name() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(prepare("t1", None));
     document.told(connect(1, "t1", None));
     let out = document.over(Timer::Microphone);
@@ -226,7 +226,7 @@ fn a_microphone_that_does_not_open_in_time_ends_the_call_under_its_own_name() {
     assert_eq!(problem, Some(ProblemCode::MicrophoneUnavailable));
     assert!(words.contains("microphone did not open in time") && !words.contains("etwork"), "{words}");
     assert!(out.contains(&Command::CloseMicrophone), "one that opens too late is closed");
-    let mut document = Document::dialling();
+    let mut document = Rig::dialling();
     document.when(open(1, "default"));
     assert!(document.over(Timer::Microphone).is_empty());
 }
@@ -237,7 +237,7 @@ fn a_call_that_nobody_clicked_for_is_told_by_one_tone_on_the_wanted_speaker_when
         out.iter().filter(|command| matches!(command, Command::PlayTone(..))).cloned().collect::<Vec<_>>()
     };
     for (wanted, volume, heard) in [(true, 70, Some(70)), (true, 0, Some(30)), (false, 70, None)] {
-        let mut document = Document::started();
+        let mut document = Rig::started();
         document.when(found(&["default", "headset"]));
         let settings = AudioSettings { microphone: None, speaker: Some(device("headset")), volume };
         document.told(ToOffscreen::SetAudio { settings });
@@ -265,7 +265,7 @@ fn a_call_that_nobody_clicked_for_is_told_by_one_tone_on_the_wanted_speaker_when
 
 #[test]
 fn a_call_needs_no_preparation() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     let out = document.told(connect(1, "t1", Some("ashburn")));
     assert_eq!(
         out[..2],
@@ -276,7 +276,7 @@ fn a_call_needs_no_preparation() {
 
 #[test]
 fn a_newer_token_gets_a_new_device_and_an_equal_one_changes_nothing() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(prepare("t1", None));
     assert_eq!(document.told(prepare("t1", None)), [Command::CheckPermission]);
     let newer = [Command::CheckPermission, Command::Destroy(1), build(2, "t2", None)];
@@ -287,7 +287,7 @@ fn a_newer_token_gets_a_new_device_and_an_equal_one_changes_nothing() {
 #[test]
 fn a_call_whose_waiting_socket_is_lost_or_does_not_answer_is_taken_on_a_new_one_once() {
     for lost in [true, false] {
-        let mut document = Document::dialling();
+        let mut document = Rig::dialling();
         document.when(open(1, "default"));
         let out = if lost { document.when(Event::SocketLost(1)) } else { document.over(Timer::Answer) };
         let again = [
@@ -307,7 +307,7 @@ fn a_call_whose_waiting_socket_is_lost_or_does_not_answer_is_taken_on_a_new_one_
 
 #[test]
 fn a_device_that_was_built_for_the_call_is_given_all_its_time() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(connect(1, "t1", None));
     document.when(open(1, "default"));
     assert_eq!(document.left(Timer::Answer), None);
@@ -315,8 +315,8 @@ fn a_device_that_was_built_for_the_call_is_given_all_its_time() {
 
 #[test]
 fn an_open_call_or_one_that_is_to_end_is_never_dialled_again() {
-    assert!(Document::in_call().over(Timer::Answer).is_empty());
-    let mut document = Document::dialling();
+    assert!(Rig::in_call().over(Timer::Answer).is_empty());
+    let mut document = Rig::dialling();
     document.when(open(1, "default"));
     document.told(ToOffscreen::HangUp { call_sid: sid(1) });
     assert!(document.over(Timer::Answer).is_empty());
@@ -324,15 +324,15 @@ fn an_open_call_or_one_that_is_to_end_is_never_dialled_again() {
 
 #[test]
 fn in_another_network_the_waiting_socket_is_opened_anew_and_a_call_is_left_alone() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(prepare("t1", None));
     assert_eq!(document.when(Event::NetworkChanged), [Command::Destroy(1), build(2, "t1", None)]);
-    assert!(Document::in_call().when(Event::NetworkChanged).is_empty());
+    assert!(Rig::in_call().when(Event::NetworkChanged).is_empty());
 }
 
 #[test]
 fn a_waiting_device_whose_token_is_refused_is_given_up_and_repeats_itself_only_once() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(prepare("t1", None));
     let lost = Event::DeviceError(1, fault(31005, "WebSocket - Connection lost"));
     assert_eq!(document.when(lost.clone()).len(), 1);
@@ -344,7 +344,7 @@ fn a_waiting_device_whose_token_is_refused_is_given_up_and_repeats_itself_only_o
 
 #[test]
 fn another_edge_needs_another_device() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(prepare("t1", None));
     let out = document.told(connect(1, "t1", Some("dublin")));
     assert_eq!(out[..2], [Command::Destroy(1), build(2, "t1", Some("dublin"))]);
@@ -353,7 +353,7 @@ fn another_edge_needs_another_device() {
 
 #[test]
 fn a_token_that_comes_during_a_call_is_for_the_next_one() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     assert_eq!(document.told(prepare("t2", Some("dublin"))), [Command::CheckPermission]);
     document.call(CallEvent::Over);
     let out = document.over(Timer::Settle);
@@ -363,7 +363,7 @@ fn a_token_that_comes_during_a_call_is_for_the_next_one() {
 
 #[test]
 fn a_call_goes_from_connecting_to_open_and_through_a_repair_to_its_end() {
-    let mut document = Document::dialling();
+    let mut document = Rig::dialling();
     let out = document.call(CallEvent::Accepted);
     assert_eq!(sent(&out), [&call(1, CallPhase::Open, false)]);
     assert!(document.left(Timer::Connect).is_none() && !out.contains(&Command::CloseMicrophone));
@@ -381,14 +381,14 @@ fn a_call_goes_from_connecting_to_open_and_through_a_repair_to_its_end() {
 
 #[test]
 fn accepting_the_same_call_twice_reports_it_and_does_nothing_else() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     let out = document.told(connect(1, "t9", Some("dublin")));
     assert_eq!(out, [Command::Send(1, call(1, CallPhase::Open, false))]);
 }
 
 #[test]
 fn a_second_call_is_refused_and_the_first_one_goes_on() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     let out = document.told(connect(2, "t2", None));
     assert_eq!(out.len(), 1);
     assert_eq!(ended(&out).0, sid(2));
@@ -398,7 +398,7 @@ fn a_second_call_is_refused_and_the_first_one_goes_on() {
 
 #[test]
 fn a_call_that_follows_right_after_another_is_accepted() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.call(CallEvent::Over);
     let out = document.told(connect(2, "t2", Some("ashburn")));
     assert_eq!(ended(&out), (sid(1), None, String::new()));
@@ -407,7 +407,7 @@ fn a_call_that_follows_right_after_another_is_accepted() {
 
 #[test]
 fn a_hang_up_that_comes_before_the_sdk_has_a_call_is_carried_out_when_it_has() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(connect(1, "t1", None));
     let early = document.told(ToOffscreen::HangUp { call_sid: sid(1) });
     assert!(early.is_empty());
@@ -419,7 +419,7 @@ fn a_hang_up_that_comes_before_the_sdk_has_a_call_is_carried_out_when_it_has() {
 
 #[test]
 fn a_hang_up_ends_the_call_even_if_the_sdk_does_not() {
-    for mut document in [Document::in_call(), Document::dialling()] {
+    for mut document in [Rig::in_call(), Rig::dialling()] {
         let out = document.told(ToOffscreen::HangUp { call_sid: sid(1) });
         assert_eq!((out, document.left(Timer::HangUp)), (vec![Command::Disconnect(1)], Some(2_000)));
         let out = document.over(Timer::HangUp);
@@ -430,7 +430,7 @@ fn a_hang_up_ends_the_call_even_if_the_sdk_does_not() {
 
 #[test]
 fn mute_is_remembered_until_there_is_something_to_mute_and_forgotten_with_the_call() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(connect(1, "t1", None));
     let out = document.told(ToOffscreen::SetMute { call_sid: sid(1), muted: true });
     assert_eq!(out, [Command::Send(1, call(1, CallPhase::Connecting, true))]);
@@ -449,7 +449,7 @@ fn mute_is_remembered_until_there_is_something_to_mute_and_forgotten_with_the_ca
 #[test]
 fn digits_go_into_an_open_call_only() {
     let digits = ToOffscreen::SendDigits { call_sid: sid(1), digits: DtmfDigits::new("1#").unwrap() };
-    let mut document = Document::dialling();
+    let mut document = Rig::dialling();
     assert!(matches!(sent(&document.told(digits.clone()))[..], [FromOffscreen::Note { .. }]));
     document.call(CallEvent::Accepted);
     assert_eq!(document.told(digits), [keys("1#")]);
@@ -466,7 +466,7 @@ fn typed(digits: &str) -> ToOffscreen {
 
 #[test]
 fn fast_typing_loses_no_key() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     assert_eq!((document.told(typed("1")), document.left(Timer::Digits)), (vec![keys("1")], Some(230)));
     assert_eq!(document.told(typed("5")), []);
     assert_eq!(document.told(typed("9")), []);
@@ -477,7 +477,7 @@ fn fast_typing_loses_no_key() {
 
 #[test]
 fn a_pause_waits_until_the_digits_before_it_have_sounded() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     assert_eq!((document.told(typed("12w#")), document.left(Timer::Digits)), (vec![keys("12")], Some(460)));
     assert_eq!((document.over(Timer::Digits), document.left(Timer::Digits)), (vec![], Some(500)));
     assert_eq!((document.over(Timer::Digits), document.left(Timer::Digits)), (vec![keys("#")], Some(230)));
@@ -486,7 +486,7 @@ fn a_pause_waits_until_the_digits_before_it_have_sounded() {
 
 #[test]
 fn a_long_row_of_digits_sounds_whole_in_runs_that_do_not_cut_each_other_off() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     let long = "1234567890".repeat(25) + "wwww*#";
     let mut out = document.told(typed(&long));
     let (mut heard, mut pauses) = (String::new(), 0);
@@ -515,7 +515,7 @@ fn a_long_row_of_digits_sounds_whole_in_runs_that_do_not_cut_each_other_off() {
 
 #[test]
 fn a_hang_up_ends_the_digits_that_still_wait() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.told(typed(&"1".repeat(200)));
     document.told(ToOffscreen::HangUp { call_sid: sid(1) });
     assert_eq!(document.over(Timer::Digits), []);
@@ -524,7 +524,7 @@ fn a_hang_up_ends_the_digits_that_still_wait() {
 
 #[test]
 fn more_digits_than_the_worker_ever_admits_are_refused_and_noted() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.told(typed("1"));
     for _ in 0..4 {
         document.told(typed(&"2".repeat(256)));
@@ -540,7 +540,7 @@ fn a_command_for_another_call_is_noted_and_ignored() {
         ToOffscreen::SendDigits { call_sid: sid(2), digits: DtmfDigits::new("1").unwrap() },
     ];
     for command in commands {
-        for mut document in [Document::in_call(), Document::started()] {
+        for mut document in [Rig::in_call(), Rig::started()] {
             let out = document.told(command.clone());
             let [Command::Send(1, FromOffscreen::Note { message })] = &out[..] else { panic!("{out:?}") };
             assert!(message.contains(sid(2).as_str()));
@@ -550,7 +550,7 @@ fn a_command_for_another_call_is_noted_and_ignored() {
 
 #[test]
 fn commands_over_an_old_connection_are_ignored() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.when(Event::Closed { port: 1, alive: true });
     document.over(Timer::Reconnect);
     assert!(document.told(ToOffscreen::HangUp { call_sid: sid(1) }).is_empty());
@@ -568,7 +568,7 @@ fn what_the_sdk_says_around_the_end_of_a_call_becomes_its_problem_in_either_orde
     for (code, expected, words) in cases {
         let error = CallEvent::Error(fault(code, "MediaConnectionError"));
         for order in [[error.clone(), CallEvent::Over], [CallEvent::Over, error.clone()]] {
-            for mut document in [Document::dialling(), Document::in_call()] {
+            for mut document in [Rig::dialling(), Rig::in_call()] {
                 for event in order.clone() {
                     document.call(event);
                 }
@@ -582,7 +582,7 @@ fn what_the_sdk_says_around_the_end_of_a_call_becomes_its_problem_in_either_orde
 
 #[test]
 fn an_error_that_an_open_call_survives_is_only_noted() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.call(CallEvent::Error(fault(31009, "TransportError (31009): No transport available.")));
     let out = document.over(Timer::Settle);
     let [Command::Send(1, FromOffscreen::Note { message })] = &out[..] else { panic!("{out:?}") };
@@ -593,7 +593,7 @@ fn an_error_that_an_open_call_survives_is_only_noted() {
 
 #[test]
 fn an_error_before_the_call_is_open_ends_it_though_the_sdk_would_let_it_hang() {
-    let mut document = Document::dialling();
+    let mut document = Rig::dialling();
     document.call(CallEvent::Error(fault(53402, "ClientRemoteDescFailed")));
     let out = document.over(Timer::Settle);
     assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
@@ -604,7 +604,7 @@ fn an_error_before_the_call_is_open_ends_it_though_the_sdk_would_let_it_hang() {
 fn a_caller_who_gives_up_first_is_noted_and_no_problem() {
     let gone = CallEvent::Error(fault(31404, "NotFound"));
     for story in [vec![CallEvent::Over], vec![gone.clone(), CallEvent::Over], vec![CallEvent::Over, gone]] {
-        let mut document = Document::dialling();
+        let mut document = Rig::dialling();
         for event in story {
             document.call(event);
         }
@@ -617,7 +617,7 @@ fn a_caller_who_gives_up_first_is_noted_and_no_problem() {
 
 #[test]
 fn a_call_that_the_gateway_gave_up_while_its_signalling_was_lost_says_why_it_ended() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.call(CallEvent::Reconnecting);
     document.call(CallEvent::Error(fault(31404, "NotFound")));
     document.call(CallEvent::Over);
@@ -628,7 +628,7 @@ fn a_call_that_the_gateway_gave_up_while_its_signalling_was_lost_says_why_it_end
 
 #[test]
 fn a_connection_that_does_not_come_back_ends_the_call_within_35_s_unless_the_other_side_is_heard() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.call(sample(10, 10));
     document.call(CallEvent::Reconnecting);
     assert_eq!(document.left(Timer::GiveUp), Some(34_000));
@@ -645,7 +645,7 @@ fn a_connection_that_does_not_come_back_ends_the_call_within_35_s_unless_the_oth
 
 #[test]
 fn a_lost_media_path_is_negotiated_anew_every_few_seconds_while_nothing_is_heard() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.call(sample(10, 10));
     document.call(CallEvent::Reconnecting);
     assert_eq!(document.left(Timer::Repair), Some(4_000));
@@ -662,19 +662,19 @@ fn a_lost_media_path_is_negotiated_anew_every_few_seconds_while_nothing_is_heard
 
 #[test]
 fn a_connection_that_is_back_is_not_given_up() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.when(open(1, "default"));
     document.call(CallEvent::Reconnecting);
     document.call(CallEvent::Reconnected);
     assert_eq!(document.left(Timer::GiveUp), None);
-    let mut rig = Rig::new(document.machine, at(document.now));
+    let mut rig = rig::Rig::new(document.machine, at(document.now));
     rig.pass(40_000);
     assert!(rig.machine.live.is_some());
 }
 
 #[test]
 fn a_call_that_does_not_open_in_time_is_given_up_and_its_late_coming_too() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(connect(1, "t1", None));
     document.when(open(1, "default"));
     let out = document.over(Timer::Connect);
@@ -682,18 +682,18 @@ fn a_call_that_does_not_open_in_time_is_given_up_and_its_late_coming_too() {
     assert!(out.contains(&Command::Destroy(1)) && out.contains(&build(2, "t1", None)));
     let late = document.when(Event::CallMade(1));
     assert_eq!(late, [Command::Disconnect(1)]);
-    assert!(Document::in_call().over(Timer::Connect).is_empty());
+    assert!(Rig::in_call().over(Timer::Connect).is_empty());
 }
 
 #[test]
 fn a_call_that_the_sdk_refuses_to_make_ends() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(connect(1, "t1", None));
     let out =
         document.when(Event::CallRefused(1, fault(31400, "InvalidArgumentError: Cannot parse connectToken")));
     assert_eq!(ended(&out).1, Some(ProblemCode::CallFailed));
 
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(connect(1, "t1", None));
     document.told(ToOffscreen::HangUp { call_sid: sid(1) });
     let out = document.when(Event::CallRefused(1, fault(31005, "closed")));
@@ -703,17 +703,17 @@ fn a_call_that_the_sdk_refuses_to_make_ends() {
 #[test]
 fn a_refused_token_ends_the_call_at_once_and_never_an_open_one() {
     let refusal = Event::DeviceError(1, fault(20104, "AccessTokenExpired"));
-    assert_eq!(ended(&Document::dialling().when(refusal.clone())).1, Some(ProblemCode::VoiceTokenRefused));
-    assert!(matches!(sent(&Document::in_call().when(refusal))[..], [FromOffscreen::Note { .. }]));
+    assert_eq!(ended(&Rig::dialling().when(refusal.clone())).1, Some(ProblemCode::VoiceTokenRefused));
+    assert!(matches!(sent(&Rig::in_call().when(refusal))[..], [FromOffscreen::Note { .. }]));
     let lost = Event::DeviceError(1, fault(31005, "WebSocket - Connection lost"));
-    assert!(matches!(sent(&Document::dialling().when(lost))[..], [FromOffscreen::Note { .. }]));
+    assert!(matches!(sent(&Rig::dialling().when(lost))[..], [FromOffscreen::Note { .. }]));
 }
 
 #[test]
 fn a_device_that_cannot_be_built_ends_the_call_or_is_noted_and_tried_again_with_the_next_token() {
     let failed =
         |device| Event::DeviceFailed(device, SdkError { code: None, message: "not supported".into() });
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(prepare("t1", None));
     assert!(matches!(sent(&document.when(failed(1)))[..], [FromOffscreen::Note { .. }]));
     assert!(document.told(prepare("t1", None)).contains(&build(2, "t1", None)));
@@ -723,23 +723,23 @@ fn a_device_that_cannot_be_built_ends_the_call_or_is_noted_and_tried_again_with_
 
 #[test]
 fn without_a_microphone_the_gateway_hears_nothing_and_the_caller_rings_on() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.when(Event::Permission(Permission::Denied));
     let out = document.told(connect(1, "t1", None));
     assert_eq!(ended(&out).1, Some(ProblemCode::MicrophoneUnavailable));
     assert!(!out.iter().any(|command| matches!(command, Command::Dial(..) | Command::Build { .. })));
 
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.told(connect(1, "t1", None));
     let out = document.when(Event::NoMicrophone(1, false));
     assert_eq!(ended(&out).1, Some(ProblemCode::MicrophoneUnavailable));
     assert!(!out.contains(&Command::Disconnect(1)));
-    assert!(Document::dialling().when(Event::NoMicrophone(1, true)).is_empty(), "the SDK tells it itself");
+    assert!(Rig::dialling().when(Event::NoMicrophone(1, true)).is_empty(), "the SDK tells it itself");
 }
 
 #[test]
 fn a_missing_microphone_permission_is_noted_once_per_change() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     for (permission, notes) in [
         (Permission::Granted, 0),
         (Permission::Denied, 1),
@@ -754,7 +754,7 @@ fn a_missing_microphone_permission_is_noted_once_per_change() {
 
 #[test]
 fn a_warning_is_passed_on_when_it_comes_and_when_it_is_over() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     let told = |raised| FromOffscreen::Warning { call_sid: sid(1), warning: QualityWarning::HighRtt, raised };
     let warning = |raised| CallEvent::Warning("high-rtt".into(), raised);
     assert_eq!(sent(&document.call(warning(true))), [&told(true)]);
@@ -798,7 +798,7 @@ fn audio(commands: &[Command]) -> AudioState {
 
 #[test]
 fn devices_are_listed_at_the_start_at_every_change_and_told_again_to_a_new_worker() {
-    let mut document = Document::default();
+    let mut document = Rig::default();
     assert!(document.when(Event::Start).contains(&Command::ListDevices));
     document.port = 1;
     let out = document.when(found(&["default", "headset"]));
@@ -814,7 +814,7 @@ fn devices_are_listed_at_the_start_at_every_change_and_told_again_to_a_new_worke
 
 #[test]
 fn the_wanted_microphone_is_opened_for_a_call_and_closed_with_it() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.when(found(&["default", "headset"]));
     assert_eq!(audio(&document.told(wants("headset", 100))).microphone, Some(device("headset")));
     let out = document.told(connect(1, "t1", None));
@@ -830,7 +830,7 @@ fn the_wanted_microphone_is_opened_for_a_call_and_closed_with_it() {
 
 #[test]
 fn a_headset_that_is_unplugged_in_a_call_is_stood_in_for_and_taken_again_when_it_is_back() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.when(found(&["default", "headset"]));
     let out = document.told(wants("headset", 100));
     assert!(out.contains(&Command::SwitchMicrophone(1, vec!["headset".into(), "default".into()])));
@@ -844,8 +844,8 @@ fn a_headset_that_is_unplugged_in_a_call_is_stood_in_for_and_taken_again_when_it
 }
 
 /// A call on the headset, which is wanted as microphone and speaker.
-fn on_the_headset() -> Document {
-    let mut document = Document::started();
+fn on_the_headset() -> Rig {
+    let mut document = Rig::started();
     document.when(found(&["default", "headset", "webcam"]));
     let settings = AudioSettings {
         microphone: Some(device("headset")),
@@ -861,7 +861,7 @@ fn on_the_headset() -> Document {
 }
 
 /// What is told of the microphone now, whatever was told before.
-fn told_now(document: &mut Document) -> AudioState {
+fn told_now(document: &mut Rig) -> AudioState {
     let port = document.port;
     document.when(Event::Closed { port, alive: true });
     document.port += 1;
@@ -872,7 +872,7 @@ fn told_now(document: &mut Document) -> AudioState {
 
 #[test]
 fn the_microphone_that_is_told_is_the_one_that_was_opened_and_the_wanted_one_is_missing() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.when(found(&["default", "headset"]));
     document.told(wants("headset", 100));
     document.told(connect(1, "t1", None));
@@ -976,7 +976,7 @@ fn the_speaker_that_is_told_is_the_one_that_plays_and_the_wanted_one_is_tried_ag
 
 #[test]
 fn a_test_tells_the_microphone_and_the_speaker_that_it_is_heard_with() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.when(found(&["default", "headset"]));
     document.told(wants("headset", 100));
     document.told(ToOffscreen::TestMicrophone { on: true });
@@ -996,7 +996,7 @@ fn a_test_tells_the_microphone_and_the_speaker_that_it_is_heard_with() {
 
 #[test]
 fn another_microphone_that_is_chosen_while_the_call_connects_is_used_as_soon_as_it_is_open() {
-    let mut document = Document::started();
+    let mut document = Rig::started();
     document.when(found(&["default", "headset"]));
     document.told(connect(1, "t1", None));
     document.when(Event::CallMade(1));
@@ -1007,14 +1007,14 @@ fn another_microphone_that_is_chosen_while_the_call_connects_is_used_as_soon_as_
 
 #[test]
 fn a_microphone_that_ends_again_and_again_is_not_opened_without_end() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     let reopened = (0..20).filter(|_| !document.when(Event::MicrophoneLost(1)).is_empty()).count();
     assert_eq!(reopened, 5);
 }
 
 #[test]
 fn speaker_and_volume_are_set_in_a_running_call_and_without_one() {
-    for mut document in [Document::in_call(), Document::started()] {
+    for mut document in [Rig::in_call(), Rig::started()] {
         document.when(found(&["default", "headset"]));
         let settings = AudioSettings { microphone: None, speaker: Some(device("headset")), volume: 40 };
         let out = document.told(ToOffscreen::SetAudio { settings });
@@ -1029,7 +1029,7 @@ fn the_microphone_is_open_for_a_test_until_it_is_ended_or_forgotten() {
     let on = ToOffscreen::TestMicrophone { on: true };
     let off = Event::Message(1, ToOffscreen::TestMicrophone { on: false });
     for end in [Some(off), None, Some(Event::TestFailed)] {
-        let mut document = Document::started();
+        let mut document = Rig::started();
         document.when(found(&["default"]));
         assert!(document.when(Event::Level(50)).is_empty(), "nobody asked");
         let out = document.told(on.clone());
@@ -1057,7 +1057,7 @@ fn sample(bytes_received: u64, bytes_sent: u64) -> CallEvent {
 
 #[test]
 fn every_sample_is_passed_on() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     let out = document.call(sample(1, 1));
     let [FromOffscreen::Quality { call_sid, sample }] = sent(&out)[..] else { panic!("{out:?}") };
     assert_eq!((call_sid, sample.rtt_ms, sample.at), (&sid(1), Some(40), SAMPLED_AT));
@@ -1065,7 +1065,7 @@ fn every_sample_is_passed_on() {
 
 #[test]
 fn an_answered_call_without_a_packet_is_repaired_once_and_then_surfaced() {
-    let mut document = Document::dialling();
+    let mut document = Rig::dialling();
     document.call(CallEvent::Accepted);
     assert_eq!(document.left(Timer::Silence), Some(2_500));
     document.call(sample(0, 0));
@@ -1087,14 +1087,14 @@ fn an_answered_call_without_a_packet_is_repaired_once_and_then_surfaced() {
 
 #[test]
 fn a_call_that_is_heard_is_left_alone() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.call(sample(5, 5));
     assert_eq!(document.left(Timer::Silence), None);
 }
 
 #[test]
 fn a_restarted_worker_hears_which_warnings_stand() {
-    let mut document = Document::in_call();
+    let mut document = Rig::in_call();
     document.call(CallEvent::Warning("low-mos".into(), true));
     document.when(Event::Closed { port: 1, alive: true });
     let out = document.over(Timer::Reconnect);
@@ -1274,7 +1274,7 @@ proptest! {
             live = machine.live.as_ref().map(|live| live.sid.clone());
         }
         // However it stands: the timers alone bring every call to an end, except an open one nobody wants to end.
-        let mut rig = Rig::new(machine, at(later));
+        let mut rig = rig::Rig::new(machine, at(later));
         rig.pass(60_000);
         if let Some(live) = rig.machine.live {
             prop_assert!(live.phase != CallPhase::Connecting && !live.hang_up && !live.over);
@@ -1283,7 +1283,7 @@ proptest! {
 
     #[test]
     fn no_command_shows_a_secret_when_it_is_printed(message in any_message()) {
-        let mut document = Document::started();
+        let mut document = Rig::started();
         let secrets = match &message {
             ToOffscreen::Prepare { .. } | ToOffscreen::Connect { .. } => {
                 let canary = token("canary-token");

@@ -18,6 +18,7 @@ use self::contact::{Addresses, ContactController, Goal, same_client};
 pub use self::event::Event;
 use self::expect::ExpectController;
 pub use self::flex_view::{ActiveCall, Activity, FlexView, VoiceReservation, VoiceTask};
+use self::i18n::{Text, Words};
 pub use self::intent::{ActivityChoice, Control, Intent};
 use self::notices::NoticeController;
 pub use self::outbound::Dial;
@@ -26,7 +27,6 @@ pub use self::settings::{Boot, DEFAULT_OFFLINE_ACTIVITY, Settings};
 use self::settings::{Config, prefix};
 pub use self::view::{StatusLine, Tone};
 pub use self::voice::{Voice, Why};
-use self::words::{Text, Words};
 
 pub mod activity;
 pub mod attribute;
@@ -37,6 +37,7 @@ pub mod event;
 pub mod expect;
 pub mod flex_view;
 pub mod grade;
+pub mod i18n;
 pub mod intent;
 pub mod notices;
 pub mod outbound;
@@ -44,7 +45,6 @@ pub mod session;
 pub mod settings;
 pub mod view;
 pub mod voice;
-pub mod words;
 
 #[cfg(test)]
 mod tests;
@@ -191,7 +191,7 @@ impl Machine {
             lifeline::Command::PostToken(account) => Command::PostToken(account),
             lifeline::Command::OfferToken(account) => Command::OfferToken(account),
             lifeline::Command::Tell(problem) => {
-                Command::Notify(Severity::Warning, words::sentence(&self.words.problem(&problem)))
+                Command::Notify(Severity::Warning, i18n::sentence(&self.words.problem(&problem)))
             }
             lifeline::Command::Refuse(Refusal::CannotMute) => {
                 Command::Notify(Severity::Warning, self.words.plain(Text::CannotMute))
@@ -254,7 +254,7 @@ impl Machine {
         if std::mem::replace(&mut self.beginnings, beginnings) != beginnings {
             (self.not_ready_since, self.gone_since, self.unavailable) = (Some(now), None, false);
             self.hang_up_until = None;
-            self.notices.begin_anew();
+            self.notices.start_over();
         }
     }
 
@@ -270,7 +270,7 @@ impl Machine {
         }
     }
 
-    /// Follows the agent's session: signed out, there is no voice client; signed in again, it begins anew.
+    /// Follows the agent's session: signed out, there is no voice client; signed in again, it starts over.
     fn sign_in_or_out(&mut self, now: Monotonic, out: &mut Vec<Command>) {
         let busy = Busy {
             nobody: !self.lifeline.is_up(now),
@@ -529,7 +529,9 @@ impl Machine {
         };
         let told_by_move = self.activity.step(&situation, &self.flex, now, out);
         match &voice {
-            Voice::Unavailable(why) if unavailable => self.notices.tell(why, told_by_move, &self.words, out),
+            Voice::Unavailable(why) if unavailable => {
+                self.notices.notify(why, told_by_move, &self.words, out)
+            }
             Voice::Ready if was_ready => self.notices.all_is_well(),
             _ => {}
         }

@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use ::shell::{Clock as _, EventLoop, Shell};
 use js_sys::{Array, Function, Object, Promise};
 use kernel::{Monotonic, Timestamp};
-use lifeline::line::{Hello, Line, Way};
+use lifeline::channel::{Channel, ChannelChoice, Hello};
 use protocol::page::{ToExtension, ToPage, line};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -19,7 +19,7 @@ use web_sys::{MessageChannel, MessageEvent, MessagePort};
 use self::call_object::CallObject;
 use self::header::Header;
 use crate::flex::{self, Flex, Manager, at, object};
-use crate::machine::words::{Language, Text, Words};
+use crate::machine::i18n::{Language, Text, Words};
 use crate::machine::{
     Boot, CallProxy, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity,
 };
@@ -64,7 +64,7 @@ pub fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
             view: RefCell::new(view),
             look_planned: Cell::new(false),
             call: RefCell::default(),
-            line: RefCell::default(),
+            channel: RefCell::default(),
             port: RefCell::default(),
             header: Header::new(move |event| {
                 if let Some(shell) = this.upgrade() {
@@ -98,7 +98,7 @@ struct VoiceShell {
     look_planned: Cell<bool>,
     view: RefCell<FlexView>,
     call: RefCell<Option<Rc<CallObject>>>,
-    line: RefCell<Line>,
+    channel: RefCell<ChannelChoice>,
     /// Our end of what the last CONFIGURE offered, and its listener.
     port: RefCell<Option<(MessagePort, Listener)>>,
     header: Header,
@@ -264,19 +264,19 @@ impl VoiceShell {
                 && event.source().is_some_and(|source| Object::is(&source, &own))
                 && event.origin() == origin;
             if ours {
-                shell.hear(Way::Window, event.data());
+                shell.on_message(Channel::Window, event.data());
             }
         })
         .into_js_value();
         warn_on_error(window.add_event_listener_with_callback("message", listener.unchecked_ref()));
     }
 
-    fn hear(self: &Rc<Self>, way: Way, data: JsValue) {
+    fn on_message(self: &Rc<Self>, channel: Channel, data: JsValue) {
         let Some(message) = parse(data) else { return };
-        let heard = self.line.borrow_mut().hears(way);
+        let heard = self.channel.borrow_mut().accepts(channel);
         if heard {
             if matches!(message, ToPage::Disconnected) {
-                self.line.borrow_mut().lost();
+                self.channel.borrow_mut().lost();
             }
             self.report(Event::Message(message));
         }
@@ -294,7 +294,8 @@ impl VoiceShell {
         let Some(value) = to_js(message) else { return };
         let Some(window) = web_sys::window() else { return };
         let origin = window.location().origin().unwrap_or_default();
-        let hello = matches!(message, ToExtension::Configure { .. }).then(|| self.line.borrow_mut().hello());
+        let hello =
+            matches!(message, ToExtension::Configure { .. }).then(|| self.channel.borrow_mut().hello());
         if hello == Some(Hello::Offer) {
             let channel = MessageChannel::new().ok();
             let offered = channel.as_ref().map_or_else(Array::new, |channel| Array::of1(&channel.port2()));
@@ -305,9 +306,9 @@ impl VoiceShell {
             }
             return;
         }
-        let way = self.line.borrow().way();
+        let channel = self.channel.borrow().channel();
         warn_on_error(match &*self.port.borrow() {
-            Some((port, _)) if way == Way::Port => port.post_message(&value),
+            Some((port, _)) if channel == Channel::Port => port.post_message(&value),
             _ => window.post_message(&value, &origin),
         });
     }
@@ -324,7 +325,7 @@ impl VoiceShell {
             if at(&data, &["type"]).as_string().as_deref() == Some(line::ASK) {
                 return say_of_line(&here, line::HERE);
             }
-            shell.hear(Way::Port, data);
+            shell.on_message(Channel::Port, data);
         });
         port.set_onmessage(Some(listener.as_ref().unchecked_ref()));
         if let Some((old, listener)) = self.port.replace(Some((port, listener))) {
@@ -400,7 +401,7 @@ impl VoiceShell {
         }
     }
 
-    /// Looks at Flex's store in the middle of a turn.
+    /// Looks at Flex's store during a turn.
     fn look_now(self: &Rc<Self>) {
         if let Some(event) = self.look() {
             self.report(event);

@@ -105,7 +105,6 @@ pub enum LegCommand {
         parameters: BTreeMap<String, String>,
         /// Caller ID: the customer's number.
         from: String,
-        /// The task.
         task_sid: String,
         /// The agent's reservation of the task.
         reservation_sid: String,
@@ -117,7 +116,6 @@ pub enum LegCommand {
     },
     /// Who hears whom has changed on a leg.
     SetLine {
-        /// The leg.
         call_sid: CallSid,
         /// How it is now.
         line: Line,
@@ -228,7 +226,6 @@ pub enum LegEnd {
 /// A voice task that was just created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VoiceTask {
-    /// The task.
     pub task_sid: String,
     /// The agent's reservation, if the agent is available and has capacity; otherwise it follows later.
     pub reservation_sid: Option<String>,

@@ -2,8 +2,6 @@
 
 use jiff::Timestamp;
 use kernel::Timestamp as Millis;
-
-/// The present.
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -20,13 +20,11 @@ pub enum HttpTarget {
     Flex,
 }
 
-/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Fault {
     /// Answers of a product are late, or are errors.
     Http {
-        /// The product.
         target: HttpTarget,
         /// The status to answer with; none: only late.
         #[serde(default, skip_serializing_if = "Option::is_none")]

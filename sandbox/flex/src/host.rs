@@ -77,7 +77,7 @@ async fn plugin(State(cloud): State<FlexCloud>, Path((name, version)): Path<(Str
     }
 }
 
-/// Flex UI itself may be cached, as the versioned file of real Flex is; a plugin may have been built anew.
+/// Flex UI itself may be cached, as the versioned file of real Flex is; a plugin may have been rebuilt.
 async fn script(path: &std::path::Path, cache_control: &'static str) -> Response {
     match tokio::fs::read(path).await {
         Ok(bytes) => ([(header::CONTENT_TYPE, JAVASCRIPT), (header::CACHE_CONTROL, cache_control)], bytes)

@@ -132,17 +132,17 @@ impl FlexCloud {
 
     /// The agent's telephone was answered.
     pub fn agent_leg_answered(&self, call_sid: &CallSid) {
-        self.tell(Event::LegAnswered { call_sid: call_sid.clone() });
+        self.apply_or_log(Event::LegAnswered { call_sid: call_sid.clone() });
     }
 
     /// The agent's leg is over, whoever ended it, or could not be made. Legs that are not Flex's are ignored.
     pub fn agent_leg_ended(&self, call_sid: &CallSid, reason: LegEnd) {
-        self.tell(Event::LegEnded { call_sid: call_sid.clone(), reason });
+        self.apply_or_log(Event::LegEnded { call_sid: call_sid.clone(), reason });
     }
 
     /// The customer hung up. `sid` is the customer's leg, the agent's leg, or the task; others are ignored.
     pub fn customer_hung_up(&self, sid: &str) {
-        self.tell(Event::CustomerHungUp { sid: sid.to_owned() });
+        self.apply_or_log(Event::CustomerHungUp { sid: sid.to_owned() });
     }
 
     /// Sets the agent's activity from outside, as a supervisor or the REST API would; pending reservations are
@@ -153,7 +153,7 @@ impl FlexCloud {
     pub fn set_activity(&self, name: &str) -> Result<(), UnknownActivity> {
         let sid = self.workspace(|space| space.activity_sid(name));
         let sid = sid.ok_or_else(|| UnknownActivity(name.to_owned()))?;
-        self.tell(Event::UpdateWorker {
+        self.apply_or_log(Event::UpdateWorker {
             activity_sid: Some(sid),
             attributes: None,
             reject_pending_reservations: true,
@@ -164,7 +164,7 @@ impl FlexCloud {
 
     /// Changes some of the agent's attributes from outside; null removes one.
     pub fn merge_attributes(&self, patch: Attributes) {
-        self.tell(Event::MergeAttributes(patch));
+        self.apply_or_log(Event::MergeAttributes(patch));
     }
 
     /// Does the same in the very moment before Flex next writes the attributes: what is lost then was not merged.
@@ -209,7 +209,7 @@ impl FlexCloud {
 
     /// The colleague, a second agent whom nobody plays, takes a call, which a supervisor may listen to.
     pub fn colleague_calls(&self, from: &str) -> Value {
-        self.tell(Event::ColleagueCall { from: from.to_owned() });
+        self.apply_or_log(Event::ColleagueCall { from: from.to_owned() });
         self.workspace(|space| space.summary()["colleague"].as_array().and_then(|all| all.last().cloned()))
             .unwrap_or_default()
     }
@@ -250,7 +250,7 @@ impl FlexCloud {
 
     /// Says what customers do whom the agent calls from now on.
     pub fn set_far_end(&self, far_end: FarEnd) {
-        self.tell(Event::FarEnd(far_end));
+        self.apply_or_log(Event::FarEnd(far_end));
     }
 
     /// The customer whom the agent calls picks up.
@@ -337,7 +337,7 @@ impl FlexCloud {
             state.flex_ui = 0;
             state.plugins = Store::default();
         });
-        self.tell(Event::Reset);
+        self.apply_or_log(Event::Reset);
     }
 
     /// Forgets every login, as an administrator's "log everybody out" would.
@@ -366,7 +366,7 @@ impl FlexCloud {
         outcome
     }
 
-    fn tell(&self, event: Event) {
+    fn apply_or_log(&self, event: Event) {
         if let Err(refusal) = self.apply(event) {
             tracing::debug!(%refusal, "ignored");
         }
@@ -491,7 +491,7 @@ impl Inner {
         self.carry_out(state, commands, now)
     }
 
-    fn time_has_come(&self, state: &mut State) {
+    fn on_timer(&self, state: &mut State) {
         let now = now();
         let commands = state.machine.handle_timeout(millis(now));
         if let Err(refusal) = self.carry_out(state, commands, now) {
@@ -592,7 +592,7 @@ async fn keep_time(cloud: Weak<Inner>) {
         // The clouds's last handle may be dropped meanwhile, so the wait is bounded and holds nothing long.
         tokio::select! {
             () = elapsed => {
-                inner.time_has_come(&mut inner.lock());
+                inner.on_timer(&mut inner.lock());
             }
             () = inner.changed.notified() => {}
             () = tokio::time::sleep(Duration::from_secs(1)) => {}

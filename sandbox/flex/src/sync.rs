@@ -35,7 +35,6 @@ pub struct Request {
 /// The answer to a [`Request`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// HTTP status.
     pub status: u16,
     /// Body.
     pub body: Value,

@@ -31,8 +31,6 @@ impl Clock {
     pub fn origin(&self) -> Instant {
         self.started
     }
-
-    /// The present.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,

@@ -36,8 +36,6 @@ enum Timer {
     /// The end of a call that nobody answers, or for whose lost socket no other comes.
     Call(CallSid),
 }
-
-/// The gateway.
 pub struct Machine {
     account: AccountSid,
     judge: Judge,
@@ -83,7 +81,6 @@ impl Machine {
         facts
     }
 
-    /// One call.
     #[must_use]
     pub fn call_facts(&self, call_sid: &CallSid) -> Option<CallFacts> {
         self.calls.get(call_sid).map(|call| call.facts(call_sid.clone()))
@@ -268,7 +265,7 @@ impl Machine {
         let Some(state) = self.sockets.get_mut(&socket) else { return };
         // Inferred: what Twilio does with a token of another identity on an open socket.
         let changed = state.identity().is_some_and(|before| *before != identity);
-        // A socket belongs to one identity for good: registrations and calls hang on it.
+        // A socket belongs to one identity as long as it lives: registrations and calls depend on it.
         if changed {
             return self.send_error(socket, TokenError::Forbidden.to_wire(), None, None);
         }

@@ -20,7 +20,6 @@ pub const VERSION: &str = "1.6";
 pub enum ClientMessage {
     /// First message on every socket, and again with every new token.
     Listen {
-        /// The AccessToken.
         token: Secret,
         /// Seconds (0 to 30) for which the gateway shall keep a call whose socket is gone.
         #[serde(default, rename = "reconnectTimeout")]
@@ -46,7 +45,6 @@ pub enum ClientMessage {
     },
     /// Accepting an incoming call on the socket that rang.
     Answer {
-        /// The call.
         callsid: String,
         /// The browser's answer to the offer in `invite`.
         sdp: String,
@@ -60,27 +58,21 @@ pub enum ClientMessage {
         message: Option<String>,
     },
     /// Refusing an incoming call.
-    Reject {
-        /// The call.
-        callsid: String,
-    },
+    Reject { callsid: String },
     /// ICE restart.
     Reinvite {
-        /// The call.
         callsid: String,
         /// The browser's new offer.
         sdp: String,
     },
     /// Keys, when RTP cannot carry them.
     Dtmf {
-        /// The call.
         callsid: String,
         /// The keys, verbatim.
         dtmf: String,
     },
     /// A message on the call.
     Message {
-        /// The call.
         callsid: String,
         /// Anything; the content type says what.
         content: serde_json::Value,
@@ -133,7 +125,6 @@ pub enum ServerMessage {
     Offline {},
     /// An incoming call.
     Invite {
-        /// The call.
         callsid: CallSid,
         /// An offer, used only if the call is accepted on this socket.
         sdp: String,
@@ -143,18 +134,11 @@ pub enum ServerMessage {
         parameters: BTreeMap<String, String>,
     },
     /// The call no longer rings here.
-    Cancel {
-        /// The call.
-        callsid: CallSid,
-    },
+    Cancel { callsid: CallSid },
     /// An outgoing call rings; tells its SID.
-    Ringing {
-        /// The call.
-        callsid: CallSid,
-    },
+    Ringing { callsid: CallSid },
     /// Answer to an offer.
     Answer {
-        /// The call.
         callsid: CallSid,
         /// The gateway's SDP.
         sdp: String,
@@ -171,7 +155,6 @@ pub enum ServerMessage {
     },
     /// Something went wrong.
     Error {
-        /// What.
         error: WireError,
         /// With which call, if with one.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,12 +167,11 @@ pub enum ServerMessage {
     Ack {
         /// `message`.
         acktype: &'static str,
-        /// The call.
         callsid: String,
         /// The message's `KX…`.
         voiceeventsid: String,
     },
-    /// Close for good, do not reconnect.
+    /// Close, and do not reconnect.
     Close {},
 }
 
@@ -207,7 +189,6 @@ pub struct TokenInfo {
 pub struct WireError {
     /// Twilio's error code.
     pub code: u32,
-    /// Text.
     pub message: String,
 }
 

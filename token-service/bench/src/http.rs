@@ -14,11 +14,9 @@ pub struct Inbox {
     read: usize,
 }
 
-/// One message.
 pub struct Message<'b> {
     /// The status of an answer; 0 for a request.
     pub status: u16,
-    /// Its body.
     pub body: &'b [u8],
     /// Whether the other side keeps the connection.
     pub keeps: bool,

@@ -69,7 +69,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, pace: Rc<Pace>) -> Resu
             accepted = listener.accept() => {
                 let (stream, _) = accepted?;
                 let (tls, pace) = (tls.clone(), Rc::clone(&pace));
-                // A client that goes away in the middle is its own business.
+                // A client that goes away halfway is its own business.
                 spawn_local(async move { serve(stream, tls, &pace).await.unwrap_or_default() });
             }
             read = stdin.read(&mut ignored) => open = read? > 0,

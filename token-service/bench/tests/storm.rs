@@ -1,5 +1,5 @@
 //! After an outage every agent's extension wants a Voice token within the same minute, and Twilio answers only so many
-//! questions a second. Nobody may be refused for good, nobody's token be asked about twice, and nothing may grow.
+//! questions a second. Nobody may be refused forever, nobody's token be asked about twice, and nothing may grow.
 //!
 //! Both sides are the real ones: the service's router with all its layers, and for each agent the worker's machine with
 //! its rule for when to ask again. Between the service and Twilio's stand-in lies loopback. Only time is not real: it

@@ -24,7 +24,7 @@ pub use args::{Action, Args};
 pub use service_kit::settings::{ConfigError, ConfigErrors};
 
 use crate::{
-    mint::{DEFAULT_LIFE_SECONDS, MIN_LIFE_SECONDS, Policy},
+    mint::{DEFAULT_LIFE_SECONDS, MIN_LIFE_SECONDS, TokenPolicy},
     operator::{Call, Say},
     revocations::{Name, Order},
     validation::MAX_CACHE,
@@ -96,7 +96,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct AccountConfig {
     /// Who may have which token.
-    pub policy: Policy,
+    pub policy: TokenPolicy,
     /// Authenticates to Twilio; `None` when the API keys do.
     pub auth_token: Option<Secret>,
     /// Where Flex tokens are validated.
@@ -251,7 +251,7 @@ fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<Account
         vec![read_account(source, whole, || keys_of_environment(whole))]
     } else {
         for key in ["account_sid", "api_key_sid", "api_key_sid_2"] {
-            if whole.says(key) {
+            if whole.is_set_here(key) {
                 source.error(ConfigError::Contradiction(format!(
                     "{key} is set outside of the accounts of the file: describe all of them there"
                 )));
@@ -261,7 +261,7 @@ fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<Account
             let at = format!("account {}: ", index + 1);
             let section = Section::part(source, table, at.clone());
             let account = read_account(source, &section, || keys_of_file(source, &section, &at));
-            section.tell_unknown();
+            section.report_unknown();
             account
         });
         sections.collect()
@@ -290,7 +290,7 @@ fn read_account(
 ) -> Option<AccountConfig> {
     const ACCOUNT: &str = "account SID (AC and 32 hexadecimal digits)";
     let account_sid = section.own_text("account_sid", ACCOUNT, |text| text.parse::<AccountSid>().ok());
-    if account_sid.is_none() && !section.says("account_sid") {
+    if account_sid.is_none() && !section.is_set_here("account_sid") {
         section.missing("account_sid", ACCOUNT);
     }
     let (keys, auth_token) = keys();
@@ -326,9 +326,7 @@ fn read_account(
     let origin = |text: &str| is_origin(text).then(|| text.to_owned());
     let origins = section.list("allowed_origins", ORIGIN, origin);
     let legacy_generate_token = section.switch("legacy_generate_token");
-    if !section.is_said("allowed_origins")
-        && !legacy_generate_token
-        && !section.switch("allow_missing_origin")
+    if !section.is_set("allowed_origins") && !legacy_generate_token && !section.switch("allow_missing_origin")
     {
         source.error(ConfigError::Contradiction(format!(
             "{} is not set: say which extension may ask, as chrome-extension://<id>",
@@ -355,7 +353,7 @@ fn read_account(
             is_sid(text, "WS").then(|| text.to_owned())
         });
     Some(AccountConfig {
-        policy: Policy {
+        policy: TokenPolicy {
             account_sid: account_sid?,
             api_keys: (!keys.is_empty()).then_some(keys)?,
             identity_prefix: match prefix {
@@ -380,13 +378,13 @@ const KEY: &str = "API key SID (SK and 32 hexadecimal digits)";
 
 fn keys_of_environment(whole: &Section<'_>) -> (Vec<ApiKey>, Option<Secret>) {
     let first = whole.own_text("api_key_sid", KEY, |text| text.parse().ok());
-    if first.is_none() && !whole.says("api_key_sid") {
+    if first.is_none() && !whole.is_set_here("api_key_sid") {
         whole.missing("api_key_sid", KEY);
     }
     let first_secret = whole.secret_of_environment(API_KEY_SECRET, true);
     let second = whole.own_text("api_key_sid_2", KEY, |text| text.parse().ok());
     let second_secret = whole.secret_of_environment(API_KEY_SECRET_2, second.is_some());
-    if second_secret.is_some() && !whole.says("api_key_sid_2") {
+    if second_secret.is_some() && !whole.is_set_here("api_key_sid_2") {
         whole.missing("api_key_sid_2", KEY);
     }
     let auth_token = whole.secret_of_environment(AUTH_TOKEN, false);
@@ -408,11 +406,11 @@ fn keys_of_file<'s>(
     let keys = tables.iter().enumerate().filter_map(|(index, table)| {
         let key = Section::part(source, table, format!("{at}API key {}: ", index + 1));
         let sid = key.own_text("sid", KEY, |text| text.parse().ok());
-        if sid.is_none() && !key.says("sid") {
+        if sid.is_none() && !key.is_set_here("sid") {
             key.missing("sid", KEY);
         }
         let secret = key.secret_of_file(["secret_file", "secret_env"], true);
-        key.tell_unknown();
+        key.report_unknown();
         Some(ApiKey::new(sid?, secret?))
     });
     (keys.collect(), section.secret_of_file(["auth_token_file", "auth_token_env"], false))
@@ -478,7 +476,8 @@ impl fmt::Display for Config {
         writeln!(f, "public_url = {}", self.public_url.as_deref().unwrap_or(NOT_SET))?;
         writeln!(f, "log = {}", self.log)?;
         for account in &self.accounts {
-            let Policy { identity_prefix, allowed_roles, ttl_seconds, region, edge, .. } = &account.policy;
+            let TokenPolicy { identity_prefix, allowed_roles, ttl_seconds, region, edge, .. } =
+                &account.policy;
             writeln!(f, "account {}", account.policy.account_sid)?;
             for key in &account.policy.api_keys {
                 writeln!(f, "  api_key = {}, secret set", key.sid())?;

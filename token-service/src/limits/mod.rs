@@ -21,9 +21,9 @@ use std::{
 use kernel::{AccountSid, Identity, Timestamp};
 pub use service_kit::limits::{Rate, Standing, Wait};
 use service_kit::{
+    cache::Key,
     env::Clock,
     limits::{Limiter, network},
-    remembered::Key,
 };
 
 use crate::{
@@ -93,8 +93,6 @@ pub enum Outcome {
     /// Neither: Twilio could not be asked, or the user may have none.
     Neither,
 }
-
-/// The counters.
 pub struct Limits {
     shared: Option<Shared>,
     metrics: Arc<Metrics>,

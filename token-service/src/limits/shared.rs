@@ -18,8 +18,8 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use service_kit::{
+    cache::{GENERATION, Key},
     limits::Rate,
-    remembered::{GENERATION, Key},
 };
 use tokio::time::Instant;
 
@@ -126,7 +126,6 @@ pub struct Count {
 /// What a question does to the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing.
     Look = 0,
     /// Counts, if allowed.
     Take = 1,
@@ -180,22 +179,22 @@ pub struct InvalidRedisUrl;
 /// Counts in Redis.
 #[derive(Clone)]
 pub struct Shared {
-    way: Arc<Mutex<Way>>,
+    redis: Arc<Mutex<RedisConnection>>,
     count: Script,
     share: Script,
     patience: Duration,
 }
 
 /// The connection in use.
-struct Way {
+struct RedisConnection {
     client: Client,
     connection: ConnectionManager,
     since: Option<Instant>,
 }
 
-impl fmt::Debug for Way {
+impl fmt::Debug for RedisConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Way").finish_non_exhaustive()
+        f.debug_struct("RedisConnection").finish_non_exhaustive()
     }
 }
 
@@ -210,7 +209,7 @@ impl Shared {
         let connection = connection(client.clone(), patience).map_err(|_error| InvalidRedisUrl)?;
         let script = |text: &str| Script::new(&format!("{CLOCK}{text}"));
         Ok(Self {
-            way: Arc::new(Mutex::new(Way { client, connection, since: None })),
+            redis: Arc::new(Mutex::new(RedisConnection { client, connection, since: None })),
             count: script(COUNT),
             share: script(SHARE),
             patience,
@@ -295,12 +294,12 @@ impl Shared {
     }
 
     async fn ask<A: FromRedisValue>(&self, question: &ScriptInvocation<'_>) -> Result<A, NoAnswer> {
-        let mut connection = self.way().connection.clone();
+        let mut connection = self.redis().connection.clone();
         self.within_patience(question.invoke_async::<A>(&mut connection)).await
     }
 
     async fn command<A: FromRedisValue>(&self, command: &redis::Cmd) -> Result<A, NoAnswer> {
-        let mut connection = self.way().connection.clone();
+        let mut connection = self.redis().connection.clone();
         self.within_patience(command.query_async::<A>(&mut connection)).await
     }
 
@@ -315,24 +314,24 @@ impl Shared {
         answer.map_err(|error| {
             // Lost connections the manager finds out about by itself.
             if !error.is_io_error() {
-                self.connect_anew();
+                self.reconnect();
             }
             error.into()
         })
     }
 
     /// For whoever asks next; those who have asked keep the connection that they have.
-    fn connect_anew(&self) {
-        let mut way = self.way();
-        if way.since.is_none_or(|since| since.elapsed() >= CONNECT_EVERY)
-            && let Ok(connection) = connection(way.client.clone(), self.patience)
+    fn reconnect(&self) {
+        let mut redis = self.redis();
+        if redis.since.is_none_or(|since| since.elapsed() >= CONNECT_EVERY)
+            && let Ok(connection) = connection(redis.client.clone(), self.patience)
         {
-            (way.connection, way.since) = (connection, Some(Instant::now()));
+            (redis.connection, redis.since) = (connection, Some(Instant::now()));
         }
     }
 
-    fn way(&self) -> std::sync::MutexGuard<'_, Way> {
-        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+    fn redis(&self) -> std::sync::MutexGuard<'_, RedisConnection> {
+        self.redis.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

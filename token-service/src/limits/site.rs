@@ -10,8 +10,8 @@
 use std::{collections::HashMap, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use service_kit::{
+    cache::{Key, TwoGenerationCache},
     limits::Rate,
-    remembered::{Key, Remembered},
 };
 
 /// After so long, whoever waits for the share should come again.
@@ -24,7 +24,7 @@ pub const MOST_OWED: u32 = 100;
 /// For how long it is remembered, at least, that a token was here, unless there are too many.
 pub const RETURNING: Duration = Duration::from_secs(60);
 
-/// What an address may have refused: so many a minute, twice as many at once.
+/// What an address may have refused: a rate per minute, and a burst of twice as many.
 #[must_use]
 pub const fn refusals(per_minute: NonZeroU32) -> Rate {
     Rate { per_minute, burst: per_minute.saturating_mul(times(2)) }
@@ -96,14 +96,14 @@ pub struct Sites {
     share: Rate,
     used: HashMap<Site, [Used; 2]>,
     /// How often a token has come again that had to wait. By site and token, one key for both.
-    returning: Remembered<u32>,
+    returning: TwoGenerationCache<u32>,
 }
 
 impl Sites {
     /// With these rates for each site.
     #[must_use]
     pub fn new(refusals: Rate, share: Rate) -> Self {
-        Self { refusals, share, used: HashMap::new(), returning: Remembered::new(RETURNING) }
+        Self { refusals, share, used: HashMap::new(), returning: TwoGenerationCache::new(RETURNING) }
     }
 
     /// Until when the site has had more refused than it may; zero when it has not. And whether it has had any at all.

@@ -56,7 +56,7 @@ impl Gate {
         self.shared.asked.load(Ordering::SeqCst)
     }
 
-    /// Allows so many answers, each of which takes so long.
+    /// Allows this many answers at once, each of which takes this long.
     pub fn answer(&self, times: usize, each: Duration) {
         *self.shared.thinks.lock().unwrap() = each;
         self.shared.answers.add_permits(times);

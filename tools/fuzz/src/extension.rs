@@ -9,7 +9,7 @@ use serde_json::Value;
 use worker_wasm::{
     machine::{
         self as worker, Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission,
-        OfferId, PageMessage, Persisted, PortId, Remembered, Sender, config::PolicyValues, ports::Trust,
+        OfferId, PageMessage, Persisted, PortId, Preferences, Sender, config::PolicyValues, ports::Trust,
     },
     reading,
 };
@@ -34,9 +34,9 @@ pub fn content_machine(bytes: &[u8]) {
             rig.pass(number.min(60_000).into());
         } else {
             let event = match letter {
-                'p' => content::Event::Page(content::Way::Window, read_page(rest)),
-                'q' => content::Event::Page(content::Way::WindowWithPort, read_page(rest)),
-                'l' => content::Event::Page(content::Way::Port, read_page(rest)),
+                'p' => content::Event::Page(content::Channel::Window, read_page(rest)),
+                'q' => content::Event::Page(content::Channel::WindowWithPort, read_page(rest)),
+                'l' => content::Event::Page(content::Channel::Port, read_page(rest)),
                 'w' => match WorkerSays::of(rest) {
                     Some(says) => content::Event::Worker(port, says),
                     None => continue,
@@ -96,14 +96,14 @@ struct World {
     attempt: u32,
     offers: u32,
     saved: Option<Box<Persisted>>,
-    remembered: Box<Remembered>,
+    preferences: Box<Preferences>,
 }
 
 impl World {
     fn new() -> Self {
         let machine = worker::Machine::new(boot(START));
-        let remembered = Box::default();
-        Self { machine, now: START, device: DeviceId(0), attempt: 0, offers: 0, saved: None, remembered }
+        let preferences = Box::default();
+        Self { machine, now: START, device: DeviceId(0), attempt: 0, offers: 0, saved: None, preferences }
     }
 
     fn line(&mut self, letter: char, rest: &str) {
@@ -116,8 +116,8 @@ impl World {
                 // Another process, from what the last one saved, or from anything that can be read as that.
                 let persisted = serde_json::from_str(rest).ok().map(Box::new).or_else(|| self.saved.clone());
                 self.machine = worker::Machine::new(boot(self.now));
-                let remembered = self.remembered.clone();
-                Event::Started { persisted, remembered, policy: PolicyValues::default() }
+                let preferences = self.preferences.clone();
+                Event::Started { persisted, preferences, policy: PolicyValues::default() }
             }
             'g' => Event::PolicyChanged {
                 policy: PolicyValues::from(serde_json::from_str::<Value>(rest).unwrap_or_default()),
@@ -186,7 +186,7 @@ impl World {
                     assert!(read.is_ok(), "what was saved cannot be read: {:?}", read.err());
                     self.saved = Some(state);
                 }
-                Command::Remember(remembered) => self.remembered = remembered,
+                Command::SavePreferences(preferences) => self.preferences = preferences,
                 Command::CreateDevice { device, .. } => self.device = device,
                 Command::FetchToken { attempt, .. } => self.attempt = attempt,
                 _ => {}

@@ -32,7 +32,6 @@ impl Default for Bases {
 pub struct Credentials {
     /// `SK…`, or `AC…`.
     pub user: String,
-    /// Its secret.
     pub secret: String,
 }
 
@@ -45,14 +44,16 @@ pub struct Api {
     say: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-/// The body of a request.
 pub enum Body<'a> {
-    /// None.
     Nothing,
     /// Form fields; a name may come more than once.
     Fields(&'a [(&'a str, String)]),
     /// A file and form fields.
-    File { name: &'a str, content: &'a [u8], fields: &'a [(&'a str, String)] },
+    File {
+        name: &'a str,
+        content: &'a [u8],
+        fields: &'a [(&'a str, String)],
+    },
 }
 
 impl Api {

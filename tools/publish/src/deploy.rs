@@ -19,7 +19,6 @@ pub struct Plugin {
     pub name: String,
     /// Its version; each can be published once.
     pub version: String,
-    /// The script.
     pub script: Vec<u8>,
     /// What is new, for whoever reads the list of versions.
     pub changelog: String,

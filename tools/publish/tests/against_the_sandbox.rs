@@ -26,13 +26,13 @@ async fn serve(cloud: &FlexCloud, host: &'static str) -> String {
     base
 }
 
-struct Bench {
+struct Rig {
     cloud: FlexCloud,
     bases: Bases,
     said: Arc<Mutex<Vec<String>>>,
 }
 
-impl Bench {
+impl Rig {
     async fn new() -> Self {
         let (cloud, mut commands) = FlexCloud::start(Settings::default());
         tokio::spawn(async move { while commands.recv().await.is_some() {} });
@@ -78,36 +78,36 @@ fn plugin(name: &str, version: &str) -> Plugin {
 
 #[tokio::test]
 async fn a_deployed_plugin_is_what_flex_loads_beside_the_others_and_can_be_rolled_back() {
-    let bench = Bench::new().await;
-    let api = bench.api(Some(account::API_KEY_SECRET));
+    let rig = Rig::new().await;
+    let api = rig.api(Some(account::API_KEY_SECRET));
     let other = deploy(&api, &plugin("plugin-crm", "3.0.0")).await.unwrap();
     assert_eq!(other.previous, None);
     let first = deploy(&api, &plugin("plugin-holdfast", "0.1.0")).await.unwrap();
     assert_eq!(first.previous.as_deref(), Some(other.configuration.as_str()));
     let second = deploy(&api, &plugin("plugin-holdfast", "0.2.0")).await.unwrap();
 
-    let loaded = bench.loaded().await;
+    let loaded = rig.loaded().await;
     let mut names: Vec<String> =
         loaded.iter().map(|one| format!("{} {}", one["name"], one["version"])).collect();
     names.sort();
     assert_eq!(names, [r#""plugin-crm" "3.0.0""#, r#""plugin-holdfast" "0.2.0""#]);
     for one in &loaded {
-        let (status, script) = bench.script(one["src"].as_str().unwrap()).await;
+        let (status, script) = rig.script(one["src"].as_str().unwrap()).await;
         assert_eq!(status, 200);
         assert!(script.contains(one["version"].as_str().unwrap()), "{script}");
     }
 
     release(&api, second.previous.as_deref().unwrap()).await.unwrap();
-    let loaded = bench.loaded().await;
+    let loaded = rig.loaded().await;
     let ours = loaded.iter().find(|one| one["name"] == "plugin-holdfast").unwrap();
     assert_eq!(ours["version"], "0.1.0");
-    assert_eq!(bench.script(ours["src"].as_str().unwrap()).await.0, 200, "the older file is still served");
+    assert_eq!(rig.script(ours["src"].as_str().unwrap()).await.0, 200, "the older file is still served");
 }
 
 #[tokio::test]
 async fn a_version_is_published_once() {
-    let bench = Bench::new().await;
-    let api = bench.api(Some(account::API_KEY_SECRET));
+    let rig = Rig::new().await;
+    let api = rig.api(Some(account::API_KEY_SECRET));
     deploy(&api, &plugin("plugin-holdfast", "0.1.0")).await.unwrap();
     let again = deploy(&api, &plugin("plugin-holdfast", "0.1.0")).await.unwrap_err();
     assert!(again.to_string().contains("exists already"), "{again}");
@@ -115,24 +115,24 @@ async fn a_version_is_published_once() {
 
 #[tokio::test]
 async fn a_wrong_secret_is_refused_and_never_said() {
-    let bench = Bench::new().await;
-    let api = bench.api(Some("wrong-secret"));
+    let rig = Rig::new().await;
+    let api = rig.api(Some("wrong-secret"));
     let refused = deploy(&api, &plugin("plugin-holdfast", "0.1.0")).await.unwrap_err();
     assert!(format!("{refused:#}").contains("Authenticate"), "{refused:#}");
-    let said = format!("{refused:#}{}", bench.said.lock().unwrap().join("\n"));
+    let said = format!("{refused:#}{}", rig.said.lock().unwrap().join("\n"));
     assert!(!said.contains("wrong-secret"));
 }
 
 #[tokio::test]
 async fn a_dry_run_says_every_request_and_asks_nothing() {
-    let bench = Bench::new().await;
-    let dry = bench.api(None);
+    let rig = Rig::new().await;
+    let dry = rig.api(None);
     deploy(&dry, &plugin("plugin-holdfast", "0.1.0")).await.unwrap();
-    let said = std::mem::take(&mut *bench.said.lock().unwrap());
-    assert!(bench.loaded().await.is_empty());
+    let said = std::mem::take(&mut *rig.said.lock().unwrap());
+    assert!(rig.loaded().await.is_empty());
 
-    deploy(&bench.api(Some(account::API_KEY_SECRET)), &plugin("plugin-holdfast", "0.1.0")).await.unwrap();
-    let really = bench.said.lock().unwrap();
+    deploy(&rig.api(Some(account::API_KEY_SECRET)), &plugin("plugin-holdfast", "0.1.0")).await.unwrap();
+    let really = rig.said.lock().unwrap();
     let methods = |said: &[String]| -> Vec<String> {
         said.iter().map(|one| one.split(' ').next().unwrap_or_default().to_owned()).collect()
     };

@@ -14,7 +14,7 @@ use super::{
     config::Policy,
     context::Context,
     event::{MicrophonePermission, PortId},
-    persisted::{Persisted, Remembered, renew},
+    persisted::{Persisted, Preferences, renew},
 };
 
 /// More devices than anybody plugs in.
@@ -72,16 +72,16 @@ impl Audio {
         self.is_proven = persisted.microphone_proven;
     }
 
-    pub(super) fn remember(&mut self, remembered: &Remembered) {
-        self.chosen.clone_from(&remembered.audio);
+    pub(super) fn remember(&mut self, preferences: &Preferences) {
+        self.chosen.clone_from(&preferences.audio);
     }
 
     pub(super) fn save(&self, saved: &mut Persisted) -> bool {
         renew(&mut saved.audio, &self.devices) | renew(&mut saved.microphone_proven, &self.is_proven)
     }
 
-    pub(super) fn write(&self, remembered: &mut Remembered) -> bool {
-        renew(&mut remembered.audio, &self.chosen)
+    pub(super) fn write(&self, preferences: &mut Preferences) -> bool {
+        renew(&mut preferences.audio, &self.chosen)
     }
 
     /// The extension was just installed.
@@ -248,15 +248,15 @@ impl Audio {
         let settings = self.wanted(&cx.policy);
         if self.told.settings.as_ref() != Some(&settings) {
             self.told.settings = Some(settings.clone());
-            cx.tell_document(document, ToOffscreen::SetAudio { settings });
+            cx.send_to_offscreen(document, ToOffscreen::SetAudio { settings });
         }
         let on = self.tester.is_some();
         if self.told.is_testing != Some(on) {
             self.told.is_testing = Some(on);
-            cx.tell_document(document, ToOffscreen::TestMicrophone { on });
+            cx.send_to_offscreen(document, ToOffscreen::TestMicrophone { on });
         }
         if std::mem::take(&mut self.owes_tone) {
-            cx.tell_document(document, ToOffscreen::TestSpeaker);
+            cx.send_to_offscreen(document, ToOffscreen::TestSpeaker);
         }
     }
 }

@@ -85,15 +85,13 @@ pub(super) struct Around {
 /// What the call needs of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
-    /// The offscreen document has carried so many calls more.
+    /// The offscreen document has carried this many more calls.
     pub(super) carried: u32,
     /// The offscreen document is to be closed: it does not do what it was told.
     pub(super) no_document: bool,
     /// Another call waits than the one that the agent may have put away: it is news.
     pub(super) new_notice: bool,
 }
-
-/// The calls.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Call {
     live: Option<LiveCall>,
@@ -309,11 +307,11 @@ impl Call {
             CallCommand::HangUp => {
                 call.hang_up = true;
                 self.timers.arm_once(Timer::HangUp, cx.now.plus(HANG_UP_MS));
-                cx.tell_document(around.document, ToOffscreen::HangUp { call_sid });
+                cx.send_to_offscreen(around.document, ToOffscreen::HangUp { call_sid });
             }
-            CallCommand::SetMute(muted) => self.tell(ToOffscreen::SetMute { call_sid, muted }, around, cx),
+            CallCommand::SetMute(muted) => self.send(ToOffscreen::SetMute { call_sid, muted }, around, cx),
             CallCommand::SendDigits(digits) => {
-                self.tell(ToOffscreen::SendDigits { call_sid, digits }, around, cx);
+                self.send(ToOffscreen::SendDigits { call_sid, digits }, around, cx);
             }
         }
         Ok(())
@@ -329,9 +327,9 @@ impl Call {
     }
 
     /// Sends to the call, or as soon as the offscreen document carries it.
-    fn tell(&mut self, message: ToOffscreen, around: &Around, cx: &mut Context) {
+    fn send(&mut self, message: ToOffscreen, around: &Around, cx: &mut Context) {
         if !self.waits_for_document(around) {
-            cx.tell_document(around.document, message);
+            cx.send_to_offscreen(around.document, message);
         } else if self.owed.len() < MAX_OWED {
             self.owed.push(message);
         }
@@ -339,7 +337,7 @@ impl Call {
 
     fn pay_owed(&mut self, around: &Around, cx: &mut Context) {
         for message in self.owed.drain(..) {
-            cx.tell_document(around.document, message);
+            cx.send_to_offscreen(around.document, message);
         }
     }
 
@@ -707,7 +705,7 @@ impl Call {
         call.stage = Stage::Accepting;
         self.timers.arm(Timer::Accept, cx.now.plus(ACCEPT_MS));
         cx.info("Handed the call to the offscreen document.");
-        cx.tell_document(around.document, connect);
+        cx.send_to_offscreen(around.document, connect);
         self.pay_owed(around, cx);
     }
 
@@ -719,7 +717,7 @@ impl Call {
             // Said to a port that may not have carried it.
             if let Some(call) = self.live.as_ref().filter(|call| call.hang_up) {
                 let call_sid = call.view.sid.clone();
-                cx.tell_document(around.document, ToOffscreen::HangUp { call_sid });
+                cx.send_to_offscreen(around.document, ToOffscreen::HangUp { call_sid });
             }
         } else if self.live.as_ref().is_some_and(LiveCall::is_offered) {
             self.hand_over(around, cx);
@@ -735,12 +733,12 @@ impl Call {
         }
         if self.last_ended.as_ref() == Some(&held.sid) {
             // Ended as far as anybody knows: it must not go on in secret.
-            return cx.tell_document(around.document, ToOffscreen::HangUp { call_sid: held.sid });
+            return cx.send_to_offscreen(around.document, ToOffscreen::HangUp { call_sid: held.sid });
         }
         match self.live.as_ref().map(|call| &call.stage) {
             Some(Stage::Waiting { .. } | Stage::Accepting) => {
                 cx.warn("The offscreen document still held another call, which was ended.");
-                return cx.tell_document(around.document, ToOffscreen::HangUp { call_sid: held.sid });
+                return cx.send_to_offscreen(around.document, ToOffscreen::HangUp { call_sid: held.sid });
             }
             Some(Stage::Carried) => self.end(Some(broken_off()), cx),
             None => {}

@@ -7,81 +7,43 @@ use super::{
     config::Edge,
     event::{DeviceId, OfferId, PortId},
     notice::{Notice, NoticeId},
-    persisted::{Persisted, Remembered},
+    persisted::{Persisted, Preferences},
 };
 
 /// One thing to do. The shell carries commands out in their order and decides nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Send to a content script.
-    ToPage {
-        /// Its port.
-        port: PortId,
-        /// The message.
-        message: Box<ToPage>,
-    },
+    ToPage { port: PortId, message: Box<ToPage> },
     /// Send to one of the extension's own pages.
-    ToPopup {
-        /// Its port.
-        port: PortId,
-        /// The message.
-        message: Box<ToPopup>,
-    },
+    ToPopup { port: PortId, message: Box<ToPopup> },
     /// Send to the offscreen document.
-    ToOffscreen {
-        /// Its port.
-        port: PortId,
-        /// The message.
-        message: Box<ToOffscreen>,
-    },
+    ToOffscreen { port: PortId, message: Box<ToOffscreen> },
     /// Disconnect a port. No [`super::Event::PortClosed`] follows.
-    ClosePort {
-        /// The port.
-        port: PortId,
-    },
+    ClosePort { port: PortId },
     /// Ask the token service; answered by [`super::Event::Fetched`].
     FetchToken {
         /// Comes back in the answer.
         attempt: u32,
-        /// The request.
         request: TokenRequest,
     },
     /// Build a `Device`, attach its listeners and register it.
     CreateDevice {
-        /// Its number.
         device: DeviceId,
-        /// The Voice token.
         token: Secret,
         /// Where to connect, in order of preference; empty leaves it to the SDK.
         edges: Vec<Edge>,
     },
     /// Give a `Device` a newer token.
-    UpdateToken {
-        /// Which one.
-        device: DeviceId,
-        /// The Voice token.
-        token: Secret,
-    },
+    UpdateToken { device: DeviceId, token: Secret },
     /// Ask the gateway to confirm the registration once more; answered by [`super::DeviceEvent::Confirmed`].
-    ProbeDevice {
-        /// Which one.
-        device: DeviceId,
-    },
+    ProbeDevice { device: DeviceId },
     /// Destroy a `Device`.
-    DestroyDevice {
-        /// Which one.
-        device: DeviceId,
-    },
+    DestroyDevice { device: DeviceId },
     /// Refuse an offered call, so that its caller is routed on at once.
-    RejectOffer {
-        /// Which one.
-        offer: OfferId,
-    },
+    RejectOffer { offer: OfferId },
     /// Drop the SDK's object of an offered call without a word to the gateway.
-    IgnoreOffer {
-        /// Which one.
-        offer: OfferId,
-    },
+    IgnoreOffer { offer: OfferId },
     /// Open the offscreen document unless it is open; answered by [`super::Event::OffscreenOpened`].
     EnsureOffscreen,
     /// Close the offscreen document; answered by [`super::Event::OffscreenClosed`].
@@ -94,7 +56,7 @@ pub enum Command {
     /// Write the state to `chrome.storage.session`.
     Save(Box<Persisted>),
     /// Write to `chrome.storage.local`.
-    Remember(Box<Remembered>),
+    SavePreferences(Box<Preferences>),
     /// Show this on the toolbar button.
     Badge(Badge),
     /// Read the microphone permission; answered by [`super::Event::Microphone`].
@@ -105,7 +67,6 @@ pub enum Command {
     OpenPopup,
     /// Show a notification, or change the one of that id in place.
     Notify {
-        /// Which one.
         id: NoticeId,
         /// What it says.
         notice: Notice,

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 /// What this browser is pinned to, until it is restarted or the agent says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Config {
-    /// The account.
     pub account: AccountSid,
     /// Where Flex tokens go.
     pub token_url: TokenUrl,

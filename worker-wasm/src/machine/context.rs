@@ -42,7 +42,7 @@ impl Context {
     }
 
     /// Sends to the offscreen document, if it is there.
-    pub(super) fn tell_document(&mut self, port: Option<PortId>, message: ToOffscreen) {
+    pub(super) fn send_to_offscreen(&mut self, port: Option<PortId>, message: ToOffscreen) {
         if let Some(port) = port {
             self.push(Command::ToOffscreen { port, message: Box::new(message) });
         }

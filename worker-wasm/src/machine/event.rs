@@ -11,7 +11,7 @@ use protocol::{
 use super::{
     config::PolicyValues,
     notice::{NoticeId, Shortcut},
-    persisted::{Persisted, Remembered},
+    persisted::{Persisted, Preferences},
 };
 
 /// A `chrome.runtime` port, as the shell numbers them. Never used twice by one worker process.
@@ -34,7 +34,7 @@ pub enum Event {
         /// What the process before this one saved; `None` on a cold start.
         persisted: Option<Box<Persisted>>,
         /// What this browser knows for good.
-        remembered: Box<Remembered>,
+        preferences: Box<Preferences>,
         /// The administrator's policy.
         policy: PolicyValues,
     },
@@ -49,17 +49,13 @@ pub enum Event {
         first: bool,
     },
     /// Chrome has downloaded a newer version of the extension.
-    UpdateAvailable {
-        /// Which.
-        version: String,
-    },
+    UpdateAvailable { version: String },
     /// The browser started.
     BrowserStarted,
     /// The second net under a killed worker.
     Alarm,
     /// Somebody connected.
     PortOpened {
-        /// The port.
         port: PortId,
         /// The name that the other side gave.
         name: String,
@@ -67,27 +63,17 @@ pub enum Event {
         sender: Sender,
     },
     /// The other side is gone.
-    PortClosed {
-        /// The port.
-        port: PortId,
-    },
+    PortClosed { port: PortId },
     /// A message of a content script.
-    FromPage {
-        /// Its port.
-        port: PortId,
-        /// The message.
-        message: PageMessage,
-    },
+    FromPage { port: PortId, message: PageMessage },
     /// A message of one of the extension's own pages.
     FromPopup {
-        /// Its port.
         port: PortId,
         /// `None` when it does not parse.
         message: Option<FromPopup>,
     },
     /// A message of the offscreen document.
     FromOffscreen {
-        /// Its port.
         port: PortId,
         /// `None` when it does not parse.
         message: Option<FromOffscreen>,
@@ -96,18 +82,12 @@ pub enum Event {
     Microphone(MicrophonePermission),
     /// The answer to [`super::Command::FetchToken`].
     Fetched {
-        /// Which attempt.
         attempt: u32,
         /// What came.
         outcome: FetchOutcome,
     },
     /// Something happened to a `Device`.
-    Device {
-        /// Which one.
-        device: DeviceId,
-        /// What.
-        event: DeviceEvent,
-    },
+    Device { device: DeviceId, event: DeviceEvent },
     /// The answer to [`super::Command::EnsureOffscreen`].
     OffscreenOpened {
         /// False when Chrome refused.
@@ -121,7 +101,6 @@ pub enum Event {
     NoticeClicked(NoticeId),
     /// The agent pressed a notification's button.
     NoticeButton {
-        /// Which one.
         id: NoticeId,
         /// The button, from 0.
         button: u32,
@@ -152,7 +131,6 @@ pub struct Sender {
 pub enum PageMessage {
     /// One of the contract's messages.
     Parsed {
-        /// The message.
         message: Box<ToExtension>,
         /// For a FLEX_TOKEN: its `expiration`, read by the browser's `Date.parse`; `None` when that is no
         /// date.
@@ -178,7 +156,6 @@ pub enum PageMessage {
 pub enum FetchOutcome {
     /// An HTTP answer.
     Answer {
-        /// The status.
         status: u16,
         /// The body, which may hold a token.
         body: Secret,
@@ -202,10 +179,7 @@ pub enum DeviceEvent {
         edge: Option<String>,
     },
     /// The gateway's word, heard right now, that the registration stands: its answer to each `register`.
-    Confirmed {
-        /// The edge.
-        edge: Option<String>,
-    },
+    Confirmed { edge: Option<String> },
     /// The registration is gone.
     Unregistered,
     /// The gateway has told the `Device` to close: it will not connect again by itself.
@@ -230,10 +204,7 @@ pub enum DeviceEvent {
     },
     /// An offered call is no longer on offer: given up, or handed over. The shell has dropped the SDK's
     /// object.
-    OfferGone {
-        /// Which one.
-        offer: OfferId,
-    },
+    OfferGone { offer: OfferId },
 }
 
 /// `navigator.permissions.query({name: "microphone"})` for the extension's own origin.

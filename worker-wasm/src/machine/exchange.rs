@@ -65,7 +65,7 @@ pub(super) enum Failure {
 ///
 /// # Errors
 /// Why there is no Voice token.
-pub(super) fn understand(
+pub(super) fn parse_answer(
     config: &Config,
     outcome: &FetchOutcome,
     refresh_at: Share,

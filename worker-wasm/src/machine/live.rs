@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::quality::Sound;
 
-/// The live call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct LiveCall {
     /// What popup and page see, without how it sounds.

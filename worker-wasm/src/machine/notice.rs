@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use protocol::ProblemCode;
 use serde::{Deserialize, Serialize};
 
-/// Which notification.
 #[derive(
     Clone,
     Copy,
@@ -22,7 +21,6 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub enum NoticeId {
-    /// The live call.
     Call,
     /// The call that waits.
     Waiting,
@@ -43,14 +41,12 @@ pub enum Notice {
     },
     /// A call that waits, with buttons to answer and to decline.
     Waiting {
-        /// The caller.
         from: Option<String>,
         /// True while another is live, which answering hangs up.
         hangs_up: bool,
         /// True when Flex does not know of it.
         unexpected: bool,
     },
-    /// Trouble.
     Trouble {
         /// Of which kind: there are words for each.
         code: ProblemCode,

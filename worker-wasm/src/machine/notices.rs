@@ -50,7 +50,7 @@ pub(super) struct Said {
 
 /// What Chrome shows outside of pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Board {
+pub(super) struct NoticeController {
     notices: Notices,
     badge: Option<Badge>,
     /// What is wrong, and since when.
@@ -59,7 +59,7 @@ pub(super) struct Board {
     due: Option<Timestamp>,
 }
 
-impl Board {
+impl NoticeController {
     /// Goes on from what was saved.
     pub(super) fn restore(&mut self, persisted: &Persisted) {
         self.notices.clone_from(&persisted.notices);

@@ -30,9 +30,9 @@ const HEARTBEAT_MS: u64 = 1_000;
 /// Between two times that the pages are asked for a Flex token.
 const ASK_MS: u64 = 30_000;
 
-/// More than any plugin says: so many messages at once, and so many a second for good. The content script is stricter.
+/// More than any plugin says: a burst, and a sustained rate per second. The content script is stricter.
 const PAGE_MESSAGES: Bucket = Bucket::new(200, 100);
-/// Connections of one tab: so many at once, and so many a second for good. Each load of a page is one. An agent who holds F5
+/// Connections of one tab: a burst, and a sustained rate per second. Each load of a page is one. An agent who holds F5
 /// down, and a content script whose worker is killed over and over, need fewer.
 const CONNECTIONS: Bucket = Bucket::new(40, 2);
 /// How long a flood is shown after it, and how rarely the page is told.
@@ -108,7 +108,7 @@ impl Page {
     }
 
     /// A new CONFIGURE is judged by itself.
-    fn begin_anew(&mut self) {
+    fn start_over(&mut self) {
         let fresh = Self::new(std::mem::take(&mut self.origin), self.document.take());
         *self = Self {
             messages: self.messages,
@@ -166,16 +166,16 @@ pub(super) struct Pages {
     timers: Timers<Timer, Timestamp>,
 }
 
-fn tell(cx: &mut Context, port: PortId, message: ToPage) {
+fn send(cx: &mut Context, port: PortId, message: ToPage) {
     cx.push(Command::ToPage { port, message: Box::new(message) });
 }
 
-fn tell_error(cx: &mut Context, port: PortId, in_reply_to: Option<&str>, code: ProblemCode, message: &str) {
-    tell(cx, port, ToPage::Error { payload: ErrorReply::new(in_reply_to, code, message) });
+fn send_error(cx: &mut Context, port: PortId, in_reply_to: Option<&str>, code: ProblemCode, message: &str) {
+    send(cx, port, ToPage::Error { payload: ErrorReply::new(in_reply_to, code, message) });
 }
 
-fn tell_cause(cx: &mut Context, port: PortId, in_reply_to: Option<&str>, cause: Cause) {
-    tell_error(cx, port, in_reply_to, cause.code, cause.text);
+fn send_cause(cx: &mut Context, port: PortId, in_reply_to: Option<&str>, cause: Cause) {
+    send_error(cx, port, in_reply_to, cause.code, cause.text);
 }
 
 fn count_refused(code: ProblemCode, cx: &mut Context) {
@@ -190,7 +190,7 @@ fn malformed(port: PortId, kind: Kind, cx: &mut Context) {
         Kind::Foreign | Kind::Echo => (None, english::NO_MESSAGE),
     };
     count_refused(cause.code, cx);
-    tell_cause(cx, port, name, cause);
+    send_cause(cx, port, name, cause);
 }
 
 /// Who is there.
@@ -293,7 +293,7 @@ impl Pages {
 /// What they say.
 impl Pages {
     /// A message of a page, and for a FLEX_TOKEN its `expiration`. `None` when there is nothing more to do about it.
-    pub(super) fn hear(
+    pub(super) fn on_message(
         &mut self,
         port: PortId,
         message: PageMessage,
@@ -338,7 +338,7 @@ impl Pages {
             page.problem = None;
         }
         if !accepted && !matches!(message, ToExtension::Configure { .. }) {
-            tell_cause(cx, port, Some(message.name()), english::NOT_ACCEPTED);
+            send_cause(cx, port, Some(message.name()), english::NOT_ACCEPTED);
             return None;
         }
         Some((message, expires_at))
@@ -354,7 +354,7 @@ impl Pages {
         page.flooded_at = Some(cx.now);
         page.problem = Some(english::FLOODED.problem(false));
         cx.complain(english::FLOODED.text);
-        tell_cause(cx, port, None, english::FLOODED);
+        send_cause(cx, port, None, english::FLOODED);
     }
 
     /// Another script of the page offered a port while the plugin's was open. The content script did not take it.
@@ -366,18 +366,18 @@ impl Pages {
         page.problem = Some(english::CONTESTED.problem(false));
         cx.complain(english::CONTESTED.text);
         if !was_contested {
-            tell_cause(cx, port, None, english::CONTESTED);
+            send_cause(cx, port, None, english::CONTESTED);
         }
     }
 
     /// Tells a page that what it wanted was not done.
     pub(super) fn refuse(port: PortId, message: &str, refused: Refused, cx: &mut Context) {
-        tell_error(cx, port, Some(message), refused.code(), problems::refusal(refused));
+        send_error(cx, port, Some(message), refused.code(), problems::refusal(refused));
     }
 
     /// Refuses a FLEX_TOKEN.
     pub(super) fn refuse_token(port: PortId, cause: Cause, cx: &mut Context) {
-        tell_cause(cx, port, Some("VOICE_CLIENT_EXTENSION_FLEX_TOKEN"), cause);
+        send_cause(cx, port, Some("VOICE_CLIENT_EXTENSION_FLEX_TOKEN"), cause);
     }
 
     /// The document of a page that says CONFIGURE for the first time over its port.
@@ -387,14 +387,14 @@ impl Pages {
 
     /// A page says CONFIGURE, and is judged by that anew. `known` is the session that its document had with a killed worker.
     /// Where the page lives.
-    pub(super) fn begin_anew(
+    pub(super) fn start_over(
         &mut self,
         port: PortId,
         wish: &Configure,
         known: Option<Session>,
     ) -> Option<&str> {
         let page = self.pages.get_mut(&port)?;
-        page.begin_anew();
+        page.start_over();
         page.expects = Expects::of(wish);
         let agent = &wish.agent_identity;
         // A content script that lost the worker says its page's CONFIGURE again: that is no new session.
@@ -431,7 +431,7 @@ impl Pages {
         let Some(page) = self.pages.get_mut(&port) else { return };
         let host = config.token_url.origin();
         cx.complain(format!("Asking the agent about the token service {host}."));
-        tell_error(cx, port, Some("VOICE_CLIENT_EXTENSION_CONFIGURE"), problem.code, &problem.message);
+        send_error(cx, port, Some("VOICE_CLIENT_EXTENSION_CONFIGURE"), problem.code, &problem.message);
         page.undecided = Some((wish.clone(), config));
         page.problem = Some(problem);
     }
@@ -443,7 +443,7 @@ impl Pages {
         cx.complain(format!("Refused a page: {}", problem.message));
         page.rejected = true;
         page.problem = Some(problem.clone());
-        tell(cx, port, ToPage::ConfigRejected { payload: Some(problem) });
+        send(cx, port, ToPage::ConfigRejected { payload: Some(problem) });
     }
 
     /// An accepted page sends a Flex token: what it said before.
@@ -507,11 +507,11 @@ impl Pages {
     /// Tells every accepted page what is new to it, and beats.
     pub(super) fn settle(&mut self, news: &News, cx: &mut Context) {
         self.error_seen |= news.has_error;
-        self.tell_states(news, cx);
+        self.send_states(news, cx);
         self.settle_heartbeat(news, cx);
     }
 
-    fn tell_states(&mut self, news: &News, cx: &mut Context) {
+    fn send_states(&mut self, news: &News, cx: &mut Context) {
         for (port, page) in self.pages.iter_mut().filter(|(_, page)| page.accepted) {
             let Some((state, _)) = news.states.get(port) else { continue };
             // How a call sounds changes every second; the heartbeats carry it.
@@ -529,7 +529,7 @@ impl Pages {
                 ToPage::State { payload }
             };
             page.told = Some(shown);
-            tell(cx, *port, message);
+            send(cx, *port, message);
         }
     }
 
@@ -551,7 +551,7 @@ impl Pages {
         for (port, (state, _)) in hearers() {
             let voice_client_identity = identity.to_string();
             let payload = Heartbeat { voice_client_identity, error, state: state.clone() };
-            tell(cx, *port, ToPage::Heartbeat { payload });
+            send(cx, *port, ToPage::Heartbeat { payload });
         }
     }
 
@@ -560,7 +560,7 @@ impl Pages {
         for page in self.pages.values_mut() {
             page.owed_configured = false;
         }
-        self.tell_states(news, cx);
+        self.send_states(news, cx);
         self.close(|_| true, cx);
         self.error_seen = false;
         self.beat = None;

@@ -1,5 +1,5 @@
 //! What outlives a killed worker: one value in `chrome.storage.session`, which is memory and gone with the
-//! browser. What outlives the browser too is [`Remembered`], one value in `chrome.storage.local`: nothing secret.
+//! browser. What outlives the browser too is [`Preferences`], one value in `chrome.storage.local`: nothing secret.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,19 +14,19 @@ use super::{
     live::{LiveCall, Waiting},
     notice::Notices,
     sign_in::SignIn,
-    token::{FlexToken, VoiceToken},
+    token::{HeldFlexToken, VoiceToken},
 };
 
 /// The key in `chrome.storage.session`.
 pub const STORAGE_KEY: &str = "state";
 
 /// The key in `chrome.storage.local`.
-pub const REMEMBERED_KEY: &str = "remembered";
+pub const PREFERENCES_KEY: &str = "remembered";
 
-/// What this browser knows for good: written to disk, so nothing secret.
+/// What the agent chose in this browser: written to disk, so nothing secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[serde(default)]
-pub struct Remembered {
+pub struct Preferences {
     /// What the agent has chosen.
     pub audio: AudioSettings,
     /// The token services that the agent has agreed to, oldest first.
@@ -39,9 +39,7 @@ pub struct Remembered {
 pub struct Persisted {
     /// What this browser is pinned to.
     pub config: Option<Config>,
-    /// The newest Flex token.
-    pub flex: Option<FlexToken>,
-    /// The newest Voice token.
+    pub flex: Option<HeldFlexToken>,
     pub voice: Option<VoiceToken>,
     /// Who is signed in, and who has signed out.
     pub sign_in: SignIn,
@@ -49,7 +47,6 @@ pub struct Persisted {
     pub confirmed: Option<Identity>,
     /// True once something went wrong: until then a heartbeat's `error` is `null`.
     pub error_seen: bool,
-    /// The live call.
     pub call: Option<LiveCall>,
     /// A call that waits for the agent's word.
     pub waiting: Option<Waiting>,

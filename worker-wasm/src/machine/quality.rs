@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// How many samples the popup's graph shows: two minutes of them.
 pub const SAMPLES: usize = 120;
-/// Each so many samples the state is written: a killed worker loses at most these.
+/// After this many samples the state is written: a killed worker loses at most these.
 const SAVE_EVERY: u32 = 10;
 /// Longer than any round trip or jitter that a call survives.
 const MAX_MS: u32 = 60_000;

@@ -87,8 +87,6 @@ pub(super) struct Offering {
     /// That is so of the live one: the offscreen document is about to take it.
     pub(super) live: bool,
 }
-
-/// The registration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Registration {
     device: Option<Device>,
@@ -147,7 +145,7 @@ impl Registration {
     }
 
     /// Something happened to a `Device`; offers are the calls' affair. `whose` is whom the Voice token is for.
-    pub(super) fn hear(
+    pub(super) fn on_device_event(
         &mut self,
         id: DeviceId,
         event: DeviceEvent,

@@ -11,7 +11,7 @@ use super::{
     config::{self, Config, Policy},
     consent::Agreement,
     context::Context,
-    persisted::{Persisted, Remembered, renew},
+    persisted::{Persisted, Preferences, renew},
 };
 
 /// More token services than anybody uses. The oldest are forgotten: their agents are asked again.
@@ -54,16 +54,16 @@ impl Service {
         self.declined.clone_from(&persisted.declined);
     }
 
-    pub(super) fn remember(&mut self, remembered: &Remembered) {
-        self.agreements.clone_from(&remembered.agreements);
+    pub(super) fn remember(&mut self, preferences: &Preferences) {
+        self.agreements.clone_from(&preferences.agreements);
     }
 
     pub(super) fn save(&self, saved: &mut Persisted) -> bool {
         renew(&mut saved.config, &self.config) | renew(&mut saved.declined, &self.declined)
     }
 
-    pub(super) fn write(&self, remembered: &mut Remembered) -> bool {
-        renew(&mut remembered.agreements, &self.agreements)
+    pub(super) fn write(&self, preferences: &mut Preferences) -> bool {
+        renew(&mut preferences.agreements, &self.agreements)
     }
 
     /// What this browser is pinned to.

@@ -24,8 +24,8 @@ use sansio::{Moment as _, Timers};
 use super::{
     context::Context,
     persisted::{Persisted, renew},
-    sign_in::{Claim, Leftover, Refusal, Retired, SavedSession, Session, SignIn, TokenDigest, is_of},
-    token::FlexToken,
+    sign_in::{Claim, Leftover, RefusedToken, Retired, SavedSession, Session, SignIn, TokenDigest, is_of},
+    token::HeldFlexToken,
 };
 
 /// How many digests are kept of each kind: more than the tabs of a shift refresh.
@@ -59,7 +59,7 @@ enum Timer {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Held<'a> {
     pub(super) voice: Option<&'a Identity>,
-    pub(super) flex: Option<&'a FlexToken>,
+    pub(super) flex: Option<&'a HeldFlexToken>,
     pub(super) prefix: Option<&'a IdentityPrefix>,
 }
 
@@ -165,7 +165,7 @@ impl Sessions {
     }
 
     /// A page has sent a Flex token: whose session it begins or goes on with, and whether the service is asked about it.
-    pub(super) fn hear(&mut self, said: Said, held: Held<'_>, is_wrong: bool, now: Timestamp) -> Verdict {
+    pub(super) fn judge(&mut self, said: Said, held: Held<'_>, is_wrong: bool, now: Timestamp) -> Verdict {
         let Said { token, agent, expires_at, before, begins, is_answer } = said;
         let agent = agent.or_else(|| before.agent.clone());
         // A page that names another agent than before is another session, whatever it calls itself.
@@ -245,7 +245,7 @@ impl Sessions {
         let known = refused.iter().position(|refusal| refusal.token == *token).map(|at| refused.remove(at));
         let times = known.map_or(0, |refusal| refusal.times).saturating_add(1);
         let wait = (ASK_AGAIN_MS << (2 * (times - 1).min(8))).min(MAX_ASK_AGAIN_MS);
-        keep(refused, Refusal { token: token.clone(), times, next_try: now.plus(wait) }, MAX_REFUSALS);
+        keep(refused, RefusedToken { token: token.clone(), times, next_try: now.plus(wait) }, MAX_REFUSALS);
     }
 
     /// True when the service may be asked about this token: it was not refused, or long enough ago, or somebody who

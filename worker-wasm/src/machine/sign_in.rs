@@ -36,14 +36,12 @@ pub struct Session {
 pub struct SavedSession {
     /// Chrome's name of the document.
     pub document: String,
-    /// The session.
     pub session: Session,
 }
 
 /// A Flex token whose agent has signed out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Retired {
-    /// Which.
     pub token: TokenDigest,
     /// Only a new session brings it back; otherwise the page needs only to send it again.
     pub for_good: bool,
@@ -51,8 +49,7 @@ pub struct Retired {
 
 /// A Flex token that the token service has refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
-pub struct Refusal {
-    /// Which.
+pub struct RefusedToken {
     pub token: TokenDigest,
     /// How often.
     pub times: u32,
@@ -63,7 +60,6 @@ pub struct Refusal {
 /// A live call of an agent who is not signed in any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 pub struct Leftover {
-    /// Which.
     pub call: CallSid,
     /// Whose; `None` when that is not known.
     pub identity: Option<Identity>,
@@ -80,7 +76,7 @@ pub struct SignIn {
     /// Tokens whose agents have signed out.
     pub retired: Vec<Retired>,
     /// Tokens that the service has refused.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusedToken>,
     /// A live call of somebody who has gone.
     pub leftover: Option<Leftover>,
     /// Since when no page of the agent is open.

@@ -7,10 +7,9 @@ use super::sign_in::TokenDigest;
 
 /// A Flex token that a page sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
-pub struct FlexToken {
+pub struct HeldFlexToken {
     /// The token, opaque.
     pub token: Secret,
-    /// Its digest.
     pub digest: TokenDigest,
     /// Whose it is, as its page says.
     pub agent: Option<Identity>,

@@ -2,7 +2,7 @@
 
 use kernel::{Identity, Secret, Timestamp};
 use messages::english::{self, Cause};
-use protocol::{Problem, ProblemCode, page::FlexToken as FlexTokenMessage, token::MAX_FLEX_TOKEN};
+use protocol::{Problem, ProblemCode, page::FlexToken, token::MAX_FLEX_TOKEN};
 use sansio::{Backoff, Moment as _};
 
 use super::{
@@ -10,10 +10,10 @@ use super::{
     config::Config,
     context::Context,
     event::FetchOutcome,
-    exchange::{Failure, request, understand, wrong_identity},
+    exchange::{Failure, parse_answer, request, wrong_identity},
     persisted::{Persisted, renew},
     sign_in::{TokenDigest, is_of},
-    token::{FlexToken, VoiceToken},
+    token::{HeldFlexToken, VoiceToken},
 };
 
 /// Between two requests to the token service, whatever happens.
@@ -54,16 +54,13 @@ struct InFlight {
 pub(super) enum Answer {
     /// A Voice token, and the digest of the Flex token that it was minted for.
     Minted(VoiceToken, TokenDigest),
-    /// None.
     Failed(Failure),
 }
 
 /// The two tokens, and what is going on with the token service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tokens {
-    /// The newest Flex token.
-    flex: Option<FlexToken>,
-    /// The newest Voice token.
+    flex: Option<HeldFlexToken>,
     voice: Option<VoiceToken>,
     /// The request that is on its way.
     in_flight: Option<InFlight>,
@@ -93,7 +90,7 @@ impl Tokens {
         renew(&mut saved.flex, &self.flex) | renew(&mut saved.voice, &self.voice)
     }
 
-    pub(super) const fn flex(&self) -> Option<&FlexToken> {
+    pub(super) const fn flex(&self) -> Option<&HeldFlexToken> {
         self.flex.as_ref()
     }
 
@@ -116,7 +113,7 @@ impl Tokens {
     }
 
     /// The Flex token that may be sent to the token service now.
-    pub(super) fn usable_flex(&self, now: Timestamp) -> Option<&FlexToken> {
+    pub(super) fn usable_flex(&self, now: Timestamp) -> Option<&HeldFlexToken> {
         self.flex.as_ref().filter(|flex| !flex.refused && flex.expires_at.plus(CLOCK_SKEW_MS) > now)
     }
 
@@ -130,7 +127,7 @@ impl Tokens {
     /// # Errors
     /// What its page is told.
     pub(super) fn judge(
-        message: &FlexTokenMessage,
+        message: &FlexToken,
         expires_at: Option<Timestamp>,
         config: &Config,
         now: Timestamp,
@@ -151,7 +148,7 @@ impl Tokens {
 
     /// Takes a page's Flex token in place of the one that there is. `is_other` when it may be another agent's: whose it
     /// is, the token service says, and what it still says of another session's is not waited for.
-    pub(super) fn hold(&mut self, flex: FlexToken, is_other: bool, now: Timestamp) {
+    pub(super) fn hold(&mut self, flex: HeldFlexToken, is_other: bool, now: Timestamp) {
         if is_other {
             self.in_flight = None;
             self.timers.disarm(Timer::Deadline);
@@ -194,7 +191,7 @@ impl Tokens {
         let request = self.in_flight.take_if(|request| request.attempt == attempt)?;
         self.timers.disarm(Timer::Deadline);
         let config = config?;
-        match understand(config, outcome, cx.policy.refresh_at, cx.now) {
+        match parse_answer(config, outcome, cx.policy.refresh_at, cx.now) {
             Ok(voice) => {
                 let digest = TokenDigest::of(&request.flex);
                 let named = self.flex.as_ref().filter(|held| held.digest == digest);

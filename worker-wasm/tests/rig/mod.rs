@@ -18,7 +18,7 @@ use protocol::{
 use sansio::Machine as _;
 use worker_wasm::machine::{
     Boot, Command, DeviceEvent, DeviceId, Event, FetchOutcome, Machine, MicrophonePermission, OfferId,
-    PageMessage, Persisted, PortId, Remembered, Sender, TokenRequest, config::PolicyValues,
+    PageMessage, Persisted, PortId, Preferences, Sender, TokenRequest, config::PolicyValues,
     consent::Agreement, ports::Trust,
 };
 
@@ -47,7 +47,7 @@ pub struct Rig {
     /// What was saved last.
     pub saved: Option<Box<Persisted>>,
     /// What is on the disk.
-    pub remembered: Box<Remembered>,
+    pub preferences: Box<Preferences>,
     /// The Device that was created last and not destroyed.
     pub device: Option<DeviceId>,
     /// The request to the token service that was made last.
@@ -69,13 +69,13 @@ pub fn boot(now: Timestamp) -> Boot {
 }
 
 /// An agent who has agreed to the token services of these tests.
-pub fn agreed() -> Remembered {
+pub fn agreed() -> Preferences {
     let agree = |(account, url): (&str, &str)| Agreement {
         account: AccountSid::new(account).unwrap(),
         token_url: url.parse().unwrap(),
     };
     let agreements = [(AC, URL), (AC, LEGACY_URL), (OTHER_AC, URL)].map(agree).to_vec();
-    Remembered { agreements, ..Remembered::default() }
+    Preferences { agreements, ..Preferences::default() }
 }
 
 pub fn flex_tab() -> Sender {
@@ -131,7 +131,7 @@ impl Rig {
             now,
             commands: Vec::new(),
             saved: None,
-            remembered: Box::new(agreed()),
+            preferences: Box::new(agreed()),
             device: None,
             request: None,
             next_offer: 0,
@@ -153,14 +153,14 @@ impl Rig {
     /// A cold start of a browser whose agent was never asked anything.
     pub fn unasked() -> Self {
         let mut rig = Self::asleep();
-        rig.remembered = Box::default();
+        rig.preferences = Box::default();
         rig.starts(PolicyValues::default());
         rig
     }
 
     fn starts(&mut self, policy: PolicyValues) {
-        let (persisted, remembered) = (self.saved.clone(), self.remembered.clone());
-        self.happens(Event::Started { persisted, remembered, policy });
+        let (persisted, preferences) = (self.saved.clone(), self.preferences.clone());
+        self.happens(Event::Started { persisted, preferences, policy });
     }
 
     /// A Flex page is accepted.
@@ -213,7 +213,7 @@ impl Rig {
         for command in &commands {
             match command {
                 Command::Save(state) => self.saved = Some(state.clone()),
-                Command::Remember(remembered) => self.remembered = remembered.clone(),
+                Command::SavePreferences(preferences) => self.preferences = preferences.clone(),
                 Command::CreateDevice { device, .. } => self.device = Some(*device),
                 Command::DestroyDevice { .. } => self.device = None,
                 Command::FetchToken { attempt, request } => self.request = Some((*attempt, request.clone())),

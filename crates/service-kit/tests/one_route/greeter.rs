@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use service_kit::{
     Feature, Front, Kind, Problem,
     client::ClientAddress,
+    concurrency_limit::{ConcurrencyLimit, Failure},
     docs::About,
     env::{Clock, Env, Random},
-    guard::{Failure, Guard},
     limits::{Limiter, Rate, Wait},
     metrics::Metrics,
     server::Serving,
@@ -73,7 +73,7 @@ impl Config {
 /// What the route needs. A greeting waits until it may be given.
 pub struct Greeter {
     greeting: String,
-    guard: Guard,
+    in_flight: ConcurrencyLimit,
     limit: Limiter<std::net::IpAddr>,
     may: Arc<Semaphore>,
 }
@@ -115,7 +115,7 @@ async fn greet(
         greeter.may.acquire().await.unwrap().forget();
         json!({ "greeting": format!("{}, {name}", greeter.greeting) })
     };
-    greeter.guard.run(answer).await.map(Json).map_err(RouteError::Bounds)
+    greeter.in_flight.run(answer).await.map(Json).map_err(RouteError::Bounds)
 }
 
 #[derive(OpenApi)]
@@ -137,7 +137,7 @@ pub fn serving(
     let rate = Rate { per_minute: 60.try_into().unwrap(), burst: 5.try_into().unwrap() };
     let greeter = Arc::new(Greeter {
         greeting: config.greeting.clone(),
-        guard: Guard::new(config.server.max_in_flight, Duration::from_secs(60)),
+        in_flight: ConcurrencyLimit::new(config.server.max_in_flight, Duration::from_secs(60)),
         limit: Limiter::new(rate, Arc::clone(&clock)),
         may,
     });

@@ -10,8 +10,8 @@ use kernel::Monotonic;
 
 use super::command::{Command, Severity};
 use super::flex_view::{Activity, FlexView};
+use super::i18n::{Text, Words};
 use super::voice::Voice;
-use super::words::{Text, Words};
 
 /// How long Flex's store may take to show a move before it counts as failed, in milliseconds.
 pub const SHOW_MS: u64 = 5_000;

@@ -9,7 +9,7 @@ use super::view::StatusLine;
 /// What is to be done. The shell carries these out in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Post to the extension, where [`lifeline::line::Line`] says.
+    /// Post to the extension, where [`lifeline::channel::ChannelChoice`] says.
     Post(ToExtension),
     /// Post FLEX_TOKEN with the token that Flex's store holds at that moment.
     PostToken(AccountSid),

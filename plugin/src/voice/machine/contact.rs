@@ -1,6 +1,6 @@
 //! The worker attribute `contact_uri`: where Twilio sends the agent's calls.
 //!
-//! It is set when calls reach the extension, and given back when the extension is gone for good. It is not restored on
+//! It is set when calls reach the extension, and given back when the extension is gone and not expected back. It is not restored on
 //! unload: the extension goes on taking calls while the page is gone.
 //!
 //! The only address that is ours is that of this worker's own extension client. Who had calls sent to a desk phone or any

@@ -5,8 +5,8 @@ use protocol::page::ToPage;
 
 use super::expect::Coming;
 use super::flex_view::FlexView;
+use super::i18n::Text;
 use super::intent::Intent;
-use super::words::Text;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]

@@ -147,7 +147,7 @@ impl ExpectController {
             accepted_here: announced.is_some(),
             id: announced.map(|one| one.id).or_else(|| ExpectationId::new(&*one.sid).ok())?,
             reason: one.reason,
-            // A page that is loaded in the middle does not know whether its call has come.
+            // A page that is loaded meanwhile does not know whether its call has come.
             had_its_call: self.first_look && one.accepted,
         })
     }

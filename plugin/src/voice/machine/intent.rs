@@ -10,15 +10,9 @@ pub enum Intent {
     /// Listen to a colleague's call (`MonitorCall`).
     Monitor,
     /// Choose the activity that is for agents without voice (`SetActivity`).
-    ChooseOffline {
-        /// Its name.
-        activity: String,
-    },
+    ChooseOffline { activity: String },
     /// Choose an activity in which tasks come (`SetActivity`).
-    ChooseAvailable {
-        /// Its name.
-        activity: String,
-    },
+    ChooseAvailable { activity: String },
 }
 
 /// An activity as `SetActivity` is given it: any one of these.

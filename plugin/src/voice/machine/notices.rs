@@ -3,8 +3,8 @@
 use lifeline::Report;
 
 use super::command::{Command, Severity};
+use super::i18n::{Text, Words};
 use super::voice::Why;
-use super::words::{Text, Words};
 
 /// Knows what was said.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ pub struct NoticeController {
 
 impl NoticeController {
     /// What was said to the agent before counts no longer.
-    pub fn begin_anew(&mut self) {
+    pub fn start_over(&mut self) {
         (self.told, self.carried, self.lost_sight) = (None, false, false);
     }
 
@@ -67,7 +67,7 @@ impl NoticeController {
 
     /// Calls cannot be taken: the agent is told of each reason once. `by_move`: they have been told by what their activity was
     /// changed for.
-    pub fn tell(&mut self, why: &Why, by_move: bool, words: &Words, out: &mut Vec<Command>) {
+    pub fn notify(&mut self, why: &Why, by_move: bool, words: &Words, out: &mut Vec<Command>) {
         if self.told.as_ref() == Some(why) {
             return;
         }

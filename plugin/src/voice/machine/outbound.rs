@@ -1,8 +1,8 @@
 //! What the agent is about to do in Flex: whether it may go on, and who carries it out.
 
 use super::flex_view::{ActiveCall, FlexView};
+use super::i18n::Text;
 use super::intent::{ActivityChoice, Intent};
-use super::words::Text;
 
 /// Who starts an outbound call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use lifeline::Hello;
 use protocol::DEFAULT_IDENTITY_PREFIX;
 
 use super::flex_view::FlexView;
+use super::i18n::Words;
 use super::voice::Why;
-use super::words::Words;
 
 /// The activity for an agent whose voice client cannot take calls, when the Flex configuration names no
 /// other.

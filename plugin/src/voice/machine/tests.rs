@@ -14,7 +14,7 @@ use protocol::{
 };
 use sansio::Machine as _;
 
-use self::harness::Page; // and not the lifeline's
+use self::harness::Rig;
 use self::harness::*;
 use super::expect::Coming;
 use super::flex_view::FlexSession;

@@ -4,8 +4,8 @@ use lifeline::Report;
 use protocol::{AudioDevice, AudioKind, AudioState, CallPhase, CallView, QualityWarning};
 
 pub use super::grade::{Grade, grade};
+use super::i18n::{Text, Words, sentence};
 use super::voice::{Voice, Why};
-use super::words::{Text, Words, sentence};
 
 /// What a status line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,6 @@ pub enum Voice {
     Ready,
     /// A call is live.
     OnCall {
-        /// Its phase.
         phase: CallPhase,
         /// True while the microphone is muted.
         muted: bool,

@@ -19,7 +19,6 @@ pub(crate) fn to_json(resource: &impl Serialize) -> Value {
     serde_json::to_value(resource).unwrap_or_default()
 }
 
-/// An activity.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ActivityResource {
     pub(crate) account_sid: &'static str,
@@ -30,8 +29,6 @@ pub(crate) struct ActivityResource {
     pub(crate) date_created: i64,
     pub(crate) date_updated: i64,
 }
-
-/// The worker.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct WorkerResource {
     pub(crate) account_sid: &'static str,
@@ -72,7 +69,6 @@ pub(crate) struct WorkerChannelResource {
     pub(crate) date_updated: i64,
 }
 
-/// A task.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct TaskResource {
     pub(crate) account_sid: &'static str,

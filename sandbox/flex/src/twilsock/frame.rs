@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::sync::Request;
 
-/// A frame.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Frame {
     pub(crate) header: Value,

@@ -126,7 +126,6 @@ pub struct VoiceEvent {
     /// When, on the sandbox's clock.
     #[serde(skip)]
     pub at: Timestamp,
-    /// What.
     #[serde(flatten)]
     pub kind: VoiceEventKind,
 }
@@ -134,10 +133,6 @@ pub struct VoiceEvent {
 /// The kinds of [`VoiceEvent`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-#[expect(
-    missing_docs,
-    reason = "the fields are what their names and types say: socket numbers, identities, call SIDs"
-)]
 pub enum VoiceEventKind {
     /// A signalling socket was opened.
     SocketOpened { socket: u64, origin: Option<String> },
@@ -285,7 +280,7 @@ pub enum VoiceFault {
         /// Text that goes with it.
         #[serde(default)]
         message: String,
-        /// Then tell the client to close for good.
+        /// Then tell the client to close and not to reconnect.
         #[serde(default)]
         close: bool,
     },
@@ -303,10 +298,7 @@ pub enum VoiceFault {
         ms: Option<u64>,
     },
     /// The next `connected` says this time to live, and the gateway means it.
-    TokenTtl {
-        /// Seconds.
-        seconds: u64,
-    },
+    TokenTtl { seconds: u64 },
     /// The gateway treats the tokens of open sockets as expired: it says so now, and refuses to register until a new
     /// token is shown.
     TokenExpired {
@@ -376,7 +368,6 @@ pub struct CustomerToAgent {
 /// One call with its measurements. Times are milliseconds since the start of the sandbox.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CallView {
-    /// Its SID.
     pub call_sid: CallSid,
     /// Where it stands.
     pub state: CallState,
@@ -394,11 +385,8 @@ pub struct CallView {
     pub first_agent_rtp_ms: Option<f64>,
     /// From `invite` to the first RTP packet from the agent.
     pub answer_ms: Option<f64>,
-    /// When it ended.
     pub ended_ms: Option<u64>,
-    /// Who ended it.
     pub ended_by: Option<EndedBy>,
-    /// Why it ended.
     pub end_reason: Option<EndReason>,
     /// The socket that holds it.
     pub socket: Option<u64>,

@@ -7,7 +7,6 @@ use kernel::{CallSid, Identity, Secret, Timestamp};
 use super::event::{CallFacts, SocketId};
 use crate::api::types::{CallState, EndReason, EndedBy, Line};
 
-/// One call.
 #[derive(Debug)]
 pub(super) struct Call {
     /// The client's own name for an outgoing call.

@@ -25,26 +25,22 @@ pub enum Event {
     Received {
         /// On this socket.
         socket: SocketId,
-        /// Its text.
         text: String,
     },
     /// A socket is gone.
     SocketClosed {
-        /// Which.
         socket: SocketId,
         /// The client's close code, if it sent one.
         code: Option<u16>,
     },
     /// The media session made an offer for `invite`.
     MediaOffered {
-        /// The call.
         call_sid: CallSid,
         /// The offer, or why there is none.
         sdp: Result<String, String>,
     },
     /// The media session answered an offer of the client's, or took its answer (then the text is empty).
     MediaAnswered {
-        /// The call.
         call_sid: CallSid,
         /// The number of the order.
         ticket: u64,
@@ -128,13 +124,10 @@ pub enum MediaOrder {
 /// What the machine knows of a call, for views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallFacts {
-    /// Its SID.
     pub call_sid: CallSid,
     /// Where it stands.
     pub state: CallState,
-    /// The client.
     pub identity: Identity,
-    /// The caller.
     pub from: String,
     /// When it was asked for.
     pub created: Timestamp,
@@ -149,7 +142,6 @@ pub struct CallFacts {
 /// What the machine knows of a socket, for views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketFacts {
-    /// Its number.
     pub socket: SocketId,
     /// Whose it is.
     pub identity: Option<Identity>,
@@ -157,7 +149,6 @@ pub struct SocketFacts {
     pub registered: bool,
     /// Who opened it.
     pub origin: Option<String>,
-    /// When.
     pub opened: Timestamp,
     /// Held back by a fault.
     pub frozen: bool,

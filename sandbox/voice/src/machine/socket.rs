@@ -5,7 +5,6 @@ use kernel::{Identity, Timestamp};
 use crate::token::Grant;
 use crate::wire::ServerMessage;
 
-/// One socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub origin: Option<String>,

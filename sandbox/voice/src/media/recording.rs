@@ -14,7 +14,7 @@ pub struct Recording {
 }
 
 /// Ten seconds: what lies further from where it is expected belongs to another stream, or to another part of the
-/// call, and is anchored anew.
+/// call, and is anchored again.
 const FAR: usize = 10 * RATE as usize;
 
 impl Recording {

@@ -300,7 +300,7 @@ impl Peer {
             loop {
                 match self.inbox.try_recv() {
                     Ok(MediaOrder::Stop) | Err(mpsc::TryRecvError::Disconnected) => return self.stop(),
-                    Ok(order) => self.obey(order),
+                    Ok(order) => self.carry_out(order),
                     Err(mpsc::TryRecvError::Empty) => break,
                 }
             }
@@ -313,7 +313,7 @@ impl Peer {
         }
     }
 
-    fn obey(&mut self, order: MediaOrder) {
+    fn carry_out(&mut self, order: MediaOrder) {
         match order {
             MediaOrder::Offer => {
                 let mut api = self.rtc.sdp_api();

@@ -14,8 +14,6 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 
 /// A datagram older than this when it is read has a clock that was set in between; then the time of reading is used.
 const OLDEST: Duration = Duration::from_secs(2);
-
-/// The socket.
 #[derive(Debug)]
 pub(super) struct TimedSocket {
     socket: UdpSocket,

@@ -32,11 +32,8 @@ pub struct Report {
 /// A stretch of time. Open at the end while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Its name.
     pub name: String,
-    /// Its beginning.
     pub start: Instant,
-    /// Its end.
     pub end: Option<Instant>,
 }
 

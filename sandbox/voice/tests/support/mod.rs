@@ -54,7 +54,7 @@ impl Gateway {
         Self { voice, address }
     }
 
-    /// A token of the identity that lives for so many seconds; negative: it ended so long ago.
+    /// A token of the identity that lives for this many seconds; negative: it has already ended.
     #[expect(clippy::disallowed_methods, reason = "tokens are judged by the wall clock")]
     pub fn token(&self, identity: &str, ttl: i64) -> String {
         let now =
@@ -174,7 +174,7 @@ impl Socket {
         answer["payload"]["voiceeventsid"] == "KX-quiet"
     }
 
-    /// Waits for so many heartbeats more.
+    /// Waits for this many more heartbeats.
     pub async fn beats(&mut self, more: u32) {
         let wanted = self.heartbeats + more;
         let came = async {
@@ -432,7 +432,7 @@ impl Live {
         Self { gateway, worker, offscreen, browser, call, token: answer["reconnect"].clone() }
     }
 
-    /// Waits until so many packets more have come from the agent and gone to the agent.
+    /// Waits until this many more packets have come from the agent and gone to the agent.
     pub async fn packets(&self, more: u64) {
         let now = self.gateway.voice.call_view(&self.call).await.unwrap();
         let (from, to) = (now.agent_to_customer.packets + more, now.customer_to_agent.packets + more);

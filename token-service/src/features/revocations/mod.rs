@@ -31,7 +31,6 @@ const MAX_BODY_BYTES: usize = 1024;
 /// Somebody who is shut out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Revocation {
-    /// Who.
     #[serde(flatten)]
     pub name: Name,
     /// Until when, in ISO 8601.

@@ -31,7 +31,7 @@ pub fn registry_file(wanted: &Wanted, browser: Browser) -> Vec<u8> {
             }
         }
     }
-    // What an earlier file has set and this one does not must go, so the key is made anew.
+    // What an earlier file has set and this one does not must go, so the key is made again.
     let settings = settings_key(wanted, browser);
     let ours = format!(r"HKEY_LOCAL_MACHINE\{settings}");
     let mut plain = Key::replaced();

@@ -19,7 +19,7 @@ fn an_agent_without_voice_leaves_the_routing_and_comes_back_to_where_they_were()
 
 #[test]
 fn the_activity_to_go_back_to_survives_a_reload() {
-    let mut page = Page::new(Boot {
+    let mut page = Rig::new(Boot {
         flex: FlexView { remembered_activity: Some("WA4".into()), ..flex("Voice Client Offline") },
         ..boot()
     });

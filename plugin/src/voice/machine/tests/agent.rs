@@ -12,8 +12,8 @@ fn named(identity: &str, state: ClientState) -> Event {
     })
 }
 
-fn page_of(name: &str, contact_uri: &str, enabled: bool) -> Page {
-    Page::new(Boot {
+fn page_of(name: &str, contact_uri: &str, enabled: bool) -> Rig {
+    Rig::new(Boot {
         flex: FlexView {
             agent: agent(name),
             contact_uri: Some(contact_uri.into()),
@@ -24,7 +24,7 @@ fn page_of(name: &str, contact_uri: &str, enabled: bool) -> Page {
     })
 }
 
-fn written(page: &mut Page) -> Vec<(String, Option<String>)> {
+fn written(page: &mut Rig) -> Vec<(String, Option<String>)> {
     page.ordered()
         .into_iter()
         .filter_map(|command| match command {
@@ -55,7 +55,7 @@ fn the_page_says_who_its_agent_is_and_says_it_anew_when_another_signs_in() {
 #[test]
 fn another_agents_identity_is_not_believed_and_named_when_it_stays() {
     for identity in ["ext_agent2", "ext_agen", "ext_Agent", "ext_ext_agent", "ext_another"] {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         page.send(configured());
         let theirs = named(identity, newest(Some(call(SID))));
         page.send(theirs.clone());
@@ -73,7 +73,7 @@ fn another_agents_identity_is_not_believed_and_named_when_it_stays() {
 
 #[test]
 fn where_flex_does_not_name_the_agent_the_prefix_alone_is_compared() {
-    let mut page = Page::new(Boot { flex: FlexView { agent: None, ..flex("Available") }, ..boot() });
+    let mut page = Rig::new(Boot { flex: FlexView { agent: None, ..flex("Available") }, ..boot() });
     page.send(configured());
     page.send(named("boss_agent", newest(None)));
     assert_eq!(page.flex.contact_uri.as_deref(), Some("client:agent"));
@@ -123,7 +123,7 @@ fn a_page_that_does_not_know_its_agent_gives_nothing_back_by_guess() {
     for uri in ["client:ext_2Ejones_40example_2Ecom", OURS] {
         for enabled in [false, true] {
             let flex = FlexView { agent: None, contact_uri: Some(uri.into()), enabled, ..flex("Available") };
-            let mut page = Page::new(Boot { flex, ..boot() });
+            let mut page = Rig::new(Boot { flex, ..boot() });
             page.pass(60_000, None);
             assert_eq!(written(&mut page), [], "{uri}");
         }
@@ -144,7 +144,7 @@ fn an_own_address_of_another_kind_comes_back_as_it_was_from_the_worker_and_not_t
         page.send(heartbeat(newest(None)));
         assert_eq!(written(&mut page), [(OURS.to_owned(), Some(own.to_owned()))]);
         // Another browser: all that is known is what the worker says.
-        let mut page = Page::new(Boot { flex: FlexView { enabled: false, ..page.flex }, ..boot() });
+        let mut page = Rig::new(Boot { flex: FlexView { enabled: false, ..page.flex }, ..boot() });
         page.pass(5_000, None);
         assert_eq!(written(&mut page), [(own.to_owned(), None)], "and nothing is left behind");
         assert_eq!(page.flex.previous_contact, None);
@@ -195,7 +195,7 @@ fn a_kept_address_that_would_send_calls_nowhere_is_not_given_back() {
             previous_contact: Some(kept.into()),
             ..flex("Available")
         };
-        let mut page = Page::new(Boot { flex, ..boot() });
+        let mut page = Rig::new(Boot { flex, ..boot() });
         page.pass(5_000, None);
         assert_eq!(written(&mut page), [("client:agent".to_owned(), None)], "{kept:?}");
     }
@@ -224,7 +224,7 @@ fn a_change_that_crossed_ours_is_put_back_with_the_kept_address() {
 
 #[test]
 fn an_attribute_that_is_neither_true_nor_false_is_told_to_the_agent_and_in_the_console() {
-    let mut page = Page::new(Boot {
+    let mut page = Rig::new(Boot {
         flex: FlexView { enabled: false, unclear: Some("\"yes\"".into()), ..flex("Available") },
         ..boot()
     });
@@ -247,8 +247,8 @@ fn an_attribute_that_is_neither_true_nor_false_is_told_to_the_agent_and_in_the_c
     assert_eq!(page.machine.shown, None);
 }
 
-fn in_a_frame(contact_uri: &str) -> Page {
-    Page::new(Boot {
+fn in_a_frame(contact_uri: &str) -> Rig {
+    Rig::new(Boot {
         flex: FlexView { in_frame: true, contact_uri: Some(contact_uri.into()), ..flex("Available") },
         ..boot()
     })

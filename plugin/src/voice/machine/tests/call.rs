@@ -16,7 +16,7 @@ fn a_call_of_the_extension_stands_in_flex_and_ends_there() {
 
 #[test]
 fn a_reloaded_page_has_the_call_with_the_first_answer_before_any_heartbeat() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.send(Event::Message(ToPage::Configured {
         payload: Some(state(Some(CallView { muted: true, ..call(SID) }))),
     }));
@@ -149,7 +149,7 @@ fn where_the_store_does_not_take_the_call_the_documented_actions_are_used() {
 
 #[test]
 fn with_an_old_extension_a_live_voice_task_stands_in_for_the_call() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.send(configured());
     page.send(old_heartbeat(None));
     page.set_flex(|flex| {
@@ -195,7 +195,7 @@ fn a_hang_up_before_the_call_has_come_ends_it_when_it_comes() {
 #[test]
 fn by_configuration_the_documented_actions_are_used_and_the_store_is_left_alone() {
     let settings = Settings { call_controls: Some("actions".into()), ..boot().settings };
-    let mut page = Page::new(Boot { settings, ..boot() });
+    let mut page = Rig::new(Boot { settings, ..boot() });
     page.send(configured());
     page.send(heartbeat(state(Some(call(SID)))));
     let ordered = page.ordered();

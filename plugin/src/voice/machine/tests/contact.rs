@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn contact_uri_is_set_once_when_the_extension_is_registered_and_only_then() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.send(configured());
     page.send(heartbeat(ClientState { registered: false, status: Status::Registering, ..state(None) }));
     assert!(!page.ordered().iter().any(|c| matches!(c, Command::SetContactUri { .. })));
@@ -17,7 +17,7 @@ fn contact_uri_is_set_once_when_the_extension_is_registered_and_only_then() {
 
 #[test]
 fn an_old_extension_counts_as_registered_unless_it_says_error() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.send(configured());
     page.send(old_heartbeat(Some(true)));
     assert_eq!(page.flex.contact_uri.as_deref(), Some("client:agent"));
@@ -27,7 +27,7 @@ fn an_old_extension_counts_as_registered_unless_it_says_error() {
 
 #[test]
 fn a_failing_contact_uri_is_tried_a_few_times_and_then_named() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.obeys = false;
     page.send(configured());
     page.pass(300_000, Some(&heartbeat(state(None))));
@@ -43,7 +43,7 @@ fn a_failing_contact_uri_is_tried_a_few_times_and_then_named() {
 #[test]
 fn an_identity_outside_the_extensions_namespace_is_not_believed() {
     for name in ["boss", "ext_", "", "<b>"] {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         page.send(configured());
         let forged = Event::Message(ToPage::Heartbeat {
             payload: Heartbeat { voice_client_identity: name.into(), error: None, state: state(None) },
@@ -56,7 +56,7 @@ fn an_identity_outside_the_extensions_namespace_is_not_believed() {
 
 #[test]
 fn a_worker_who_is_not_enabled_gets_the_own_address_back_and_nothing_else_happens() {
-    let mut page = Page::new(Boot {
+    let mut page = Rig::new(Boot {
         flex: FlexView { enabled: false, contact_uri: Some(OURS.into()), ..flex("Available") },
         ..boot()
     });
@@ -74,7 +74,7 @@ fn a_worker_who_is_not_enabled_gets_the_own_address_back_and_nothing_else_happen
 fn a_worker_who_is_not_enabled_and_has_another_address_is_left_alone() {
     for uri in [Some("client:agent"), Some("+15550100"), Some("client:ext_"), None] {
         let flex = FlexView { contact_uri: uri.map(str::to_owned), ..flex("Available") };
-        let mut page = Page::new(Boot { flex: FlexView { enabled: false, ..flex }, ..boot() });
+        let mut page = Rig::new(Boot { flex: FlexView { enabled: false, ..flex }, ..boot() });
         page.pass(5_000, None);
         assert!(page.ordered().is_empty(), "{uri:?}");
     }
@@ -128,7 +128,7 @@ fn the_parameter_of_flex_with_several_tabs_changes_nothing() {
 
 #[test]
 fn a_change_of_other_attributes_that_crossed_ours_is_put_back() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.slow = true;
     page.send(configured());
     page.send(heartbeat(state(None)));

@@ -24,12 +24,12 @@ fn accepted() -> VoiceReservation {
     reservation(true, ExpectReason::Reservation)
 }
 
-fn show(page: &mut Page, reservations: &[VoiceReservation]) {
+fn show(page: &mut Rig, reservations: &[VoiceReservation]) {
     page.set_flex(|flex| flex.voice_reservations = reservations.to_vec());
 }
 
-fn signed_in() -> Page {
-    let mut page = Page::new(boot());
+fn signed_in() -> Rig {
+    let mut page = Rig::new(boot());
     page.send(configured());
     page.send(heartbeat(newest(None)));
     page.pass(10_000, Some(&heartbeat(newest(None))));
@@ -38,7 +38,7 @@ fn signed_in() -> Page {
 }
 
 /// The lists that were said, each as ids and reasons.
-fn said(page: &mut Page) -> Vec<Vec<(String, ExpectReason)>> {
+fn said(page: &mut Rig) -> Vec<Vec<(String, ExpectReason)>> {
     page.ordered()
         .into_iter()
         .filter_map(|command| match command {
@@ -185,12 +185,12 @@ fn a_task_whose_call_is_not_live_expects_one_under_a_new_name_each_time() {
 fn a_page_that_is_loaded_in_the_middle_expects_the_call_of_the_task_that_it_shows() {
     let flex = FlexView { voice_reservations: vec![accepted()], ..flex("Available") };
     // The call is live: nothing but the reservation, which the extension has let through already.
-    let mut page = Page::new(Boot { flex: flex.clone(), ..boot() });
+    let mut page = Rig::new(Boot { flex: flex.clone(), ..boot() });
     page.send(Event::Message(ToPage::Configured { payload: Some(newest(Some(call(SID)))) }));
     assert_eq!(said(&mut page), [list(&[(WR, ExpectReason::Reservation)])]);
     // It is not.
     let names = |opened_at| {
-        let mut page = Page::new(Boot { flex: FlexView { opened_at, ..flex.clone() }, ..boot() });
+        let mut page = Rig::new(Boot { flex: FlexView { opened_at, ..flex.clone() }, ..boot() });
         page.send(Event::Message(ToPage::Configured { payload: Some(newest(None)) }));
         said(&mut page)
     };
@@ -201,7 +201,7 @@ fn a_page_that_is_loaded_in_the_middle_expects_the_call_of_the_task_that_it_show
 
 #[test]
 fn the_list_goes_out_with_every_configured_also_when_it_is_empty_and_a_few_times_more() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.send(Event::Message(ToPage::Configured { payload: Some(newest(None)) }));
     assert_eq!(said(&mut page), [list(&[])], "a page that expects nothing says so");
     page.pass(20 * REPEAT_MS, Some(&heartbeat(newest(None))));
@@ -222,7 +222,7 @@ fn the_list_goes_out_with_every_configured_also_when_it_is_empty_and_a_few_times
 #[test]
 fn an_extension_of_an_older_version_is_told_nothing_of_it() {
     for old in [heartbeat(state(None)), old_heartbeat(None)] {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         page.send(configured());
         page.send(old.clone());
         page.send(Event::Expect(Coming::Reservation(Some(WR.into()))));

@@ -101,7 +101,7 @@ pub fn problem(code: ProblemCode, retrying: bool) -> Problem {
 }
 
 /// A page around a machine: a Flex whose store takes what it is told, and a clock.
-pub struct Page {
+pub struct Rig {
     pub machine: Machine,
     pub now: Monotonic,
     pub flex: FlexView,
@@ -115,7 +115,7 @@ pub struct Page {
     pub takes_calls: bool,
 }
 
-impl Page {
+impl Rig {
     pub fn new(boot: Boot) -> Self {
         let now = Monotonic::from_millis(1_000_000);
         let flex = boot.flex.clone();
@@ -250,8 +250,8 @@ impl Page {
 }
 
 /// A page whose extension is registered and beating.
-pub fn ready() -> Page {
-    let mut page = Page::new(boot());
+pub fn ready() -> Rig {
+    let mut page = Rig::new(boot());
     page.send(configured());
     page.send(heartbeat(state(None)));
     page.ordered();
@@ -259,7 +259,7 @@ pub fn ready() -> Page {
 }
 
 /// The same with a live call.
-pub fn on_call() -> Page {
+pub fn on_call() -> Rig {
     let mut page = ready();
     page.send(heartbeat(state(Some(call(SID)))));
     page.ordered();
@@ -279,7 +279,7 @@ pub fn posts(commands: &[Command]) -> Vec<&'static str> {
 
 pub const CONFIGURE: &str = "VOICE_CLIENT_EXTENSION_CONFIGURE";
 
-pub fn disable(page: &mut Page) {
+pub fn disable(page: &mut Rig) {
     page.set_flex(|flex| flex.enabled = false);
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_page_introduces_itself_at_once_and_every_two_seconds_until_it_is_answered() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     let first = page.ordered();
     let Some(Command::Post(ToExtension::Configure { payload })) = first.first() else { panic!("{first:?}") };
     assert_eq!(payload.voice_client_token_generator_url, "https://t.example.com/v1");
@@ -20,7 +20,7 @@ fn the_page_introduces_itself_at_once_and_every_two_seconds_until_it_is_answered
 
 #[test]
 fn each_hello_is_followed_by_the_token_for_whoever_takes_its_port() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.pass(4_000, None);
     let mut hellos = page.ordered().into_iter().filter(|command| {
         matches!(command, Command::Post(ToExtension::Configure { .. }) | Command::OfferToken(_))
@@ -33,7 +33,7 @@ fn each_hello_is_followed_by_the_token_for_whoever_takes_its_port() {
 
 #[test]
 fn every_configured_is_answered_with_the_token_and_so_is_every_refresh() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.send(Event::TokenUpdated);
     assert!(
         !page.ordered().contains(&Command::PostToken(AccountSid::new(ACCOUNT).unwrap())),
@@ -47,7 +47,7 @@ fn every_configured_is_answered_with_the_token_and_so_is_every_refresh() {
 
 #[test]
 fn an_extension_that_waits_for_a_token_gets_it_again_but_not_at_every_heartbeat() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.send(configured());
     page.ordered();
     let waiting =
@@ -59,7 +59,7 @@ fn an_extension_that_waits_for_a_token_gets_it_again_but_not_at_every_heartbeat(
 
 #[test]
 fn without_an_extension_the_agent_is_told_once_what_to_do() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     assert_eq!(page.status(), "Voice: connecting");
     page.set_flex(|flex| flex.activity = Some(activity("Break")));
     page.pass(20_000, None);
@@ -72,7 +72,7 @@ fn without_an_extension_the_agent_is_told_once_what_to_do() {
 
 #[test]
 fn a_refused_page_says_why_asks_again_slowly_and_recovers() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.ordered();
     page.send(Event::Message(ToPage::ConfigRejected {
         payload: Some(problem(ProblemCode::WrongAccount, false)),
@@ -176,7 +176,7 @@ fn after_disconnected_the_page_keeps_knocking_and_a_new_content_script_is_welcom
 #[test]
 fn an_extension_that_comes_back_without_its_call_is_no_riddle_to_the_agent() {
     let over = words().plain(Text::CallOver);
-    let away = |page: &mut Page| {
+    let away = |page: &mut Rig| {
         page.send(Event::Message(ToPage::Disconnected));
         page.pass(3_000, None);
         page.ordered();

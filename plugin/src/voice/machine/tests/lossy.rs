@@ -88,7 +88,7 @@ impl Extension {
 }
 
 struct World {
-    page: Page,
+    page: Rig,
     extension: Extension,
     fates: VecDeque<Fate>,
     late: Vec<ToPage>,
@@ -101,7 +101,7 @@ impl World {
         let fates = fates.into();
         let late_to_extension = Vec::new();
         let mut world =
-            Self { page: Page::new(boot()), extension, fates, late: Vec::new(), late_to_extension };
+            Self { page: Rig::new(boot()), extension, fates, late: Vec::new(), late_to_extension };
         world.carry();
         world
     }

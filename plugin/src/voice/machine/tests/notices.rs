@@ -4,8 +4,8 @@ use super::*;
 
 #[test]
 fn a_notification_goes_when_voice_is_back_and_when_a_call_rings_whose_buttons_it_covers() {
-    let gone = |page: &mut Page| page.ordered().contains(&Command::Dismiss);
-    let mut page = Page::new(boot());
+    let gone = |page: &mut Rig| page.ordered().contains(&Command::Dismiss);
+    let mut page = Rig::new(boot());
     page.send(Event::Message(ToPage::Error {
         payload: ErrorReply::new(None, ProblemCode::ConsentNeeded, "allow it"),
     }));
@@ -28,7 +28,7 @@ fn a_notification_goes_when_voice_is_back_and_when_a_call_rings_whose_buttons_it
 
 #[test]
 fn a_problem_that_the_extension_names_is_shown_at_once() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.send(configured());
     let broken = ClientState {
         status: Status::Failed,

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_call_that_could_not_arrive_is_refused_with_a_reason() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     assert!(page.machine.refuses(&Intent::AcceptCall, page.now));
     page.send(Event::Refused(Intent::AcceptCall));
     assert_eq!(
@@ -23,10 +23,10 @@ fn a_call_that_could_not_arrive_is_refused_with_a_reason() {
 #[test]
 fn the_offline_activity_is_never_the_agents_choice_and_an_available_one_not_without_voice() {
     let mut page = ready();
-    let refuses = |page: &Page, name: &str| {
+    let refuses = |page: &Rig, name: &str| {
         page.machine.intent_of(&choice(name)).is_some_and(|intent| page.machine.refuses(&intent, page.now))
     };
-    let judged = |page: &Page| {
+    let judged = |page: &Rig| {
         ["Available", "Training", "Break", "Voice Client Offline"].map(|name| refuses(page, name))
     };
     assert_eq!(judged(&page), [false, false, false, true]);

@@ -91,13 +91,13 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 /// The agent is signed in, whatever was.
-fn sign_in(page: &mut Page) {
+fn sign_in(page: &mut Rig) {
     page.set_flex(|flex| (flex.offline, flex.session) = (false, FlexSession::Live));
     page.send(Event::LogOutFailed);
 }
 
 /// One thing happens; whatever is ordered because of it is checked against what the world was like.
-fn happens(page: &mut Page, happening: Happening) {
+fn happens(page: &mut Rig, happening: Happening) {
     match happening {
         Happening::Event(event) => page.send(event),
         Happening::Wait(millis) => page.pass(millis, None),
@@ -135,7 +135,7 @@ proptest! {
     fn in_any_order_of_events_nothing_is_done_that_must_not_be(
         happenings in proptest::collection::vec(happening(), 0..60)
     ) {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         page.ordered(); // the first hello
         let mut placed = false;
         let mut taken_over = 0;
@@ -165,7 +165,7 @@ proptest! {
                         prop_assert!(!single || available || sid != "WA3", "an agent on a break was moved");
                         prop_assert!(sid != "WA2", "a break is the agent's own choice");
                     }
-                    Command::InstallCall(_) => placed = true, // `Page` refuses to replace Flex's own call.
+                    Command::InstallCall(_) => placed = true, // `Rig` refuses to replace Flex's own call.
                     Command::RemoveCall => {
                         prop_assert!(placed, "a call was removed that was never there");
                         placed = false;
@@ -193,7 +193,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 0..60),
         muted in any::<bool>(),
     ) {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         for happening in happenings {
             happens(&mut page, happening);
         }
@@ -226,7 +226,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 0..40)
     ) {
         let start = FlexView { enabled: false, contact_uri: Some(OURS.into()), ..flex("Available") };
-        let mut page = Page::new(Boot { flex: start, ..boot() });
+        let mut page = Rig::new(Boot { flex: start, ..boot() });
         for happening in happenings {
             happens(&mut page, happening);
         }
@@ -240,7 +240,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 0..60),
         live in proptest::option::of((any::<bool>(), any::<bool>(), any::<bool>())),
     ) {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         for happening in happenings {
             happens(&mut page, happening);
         }
@@ -269,7 +269,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 0..60),
         end in 0_u8..3,
     ) {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         for happening in happenings {
             happens(&mut page, happening);
         }
@@ -288,7 +288,7 @@ proptest! {
     fn an_attribute_that_is_taken_away_ends_everything_however_it_stood(
         happenings in proptest::collection::vec(happening(), 0..60)
     ) {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         for happening in happenings {
             happens(&mut page, happening);
         }
@@ -306,7 +306,7 @@ proptest! {
     fn in_any_order_of_events_no_call_is_sent_to_another_agents_client_and_none_of_theirs_is_shown(
         happenings in proptest::collection::vec(happening(), 0..60)
     ) {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         for happening in happenings {
             let theirs = matches!(
                 &happening,
@@ -327,7 +327,7 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 0..60),
         offline in any::<bool>(),
     ) {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         for happening in happenings {
             happens(&mut page, happening);
         }

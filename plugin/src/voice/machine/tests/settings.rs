@@ -14,7 +14,7 @@ fn missing_settings_are_named_and_nothing_is_posted() {
         (Settings { identity_prefix: Some("Ja".into()), ..boot().settings }, ACCOUNT, "identity_prefix"),
         (boot().settings, "", "account_sid"),
     ] {
-        let mut page = Page::new(Boot { settings, account_sid: account.into(), ..boot() });
+        let mut page = Rig::new(Boot { settings, account_sid: account.into(), ..boot() });
         page.send(configured());
         page.send(heartbeat(state(None)));
         page.pass(10_000, None);
@@ -25,7 +25,7 @@ fn missing_settings_are_named_and_nothing_is_posted() {
 
 #[test]
 fn a_wrong_setting_is_named_in_words() {
-    let wrong = |settings: Settings| Page::new(Boot { settings, ..boot() }).status();
+    let wrong = |settings: Settings| Rig::new(Boot { settings, ..boot() }).status();
     let set = |name: &str, value: &str| {
         let mut settings = boot().settings;
         *settings.field(name).unwrap() = Some(value.into());

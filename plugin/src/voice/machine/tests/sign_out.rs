@@ -6,8 +6,8 @@ use super::session::LOGOUT_MS;
 use super::*;
 
 /// A page whose extension knows SIGN_OUT.
-fn signed_in() -> Page {
-    let mut page = Page::new(boot());
+fn signed_in() -> Rig {
+    let mut page = Rig::new(boot());
     page.send(configured());
     page.send(heartbeat(newest(None)));
     page.ordered();
@@ -18,15 +18,15 @@ fn offline() -> Activity {
     Activity { sid: "WA0".into(), name: "Offline".into(), available: false }
 }
 
-fn go_offline(page: &mut Page) {
+fn go_offline(page: &mut Rig) {
     page.set_flex(|flex| (flex.activity, flex.offline) = (Some(offline()), true));
 }
 
-fn come_back(page: &mut Page) {
+fn come_back(page: &mut Rig) {
     page.set_flex(|flex| (flex.activity, flex.offline) = (Some(activity("Available")), false));
 }
 
-fn sign_outs(page: &mut Page) -> Vec<SignOutReason> {
+fn sign_outs(page: &mut Rig) -> Vec<SignOutReason> {
     page.ordered()
         .into_iter()
         .filter_map(|command| match command {
@@ -36,7 +36,7 @@ fn sign_outs(page: &mut Page) -> Vec<SignOutReason> {
         .collect()
 }
 
-fn nothing_goes_to_the_extension(page: &mut Page) {
+fn nothing_goes_to_the_extension(page: &mut Rig) {
     page.send(Event::TokenUpdated);
     page.pass(120_000, None);
     let ordered = page.ordered();
@@ -157,7 +157,7 @@ fn a_page_that_is_opened_while_offline_is_ready_before_the_day_begins() {
         // Flex may not know the activity yet when the plugin starts.
         let start =
             if late { FlexView { activity: None, offline: false, ..flex.clone() } } else { flex.clone() };
-        let mut page = Page::new(Boot { flex: start, ..boot() });
+        let mut page = Rig::new(Boot { flex: start, ..boot() });
         page.set_flex(|view| *view = flex.clone());
         page.send(configured());
         page.pass(5_000, Some(&heartbeat(newest(None))));
@@ -175,7 +175,7 @@ fn where_the_plugin_puts_agents_without_voice_is_no_sign_out() {
     let settings = Settings { offline_activity: Some("Offline".into()), ..boot().settings };
     let activities = [activity("Available"), offline()].into();
     let flex = FlexView { activities, ..flex("Available") };
-    let mut page = Page::new(Boot { settings, flex, ..boot() });
+    let mut page = Rig::new(Boot { settings, flex, ..boot() });
     page.send(configured());
     page.send(heartbeat(newest(None)));
     page.pass(6_000, None);
@@ -191,7 +191,7 @@ fn where_the_plugin_puts_agents_without_voice_is_no_sign_out() {
 
 #[test]
 fn without_an_extension_a_detour_over_offline_opens_no_way_to_the_queue() {
-    let mut page = Page::new(boot());
+    let mut page = Rig::new(boot());
     page.pass(10_000, None);
     assert_eq!(page.activity(), "Voice Client Offline");
     go_offline(&mut page);
@@ -249,7 +249,7 @@ fn an_extension_that_goes_on_is_told_again_and_not_for_ever() {
 #[test]
 fn an_extension_that_does_not_know_sign_out_is_left_alone_and_not_spoken_to() {
     for old in [heartbeat(state(None)), old_heartbeat(None)] {
-        let mut page = Page::new(boot());
+        let mut page = Rig::new(boot());
         page.send(configured());
         page.send(old);
         page.ordered();

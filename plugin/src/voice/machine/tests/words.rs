@@ -1,7 +1,7 @@
 //! Everything that is said, in every language.
 
 use super::*;
-use crate::machine::words::Language;
+use crate::machine::i18n::Language;
 
 fn places(text: &str) -> Vec<&str> {
     let mut names: Vec<_> =
@@ -28,14 +28,14 @@ fn flexs_language_is_followed_and_whoever_has_neither_gets_english() {
     for tag in ["en-US", "fr", "", "est"] {
         assert_eq!(Language::from_tag(tag), Language::English, "{tag}");
     }
-    let page = Page::new(Boot { words: Words::new(Language::Spanish, BTreeMap::new()), ..boot() });
+    let page = Rig::new(Boot { words: Words::new(Language::Spanish, BTreeMap::new()), ..boot() });
     assert_eq!(page.shown().text, "Voz: conectando");
 }
 
 #[test]
 fn in_spanish_nothing_is_said_in_english() {
     for (language, english) in [(Language::English, true), (Language::Spanish, false)] {
-        let mut page = Page::new(Boot { words: Words::new(language, BTreeMap::new()), ..boot() });
+        let mut page = Rig::new(Boot { words: Words::new(language, BTreeMap::new()), ..boot() });
         page.send(configured());
         let failed = ClientState {
             registered: false,

@@ -40,12 +40,7 @@ pub enum Event {
         attributes: Attributes,
     },
     /// Flex changes a reservation.
-    Reservation {
-        /// Which.
-        sid: String,
-        /// How.
-        change: ReservationChange,
-    },
+    Reservation { sid: String, change: ReservationChange },
     /// The agent's telephone was answered.
     LegAnswered {
         /// The agent's leg.
@@ -55,7 +50,6 @@ pub enum Event {
     LegEnded {
         /// The agent's leg.
         call_sid: CallSid,
-        /// Why.
         reason: LegEnd,
     },
     /// The customer hung up.
@@ -84,7 +78,6 @@ pub enum Event {
     Coach {
         /// Any SID of the colleague's call.
         sid: String,
-        /// Whether.
         coach: bool,
     },
     /// The agent hands a call over.
@@ -93,24 +86,18 @@ pub enum Event {
         reservation_sid: String,
         /// To whom: a worker.
         to: String,
-        /// How.
         mode: TransferMode,
     },
     /// The agent takes that back.
-    CancelTransfer {
-        /// The transfer.
-        sid: String,
-    },
+    CancelTransfer { sid: String },
     /// The colleague takes a call that is handed over to him, or declines it.
     TransferAnswered {
         /// The transfer, or any SID of the call.
         sid: String,
-        /// Whether.
         takes: bool,
     },
     /// The agent changes the place in the conference of the colleague who took a call over.
     UpdateColleague {
-        /// The task.
         task_sid: String,
         /// Hold, or take back.
         hold: Option<bool>,
@@ -118,10 +105,7 @@ pub enum Event {
         kick: bool,
     },
     /// The agent ends the conference for everybody.
-    EndConference {
-        /// The task.
-        task_sid: String,
-    },
+    EndConference { task_sid: String },
     /// Says what customers do whom the agent calls from now on.
     FarEnd(FarEnd),
     /// The customer whom the agent calls picks up.
@@ -133,12 +117,10 @@ pub enum Event {
     CustomerRefuses {
         /// The customer's leg, the agent's leg, or the task.
         sid: String,
-        /// Why.
         why: Unreached,
     },
     /// Flex changes the customer's place in the conference.
     UpdateCustomer {
-        /// The task.
         task_sid: String,
         /// Hold, or take back.
         hold: Option<bool>,
@@ -171,7 +153,6 @@ pub enum Event {
     MergeAttributes(Attributes),
     /// Flex changes a task.
     UpdateTask {
-        /// Which.
         sid: String,
         /// New attributes, all of them.
         attributes: Option<Attributes>,
@@ -209,30 +190,22 @@ pub enum Command {
     Push {
         /// For example `reservation.created`.
         event: &'static str,
-        /// The resource.
         payload: Value,
     },
     /// Make the Sync map of a task's conference.
-    ConferenceOpened {
-        /// The task.
-        task_sid: String,
-    },
+    ConferenceOpened { task_sid: String },
     /// Write an item of the Sync map of a task's conference.
     ConferenceItem {
-        /// The task.
         task_sid: String,
         /// `conf_status`, or the call SID of a participant.
         key: String,
-        /// The item.
         data: Value,
     },
     /// Write a record of Flex Insights' live queries, or with no data remove it.
     Insight {
         /// Of what.
         index: Index,
-        /// Its key.
         key: String,
-        /// The record.
         data: Option<Value>,
     },
     /// Ask the composing binary for something.
@@ -267,11 +240,9 @@ impl Index {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// HTTP status.
     pub status: u16,
     /// Twilio's code.
     pub code: u32,
-    /// Text.
     pub message: String,
 }
 

@@ -25,7 +25,6 @@ impl LegState {
     }
 }
 
-/// One leg.
 #[derive(Debug, Clone)]
 pub(super) struct Leg {
     pub(super) call_sid: CallSid,

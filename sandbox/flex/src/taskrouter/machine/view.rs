@@ -12,7 +12,6 @@ use crate::api::VoiceTask;
 use crate::taskrouter::resource::{LONG_AGO, WorkerChannelResource, to_json};
 
 impl Workspace {
-    /// The worker.
     #[must_use]
     pub fn worker(&self) -> Value {
         self.worker.resource()
@@ -23,8 +22,6 @@ impl Workspace {
     pub fn workers(&self) -> Vec<Value> {
         vec![self.worker.resource(), self.worker.colleague()]
     }
-
-    /// The activities.
     #[must_use]
     pub fn activities(&self) -> Vec<Value> {
         self.worker.activities()

@@ -1,4 +1,4 @@
-//! What is remembered for a short while: pure, no clock.
+//! A cache of two generations, for what is remembered for a short while: pure, no clock.
 //!
 //! Two generations: what is new goes into the younger one, and when that is full, or old, the elder one is forgotten as a
 //! whole and the younger one takes its place. So memory is bounded, nothing is searched for what has expired, and
@@ -14,15 +14,15 @@ pub const GENERATION: usize = 5_000;
 
 /// Values by key, each for at least the time of one generation, unless there are too many.
 #[derive(Debug)]
-pub struct Remembered<V> {
+pub struct TwoGenerationCache<V> {
     young: HashMap<Key, V>,
     old: HashMap<Key, V>,
     lasts: Duration,
     since: Duration,
 }
 
-impl<V> Remembered<V> {
-    /// A generation lasts so long.
+impl<V> TwoGenerationCache<V> {
+    /// Empty, with generations that last this long.
     #[must_use]
     pub fn new(lasts: Duration) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), lasts, since: Duration::ZERO }
@@ -43,7 +43,7 @@ impl<V> Remembered<V> {
         self.young.insert(key, value);
     }
 
-    /// So many are remembered; one that has a newer value counts twice.
+    /// How many values are held; one that has a newer value counts twice.
     #[must_use]
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()
@@ -97,51 +97,51 @@ mod tests {
 
     #[test]
     fn what_is_remembered_lasts_for_one_generation_and_no_longer_than_two() {
-        let mut remembered = Remembered::new(s(60));
+        let mut cache = TwoGenerationCache::new(s(60));
         for at in [0, 59, 61] {
-            let mut remembered = Remembered::new(s(60));
-            remembered.insert(key(1), "one", s(at));
-            remembered.forget_old(s(at + 59));
-            assert_eq!(remembered.get(&key(1)), Some(&"one"), "{at}");
-            remembered.forget_old(s(at + 60));
-            remembered.forget_old(s(at + 121));
-            assert_eq!(remembered.get(&key(1)), None, "{at}");
+            let mut cache = TwoGenerationCache::new(s(60));
+            cache.insert(key(1), "one", s(at));
+            cache.forget_old(s(at + 59));
+            assert_eq!(cache.get(&key(1)), Some(&"one"), "{at}");
+            cache.forget_old(s(at + 60));
+            cache.forget_old(s(at + 121));
+            assert_eq!(cache.get(&key(1)), None, "{at}");
         }
-        remembered.insert(key(1), "one", s(1));
-        remembered.insert(key(1), "another", s(2));
-        assert_eq!(remembered.get(&key(1)), Some(&"another"));
+        cache.insert(key(1), "one", s(1));
+        cache.insert(key(1), "another", s(2));
+        assert_eq!(cache.get(&key(1)), Some(&"another"));
     }
 
     #[test]
     fn a_newer_value_hides_an_older_one() {
-        let mut remembered = Remembered::new(s(60));
-        remembered.insert(key(1), "one", s(0));
-        remembered.insert(key(1), "another", s(60));
-        assert_eq!(remembered.get(&key(1)), Some(&"another"));
+        let mut cache = TwoGenerationCache::new(s(60));
+        cache.insert(key(1), "one", s(0));
+        cache.insert(key(1), "another", s(60));
+        assert_eq!(cache.get(&key(1)), Some(&"another"));
     }
 
     #[test]
     fn what_is_taken_out_is_gone_from_both_generations() {
-        let mut remembered = Remembered::new(s(60));
+        let mut cache = TwoGenerationCache::new(s(60));
         for (number, at) in [(1, 0), (2, 60), (3, 61)] {
-            remembered.insert(key(number), number, s(at));
+            cache.insert(key(number), number, s(at));
         }
-        remembered.insert(key(1), 10, s(62));
-        remembered.remove(&key(1));
-        assert_eq!(remembered.get(&key(1)), None);
-        remembered.retain(|number| *number != 2);
-        assert_eq!((remembered.get(&key(2)), remembered.get(&key(3))), (None, Some(&3)));
+        cache.insert(key(1), 10, s(62));
+        cache.remove(&key(1));
+        assert_eq!(cache.get(&key(1)), None);
+        cache.retain(|number| *number != 2);
+        assert_eq!((cache.get(&key(2)), cache.get(&key(3))), (None, Some(&3)));
     }
 
     #[test]
     fn however_many_there_are_only_so_many_are_kept_and_the_newest_of_them() {
-        let mut remembered = Remembered::new(s(60));
+        let mut cache = TwoGenerationCache::new(s(60));
         for number in 0..10 * GENERATION {
-            remembered.insert(key(number), number, s(0));
-            assert!(remembered.young.len() + remembered.old.len() <= 2 * GENERATION);
-            assert_eq!(remembered.get(&key(number)), Some(&number));
+            cache.insert(key(number), number, s(0));
+            assert!(cache.young.len() + cache.old.len() <= 2 * GENERATION);
+            assert_eq!(cache.get(&key(number)), Some(&number));
             let before = number.saturating_sub(GENERATION - 1);
-            assert_eq!(remembered.get(&key(before)), Some(&before));
+            assert_eq!(cache.get(&key(before)), Some(&before));
         }
     }
 }

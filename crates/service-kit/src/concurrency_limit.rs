@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
 /// Counts the requests in progress.
-pub struct Guard {
+pub struct ConcurrencyLimit {
     in_flight: Semaphore,
     longest: Duration,
 }
@@ -26,8 +26,8 @@ pub enum Failure {
     Panicked,
 }
 
-impl Guard {
-    /// Lets so many in at once, each for so long.
+impl ConcurrencyLimit {
+    /// Lets this many in at once, each for at most this long.
     #[must_use]
     pub fn new(max_in_flight: NonZeroU32, longest: Duration) -> Self {
         let permits = usize::try_from(max_in_flight.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);

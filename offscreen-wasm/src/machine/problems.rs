@@ -48,7 +48,7 @@ pub(super) fn fault(error: &SdkError) -> Problem {
         Some(31404 | 53001) => lost(),
         Some(53405) => english::CALL_AUDIO_LOST.problem(false),
         Some(code) if is_token_refusal(code) => english::VOICE_TOKEN_REFUSED_IN_CALL.with(&code.to_string()),
-        _ => english::CALL_BROKE.with(&words(error)),
+        _ => english::CALL_BROKE.with(&describe(error)),
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn is_token_refusal(code: u32) -> bool {
 }
 
 /// The SDK's code and words, for the log. They name no token.
-pub(super) fn words(error: &SdkError) -> String {
+pub(super) fn describe(error: &SdkError) -> String {
     let message: String = error.message.chars().take(MAX_WORDS).collect();
     let message = message.trim_end_matches('.');
     match error.code {

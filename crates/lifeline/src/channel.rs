@@ -9,7 +9,7 @@
 
 /// How a message of the extension came, or one for it is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Channel {
     /// Posted in the page's window.
     Window,
     /// Over the port that the last CONFIGURE offered.
@@ -27,7 +27,7 @@ pub enum Hello {
 
 /// What the extension did with the ports that it was offered.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Line {
+pub struct ChannelChoice {
     /// The extension last spoke over a port.
     private: bool,
     /// It has spoken over the port that was offered last.
@@ -36,7 +36,7 @@ pub struct Line {
     asked: bool,
 }
 
-impl Line {
+impl ChannelChoice {
     /// A CONFIGURE goes out. Until a new port is taken, whoever is there may answer in the window: another extension may have
     /// come.
     pub fn hello(&mut self) -> Hello {
@@ -55,19 +55,19 @@ impl Line {
 
     /// A message of the extension came. False when it is to be passed over: the extension speaks over its port, so this is
     /// another script of the page.
-    pub fn hears(&mut self, way: Way) -> bool {
-        match way {
-            Way::Port => (self.private, self.taken, self.asked) = (true, true, false),
-            Way::Window if self.taken => return false,
-            Way::Window => self.private = false,
+    pub fn accepts(&mut self, channel: Channel) -> bool {
+        match channel {
+            Channel::Port => (self.private, self.taken, self.asked) = (true, true, false),
+            Channel::Window if self.taken => return false,
+            Channel::Window => self.private = false,
         }
         true
     }
 
     /// Where all but a CONFIGURE is to be said. A port that is not taken yet keeps it until then.
     #[must_use]
-    pub const fn way(&self) -> Way {
-        if self.private { Way::Port } else { Way::Window }
+    pub const fn channel(&self) -> Channel {
+        if self.private { Channel::Port } else { Channel::Window }
     }
 }
 
@@ -77,81 +77,81 @@ mod tests {
 
     #[test]
     fn an_extension_that_takes_no_port_is_spoken_to_in_the_window() {
-        let mut line = Line::default();
-        assert_eq!(line.hello(), Hello::Offer);
-        assert_eq!(line.way(), Way::Window);
-        assert!(line.hears(Way::Window));
-        assert_eq!(line.way(), Way::Window);
+        let mut choice = ChannelChoice::default();
+        assert_eq!(choice.hello(), Hello::Offer);
+        assert_eq!(choice.channel(), Channel::Window);
+        assert!(choice.accepts(Channel::Window));
+        assert_eq!(choice.channel(), Channel::Window);
     }
 
     #[test]
     fn an_extension_that_takes_the_port_is_heard_and_spoken_to_nowhere_else() {
-        let mut line = Line::default();
-        assert_eq!(line.hello(), Hello::Offer);
-        assert!(line.hears(Way::Port));
-        assert_eq!(line.way(), Way::Port);
-        assert!(!line.hears(Way::Window));
-        assert_eq!(line.way(), Way::Port);
+        let mut choice = ChannelChoice::default();
+        assert_eq!(choice.hello(), Hello::Offer);
+        assert!(choice.accepts(Channel::Port));
+        assert_eq!(choice.channel(), Channel::Port);
+        assert!(!choice.accepts(Channel::Window));
+        assert_eq!(choice.channel(), Channel::Port);
     }
 
     #[test]
     fn what_another_script_says_before_the_port_is_taken_lasts_only_until_then() {
-        let mut line = Line::default();
-        assert_eq!(line.hello(), Hello::Offer);
-        assert!(line.hears(Way::Window));
-        assert!(line.hears(Way::Port));
-        assert_eq!(line.way(), Way::Port);
+        let mut choice = ChannelChoice::default();
+        assert_eq!(choice.hello(), Hello::Offer);
+        assert!(choice.accepts(Channel::Window));
+        assert!(choice.accepts(Channel::Port));
+        assert_eq!(choice.channel(), Channel::Port);
     }
 
-    /// A line whose port was taken.
-    fn taken() -> Line {
-        let mut line = Line::default();
-        assert_eq!(line.hello(), Hello::Offer);
-        assert!(line.hears(Way::Port));
-        line
+    /// A choice whose port was taken.
+    fn taken() -> ChannelChoice {
+        let mut choice = ChannelChoice::default();
+        assert_eq!(choice.hello(), Hello::Offer);
+        assert!(choice.accepts(Channel::Port));
+        choice
     }
 
     #[test]
     fn a_port_that_was_taken_is_kept_for_as_long_as_each_hello_is_answered() {
-        let mut line = taken();
+        let mut choice = taken();
         for _ in 0..3 {
-            assert_eq!(line.hello(), Hello::Port);
-            assert!(!line.hears(Way::Window), "nor is another script heard meanwhile");
-            assert!(line.hears(Way::Port));
+            assert_eq!(choice.hello(), Hello::Port);
+            assert!(!choice.accepts(Channel::Window), "nor is another script heard meanwhile");
+            assert!(choice.accepts(Channel::Port));
         }
     }
 
     #[test]
     fn a_port_over_which_a_hello_was_not_answered_gives_way_to_a_new_one() {
-        let mut line = taken();
-        assert_eq!(line.hello(), Hello::Port);
-        assert_eq!(line.hello(), Hello::Offer);
-        assert_eq!(line.hello(), Hello::Offer);
-        assert!(line.hears(Way::Port));
-        assert_eq!(line.hello(), Hello::Port);
+        let mut choice = taken();
+        assert_eq!(choice.hello(), Hello::Port);
+        assert_eq!(choice.hello(), Hello::Offer);
+        assert_eq!(choice.hello(), Hello::Offer);
+        assert!(choice.accepts(Channel::Port));
+        assert_eq!(choice.hello(), Hello::Port);
     }
 
     #[test]
     fn a_port_whose_extension_has_said_that_it_goes_gives_way_at_once() {
-        let mut line = taken();
-        line.lost();
-        assert_eq!(line.hello(), Hello::Offer);
+        let mut choice = taken();
+        choice.lost();
+        assert_eq!(choice.hello(), Hello::Offer);
     }
 
     #[test]
     fn what_is_said_while_a_new_port_waits_to_be_taken_goes_over_it() {
-        let mut line = taken();
-        line.lost();
-        assert_eq!(line.hello(), Hello::Offer);
-        assert_eq!(line.way(), Way::Port);
+        let mut choice = taken();
+        choice.lost();
+        assert_eq!(choice.hello(), Hello::Offer);
+        assert_eq!(choice.channel(), Channel::Port);
     }
 
     #[test]
     fn an_older_extension_that_takes_the_place_of_ours_is_heard_again() {
-        let mut line = taken();
-        line.lost();
-        assert_eq!(line.hello(), Hello::Offer);
-        assert!(line.hears(Way::Window));
-        assert_eq!(line.way(), Way::Window);
+        let mut choice = taken();
+        choice.lost();
+        assert_eq!(choice.hello(), Hello::Offer);
+        assert!(choice.accepts(Channel::Window));
+        assert_eq!(choice.channel(), Channel::Window);
     }
 }
