@@ -52,7 +52,7 @@ enum Half {
 }
 
 /// How Playwright runs the tests.
-const PLAYWRIGHT: &str = "e2e/playwright.config.mjs";
+const PLAYWRIGHT: &str = "e2e/playwright.config.ts";
 
 /// Where proptest begins to make up its input.
 pub const SEED: &str = "PROPTEST_RNG_SEED";
@@ -251,7 +251,7 @@ impl Run<'_> {
     }
 
     /// All tests that need no browser. In CI what failed is tried once more, as end-to-end tests are: see
-    /// `e2e/playwright.config.mjs`.
+    /// `e2e/playwright.config.ts`.
     fn native_tests(&self) -> Result<Counts> {
         let (log, results) = (self.project.log("native-tests"), self.native_results());
         setup::redis(self.project);
