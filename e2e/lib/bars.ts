@@ -8,7 +8,7 @@ import { expect, test } from '@playwright/test';
 const HARD_LIMIT = 3;
 
 /** Notes one figure of the running test: `event` happened, `measure` took or counted `value`, at most `limit` is promised. */
-export function bar(event, measure, value, limit, unit = 'ms') {
+export function bar(event: string, measure: string, value: number, limit: number, unit = 'ms') {
   const rounded = Math.round(value * 10) / 10;
   test.info().annotations.push({ type: 'bar', description: JSON.stringify({ event, measure, value: rounded, limit, unit }) });
   console.log(`    ${event}: ${measure} ${rounded} ${unit} (at most ${limit})`);

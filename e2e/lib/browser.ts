@@ -2,11 +2,14 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
+import { chromium, type Page } from 'playwright-core';
+import type { ToPopup, UiState } from '../generated/protocol.d.ts';
 import { answerConsent } from './consent.ts';
+import type { Display } from './display.ts';
+import type { Stack } from './stack.ts';
 
 /** 16-bit mono WAV of a steady tone: what the agent "says", so that the customer can recognise it. */
-export function toneWav(hz, seconds, rate = 48_000) {
+export function toneWav(hz: number, seconds: number, rate = 48_000) {
   const samples = rate * seconds;
   const wav = Buffer.alloc(44 + samples * 2);
   wav.write('RIFF', 0).toString();
@@ -28,8 +31,15 @@ export function toneWav(hz, seconds, rate = 48_000) {
 /** The tone that the agent's fake microphone plays. */
 export const AGENT_TONE_HZ = 880;
 
+interface Args {
+  extension?: string | null;
+  microphone?: string;
+  fakeDevices?: boolean;
+  headless?: boolean;
+}
+
 /** The arguments of every Chromium that the tests and the demo start. */
-export function chromiumArgs(stack, { extension = stack.extension_dir, microphone, fakeDevices = true, headless = true } = {}) {
+export function chromiumArgs(stack: Stack, { extension = stack.extension_dir, microphone, fakeDevices = true, headless = true }: Args = {}) {
   return [
     ...(headless ? ['--headless=new'] : []),
     ...stack.chromium_args,
@@ -54,12 +64,25 @@ export function scratch() {
   return { dir, profile, microphone, remove: () => fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
+interface Launch {
+  extension?: string | null;
+  extensionId?: string;
+  microphone?: boolean;
+  flexMicrophone?: boolean;
+  consent?: boolean;
+  updates?: boolean;
+  display?: Display | null;
+}
+
+/** A Chromium that Playwright drives. */
+export type Browser = Awaited<ReturnType<typeof launch>>;
+
 /**
  * Starts Chromium through Playwright. Playwright attaches to the extension's service worker and so keeps it alive:
  * for everything about the worker's lifetime use `lib/cdp.ts` instead. Unless `consent` is false, the agent agrees to
  * the token service as soon as the popup asks. With a `display` (lib/display.ts) it shows a window there.
  */
-export async function launch(stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, flexMicrophone = microphone, consent = true, updates = false, display = null } = {}) {
+export async function launch(stack: Stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, flexMicrophone = microphone, consent = true, updates = false, display = null }: Launch = {}) {
   const temp = scratch();
   const context = await chromium.launchPersistentContext(temp.profile, {
     executablePath: stack.chromium,
@@ -70,7 +93,7 @@ export async function launch(stack, { extension = stack.extension_dir, extension
     viewport: { width: 1500, height: 900 },
   });
   const cdp = await context.browser()?.newBrowserCDPSession?.() ?? await context.newCDPSession(context.pages()[0]);
-  const grant = async on => {
+  const grant = async (on: boolean) => {
     for (const origin of [`chrome-extension://${extensionId}`, ...(flexMicrophone ? ['https://flex.twilio.com'] : [])]) {
       await cdp.send(on ? 'Browser.grantPermissions' : 'Browser.resetPermissions',
         on ? { origin, permissions: ['audioCapture', 'notifications'] } : {});
@@ -85,7 +108,7 @@ export async function launch(stack, { extension = stack.extension_dir, extension
   if (consent && asks) answerConsent(context, popupUrl).catch(() => {});
   return {
     context,
-    extensionUrl: page => `chrome-extension://${extensionId}/${page}`,
+    extensionUrl: (page: string) => `chrome-extension://${extensionId}/${page}`,
     version: context.browser()?.version() ?? '',
     async close() {
       await context.close();
@@ -95,10 +118,10 @@ export async function launch(stack, { extension = stack.extension_dir, extension
 }
 
 /** The worker's state as the popup shows it, read from an extension page over the same port. */
-export const uiState = page => page.evaluate(() => new Promise((resolve, reject) => {
+export const uiState = (page: Pick<Page, 'evaluate'>) => page.evaluate(() => new Promise<UiState>((resolve, reject) => {
   const port = chrome.runtime.connect({ name: 'popup' });
   const timer = setTimeout(() => reject(new Error('the worker did not answer within 10 s')), 10_000);
-  port.onMessage.addListener(message => {
+  port.onMessage.addListener((message: ToPopup) => {
     if (message.type !== 'state') return;
     clearTimeout(timer);
     port.disconnect();

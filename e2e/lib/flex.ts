@@ -2,6 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { BrowserContext, Page } from 'playwright-core';
+import type { Configure, ExpectCalls, Heartbeat, SignOut } from '../generated/protocol.d.ts';
 import { until } from './stack.ts';
 
 const PICTURES = fileURLToPath(new URL('../../target/run/pictures/', import.meta.url));
@@ -15,12 +17,28 @@ const DIALPAD = '[data-testid="dialpad"]';
 const HOLD = '[data-testid="hold-participant"], .Twilio-TaskButton-Hold';
 const STATUS = '[data-testid="holdfast-voice-status"]';
 
+/** What the plugin said of its agent, without what is secret. */
+export type Said = { type: string } & Partial<Configure & SignOut & ExpectCalls>;
+
+/** What is noted in Flex's page, with the moments at which it was first so. */
+export interface Seen {
+  configureAt: number | null;
+  registeredAt: number | null;
+  last: Heartbeat | null;
+  beatAt: number | null;
+  types: Record<string, number>;
+  said: Said[];
+  flexAt: number | null;
+  liveAt: number | null;
+  asked?: boolean;
+}
+
 /** Notes every message between plugin and extension, and when. No secrets. */
-function observe([mute, hangUp]) {
-  const seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, beatAt: null, types: {}, said: [], flexAt: null, liveAt: null });
+function observe([mute, hangUp]: [string, string]) {
+  const seen: Seen = (window.__seen = { configureAt: null, registeredAt: null, last: null, beatAt: null, types: {}, said: [], flexAt: null, liveAt: null });
   const OURS = /_(CONFIGURE|FLEX_TOKEN|HANGUP_CALL|SEND_DTMF_DIGITS|SET_MUTE|SELECT_AUDIO_DEVICE|SET_VOLUME|CALL_CONTEXT|SIGN_OUT|EXPECT_CALLS)$/;
-  const usable = selector => {
-    const button = document.querySelector(selector);
+  const usable = (selector: string) => {
+    const button = document.querySelector<HTMLButtonElement>(selector)!;
     return Boolean(button) && !button.disabled && button.getAttribute('aria-disabled') !== 'true' && button.offsetParent !== null;
   };
   const looking = setInterval(() => {
@@ -29,7 +47,7 @@ function observe([mute, hangUp]) {
     if (flex?.phone?.activeCall && usable(mute) && usable(hangUp)) seen.liveAt ??= performance.now();
     if (seen.liveAt !== null) clearInterval(looking);
   }, 20);
-  const note = data => {
+  const note = (data: any) => {
     const type = typeof data?.type === 'string' ? data.type : '';
     if (!type.startsWith('VOICE_CLIENT_EXTENSION_')) return;
     seen.types[type] = (seen.types[type] ?? 0) + 1;
@@ -53,9 +71,9 @@ function observe([mute, hangUp]) {
     }
   };
   // What the plugin says, and what it hears: in its own place, because nobody else in the page hears what goes over its port.
-  const listen = target => {
+  const listen = (target: any) => {
     const say = target.postMessage.bind(target);
-    target.postMessage = (data, ...rest) => {
+    target.postMessage = (data: unknown, ...rest: unknown[]) => {
       note(data);
       say(data, ...rest);
     };
@@ -65,12 +83,12 @@ function observe([mute, hangUp]) {
     if (source === window && !OURS.test(data?.type)) note(data);
   });
   const Channel = MessageChannel;
-  window.MessageChannel = function () {
+  window.MessageChannel = function (this: unknown) {
     const channel = new Channel();
     listen(channel.port1);
     channel.port1.addEventListener('message', ({ data }) => note(data));
     return channel;
-  };
+  } as unknown as typeof MessageChannel;
 }
 
 /** Runs in the page before anything else. */
@@ -78,7 +96,7 @@ export const OBSERVE = `(${observe})(${JSON.stringify([MUTE, HANG_UP])})`;
 
 /** One Flex tab. */
 export class FlexPage {
-  static async open(context, { url = DESKTOP, waitReady = true } = {}) {
+  static async open(context: BrowserContext, { url = DESKTOP, waitReady = true } = {}) {
     const page = await context.newPage();
     const flex = new FlexPage(page);
     await page.addInitScript(OBSERVE);
@@ -87,7 +105,10 @@ export class FlexPage {
     return flex;
   }
 
-  constructor(page) {
+  readonly page: Page;
+  readonly errors: string[];
+
+  constructor(page: Page) {
     this.page = page;
     this.errors = [];
     page.on('pageerror', error => this.errors.push(String(error.message).slice(0, 300)));
@@ -102,10 +123,10 @@ export class FlexPage {
   }
 
   /** From the plugin's first CONFIGURE to the first heartbeat that says "registered", in ms. */
-  registeredMs = () => this.page.evaluate(() => Math.round(window.__seen.registeredAt - window.__seen.configureAt));
+  registeredMs = () => this.page.evaluate(() => Math.round(window.__seen.registeredAt! - window.__seen.configureAt!));
 
   /** What the extension last told this page. */
-  heartbeat = () => this.page.evaluate(() => window.__seen?.last ?? null);
+  heartbeat = (): Promise<Heartbeat | null> => this.page.evaluate(() => window.__seen?.last ?? null);
 
   /** What the extension tells this page once it carries a call: Flex may show one earlier, the heartbeat comes once a second. */
   carrying = () => until('the extension to carry the call', async () => {
@@ -114,7 +135,7 @@ export class FlexPage {
   });
 
   /** What the plugin said of its agent: each CONFIGURE, SIGN_OUT and EXPECT_CALLS, without what is secret. */
-  said = type => this.page.evaluate(wanted => window.__seen.said.filter(one => one.type === wanted), type);
+  said = (type: string) => this.page.evaluate(wanted => window.__seen.said.filter(one => one.type === wanted), type);
 
   /** How many messages of each type crossed the page. */
   messageTypes = () => this.page.evaluate(() => window.__seen?.types ?? {});
@@ -128,12 +149,12 @@ export class FlexPage {
       contactUri: flex.worker.attributes.contact_uri,
       callSid: call?.parameters?.CallSid ?? null,
       muted: call ? call.isMuted() : null,
-      tasks: [...flex.worker.tasks.values()].map(task => ({ sid: task.sid, taskSid: task.taskSid, status: task.status })),
+      tasks: [...flex.worker.tasks.values()].map((task): { sid: string; taskSid: string; status: string } => ({ sid: task.sid, taskSid: task.taskSid, status: task.status })),
     };
   });
 
   /** The toast with these words; Flex says them once more to screen readers. */
-  toast = words => this.page.getByTestId('notification-message').filter({ hasText: words }).first();
+  toast = (words: string | RegExp) => this.page.getByTestId('notification-message').filter({ hasText: words }).first();
 
   version = () => this.page.evaluate(() => Twilio.Flex.VERSION ?? null);
 
@@ -143,13 +164,13 @@ export class FlexPage {
 
   /** True when Flex shows the live call with Flex's own mute and hang-up buttons, enabled, acting on our call. */
   liveControls = () => this.page.evaluate(([mute, hangUp]) => {
-    const usable = selector => {
-      const button = document.querySelector(selector);
+    const usable = (selector: string) => {
+      const button = document.querySelector<HTMLButtonElement>(selector)!;
       return Boolean(button) && !button.disabled && button.getAttribute('aria-disabled') !== 'true' && button.offsetParent !== null;
     };
     const flex = globalThis.Twilio?.Flex?.Manager?.getInstance?.()?.store?.getState()?.flex;
     return Boolean(flex?.phone?.activeCall) && usable(mute) && usable(hangUp);
-  }, [MUTE, HANG_UP]);
+  }, [MUTE, HANG_UP] as const);
 
   async waitLive(timeout = 60_000) {
     await until('Flex to show the live call with working controls', this.liveControls, { timeout });
@@ -161,12 +182,12 @@ export class FlexPage {
     await this.page.reload({ waitUntil: 'commit' });
     await this.waitLive();
     return this.page.evaluate(() => {
-      const [entry] = performance.getEntriesByType('navigation');
+      const [entry] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[];
       return {
         sinceNavigationMs: Math.round(performance.now()),
         sinceLoadMs: Math.round(performance.now() - entry.loadEventEnd),
         // The plugin's first word: before it Flex itself boots.
-        sincePluginMs: Math.round(performance.now() - window.__seen.configureAt),
+        sincePluginMs: Math.round(performance.now() - window.__seen.configureAt!),
       };
     });
   }
@@ -176,10 +197,10 @@ export class FlexPage {
   }
 
   /** Presses the digits on Flex's own dialpad. */
-  async dial(digits) {
+  async dial(digits: string) {
     await this.page.locator(DIALPAD).click();
     for (const digit of digits) {
-      await this.page.locator(`.Twilio-Dialpad-Button-${{ '*': 'star', '#': 'hash' }[digit] ?? digit}`).first().click();
+      await this.page.locator(`.Twilio-Dialpad-Button-${({ '*': 'star', '#': 'hash' } as Record<string, string>)[digit] ?? digit}`).first().click();
     }
     await this.page.locator(DIALPAD).click();
   }
@@ -209,11 +230,11 @@ export class FlexPage {
   }
 
   /** After a reload in a call: how long after Flex's own boot the live call was shown, in ms. */
-  behindFlexMs = () => this.page.evaluate(() => Math.round(window.__seen.liveAt - window.__seen.flexAt));
+  behindFlexMs = () => this.page.evaluate(() => Math.round(window.__seen.liveAt! - window.__seen.flexAt!));
 
   /** Any of Flex's actions; resolves to what it was rejected with, or null. */
-  invoke = (action, payload) => this.page.evaluate(([name, given]) => Twilio.Flex.Actions.invokeAction(name, given)
-    .then(() => null, error => String(error?.message ?? error)), [action, payload]);
+  invoke = (action: string, payload?: object) => this.page.evaluate(([name, given]) => Twilio.Flex.Actions.invokeAction(name, given)
+    .then(() => null, (error: Error) => String(error?.message ?? error)), [action, payload] as const);
 
   /** The item in Flex's header. */
   get status() {
@@ -229,7 +250,7 @@ export class FlexPage {
     await this.details.waitFor({ state: shown ? 'visible' : 'hidden' });
   }
 
-  notification = text => this.page.locator('.Twilio-NotificationBar, [class*="Notification"]').filter({ hasText: text }).first();
+  notification = (text: string | RegExp) => this.page.locator('.Twilio-NotificationBar, [class*="Notification"]').filter({ hasText: text }).first();
 
   joinCall = () => this.page.locator('[data-testid="join-call"]');
 
@@ -239,17 +260,17 @@ export class FlexPage {
   held = () => this.page.evaluate(() => {
     const { flex } = Twilio.Flex.Manager.getInstance().store.getState();
     const [task] = [...flex.worker.tasks.values()];
-    return task?.conference?.participants?.find(one => one.participantType === 'customer')?.onHold ?? null;
+    return task?.conference?.participants?.find((one: any) => one.participantType === 'customer')?.onHold ?? null;
   });
 
   /** Selects the first task, as an agent does in a tab that was just opened. */
   select = () => this.page.locator('.Twilio-TaskListBaseItem').first().click();
 
   /** Waits until the worker is in an activity. */
-  untilActivity = (name, timeout = 20_000) => until(`the agent to be in “${name}”`, async () => (await this.store()).activity === name, { timeout });
+  untilActivity = (name: string, timeout = 20_000) => until(`the agent to be in “${name}”`, async () => (await this.store()).activity === name, { timeout });
 
   /** Keeps a picture for people to look at. */
-  async picture(name) {
+  async picture(name: string) {
     fs.mkdirSync(PICTURES, { recursive: true });
     await this.page.screenshot({ path: path.join(PICTURES, `${name}.png`) });
   }

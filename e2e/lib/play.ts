@@ -1,35 +1,69 @@
 // The whole promise, played on real parts; the demo prints what it finds and the tests insist on it.
-import { AGENT_TONE_HZ } from './browser.ts';
+import { AGENT_TONE_HZ, type Browser } from './browser.ts';
 import { FlexPage } from './flex.ts';
-import { sleep, until } from './stack.ts';
+import { type Switchboard, type Stack, sleep, until } from './stack.ts';
 
 const DTMF = '159';
 /** A gap during a reload may be this much larger than the largest outside one; below the floor nobody hears it. */
 const GAP_FACTOR = 2;
 const GAP_FLOOR_MS = 60;
 
+interface Direction {
+  packets: number;
+  lost: number;
+  max_gap_ms: number;
+  max_gap_ms_during_reload: number | null;
+}
+
+/** What is written as JSON; what was not reached is not in it. */
+export interface Report {
+  chromium: string | null;
+  flex_ui: string | null;
+  registered_ms?: number;
+  call_sid?: string;
+  answer_ms?: number;
+  reloads?: number;
+  recovered_ms?: number[];
+  recovered_after_load_ms?: number[];
+  recovered_after_plugin_ms?: number[];
+  dtmf_heard?: string;
+  hangup_from?: string;
+  agent_to_customer?: Direction;
+  customer_to_agent?: Direction;
+}
+
+interface Play {
+  browser: Browser;
+  stack: Stack;
+  switchboard: Switchboard;
+  reloads: number;
+  picture?: string;
+  report: Report;
+  promise(holds: boolean, words: string, onTime?: boolean): void;
+  say(words: string): void;
+}
 
 /**
  * Register, call, accept in Flex, two-way audio, N reloads (each until Flex shows the live call with working
  * controls), mute, DTMF, hang up with Flex's own button, wrap up. Fills `report`; `promise(holds, words)` is told of
  * every promise, and third whether it hangs on the machine's speed; throws where nothing further can be played.
  */
-export async function play({ browser, stack, switchboard, reloads, picture, report, promise, say }) {
-  const call = sid => switchboard.getCall(sid);
+export async function play({ browser, stack, switchboard, reloads, picture, report, promise, say }: Play) {
+  const call = (sid: string) => switchboard.getCall(sid);
   report.chromium = browser.version;
   const flex = await FlexPage.open(browser.context);
   report.flex_ui = await flex.version();
   report.registered_ms = await flex.registeredMs();
-  const identity = (await flex.heartbeat()).voiceClientIdentity;
+  const identity = (await flex.heartbeat())!.voiceClientIdentity;
   promise(identity === stack.account.extension_identity, `registered as ${identity} ${report.registered_ms} ms after the page said hello`);
   await until('contact_uri to be the extension\'s', async () => (await flex.store()).contactUri?.startsWith(`client:${identity}`));
   await until('the agent to be available', async () => (await flex.store()).activity === 'Available');
 
-  const known = new Set((await switchboard.calls()).map(({ call_sid }) => call_sid));
+  const known = new Set((await switchboard.calls()).map(({ call_sid }: any) => call_sid));
   await switchboard.task();
   await flex.accept();
   const sid = await until('the extension to answer', async () =>
-    (await switchboard.calls()).find(one => !known.has(one.call_sid) && one.state === 'answered' && one.first_agent_rtp_ms != null)?.call_sid);
+    (await switchboard.calls()).find((one: any) => !known.has(one.call_sid) && one.state === 'answered' && one.first_agent_rtp_ms != null)?.call_sid);
   report.call_sid = sid;
   report.answer_ms = (await call(sid)).answer_ms;
   await flex.waitLive();
@@ -53,13 +87,13 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
   let muted = false;
   let kept = 0;
   // The contract that Holdfast extends knows no mute; its extension mutes in its own popup only.
-  const canMute = ((await flex.heartbeat()).protocolVersion ?? 1) >= 2;
+  const canMute = ((await flex.heartbeat())!.protocolVersion ?? 1) >= 2;
   if (!canMute) promise(false, 'Flex\'s own mute button mutes: this extension has no message for it');
   for (let round = 1; round <= reloads; round++) {
     await switchboard.mark(sid, `reload-${round}`);
     const took = await flex.reload();
     const store = await flex.store();
-    const beat = await flex.heartbeat();
+    const beat = (await flex.heartbeat())!;
     const stillSame = store.callSid === sid && store.muted === muted && beat.voiceClientIdentity === identity
       && (beat.call === undefined || (beat.call?.sid === sid && beat.call?.muted === muted));
     kept += stillSame ? 1 : 0;
@@ -73,7 +107,7 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
       await flex.toggleMute();
       muted = !muted;
       await until(`the extension to be ${muted ? 'muted' : 'unmuted'} by Flex's button`, async () => (await flex.store()).muted === muted
-        && ((await flex.heartbeat()).call?.muted ?? muted) === muted);
+        && ((await flex.heartbeat())!.call?.muted ?? muted) === muted);
     }
     await switchboard.mark(sid, `reload-${round}`, true);
     say(`reload ${round}/${reloads}: the live call was back ${took.sinceNavigationMs} ms after F5${canMute ? `; then ${muted ? 'muted' : 'unmuted'} with Flex's button` : ''}`);
@@ -108,19 +142,19 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
   promise(true, 'wrapped up and completed; no task is left');
 
   const { windows, outside } = await switchboard.windows(sid);
-  for (const direction of ['agent_to_customer', 'customer_to_agent']) {
-    const during = windows.map(window => window[direction].max_gap_ms ?? 0);
-    report[direction] = {
+  for (const direction of ['agent_to_customer', 'customer_to_agent'] as const) {
+    const during = windows.map((window: any): number => window[direction].max_gap_ms ?? 0);
+    const figures: Direction = report[direction] = {
       packets: ended[direction].packets,
       lost: ended[direction].lost,
       max_gap_ms: outside[direction].max_gap_ms,
       max_gap_ms_during_reload: during.length ? Math.max(...during) : null,
     };
-    const limit = Math.max(GAP_FLOOR_MS, GAP_FACTOR * report[direction].max_gap_ms);
-    promise(report[direction].lost === 0, `${direction}: 0 of ${report[direction].packets} packets lost (${report[direction].lost})`);
+    const limit = Math.max(GAP_FLOOR_MS, GAP_FACTOR * figures.max_gap_ms);
+    promise(figures.lost === 0, `${direction}: 0 of ${figures.packets} packets lost (${figures.lost})`);
     if (reloads > 0) {
-      promise(report[direction].max_gap_ms_during_reload <= limit,
-        `${direction}: largest gap during a reload ${report[direction].max_gap_ms_during_reload} ms, outside ${report[direction].max_gap_ms} ms, allowed ${Math.round(limit)} ms`, true);
+      promise(figures.max_gap_ms_during_reload! <= limit,
+        `${direction}: largest gap during a reload ${figures.max_gap_ms_during_reload} ms, outside ${figures.max_gap_ms} ms, allowed ${Math.round(limit)} ms`, true);
     }
   }
 }

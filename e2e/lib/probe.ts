@@ -1,6 +1,9 @@
 // A small page at Flex's origin that plays the plugin's part by hand: for everything that needs no Flex UI.
+import type { BrowserContext, Page } from 'playwright-core';
+import type { ClientState, Configure, ErrorReply, FlexToken, Heartbeat, Problem, ToPage } from '../generated/protocol.d.ts';
+import type { BarePage, Chromium } from './cdp.ts';
 import { answerConsentBare } from './consent.ts';
-import { sleep, until } from './stack.ts';
+import { type Patience, type Stack, type Switchboard, sleep, until } from './stack.ts';
 
 export const ORIGIN = 'https://flex.twilio.com';
 
@@ -15,14 +18,30 @@ export const PROBE_HTML = `<!doctype html><meta charset="utf-8"><title>probe</ti
 /** A policy under which WebAssembly does not compile and nothing is fetched. */
 export const STRICT_CSP = { 'content-security-policy': "default-src 'none'; script-src 'nonce-probe'" };
 
+/** What of a message's payload a test may look at: each is there in some messages. */
+export type Payload = Partial<Heartbeat & ErrorReply & Problem>;
+
+/** What a test says in place of what belongs there, true to the contract or not. */
+type Overrides<Message> = { [Field in keyof Message]?: unknown };
+
+/** A page that a probe can be in: Playwright's or a bare one. */
+type ProbePage = Page | BarePage;
+
 /** The plugin's side of the contract, over a Playwright page or a bare one: both have `evaluate`. */
 export class Probe {
-  constructor(page, stack, switchboard) {
-    Object.assign(this, { page, stack, switchboard });
+  readonly page: any;
+  readonly stack: Stack;
+  readonly switchboard: Switchboard;
+  flexToken?: FlexToken;
+
+  constructor(page: ProbePage, stack: Stack, switchboard: Switchboard) {
+    this.page = page;
+    this.stack = stack;
+    this.switchboard = switchboard;
   }
 
   /** Opens a probe in a Playwright context. */
-  static async open(context, stack, switchboard, { headers = {}, path = '/probe' } = {}) {
+  static async open(context: BrowserContext, stack: Stack, switchboard: Switchboard, { headers = {}, path = '/probe' }: { headers?: Record<string, string>; path?: string } = {}) {
     const page = await context.newPage();
     await page.route(`${ORIGIN}/**`, route => route.request().resourceType() === 'document'
       ? route.fulfill({ contentType: 'text/html; charset=utf-8', headers, body: PROBE_HTML })
@@ -32,7 +51,7 @@ export class Probe {
   }
 
   /** Opens a probe in a bare Chromium (lib/cdp.ts). */
-  static async openBare(chromium, stack, switchboard) {
+  static async openBare(chromium: Chromium, stack: Stack, switchboard: Switchboard) {
     const page = await chromium.page();
     await page.serve(ORIGIN, PROBE_HTML);
     await page.goto(`${ORIGIN}/probe`);
@@ -45,42 +64,42 @@ export class Probe {
   agree = async () => {};
 
   /** Posts anything at all, as a script in the page would. */
-  post = message => this.page.evaluate(data => window.postMessage(data, location.origin), message);
+  post = (message: unknown): Promise<void> => this.page.evaluate((data: unknown) => window.postMessage(data, location.origin), message);
 
-  send = (name, payload) => this.post({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload === undefined ? {} : { payload }) });
+  send = (name: string, payload?: unknown) => this.post({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload === undefined ? {} : { payload }) });
 
-  configure = (overrides = {}) => this.send('CONFIGURE', {
+  configure = (overrides: Overrides<Configure> = {}) => this.send('CONFIGURE', {
     voiceClientTokenGeneratorUrl: this.stack.token_url,
     accountSid: this.stack.account.account_sid,
     extensionVoiceClientPrefix: 'ext_',
     ...overrides,
   });
 
-  async sendFlexToken(overrides = {}) {
+  async sendFlexToken(overrides: Partial<FlexToken> = {}) {
     const { token, expiration, accountSid } = await this.switchboard.flexLogin();
     this.flexToken = { token, expiration, accountSid, ...overrides };
     await this.send('FLEX_TOKEN', this.flexToken);
   }
 
   /** Everything received of one type (without the prefix), oldest first. */
-  received = name => this.page.evaluate(type => window.__in.filter(message => message.type === type), `VOICE_CLIENT_EXTENSION_${name}`);
+  received = (name: string): Promise<{ type: string; payload: Payload }[]> => this.page.evaluate((type: string) => window.__in.filter((message: ToPage) => message.type === type), `VOICE_CLIENT_EXTENSION_${name}`);
 
-  count = async name => (await this.received(name)).length;
+  count = async (name: string) => (await this.received(name)).length;
 
   /** The newest message of a type that satisfies the test, waiting for it. */
-  wait = (name, test = () => true, options = {}) => until(`${name} from the extension`,
+  wait = (name: string, test: (payload: Payload) => unknown = () => true, options: Patience = {}) => until(`${name} from the extension`,
     async () => (await this.received(name)).findLast(message => test(message.payload ?? {})), options);
 
   /** The newest view of the client, from whichever message brought it. */
-  state = () => this.page.evaluate(() => window.__in.findLast(message => message.payload?.status)?.payload ?? null);
+  state = (): Promise<ClientState | null> => this.page.evaluate(() => window.__in.findLast((message: any) => message.payload?.status)?.payload ?? null);
 
-  waitState = (what, test, options = {}) => until(what, async () => {
+  waitState = (what: string, test: (state: ClientState) => unknown, options: Patience = {}) => until(what, async () => {
     const state = await this.state();
-    return state && test(state) && state;
+    return state && test(state) ? state : null;
   }, options);
 
   /** The whole handshake, as the plugin does it: answers every CONFIGURED with a Flex token. */
-  async register(overrides = {}) {
+  async register(overrides: Overrides<Configure> = {}) {
     await this.configure(overrides);
     const isAsked = async () => (await this.received('ERROR')).some(({ payload }) => payload.code === 'consent_needed');
     await until('the extension to answer CONFIGURE', async () => await this.count('CONFIGURED') > 0 || await isAsked());
@@ -91,7 +110,7 @@ export class Probe {
   }
 
   /** Since version 3 of the contract: which calls the agent expects, all of them each time. */
-  expectCalls = (...ids) => this.send('EXPECT_CALLS', { calls: ids.map(id => ({ id, reason: 'reservation' })) });
+  expectCalls = (...ids: string[]) => this.send('EXPECT_CALLS', { calls: ids.map(id => ({ id, reason: 'reservation' })) });
 
   /** After a reload: hello again, with the Flex token that Flex still has. */
   async hello() {
@@ -103,7 +122,7 @@ export class Probe {
   }
 
   /** Calls this client without Flex and waits until audio flows from the agent. */
-  async takeCall(identity) {
+  async takeCall(identity: string) {
     const { call_sid: sid } = await this.switchboard.call(`client:${identity}`);
     const now = await until('the extension to answer', async () => {
       const call = await this.switchboard.getCall(sid);
@@ -115,11 +134,11 @@ export class Probe {
 }
 
 /** Says that audio has gone on in both directions without a lost packet over the last `ms`. */
-export async function audioGoesOn(switchboard, sid, ms = 2000) {
+export async function audioGoesOn(switchboard: Switchboard, sid: string, ms = 2000) {
   const before = await switchboard.getCall(sid);
   await sleep(ms);
   const after = await switchboard.getCall(sid);
-  const rose = direction => after[direction].packets - before[direction].packets;
+  const rose = (direction: 'agent_to_customer' | 'customer_to_agent') => after[direction].packets - before[direction].packets;
   const expected = (ms / 20) * 0.8;
   if (after.state !== 'answered') throw new Error(`the call is ${after.state}`);
   if (rose('agent_to_customer') < expected || rose('customer_to_agent') < expected) {

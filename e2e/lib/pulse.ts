@@ -1,6 +1,6 @@
 // A sound server of our own, whose microphones and speakers can be unplugged: PulseAudio, over a socket in a scratch
 // directory, with no device of this machine.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -16,6 +16,7 @@ export function whyNoPulse() {
 export class Pulse {
   #dir = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-pulse-'));
   #socket = path.join(this.#dir, 'socket');
+  child!: ChildProcess;
 
   /** For the environment of a Chromium that is to use these devices. */
   get env() {
@@ -34,15 +35,15 @@ export class Pulse {
     return pulse;
   }
 
-  #pactl = (...args) => execFileSync('pactl', args, { env: { ...process.env, ...this.env }, encoding: 'utf8', timeout: 5000, stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+  #pactl = (...args: string[]) => execFileSync('pactl', args, { env: { ...process.env, ...this.env }, encoding: 'utf8', timeout: 5000, stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 
   /** Plugs in a silent microphone, and gives back the plug to pull. */
-  plugInMicrophone = (name, label) => this.#pactl('load-module', 'module-null-source', `source_name=${name}`, `description="${label}"`);
+  plugInMicrophone = (name: string, label: string) => this.#pactl('load-module', 'module-null-source', `source_name=${name}`, `description="${label}"`);
 
-  plugInSpeaker = (name, label) => this.#pactl('load-module', 'module-null-sink', `sink_name=${name}`, `sink_properties="device.description='${label}'"`);
+  plugInSpeaker = (name: string, label: string) => this.#pactl('load-module', 'module-null-sink', `sink_name=${name}`, `sink_properties="device.description='${label}'"`);
 
   /** Pulls a plug. */
-  unplug = plug => this.#pactl('unload-module', plug);
+  unplug = (plug: string) => this.#pactl('unload-module', plug);
 
   async stop() {
     this.child.kill('SIGTERM');

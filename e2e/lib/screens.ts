@@ -4,15 +4,32 @@
 // rare states can be looked at, and what a click sends can be read.
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Page } from 'playwright-core';
+import type {
+  AudioDevice, AudioState, CallSummary, CallView, ProblemCode, QualitySample, ToPopup, UiState,
+} from '../generated/protocol.d.ts';
+import type { Browser } from './browser.ts';
+
+type Locale = 'en' | 'es';
+
+export interface Screen {
+  name: string;
+  page: 'popup.html' | 'options.html' | 'welcome.html';
+  /** `null`: the worker has not answered. */
+  state: () => UiState | null;
+  permission?: PermissionState;
+  /** What an agent does to see it. */
+  after?: (page: Page) => Promise<unknown>;
+}
 
 const AC = `AC${'1'.repeat(32)}`;
-const sid = digit => `CA${digit.repeat(32)}`;
-const seconds = count => Date.now() - count * 1000;
+const sid = (digit: string) => `CA${digit.repeat(32)}`;
+const seconds = (count: number) => Date.now() - count * 1000;
 
 const NAME = 'Dr. Maximiliane-Alexandra von Wolkenstein-Trostburg (Customer Care, Northern Region)';
 const HEADSET = 'Plantronics Blackwire 5220 Series Analog Stereo Headset (047f:c053)';
 
-const base = () => ({
+const base = (): UiState => ({
   protocolVersion: 2, status: 'registered', registered: true, call: null, problem: null, flexTokenExpiresAt: null,
   extensionVersion: '1.0.0', waiting: null, audio: null,
   accountSid: AC, identity: 'ext_agent_40acme_2Etest', tokenService: 'https://tokens.acme.test', managed: false,
@@ -26,8 +43,8 @@ const base = () => ({
   consent: null, policy: [], policyComplaints: [], mayRestart: true, mayChangeSettings: true, quality: [], calls: [], counters: {},
 });
 
-const device = (id, label) => ({ id, label });
-const audio = (more = {}) => ({
+const device = (id: string, label: string): AudioDevice => ({ id, label });
+const audio = (more: Partial<AudioState> = {}): AudioState => ({
   microphones: [device('default', 'Default'), device('m1', HEADSET), device('m2', 'Built-in')],
   speakers: [device('default', 'Default'), device('s1', HEADSET), device('s2', 'Built-in')],
   wanted: { microphone: device('m1', HEADSET), speaker: device('s1', HEADSET), volume: 70 },
@@ -35,14 +52,14 @@ const audio = (more = {}) => ({
 });
 
 /** A minute of samples whose score `mos` gives, in hundredths, by the sample's number. */
-const samples = mos => Array.from({ length: 60 }, (_, i) => (
+const samples = (mos: (number: number) => number): QualitySample[] => Array.from({ length: 60 }, (_, i) => (
   { at: seconds(60 - i), rttMs: 40 + (i % 7), jitterMs: 2 + (i % 3), lossPermille: i % 4, mosHundredths: mos(i) }));
 
-const call = (more = {}) => ({
+const call = (more: Partial<CallView> = {}): CallView => ({
   sid: sid('a'), state: 'open', since: seconds(140), answeredAt: seconds(133), muted: false, from: '+15550100', ...more,
 });
 
-const past = (digit, from, length, mos, problem = null) => ({
+const past = (digit: string, from: string, length: number, mos: number | null, problem: CallSummary['problem'] = null): CallSummary => ({
   sid: sid(digit), from, since: seconds(5000), ...(length ? { answeredAt: seconds(4990) } : {}),
   endedAt: seconds(4990 - length), problem,
   quality: {
@@ -50,18 +67,18 @@ const past = (digit, from, length, mos, problem = null) => ({
     lossMeanPermille: 2, warnings: [],
   },
 });
-const calls = () => [
+const calls = (): CallSummary[] => [
   past('b', NAME, 0, null), past('c', '+15550101', 845, 421), past('d', '+15550102', 63, 330),
   past('e', 'client:ana', 12, 180, { code: 'call_failed', message: 'media connection failed', retrying: false }),
 ];
 
-const good = i => 410 + (i % 5) * 6;
-const worse = i => (i < 35 ? 420 - (i % 3) * 8 : 250 - (i % 6) * 14);
-const inCall = (more, quality = good) => ({
+const good = (i: number) => 410 + (i % 5) * 6;
+const worse = (i: number) => (i < 35 ? 420 - (i % 3) * 8 : 250 - (i % 6) * 14);
+const inCall = (more: Partial<CallView>, quality = good): UiState => ({
   ...base(), audio: audio({ microphoneOpen: true }), call: call(more), quality: samples(quality), calls: calls(),
 });
-const failing = (code, retrying = false) => ({ ...base(), status: 'failed', registered: false, problem: { code, message: 'in the log', retrying } });
-const openDetails = page => page.locator('details:visible').evaluateAll(all => all.forEach(one => { one.open = true; }));
+const failing = (code: ProblemCode, retrying = false): UiState => ({ ...base(), status: 'failed', registered: false, problem: { code, message: 'in the log', retrying } });
+const openDetails = (page: Page) => page.locator('details:visible').evaluateAll(all => (all as HTMLDetailsElement[]).forEach(one => { one.open = true; }));
 
 const policy = [
   { key: 'accountSids', value: AC },
@@ -70,7 +87,7 @@ const policy = [
 ];
 
 /** Name, page, state, and what else makes the screen. A state of `null`: the worker has not answered. */
-export const SCREENS = [
+export const SCREENS: Screen[] = [
   { name: 'popup-waking', page: 'popup.html', state: () => null },
   { name: 'popup-ready', page: 'popup.html', state: base },
   { name: 'popup-ready-open', page: 'popup.html', state: () => ({ ...base(), audio: audio(), calls: calls(), managed: true }), after: openDetails },
@@ -101,15 +118,17 @@ export const SCREENS = [
   { name: 'options-nothing-known', page: 'options.html', state: () => ({ ...base(), status: 'waitingForFlex', registered: false, accountSid: null, identity: null, tokenService: null, log: [] }), permission: 'prompt' },
 ];
 
+type Words = Record<string, { message: string }>;
+
 /** The words of a language, as the extension ships them. */
-export const words = (extension, locale) =>
+export const words = (extension: string, locale: string): Words =>
   JSON.parse(fs.readFileSync(path.join(extension, '_locales', locale, 'messages.json'), 'utf8'));
 
 /** Runs in the page before its own script: the worker's end of the port, the words, the microphone's permission. */
-function playWorker({ state, messages, permission }) {
-  const heard = [];
-  const listeners = [];
-  const tell = message => listeners.forEach(listener => listener(message));
+function playWorker({ state, messages, permission }: { state: UiState | null; messages: Words; permission: PermissionState }) {
+  const heard: Window['played']['heard'] = [];
+  const listeners: ((message: ToPopup) => void)[] = [];
+  const tell = (message: ToPopup) => listeners.forEach(listener => listener(message));
   window.played = { heard, tell };
   chrome.runtime.connect = ({ name }) => ({
     name,
@@ -133,14 +152,21 @@ function playWorker({ state, messages, permission }) {
   Object.defineProperty(PermissionStatus.prototype, 'state', { get: () => permission });
 }
 
+interface Look {
+  locale?: Locale;
+  theme?: 'light' | 'dark';
+  width?: number;
+  height?: number;
+}
+
 /** Opens a screen in a page of its own; the caller closes it. */
-export async function openScreen(browser, extension, screen, { locale = 'en', theme = 'light', width, height } = {}) {
+export async function openScreen(browser: Browser, extension: string, screen: Screen, { locale = 'en', theme = 'light', width, height }: Look = {}) {
   const page = await browser.context.newPage();
   const popup = screen.page === 'popup.html';
   await page.setViewportSize({ width: width ?? (popup ? 360 : 800), height: height ?? (popup ? 600 : 900) });
   await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
   const state = screen.state();
-  const played = { state, messages: words(extension, locale), permission: screen.permission ?? 'granted' };
+  const played = { state, messages: words(extension, locale), permission: screen.permission ?? 'granted' } as const;
   await page.addInitScript(playWorker, played);
   await page.goto(browser.extensionUrl(screen.page));
   await page.locator('html[lang]').waitFor();

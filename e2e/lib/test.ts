@@ -1,14 +1,22 @@
 // What every spec needs: the running stack, a clean sandbox, and a Chromium that is closed again.
 import { expect, test as base } from '@playwright/test';
 import * as bare from './cdp.ts';
-import { launch, uiState } from './browser.ts';
+import { type Browser, launch, uiState } from './browser.ts';
 import { Probe } from './probe.ts';
 import { Pulse } from './pulse.ts';
-import { Switchboard, readStack, stackFiles } from './stack.ts';
+import { type Stack, Switchboard, readStack, stackFiles } from './stack.ts';
 
 export { expect, uiState };
 
-export const test = base.extend({
+interface Fixtures {
+  flexUi: 'newest' | 'oldest';
+  switchboard: Switchboard;
+  driven: Browser;
+  untouched: bare.Chromium;
+  probe: Probe;
+}
+
+export const test = base.extend<Fixtures, { stack: Stack }>({
   /** Which Flex UI the sandbox serves: 'newest', or 'oldest' of those that are supported. */
   flexUi: ['newest', { option: true }],
   /** Each worker of Playwright has a stack of its own, so that tests run side by side. */
@@ -37,7 +45,7 @@ export const test = base.extend({
 });
 
 /** Tests whose Chromium has the devices of a sound server of its own. */
-export const withPulse = test.extend({
+export const withPulse = test.extend<{ pulse: Pulse }>({
   pulse: async ({}, use) => {
     const pulse = await Pulse.start();
     await use(pulse);
@@ -51,8 +59,8 @@ export const withPulse = test.extend({
 });
 
 /** Declares the same tests for the newest and for the oldest supported Flex UI. */
-export function inEachFlexUi(declare) {
-  for (const flexUi of ['newest', 'oldest']) {
+export function inEachFlexUi(declare: (flexUi: 'newest' | 'oldest') => void) {
+  for (const flexUi of ['newest', 'oldest'] as const) {
     test.describe(`in the ${flexUi} Flex UI`, () => {
       test.use({ flexUi });
       declare(flexUi);

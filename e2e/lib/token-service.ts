@@ -1,5 +1,6 @@
 // A token service of an attack's own: the shipped program, with its usual limits, and a stand-in for what judges Flex tokens.
 import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
@@ -21,15 +22,15 @@ async function judge() {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
     });
   });
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}`, asked: () => asked, close: () => server.closeAllConnections() ?? server.close() };
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: () => asked, close: () => server.closeAllConnections() ?? server.close() };
 }
 
 /**
  * Starts the program. `log`: 'drain' reads what it logs, 'stuck' never does.
  * Gives {port, admin, ask(token, options), asked(), close()}.
  */
-export async function startTokenService(program, { args = [], log = 'drain' } = {}) {
+export async function startTokenService(program: string, { args = [], log = 'drain' }: { args?: string[]; log?: 'drain' | 'stuck' } = {}) {
   const iam = await judge();
   const child = spawn(program, [
     '--exit-with-stdin', '--port', '0', '--admin-port', '0', '--allowed-origin', ORIGIN, '--iam-base-url', iam.url, ...args,
@@ -38,9 +39,9 @@ export async function startTokenService(program, { args = [], log = 'drain' } = 
     env: { PATH: process.env.PATH, TWILIO_ACCOUNT_SID: ACCOUNT, TWILIO_API_KEY_SID: `SK${'2'.repeat(32)}`, TWILIO_API_KEY_SECRET: 'x'.repeat(32) },
   });
   const ended = new Promise(resolve => child.on('exit', resolve));
-  const lines = [];
+  const lines: string[] = [];
   if (log === 'drain') createInterface({ input: child.stderr }).on('line', line => lines.push(line));
-  const ready = await new Promise((resolve, reject) => {
+  const ready = await new Promise<{ port: number; admin_port: number }>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', line => {
       try {
         const said = JSON.parse(line);
@@ -56,14 +57,14 @@ export async function startTokenService(program, { args = [], log = 'drain' } = 
     asked: iam.asked,
     /** What it has logged. */
     lines,
-    async ask(token, { address = '127.0.0.1', timeout = 10_000 } = {}) {
+    async ask(token: string, { address = '127.0.0.1', timeout = 10_000 } = {}) {
       const from = performance.now();
-      const answer = await new Promise(resolve => {
+      const answer = await new Promise<{ status: number; retryAfter: number; error?: string }>(resolve => {
         const request = http.request({
           host: '127.0.0.1', port, localAddress: address, method: 'POST', path: '/v1/voice/token', agent: false, timeout,
           headers: { origin: ORIGIN, authorization: `Bearer ${token}`, 'content-length': 0 },
         }, response => {
-          response.resume().on('end', () => resolve({ status: response.statusCode, retryAfter: Number(response.headers['retry-after'] ?? 0) }));
+          response.resume().on('end', () => resolve({ status: response.statusCode!, retryAfter: Number(response.headers['retry-after'] ?? 0) }));
         });
         request.on('timeout', () => request.destroy(new Error('no answer')));
         request.on('error', error => resolve({ status: 0, retryAfter: 0, error: error.message }));
