@@ -5,11 +5,11 @@
 // With --vs-stack another unpacked extension is measured in turn, each against a stack and in a Chromium of its own, so
 // that a drift of the machine's speed meets both alike. The last line is one JSON object.
 import { parseArgs } from 'node:util';
-import { launch } from './lib/browser.ts';
+import { type Browser, launch } from './lib/browser.ts';
 import { percentile } from './lib/figures.ts';
 import { FlexPage } from './lib/flex.ts';
 import { Probe } from './lib/probe.ts';
-import { Switchboard, readStack, sleep, until } from './lib/stack.ts';
+import { type Stack, Switchboard, readStack, sleep, until } from './lib/stack.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -20,12 +20,23 @@ const { values: options } = parseArgs({
   },
 });
 const runs = Number(options.runs);
-const say = text => console.error(text);
+const say = (text: string) => console.error(text);
 
 /** A Flex tab with a registered extension, which answers one call at a time. */
 class Contender {
-  constructor(name, stack) {
-    Object.assign(this, { name, stack, switchboard: new Switchboard(stack), samples: [] });
+  readonly name: string;
+  readonly stack: Stack;
+  readonly switchboard: Switchboard;
+  readonly samples: number[];
+  browser: Browser;
+  flex: FlexPage;
+  identity: string;
+
+  constructor(name: string, stack: Stack) {
+    this.name = name;
+    this.stack = stack;
+    this.switchboard = new Switchboard(stack);
+    this.samples = [];
   }
 
   async start() {
@@ -85,7 +96,8 @@ while (contenders.some(one => one.samples.length < runs)) {
     }
   }
 }
-const result = { ours: ours.summary(), other: other?.summary() ?? null };
+type Summary = ReturnType<Contender['summary']>;
+const result: { ours: Summary; other: Summary | null; ratio?: number | null } = { ours: ours.summary(), other: other?.summary() ?? null };
 result.ratio = result.other ? Number((result.ours.median_ms / result.other.median_ms).toFixed(3)) : null;
 if (!options.json) say(`median ${result.ours.median_ms} ms, p90 ${result.ours.p90_ms} ms over ${result.ours.runs} calls`);
 console.log(JSON.stringify(result));

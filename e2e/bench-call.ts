@@ -18,7 +18,7 @@ const stack = readStack(options.stack);
 const switchboard = new Switchboard(stack);
 await switchboard.reset();
 const browser = await launch(stack);
-let figures;
+let figures: ReturnType<typeof judge>;
 try {
   const probe = await Probe.open(browser.context, stack, switchboard);
   const { voiceClientIdentity: identity } = await probe.register();

@@ -104,18 +104,23 @@ async function pageLoad(chromium) {
 }
 
 function sizes() {
-  const of = (root, files) => Object.fromEntries(files.filter(file => fs.existsSync(path.join(root, file))).map(file => {
+  const of = (root: string, files: string[]) => Object.fromEntries(files.filter(file => fs.existsSync(path.join(root, file))).map(file => {
     const bytes = fs.readFileSync(path.join(root, file));
     return [path.basename(file), { bytes: bytes.length, gzip: zlib.gzipSync(bytes, { level: 9 }).length }];
   }));
-  const extension = fs.readdirSync(stack.extension_dir, { recursive: true })
+  const extension = fs.readdirSync(stack.extension_dir, { recursive: true, encoding: 'utf8' })
     .filter(file => /\.(js|wasm)$/.test(file) && fs.statSync(path.join(stack.extension_dir, file)).isFile());
   return { ...of(stack.extension_dir, extension.sort()), ...of(path.dirname(stack.plugin), [path.basename(stack.plugin)]) };
 }
 
 await switchboard.reset();
 const chromium = await start(stack);
-const result = {};
+const result: Partial<{
+  cold_start: Awaited<ReturnType<typeof coldStart>>;
+  page_load: Awaited<ReturnType<typeof pageLoad>>;
+  recovery: Awaited<ReturnType<typeof recovery>>;
+  sizes: ReturnType<typeof sizes>;
+}> = {};
 try {
   result.cold_start = await coldStart(chromium);
   say(`a message to a dead worker: Rust runs after ${result.cold_start.to_rust_ms.median} ms, the answer is back after ${result.cold_start.to_answer_ms.median} ms (warm: ${result.cold_start.warm_answer_ms.median} ms)`);

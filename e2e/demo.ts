@@ -9,7 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { launch, uiState } from './lib/browser.ts';
 import { percentile } from './lib/figures.ts';
-import { play } from './lib/play.ts';
+import { type Report, play } from './lib/play.ts';
 import { Switchboard, readStack } from './lib/stack.ts';
 
 const { values: options } = parseArgs({
@@ -24,11 +24,11 @@ const reloads = Number(options.reloads);
 const stack = readStack(options.stack);
 const switchboard = new Switchboard(stack);
 
-const report = { ok: false, flex_ui: null, voice_sdk: stack.voice_sdk ?? null, chromium: null, broken: [] };
+const report: Report & { ok: boolean; voice_sdk: string | null; worker_ready_ms?: number; broken: string[] } = { ok: false, flex_ui: null, voice_sdk: stack.voice_sdk ?? null, chromium: null, broken: [] };
 const started = performance.now();
-const say = text => console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${text}`);
+const say = (text: string) => console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${text}`);
 /** Notes a promise; a broken one does not stop the play, so that the report is whole. */
-const promise = (holds, words) => {
+const promise = (holds: boolean, words: string) => {
   if (!holds) report.broken.push(words);
   say(`${holds ? 'ok    ' : 'BROKEN'} ${words}`);
 };
@@ -48,11 +48,11 @@ async function waitForWorker() {
   say(`the worker has Chrome's word on policy ${report.worker_ready_ms} ms after Chromium's start`);
 }
 
-const median = values => percentile(values, 0.5) ?? null;
+const median = (values: number[]) => percentile(values, 0.5) ?? null;
 
 function table() {
-  const row = (name, value) => console.log(`  ${name.padEnd(44)}${value}`);
-  const direction = one => `${one.packets} packets, ${one.lost} lost, largest gap ${one.max_gap_ms} ms, during a reload ${one.max_gap_ms_during_reload ?? '-'} ms`;
+  const row = (name: string, value: string) => console.log(`  ${name.padEnd(44)}${value}`);
+  const direction = (one: Report['agent_to_customer']) => `${one.packets} packets, ${one.lost} lost, largest gap ${one.max_gap_ms} ms, during a reload ${one.max_gap_ms_during_reload ?? '-'} ms`;
   console.log('');
   row('Flex UI / Voice SDK / Chromium', `${report.flex_ui} / ${report.voice_sdk} / ${report.chromium}`);
   row('hello to registered', `${report.registered_ms} ms`);

@@ -12,6 +12,10 @@ interface Window {
   __in: import('./generated/protocol.d.ts').ToPage[];
   /** What a test leaves in a page and finds there again. */
   [mark: `__${string}`]: any;
+  /** What `axe-core` leaves. */
+  axe: any;
+  /** What no markup of a stranger may set. */
+  hacked?: unknown;
   /** The worker that `lib/screens.ts` plays. */
   played: { heard: import('./generated/protocol.d.ts').FromPopup[]; tell(message: import('./generated/protocol.d.ts').ToPopup): void };
 }

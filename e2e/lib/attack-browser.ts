@@ -2,18 +2,33 @@
 // in the page.
 import crypto from 'node:crypto';
 import http from 'node:http';
-import { launch, uiState } from './browser.ts';
+import type { BrowserContext } from 'playwright-core';
+import { type Browser, launch, uiState } from './browser.ts';
 import { FlexPage } from './flex.ts';
 import { Probe } from './probe.ts';
-import { Switchboard, sleep, until } from './stack.ts';
+import { type Stack, Switchboard, sleep, until } from './stack.ts';
 
 /** Controls by which a text shows another order or hides a part of itself. */
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/;
 /** How long a stranger's call is given to be answered by itself. It took a quarter of a second once. */
 const STRANGER_WAITS_MS = 5_000;
 
+interface Desk {
+  stack: Stack;
+  switchboard: Switchboard;
+  browser: Browser;
+  context: BrowserContext;
+}
+
+/** What an attack got. */
+interface Got {
+  got: string;
+  held: boolean;
+  figures?: object;
+}
+
 /** A browser with a clean account behind it; closed again whatever comes. */
-async function atDesk(stack, play) {
+async function atDesk(stack: Stack, play: (desk: Desk) => Promise<Got>) {
   const switchboard = new Switchboard(stack);
   await switchboard.reset();
   await switchboard.setActivity('Available');
@@ -27,7 +42,7 @@ async function atDesk(stack, play) {
 }
 
 /** What the extension's own pages show. */
-async function shown({ context, browser }) {
+async function shown({ context, browser }: Desk) {
   const page = await context.newPage();
   await page.goto(browser.extensionUrl('options.html'));
   const state = await uiState(page);
@@ -36,7 +51,7 @@ async function shown({ context, browser }) {
 }
 
 /** True when a stranger who dials the agent's client is answered. */
-async function answered({ stack, switchboard }, from = 'client:mallory') {
+async function answered({ stack, switchboard }: Desk, from = 'client:mallory') {
   const { call_sid: sid } = await switchboard.call(`client:${stack.account.extension_identity}`, from);
   const end = performance.now() + STRANGER_WAITS_MS;
   let call;
@@ -50,14 +65,14 @@ async function answered({ stack, switchboard }, from = 'client:mallory') {
 }
 
 /** A customer through Flex, whom the agent accepts: true when the call is live. */
-async function serves({ switchboard }, flex, from = '+15550123') {
+async function serves({ switchboard }: Desk, flex: FlexPage, from = '+15550123') {
   await switchboard.task(from);
   await flex.accept();
   await flex.waitLive(20_000);
 }
 
 /** S31: the agent signs out; later somebody dials their client. */
-async function signedOut(desk) {
+async function signedOut(desk: Desk) {
   const flex = await FlexPage.open(desk.context);
   await flex.untilActivity('Available');
   await serves(desk, flex);
@@ -78,7 +93,7 @@ async function signedOut(desk) {
 }
 
 /** S33: somebody dials the agent's client while they wait for customers, and a customer comes. */
-async function stranger(desk) {
+async function stranger(desk: Desk) {
   const flex = await FlexPage.open(desk.context);
   await flex.untilActivity('Available');
   const { stack, switchboard } = desk;
@@ -94,7 +109,7 @@ async function stranger(desk) {
 }
 
 /** S33: a caller whose name is prose, with controls that turn it around. */
-async function prose(desk) {
+async function prose(desk: Desk) {
   const flex = await FlexPage.open(desk.context);
   await flex.untilActivity('Available');
   const { stack, switchboard } = desk;
@@ -111,17 +126,20 @@ async function prose(desk) {
 }
 
 /** A token service that says who is whom: `who()` is the identity, or `{status, code}` for a refusal; after `delay` ms. */
-async function sayer(stack, port, delay) {
+async function sayer(stack: Stack, port: number, delay: number) {
   const { account_sid: account, api_key_sid: key, api_key_secret: secret } = stack.account;
-  const encode = value => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const mint = identity => {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const mint = (identity: string) => {
     const now = Math.floor(Date.now() / 1000);
     const text = `${encode({ alg: 'HS256', typ: 'JWT', cty: 'twilio-fpa;v=1' })}.${encode({
       jti: `${key}-${crypto.randomUUID()}`, grants: { identity, voice: { incoming: { allow: true } } }, iat: now, exp: now + 3600, iss: key, sub: account,
     })}`;
     return `${text}.${crypto.createHmac('sha256', secret).update(text).digest('base64url')}`;
   };
-  const service = { who: null };
+  const service: { who: string | { status: number; code: string } | null; close(): void } = {
+    who: null,
+    close: () => server.closeAllConnections() ?? server.close(),
+  };
   const server = http.createServer((request, response) => {
     const headers = {
       'access-control-allow-origin': request.headers.origin ?? '*', 'access-control-allow-headers': 'authorization,content-type',
@@ -137,13 +155,12 @@ async function sayer(stack, port, delay) {
       }));
     });
   });
-  await new Promise(resolve => server.listen(port, '127.0.0.1', resolve));
-  service.close = () => server.closeAllConnections() ?? server.close();
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve));
   return service;
 }
 
 /** S31: Ann's tab is closed, and the next agent signs in at her desk. How long is anybody told that he is Ann? */
-async function shiftChange(desk, port, next) {
+async function shiftChange(desk: Desk, port: number, next: string | { status: number; code: string }) {
   const { stack, switchboard, context } = desk;
   const ann = 'ext_ann_40example_2Ecom';
   const service = await sayer(stack, port, 300);
@@ -180,7 +197,7 @@ async function shiftChange(desk, port, next) {
   }
 }
 
-async function healthyShiftChange(desk, port) {
+async function healthyShiftChange(desk: Desk, port: number) {
   const { foreign, told } = await shiftChange(desk, port, desk.stack.account.extension_identity);
   return {
     got: `the former agent's client for ${foreign} ms; told as one's own in heartbeats: ${told ? 'yes' : 'no'}`,
@@ -189,7 +206,7 @@ async function healthyShiftChange(desk, port) {
   };
 }
 
-async function refusedShiftChange(desk, port) {
+async function refusedShiftChange(desk: Desk, port: number) {
   const { foreign, told } = await shiftChange(desk, port, { status: 403, code: 'role_not_allowed' });
   const wasAnswered = await answered({ ...desk, stack: { ...desk.stack, account: { ...desk.stack.account, extension_identity: 'ext_ann_40example_2Ecom' } } }, '+15550177');
   const { identity, registered } = await shown(desk);
@@ -200,7 +217,7 @@ async function refusedShiftChange(desk, port) {
 }
 
 /** S17: a script of the page offers a port of its own in a call, listens, mutes and hangs up over it. */
-async function takeOver(desk) {
+async function takeOver(desk: Desk) {
   const flex = await FlexPage.open(desk.context);
   await flex.untilActivity('Available');
   await serves(desk, flex);
@@ -225,7 +242,7 @@ async function takeOver(desk) {
 }
 
 /** S38: events of a page that comes and goes, which no browser made. */
-async function falseEvents(desk) {
+async function falseEvents(desk: Desk) {
   const flex = await FlexPage.open(desk.context);
   await flex.untilActivity('Available');
   const before = (await shown(desk)).counters;
@@ -248,7 +265,7 @@ async function falseEvents(desk) {
 }
 
 /** The attacks: against the usual stack, and against one whose token service is this driver's, at `tokenPort`. */
-export const browserAttacks = (stack, deskStack, tokenPort) => [
+export const browserAttacks = (stack: Stack, deskStack: Stack, tokenPort: number) => [
   { name: 'a call after the sign-out', threat: 'S31', bar: 'not answered, nothing of the agent shown', run: () => atDesk(stack, signedOut) },
   { name: 'a shift change', threat: 'S31', bar: '0 ms', run: () => atDesk(deskStack, desk => healthyShiftChange(desk, tokenPort)) },
   { name: 'a shift change, the next agent refused', threat: 'S31', bar: '0 ms, not registered, no call answered', run: () => atDesk(deskStack, desk => refusedShiftChange(desk, tokenPort)) },

@@ -9,8 +9,10 @@ import { ORIGIN, startTokenService } from './token-service.ts';
 const OFFICE = '127.0.0.2';
 const ELSEWHERE = '127.0.0.1';
 
+type Service = Awaited<ReturnType<typeof startTokenService>>;
+
 /** Starts a service, plays, and ends it whatever comes. */
-async function against(program, options, play) {
+async function against<Got>(program: string, options: Parameters<typeof startTokenService>[1], play: (service: Service) => Promise<Got>): Promise<Got & { figures?: object }> {
   const service = await startTokenService(program, options);
   try {
     return await play(service);
@@ -20,7 +22,7 @@ async function against(program, options, play) {
 }
 
 /** S34: twenty agents behind the address from which a hundred junk tokens a second come. */
-async function junk(service) {
+async function junk(service: Service) {
   const honest = 20;
   const limit = 15_000;
   let stop = false;
@@ -59,9 +61,9 @@ async function junk(service) {
 }
 
 /** S37: connections that send a body byte by byte, 106 new ones a second, and honest agents meanwhile. */
-async function slowBodies(service) {
+async function slowBodies(service: Service) {
   const seconds = 12;
-  const sockets = new Set();
+  const sockets = new Set<net.Socket>();
   let opened = 0;
   let stop = false;
   const attacker = (async () => {
@@ -97,7 +99,7 @@ async function slowBodies(service) {
 }
 
 /** S36: the log's reader stands still, and requests go on. */
-async function stuckLog(service) {
+async function stuckLog(service: Service) {
   let answered = 0;
   // Far more lines than pipe and queue hold.
   const requests = 8_000;
@@ -115,7 +117,7 @@ async function stuckLog(service) {
 }
 
 /** S37: connections that ask and never read what comes. */
-async function neverRead(service) {
+async function neverRead(service: Service) {
   const connections = 40;
   const limit = 60_000;
   // More answers than the buffers between the two hold.
@@ -147,7 +149,7 @@ async function neverRead(service) {
 }
 
 /** S11: a client behind a trusted proxy puts a byte before its address that is no text. Is it taken for the proxy? */
-async function hiddenClient(service) {
+async function hiddenClient(service: Service) {
   const client = '203.0.113.9';
   const status = await new Promise((resolve, reject) => {
     const socket = net.connect({ host: '127.0.0.1', port: service.port, localAddress: ELSEWHERE });
@@ -162,11 +164,11 @@ async function hiddenClient(service) {
 }
 
 /** S34: a web page in one browser of an office makes it post forms to the older extension's door. Who is shut out? */
-async function formsOfOtherSites(service) {
+async function formsOfOtherSites(service: Service) {
   // Node's fetch would say for itself that it is CORS.
-  const post = (path, headers, body) => new Promise((resolve, reject) => {
+  const post = (path: string, headers: Record<string, string>, body: string) => new Promise<{ status: number }>((resolve, reject) => {
     const request = http.request({ host: '127.0.0.1', port: service.port, method: 'POST', path, headers, timeout: 10_000 }, response => {
-      response.resume().on('end', () => resolve({ status: response.statusCode }));
+      response.resume().on('end', () => resolve({ status: response.statusCode! }));
     });
     request.on('timeout', () => request.destroy(new Error('no answer'))).on('error', reject).end(body);
   });

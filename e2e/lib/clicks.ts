@@ -65,12 +65,14 @@ export async function measureCalls({ probe, popup, identity, switchboard, runs, 
   return samples;
 }
 
+type Verdict = { p50: number; p95: number; max: number; bar: { p50?: number; p95: number }; holds: boolean };
+
 /** Each figure's median, 95th percentile and largest value, and whether its bars hold. */
-export function judge(samples: Samples) {
+export function judge(samples: Samples): Record<Figure, Verdict> {
   return Object.fromEntries(Object.entries(samples).map(([name, values]) => {
     const figures: Record<string, number> = { p50: percentile(values, 0.5), p95: percentile(values, 0.95), max: Math.max(...values) };
     for (const share of Object.keys(figures)) figures[share] = Math.round(figures[share]);
     const holds = Object.entries(BARS[name as Figure]).every(([share, limit]) => figures[share] <= limit);
     return [name, { ...figures, bar: BARS[name as Figure], holds }];
-  }));
+  })) as Record<Figure, Verdict>;
 }

@@ -38,7 +38,7 @@ interface Play {
   switchboard: Switchboard;
   reloads: number;
   picture?: string;
-  report: Report;
+  report: Partial<Report>;
   promise(holds: boolean, words: string, onTime?: boolean): void;
   say(words: string): void;
 }

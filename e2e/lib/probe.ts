@@ -21,6 +21,9 @@ export const STRICT_CSP = { 'content-security-policy': "default-src 'none'; scri
 /** What of a message's payload a test may look at: each is there in some messages. */
 export type Payload = Partial<Heartbeat & ErrorReply & Problem>;
 
+/** What a page is told when it is registered. */
+export type Beat = Pick<Heartbeat, 'voiceClientIdentity'>;
+
 /** What a test says in place of what belongs there, true to the contract or not. */
 type Overrides<Message> = { [Field in keyof Message]?: unknown };
 
@@ -91,7 +94,7 @@ export class Probe {
     async () => (await this.received(name)).findLast(message => test(message.payload ?? {})), options);
 
   /** The newest view of the client, from whichever message brought it. */
-  state = (): Promise<ClientState | null> => this.page.evaluate(() => window.__in.findLast((message: any) => message.payload?.status)?.payload ?? null);
+  state = (): Promise<ClientState | null> => this.page.evaluate(() => (window.__in.findLast((message: any) => message.payload?.status) as any)?.payload ?? null);
 
   waitState = (what: string, test: (state: ClientState) => unknown, options: Patience = {}) => until(what, async () => {
     const state = await this.state();
@@ -99,14 +102,14 @@ export class Probe {
   }, options);
 
   /** The whole handshake, as the plugin does it: answers every CONFIGURED with a Flex token. */
-  async register(overrides: Overrides<Configure> = {}) {
+  async register(overrides: Overrides<Configure> = {}): Promise<Heartbeat> {
     await this.configure(overrides);
     const isAsked = async () => (await this.received('ERROR')).some(({ payload }) => payload.code === 'consent_needed');
     await until('the extension to answer CONFIGURE', async () => await this.count('CONFIGURED') > 0 || await isAsked());
     if (await this.count('CONFIGURED') === 0) await this.agree();
     await this.wait('CONFIGURED');
     await this.sendFlexToken();
-    return (await this.wait('HEARTBEAT', beat => beat.registered, { timeout: 20_000 })).payload;
+    return (await this.wait('HEARTBEAT', beat => beat.registered, { timeout: 20_000 })).payload as Heartbeat;
   }
 
   /** Since version 3 of the contract: which calls the agent expects, all of them each time. */

@@ -48,7 +48,7 @@ const audio = (more: Partial<AudioState> = {}): AudioState => ({
   microphones: [device('default', 'Default'), device('m1', HEADSET), device('m2', 'Built-in')],
   speakers: [device('default', 'Default'), device('s1', HEADSET), device('s2', 'Built-in')],
   wanted: { microphone: device('m1', HEADSET), speaker: device('s1', HEADSET), volume: 70 },
-  microphone: device('m1', HEADSET), speaker: device('s1', HEADSET), missing: [], microphoneOpen: false, ...more,
+  microphone: device('m1', HEADSET), speaker: device('s1', HEADSET), missing: [], microphoneOpen: false, microphoneMuted: false, ...more,
 });
 
 /** A minute of samples whose score `mos` gives, in hundredths, by the sample's number. */
@@ -101,7 +101,7 @@ export const SCREENS: Screen[] = [
   { name: 'popup-call-warning', page: 'popup.html', state: () => inCall({ warnings: ['high-packet-loss', 'low-mos'] }, worse) },
   { name: 'popup-call-keypad', page: 'popup.html', state: () => inCall({}), after: page => page.locator('#keypad-toggle').click() },
   { name: 'popup-call-devices', page: 'popup.html', state: () => ({ ...inCall({}), audio: audio({ missing: ['microphone', 'speaker'], microphone: device('m2', 'Built-in'), speaker: device('s2', 'Built-in') }) }), after: page => page.locator('#sound > summary').click() },
-  { name: 'popup-waiting', page: 'popup.html', state: () => ({ ...inCall({}), waiting: { sid: sid('f'), from: NAME, since: seconds(3) } }) },
+  { name: 'popup-waiting', page: 'popup.html', state: () => ({ ...inCall({}), waiting: { sid: sid('f'), from: NAME, since: seconds(3), unexpected: false } }) },
   { name: 'popup-unexpected', page: 'popup.html', state: () => ({ ...base(), waiting: { sid: sid('f'), since: seconds(3), unexpected: true } }) },
   { name: 'popup-unexpected-in-call', page: 'popup.html', state: () => ({ ...inCall({}), waiting: { sid: sid('f'), from: 'client:firstname.lastname@depar…', since: seconds(3), unexpected: true } }) },
   { name: 'popup-consent', page: 'popup.html', state: () => ({ ...base(), status: 'waitingForFlex', registered: false, accountSid: null, identity: null, tokenService: null, consent: { accountSid: AC, tokenUrl: 'https://voice-token.contact-centre.a-very-long-company-name.example:8443/v1/voice/token', pageOrigin: 'https://flex.twilio.com' } }) },
@@ -152,7 +152,7 @@ function playWorker({ state, messages, permission }: { state: UiState | null; me
   Object.defineProperty(PermissionStatus.prototype, 'state', { get: () => permission });
 }
 
-interface Look {
+export interface Look {
   locale?: Locale;
   theme?: 'light' | 'dark';
   width?: number;

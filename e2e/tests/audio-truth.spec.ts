@@ -36,7 +36,7 @@ const busy = (offscreen, id) => offscreen.evaluate(id => {
   window.__asked = [];
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = constraints => {
-    const exact = constraints.audio?.deviceId?.exact;
+    const exact = (constraints?.audio as any)?.deviceId?.exact;
     window.__asked.push(exact ?? 'default');
     return exact && exact === window.__busy ? Promise.reject(new DOMException('Could not start audio source', 'NotReadableError')) : real(constraints);
   };
@@ -136,7 +136,7 @@ test('a socket that is dead while the microphone opens costs no second microphon
   await offscreen.evaluate(() => {
     const real = WebSocket.prototype.send;
     WebSocket.prototype.send = function (data) {
-      if (!window.__dead && /"type":"(invite|answer|reconnect)"/.test(data)) window.__dead = this;
+      if (!window.__dead && /"type":"(invite|answer|reconnect)"/.test(data as string)) window.__dead = this;
       return this === window.__dead ? undefined : real.call(this, data);
     };
   });

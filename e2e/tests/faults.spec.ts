@@ -1,36 +1,36 @@
 // What a call does when signalling or media is lost, and what the agent is told.
 import { bar } from '../lib/bars.ts';
-import { audioGoesOn } from '../lib/probe.ts';
-import { sleep, until } from '../lib/stack.ts';
+import { type Beat, type Probe, audioGoesOn } from '../lib/probe.ts';
+import { type Switchboard, sleep, until } from '../lib/stack.ts';
 import { expect, test, uiState } from '../lib/test.ts';
 
 /** The gateway is away for so long: sockets are cut, and new ones refused. */
-const loseSignalling = async (switchboard, ms) => {
+const loseSignalling = async (switchboard: Switchboard, ms?: number) => {
   await switchboard.fault({ kind: 'signalling_refuse', ...(ms ? { ms } : {}) });
   await switchboard.fault({ kind: 'signalling_drop' });
 };
 
-const loseMedia = (switchboard, ms) => switchboard.fault({ kind: 'media_loss', direction: 'both', percent: 100, ...(ms ? { ms } : {}) });
+const loseMedia = (switchboard: Switchboard, ms?: number) => switchboard.fault({ kind: 'media_loss', direction: 'both', percent: 100, ...(ms ? { ms } : {}) });
 
-const openCall = async (probe, { voiceClientIdentity: identity }) => {
+const openCall = async (probe: Probe, { voiceClientIdentity: identity }: Beat) => {
   const sid = await probe.takeCall(identity);
   await probe.waitState('the call to be open', ({ call }) => call?.sid === sid && call.state === 'open');
   return sid;
 };
 
-const resumed = (probe, sid, timeout) => probe.waitState('the same call to be open again',
+const resumed = (probe: Probe, sid: string, timeout: number) => probe.waitState('the same call to be open again',
   state => state.registered && state.call?.sid === sid && state.call.state === 'open', { timeout });
 
-const gone = (probe, timeout) => probe.waitState('the call to be gone', ({ call }) => call == null, { timeout });
+const gone = (probe: Probe, timeout?: number) => probe.waitState('the call to be gone', ({ call }) => call == null, { timeout });
 
 /** The customer gives up, unless the call is over already. */
-const over = async (switchboard, sid) => {
+const over = async (switchboard: Switchboard, sid: string) => {
   await switchboard.hangUp(sid).catch(error => {
     if (!error.message.includes('the call is over')) throw error;
   });
 };
 
-const callAgain = async (probe, switchboard) => {
+const callAgain = async (probe: Probe, switchboard: Switchboard) => {
   await probe.waitState('the registration to be back', state => state.registered, { timeout: 40_000 });
   const sid = await openCall(probe, { voiceClientIdentity: probe.stack.account.extension_identity });
   await audioGoesOn(switchboard, sid, 1000);

@@ -75,7 +75,7 @@ test('a wrong setting, a missing one and a missing activity are told in words th
       ['no-url', { token_service_url: 'http://tokens.example.com/' }, 'correct “token_service_url”'],
       ['prefix', { ...right, identity_prefix: 'ext agent' }, 'correct “identity_prefix”'],
       ['controls', { ...right, call_controls: 'magic' }, 'correct “call_controls”'],
-    ]) {
+    ] as [string, object | null, string][]) {
       await switchboard.setUiAttributes({ holdfast });
       await flex.refresh();
       await expect(flex.status).toHaveText(/Voice: not available/, { timeout: 20_000 });
@@ -128,7 +128,7 @@ test('an older version of the extension works, and says that it is to be updated
   await switchboard.setActivity('Available');
   const extension = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-older-'));
   fs.cpSync(stack.extension_dir, extension, { recursive: true });
-  const manifest = JSON.parse(fs.readFileSync(path.join(extension, 'manifest.json')));
+  const manifest = JSON.parse(fs.readFileSync(path.join(extension, 'manifest.json'), 'utf8'));
   fs.writeFileSync(path.join(extension, 'manifest.json'), JSON.stringify({ ...manifest, version: '0.0.1' }));
   const browser = await launch(stack, { extension });
   try {

@@ -1,4 +1,5 @@
 // Who the agent is, when they go, which calls they expect, and whose address it is: what only Flex knows, and the plugin says.
+import type { BrowserContext } from 'playwright-core';
 import { DESKTOP, FlexPage, OBSERVE } from '../lib/flex.ts';
 import { sleep, until } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
@@ -26,10 +27,9 @@ async function gone(stack, switchboard) {
 }
 
 /** Flex without waiting for the voice client, and what the plugin says in the console. */
-async function open(context) {
+async function open(context: BrowserContext) {
   const page = await context.newPage();
-  const flex = new FlexPage(page);
-  flex.console = [];
+  const flex = Object.assign(new FlexPage(page), { console: [] as string[] });
   page.on('console', message => { if (/^Holdfast/.test(message.text())) flex.console.push(message.text()); });
   await page.addInitScript(OBSERVE);
   await page.goto(DESKTOP, { waitUntil: 'commit' });

@@ -45,7 +45,7 @@ test('another script of the page hears nothing of what plugin and extension say,
   await context.addInitScript(() => addEventListener('DOMContentLoaded', () => {
     window.__overheard = [];
     addEventListener('message', ({ data, ports }) => {
-      if (String(data?.type).startsWith('VOICE_CLIENT_EXTENSION_')) __overheard.push({ type: data.type, ports: ports.length });
+      if (String(data?.type).startsWith('VOICE_CLIENT_EXTENSION_')) window.__overheard.push({ type: data.type, ports: ports.length });
     }, true);
   }, true));
   const flex = await FlexPage.open(context);
@@ -123,7 +123,7 @@ test('an extension of the older contract works with this plugin, and the agent i
   await switchboard.setActivity('Available');
   // The older extension's half of the contract, and nothing else of it.
   const speak = identity => {
-    const say = (name, payload) => postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload ? { payload } : {}) });
+    const say = (name: string, payload?: object) => postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload ? { payload } : {}) });
     const heard = (window.__heard = []);
     let beating = false;
     addEventListener('message', ({ source, data }) => {

@@ -6,7 +6,7 @@ import { expect, test as base, uiState } from '../lib/test.ts';
 
 const why = whyNoDisplay();
 
-const test = base.extend({
+const test = base.extend<{ display: Display }>({
   display: async ({}, use) => {
     const display = await Display.start();
     await use(display);

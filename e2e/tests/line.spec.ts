@@ -124,7 +124,7 @@ test('pages that are hidden and shown by a script alone, and twenty reloads in a
 test('nothing that a call needs is blocked by the policy of the extension\'s pages, and all else is', async ({ untouched, stack, switchboard }) => {
   const note = () => {
     window.__blocked = [];
-    addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => __blocked.push(`${effectiveDirective} ${blockedURI}`));
+    addEventListener('securitypolicyviolation', ({ effectiveDirective, blockedURI }) => window.__blocked.push(`${effectiveDirective} ${blockedURI}`));
   };
   const options = await untouched.page();
   await options.goto(`chrome-extension://${stack.extension_id}/options.html`);

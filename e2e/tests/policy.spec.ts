@@ -5,15 +5,15 @@ import * as bare from '../lib/cdp.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { Organization, managedArgs, policyRows, whyNoPolicies } from '../lib/managed.ts';
 import { Probe, audioGoesOn } from '../lib/probe.ts';
-import { until } from '../lib/stack.ts';
+import { type Stack, until } from '../lib/stack.ts';
 import { expect, test as base, uiState } from '../lib/test.ts';
 
 const why = whyNoPolicies();
 
-const test = base.extend({
+const test = base.extend<{ organization: Organization & { version?: string }; managed: Stack }>({
   /** The stack as a managed Chromium sees it, and who manages it; the package is published. */
   organization: async ({ stack, switchboard: _clean }, use) => {
-    const organization = await Organization.start(stack);
+    const organization: Organization & { version?: string } = await Organization.start(stack);
     organization.version = organization.publish();
     await use(organization);
     await organization.stop();
@@ -26,7 +26,7 @@ test.skip(why !== null, why ?? '');
 test.describe.configure({ timeout: 240_000 });
 
 /** What an administrator sets for this account. */
-const ours = stack => ({ accountSids: stack.account.account_sid, tokenServiceUrls: stack.token_url });
+const ours = (stack: Stack) => ({ accountSids: stack.account.account_sid, tokenServiceUrls: stack.token_url });
 
 /** Opens one of the extension's pages as soon as policy has installed it. */
 async function optionsPage(page, organization) {

@@ -1,11 +1,11 @@
 import { bar } from '../lib/bars.ts';
-import { play } from '../lib/play.ts';
+import { type Report, play } from '../lib/play.ts';
 import { expect, test } from '../lib/test.ts';
 
 test('a real call outlives three reloads of the real Flex UI and is ended with its own buttons', { tag: '@alone' }, async ({ driven, stack, switchboard }) => {
   test.setTimeout(240_000);
-  const broken = [];
-  const report = {};
+  const broken: string[] = [];
+  const report: Partial<Report> = {};
   await play({
     browser: driven, stack, switchboard, reloads: 3, report,
     // How large a gap is depends on the machine too: `cargo xtask demo` insists on its bar, this test on three times the bar.

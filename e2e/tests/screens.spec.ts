@@ -3,16 +3,18 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { expect, test as base } from '@playwright/test';
-import { launch } from '../lib/browser.ts';
-import { SCREENS, openScreen, words } from '../lib/screens.ts';
-import { readStack } from '../lib/stack.ts';
+import type { Page } from 'playwright-core';
+import type { CallView, UiState } from '../generated/protocol.d.ts';
+import { type Browser, launch } from '../lib/browser.ts';
+import { type Look, SCREENS, openScreen, words } from '../lib/screens.ts';
+import { type Stack, readStack } from '../lib/stack.ts';
 
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PICTURES = new URL('../../target/run/screens/', import.meta.url).pathname;
 const ALL_RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 /** One Chromium for all screens; the sandbox is not needed. */
-const test = base.extend({
+const test = base.extend<{ open(name: string, look?: Look): Promise<Page> }, { stack: Stack; chromium: Browser }>({
   stack: [async ({}, use) => use(readStack()), { scope: 'worker' }],
   chromium: [async ({ stack }, use) => {
     const chromium = await launch(stack);
@@ -21,7 +23,7 @@ const test = base.extend({
   }, { scope: 'worker' }],
   /** Opens a screen by name. */
   open: async ({ chromium, stack }, use) => {
-    const pages = [];
+    const pages: Page[] = [];
     await use(async (name, options) => {
       const page = await openScreen(chromium, stack.extension_dir, SCREENS.find(screen => screen.name === name), options);
       pages.push(page);
@@ -31,12 +33,12 @@ const test = base.extend({
   },
 });
 
-const heard = page => page.evaluate(() => window.played.heard);
-const tell = (page, state) => page.evaluate(told => window.played.tell({ type: 'state', state: told }), state);
+const heard = (page: Page) => page.evaluate(() => window.played.heard);
+const tell = (page: Page, state: UiState) => page.evaluate(told => window.played.tell({ type: 'state', state: told }), state);
 
 /** What sticks out of its box. What may be cut short says so with an ellipsis. */
-const overflowing = page => page.evaluate(() => {
-  const found = [];
+const overflowing = (page: Page) => page.evaluate(() => {
+  const found: string[] = [];
   if (document.documentElement.scrollWidth > innerWidth) found.push(`the page is ${document.documentElement.scrollWidth} px wide`);
   for (const element of document.querySelectorAll('h1, h2, p, button, summary, label, dt, dd, li, span, .card, .bar, .fields')) {
     const box = element.getBoundingClientRect();
@@ -47,7 +49,7 @@ const overflowing = page => page.evaluate(() => {
   return found;
 });
 
-const violations = async (page, rules) => {
+const violations = async (page: Page, rules: string[]) => {
   await page.evaluate(AXE);
   return page.evaluate(async runOnly => {
     const { violations: all } = await window.axe.run(document, { runOnly });
@@ -61,9 +63,9 @@ for (const kind of ['popup', 'welcome', 'options']) {
     fs.mkdirSync(PICTURES, { recursive: true });
     const wrong = [];
     for (const screen of SCREENS.filter(({ page }) => page === `${kind}.html`)) {
-      for (const locale of ['en', 'es']) {
+      for (const locale of ['en', 'es'] as const) {
         const page = await openScreen(chromium, stack.extension_dir, screen, { locale });
-        for (const theme of ['light', 'dark']) {
+        for (const theme of ['light', 'dark'] as const) {
           await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
           await page.screenshot({ path: `${PICTURES}${screen.name}-${theme}-${locale}.png`, fullPage: true });
           // Roles and names are the same in every theme and language; colours are the theme's.
@@ -79,7 +81,7 @@ for (const kind of ['popup', 'welcome', 'options']) {
 }
 
 test('muting, hold, a warning and a second call never move the buttons of a call', async ({ open }) => {
-  for (const locale of ['en', 'es']) {
+  for (const locale of ['en', 'es'] as const) {
     const page = await open('popup-call-measuring', { locale });
     const state = SCREENS.find(({ name }) => name === 'popup-call').state();
     const places = async () => {
@@ -88,11 +90,12 @@ test('muting, hold, a warning and a second call never move the buttons of a call
       return boxes;
     };
     const before = await places();
-    for (const change of [{ muted: true }, { onHold: true }, { muted: true, onHold: true }, { warnings: ['high-rtt'] }, { state: 'reconnecting' }]) {
+    const changes: Partial<CallView>[] = [{ muted: true }, { onHold: true }, { muted: true, onHold: true }, { warnings: ['high-rtt'] }, { state: 'reconnecting' }];
+    for (const change of changes) {
       await tell(page, { ...state, call: { ...state.call, ...change } });
       expect(await places(), `${locale} ${JSON.stringify(change)}`).toEqual(before);
     }
-    await tell(page, { ...state, waiting: { sid: `CA${'f'.repeat(32)}`, from: '+15550199', since: Date.now() } });
+    await tell(page, { ...state, waiting: { sid: `CA${'f'.repeat(32)}`, from: '+15550199', since: Date.now(), unexpected: false } });
     await expect(page.locator('#waiting-answer')).toBeVisible();
     expect(await places()).toEqual(before);
     const quality = page.locator('#quality');
@@ -168,13 +171,13 @@ test('markup in every string that a page or a caller could have written stays te
   const page = await open('popup-ready');
   const evil = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>';
   const full = SCREENS.find(({ name }) => name === 'popup-waiting').state();
-  const replace = (value, key) => {
+  const replace = (value: any, key?: string): any => {
     if (Array.isArray(value)) return value.map(one => replace(one, key));
     if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, replace(one, name)]));
     return ['from', 'label', 'message', 'version', 'tokenService', 'key', 'value'].includes(key) ? evil : value;
   };
   await tell(page, { ...replace(full), policyComplaints: [{ key: evil, wants: { oneOf: [evil] } }], counters: { [evil]: 1 } });
   await expect(page.locator('#status-help')).toHaveText(evil);
-  await page.locator('details').evaluateAll(all => all.forEach(one => { one.open = true; }));
+  await page.locator('details').evaluateAll(all => (all as HTMLDetailsElement[]).forEach(one => { one.open = true; }));
   expect(await page.evaluate(() => [document.images.length, document.scripts.length, window.hacked])).toEqual([1, 1, undefined]);
 });

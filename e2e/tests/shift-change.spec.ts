@@ -1,8 +1,9 @@
 // One browser, one agent after the other: nobody is told of, or called as, the agent before; who has gone is gone.
 import crypto from 'node:crypto';
+import type { Worker } from 'playwright-core';
 import { FlexPage } from '../lib/flex.ts';
 import { Probe } from '../lib/probe.ts';
-import { sleep, until } from '../lib/stack.ts';
+import { type Stack, sleep, until } from '../lib/stack.ts';
 import { expect, test, uiState } from '../lib/test.ts';
 
 const ANN = 'ext_ann_40example_2Ecom';
@@ -22,6 +23,9 @@ function mint({ account }, identity) {
 
 /** A token service whose answers the test decides: put in the place of the worker's way to the network. */
 class Service {
+  readonly worker: Worker;
+  readonly stack: Stack;
+
   static async standIn(browser, stack) {
     const worker = browser.context.serviceWorkers()[0] ?? await browser.context.waitForEvent('serviceworker');
     await worker.evaluate(url => {

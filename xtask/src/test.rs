@@ -124,6 +124,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let run = Run { project, tools: &tools, grep: options.grep.as_deref(), jobs: options.jobs };
     if native {
         total += step("lints, wasm32", || run.lint_for_browser())?;
+        total += step("types of the end-to-end tests", || run.types())?;
         total += step("dependencies", || run.dependencies())?;
         total += step("advisories", || run.advisories())?;
         total += step("compiling all tests", || build::everything(project).map(|()| Counts::default()))?;
@@ -215,6 +216,13 @@ impl Run<'_> {
         let packages = BROWSER_CRATES.iter().flat_map(|name| ["--package", name]);
         let what: Vec<&str> = packages.chain(["--target", TARGET]).collect();
         cargo(self.project, "clippy-wasm32", &with_denials(&what))
+    }
+
+    /// TypeScript's own check; Playwright and Node only leave the types out.
+    fn types(&self) -> Result<Counts> {
+        let mut tsc = self.tools.npm_program(self.project, "tsc");
+        run_quietly(tsc.arg("--noEmit"), &self.project.log("tsc"))?;
+        Ok(Counts::default())
     }
 
     /// What the dependencies are, by `deny.toml`.
