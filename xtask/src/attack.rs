@@ -31,8 +31,8 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let token_port = stack::free_port()?;
     let desk = stack::Options { label: "desk-".into(), token_port: Some(token_port), ..usual };
     let desk = Stack::start(project, &tools, &desk)?;
-    let mut script = tools.node(project);
-    script.arg("e2e/attack.mjs").arg("--stack").arg(&stack.file);
+    let mut script = tools.script(project, "attack");
+    script.arg("--stack").arg(&stack.file);
     script.arg("--desk-stack").arg(&desk.file).args(["--token-port", &token_port.to_string()]);
     script.arg("--token-service").arg(project.target.join("debug/token-service"));
     if let Some(only) = &options.only {

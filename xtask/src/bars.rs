@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::playwright;
 
-/// A figure that is more than so many times its bar has failed its test: `e2e/lib/bars.mjs` has the same number.
+/// A figure that is more than so many times its bar has failed its test: `e2e/lib/bars.ts` has the same number.
 const HARD_LIMIT: f64 = 3.0;
 
-/// One figure, as `e2e/lib/bars.mjs` notes it.
+/// One figure, as `e2e/lib/bars.ts` notes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bar {
     /// What happens.

@@ -68,8 +68,8 @@ pub fn run(project: &Project, bench: &Bench) -> Result<ExitCode> {
         Bench::Answer(options) => answer(project, options),
         Bench::Token(options) => bench_token::run(project, options),
         Bench::Storm => storm(project),
-        Bench::Call(options) => alone(project, "e2e/bench-call.mjs", options.runs, options.json),
-        Bench::Extension(options) => alone(project, "e2e/bench-extension.mjs", options.runs, options.json),
+        Bench::Call(options) => alone(project, "bench-call", options.runs, options.json),
+        Bench::Extension(options) => alone(project, "bench-extension", options.runs, options.json),
     }
 }
 
@@ -86,11 +86,11 @@ fn storm(project: &Project) -> Result<ExitCode> {
 }
 
 /// A measurement of our extension alone, against a stack of its own.
-fn alone(project: &Project, file: &str, runs: u32, json: bool) -> Result<ExitCode> {
+fn alone(project: &Project, name: &str, runs: u32, json: bool) -> Result<ExitCode> {
     let tools = stack::prepare(project)?;
     let stack = Stack::start(project, &tools, &stack::Options { headless: true, ..Default::default() })?;
-    let mut script = tools.node(project);
-    script.arg(file).arg("--stack").arg(&stack.file).args(["--runs", &runs.to_string()]);
+    let mut script = tools.script(project, name);
+    script.arg("--stack").arg(&stack.file).args(["--runs", &runs.to_string()]);
     if json {
         script.arg("--json");
     }
@@ -108,12 +108,8 @@ fn answer(project: &Project, answer: &Answer) -> Result<ExitCode> {
     });
     let other = other.transpose()?;
     let stack = Stack::start(project, &tools, &usual)?;
-    let mut script = tools.node(project);
-    script
-        .arg("e2e/bench-answer.mjs")
-        .arg("--stack")
-        .arg(&stack.file)
-        .args(["--runs", &answer.runs.to_string()]);
+    let mut script = tools.script(project, "bench-answer");
+    script.arg("--stack").arg(&stack.file).args(["--runs", &answer.runs.to_string()]);
     if let Some(other) = &other {
         script.arg("--vs-stack").arg(&other.file);
     }

@@ -75,12 +75,8 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
 }
 
 fn play(project: &Project, tools: &Tools, stack: &Stack, options: &Options) -> Result<ExitCode> {
-    let mut script = tools.node(project);
-    script
-        .arg("e2e/demo.mjs")
-        .arg("--stack")
-        .arg(&stack.file)
-        .args(["--reloads", &options.reloads.to_string()]);
+    let mut script = tools.script(project, "demo");
+    script.arg("--stack").arg(&stack.file).args(["--reloads", &options.reloads.to_string()]);
     for (name, file) in [("--report", &options.report), ("--picture", &options.picture)] {
         if let Some(file) = file {
             // The script runs in the repository's directory, the person may be elsewhere.

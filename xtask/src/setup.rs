@@ -55,6 +55,14 @@ impl Tools {
         command("node", &project.root)
     }
 
+    /// One of our scripts in TypeScript, by its name without the ending. Its types are blanked out as it is read: Node 20 itself
+    /// reads none, and what becomes of the rest is what is written, so that a function can be handed to a page as it stands.
+    pub fn script(&self, project: &Project, name: &str) -> Command {
+        let mut script = self.node(project);
+        script.args(["--import", "ts-blank-space/register"]).arg(format!("e2e/{name}.ts"));
+        script
+    }
+
     /// A program of an npm package.
     pub fn npm_program(&self, project: &Project, name: &str) -> Command {
         command(project.root.join("node_modules/.bin").join(name), &project.root)

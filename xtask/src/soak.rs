@@ -34,8 +34,8 @@ pub struct Options {
 pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let tools = stack::prepare(project)?;
     let stack = Stack::start(project, &tools, &stack::Options { headless: true, ..Default::default() })?;
-    let mut script = tools.node(project);
-    script.arg("e2e/soak.mjs").arg("--stack").arg(&stack.file);
+    let mut script = tools.script(project, "soak");
+    script.arg("--stack").arg(&stack.file);
     script.args(["--calls", &options.calls.to_string()]);
     for (flag, on) in [("--kill-worker", options.kill_worker), ("--reload", options.reload)] {
         if on {

@@ -52,7 +52,7 @@ enum Half {
 }
 
 /// How Playwright runs the tests.
-const PLAYWRIGHT: &str = "e2e/playwright.config.mjs";
+const PLAYWRIGHT: &str = "e2e/playwright.config.ts";
 
 /// Where proptest begins to make up its input.
 pub const SEED: &str = "PROPTEST_RNG_SEED";
@@ -124,6 +124,7 @@ pub fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     let run = Run { project, tools: &tools, grep: options.grep.as_deref(), jobs: options.jobs };
     if native {
         total += step("lints, wasm32", || run.lint_for_browser())?;
+        total += step("types of the end-to-end tests", || run.types())?;
         total += step("dependencies", || run.dependencies())?;
         total += step("advisories", || run.advisories())?;
         total += step("compiling all tests", || build::everything(project).map(|()| Counts::default()))?;
@@ -217,6 +218,13 @@ impl Run<'_> {
         cargo(self.project, "clippy-wasm32", &with_denials(&what))
     }
 
+    /// TypeScript's own check; Playwright and Node only leave the types out.
+    fn types(&self) -> Result<Counts> {
+        let mut tsc = self.tools.npm_program(self.project, "tsc");
+        run_quietly(tsc.arg("--noEmit"), &self.project.log("tsc"))?;
+        Ok(Counts::default())
+    }
+
     /// What the dependencies are, by `deny.toml`.
     fn dependencies(&self) -> Result<Counts> {
         let path = setup::with_cargo_tool(self.project, "cargo-deny")?;
@@ -251,7 +259,7 @@ impl Run<'_> {
     }
 
     /// All tests that need no browser. In CI what failed is tried once more, as end-to-end tests are: see
-    /// `e2e/playwright.config.mjs`.
+    /// `e2e/playwright.config.ts`.
     fn native_tests(&self) -> Result<Counts> {
         let (log, results) = (self.project.log("native-tests"), self.native_results());
         setup::redis(self.project);

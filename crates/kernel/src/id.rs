@@ -100,11 +100,13 @@ pub fn is_sid(value: &str, prefix: &str) -> bool {
 
 identifier! {
     /// A Twilio account: `AC` and 32 hexadecimal digits.
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
     AccountSid, "account SID (AC and 32 hexadecimal digits)", |v| is_sid(v, "AC")
 }
 
 identifier! {
     /// One leg of a call: `CA` and 32 hexadecimal digits.
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
     CallSid, "call SID (CA and 32 hexadecimal digits)", |v| is_sid(v, "CA")
 }
 
@@ -113,6 +115,7 @@ identifier! {
     ///
     /// Source: Twilio's Client documentation, "alphanumeric and underscore characters only"; the length limit of 121
     /// is Twilio's documented maximum for client names.
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
     Identity, "client identity (letters, digits and underscores)", |v| {
         (1..=121).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     }
@@ -132,6 +135,7 @@ identifier! {
     /// 1 to 16 lower-case letters and digits, ended by an underscore. That a name begins with it proves nothing: Flex encodes
     /// `ext.jones` as `ext_2Ejones`. Whose identity it is, is known by the whole of it: the prefix and the agent's own. The prefix is the token service's decision; one
     /// that a page sends is compared, never used (it is how the replaced extension allowed impersonation).
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
     IdentityPrefix, "identity prefix (lower-case letters and digits, then _)", |v| {
         v.strip_suffix('_').is_some_and(|p| {
             (1..=16).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -142,6 +146,7 @@ identifier! {
 identifier! {
     /// DTMF digits as the Voice SDK takes them: `0-9`, `*`, `#` and `w` (a pause of 500 ms), 1 to 256 of them. The one bound
     /// on what is sent in one go: longer than any account number with its PIN and pauses, and said before the first digit.
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
     DtmfDigits, "DTMF digits (0-9, *, #, w; at most 256)", |v| {
         (1..=DtmfDigits::MAX).contains(&v.len())
             && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'*' | b'#' | b'w'))
@@ -162,6 +167,7 @@ impl DtmfDigits {
 identifier! {
     /// What a call is expected for: a reservation's or a task's SID, or any other name of 1 to 64 letters, digits, `_`, `-`
     /// and `:` that is not used for anything else.
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
     ExpectationId, "name of an expectation (letters, digits, _, - and :)", |v| {
         (1..=64).contains(&v.len())
             && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':'))
@@ -172,6 +178,7 @@ identifier! {
     /// Where Flex tokens are exchanged for Voice tokens: an `https` URL without user, query or fragment.
     ///
     /// `https` only, because a Flex token travels to it.
+    #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
     TokenUrl, "token service URL (https://host/path, without query)", |v| {
         v.strip_prefix("https://").is_some_and(|rest| {
             let host = rest.split('/').next().unwrap_or("");

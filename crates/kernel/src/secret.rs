@@ -13,6 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 #[derive(
     Clone, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, Zeroize, ZeroizeOnDrop,
 )]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct Secret(String);
 

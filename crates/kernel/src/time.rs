@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
     wire::ToTree,
     wire::FromTree,
 )]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 

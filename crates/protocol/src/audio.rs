@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
     wire::ToTree,
     wire::FromTree,
 )]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum AudioKind {
     /// What the customer hears through.
@@ -31,6 +32,7 @@ pub enum AudioKind {
 /// A device as `MediaDevices.enumerateDevices` names it. Remembered by both: Chrome changes ids when site data is
 /// cleared, and two headsets of one make share a label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct AudioDevice {
     /// `deviceId`: an opaque name, `default` for the system's choice.
@@ -44,6 +46,7 @@ pub const MAX_AUDIO_NAME: usize = 512;
 
 /// What the agent (or policy) wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct AudioSettings {
     /// The microphone; `None` for the system's choice.
@@ -69,6 +72,7 @@ impl Default for AudioSettings {
 
 /// What there is and what is in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct AudioState {
     /// The microphones that are plugged in, the system's choice first.

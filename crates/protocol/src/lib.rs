@@ -23,6 +23,9 @@ pub mod quality;
 pub mod state;
 pub mod token;
 
+#[cfg(test)]
+mod typescript;
+
 pub use audio::{AudioDevice, AudioKind, AudioSettings, AudioState};
 pub use quality::{QualitySample, QualitySummary, QualityWarning};
 pub use state::{CallPhase, CallSummary, CallView, Problem, ProblemCode, Status, WaitingCall};

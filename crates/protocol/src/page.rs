@@ -21,6 +21,7 @@ pub const TYPE_PREFIX: &str = "VOICE_CLIENT_EXTENSION_";
 
 /// From the page (plugin) to the extension.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type")]
 pub enum ToExtension {
     /// Hello: this page belongs to that account and wants the voice client. Sent once per page load, and again
@@ -90,6 +91,7 @@ pub enum ToExtension {
 
 /// Payload of CONFIGURE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Configure {
     /// Where to exchange Flex tokens. Kept as text here: whether it is acceptable is the worker's decision, and the
@@ -110,6 +112,7 @@ pub struct Configure {
 
 /// Payload of FLEX_TOKEN.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct FlexToken {
     /// The Flex token, opaque.
@@ -126,6 +129,7 @@ pub struct FlexToken {
 
 /// Names one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct CallRef {
     /// The agent leg's call SID.
@@ -134,6 +138,7 @@ pub struct CallRef {
 
 /// Payload of SEND_DTMF_DIGITS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SendDigits {
     /// Sent one after the other.
     pub digits: DtmfDigits,
@@ -141,6 +146,7 @@ pub struct SendDigits {
 
 /// Payload of SET_MUTE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SetMute {
     /// True to mute.
     pub muted: bool,
@@ -148,6 +154,7 @@ pub struct SetMute {
 
 /// Payload of SELECT_AUDIO_DEVICE, and the same in the popup's message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct SelectAudioDevice {
     /// Microphone or speaker.
@@ -159,6 +166,7 @@ pub struct SelectAudioDevice {
 
 /// Payload of SET_VOLUME.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SetVolume {
     /// In percent; more than 100 is taken as 100.
     pub percent: u8,
@@ -166,6 +174,7 @@ pub struct SetVolume {
 
 /// Payload of CALL_CONTEXT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct CallContext {
     /// The agent leg's call SID.
@@ -176,6 +185,7 @@ pub struct CallContext {
 
 /// Payload of SIGN_OUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SignOut {
     /// How the agent signed out.
     pub reason: SignOutReason,
@@ -183,6 +193,7 @@ pub struct SignOut {
 
 /// How an agent signs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum SignOutReason {
     /// Flex's own logout.
@@ -195,6 +206,7 @@ pub enum SignOutReason {
 
 /// Payload of EXPECT_CALLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ExpectCalls {
     /// At most [`MAX_EXPECTED_CALLS`]; what is more is not read.
     pub calls: Vec<ExpectedCall>,
@@ -205,6 +217,7 @@ pub const MAX_EXPECTED_CALLS: usize = 16;
 
 /// One call that an agent expects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ExpectedCall {
     /// What it is expected for: the same for as long as it is the same call. It lets one call through.
     pub id: ExpectationId,
@@ -214,6 +227,7 @@ pub struct ExpectedCall {
 
 /// Why a call is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ExpectReason {
     /// A reservation that this agent accepted, or that Flex shows as accepted, whoever accepted it.
@@ -230,6 +244,7 @@ pub enum ExpectReason {
 
 /// From the extension to the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type")]
 pub enum ToPage {
     /// The page is accepted. A plugin answers every one with a FLEX_TOKEN, so it also means "send me the token".
@@ -272,6 +287,7 @@ pub enum ToPage {
 
 /// Payload of HEARTBEAT.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Heartbeat {
     /// The Voice client identity: `contact_uri` is `client:` and this.
@@ -285,6 +301,7 @@ pub struct Heartbeat {
 
 /// Payload of ERROR.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReply {
     /// The type of the message that is answered, when it is one of the contract's.
@@ -324,6 +341,7 @@ pub mod line {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named,
 )]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type")]
 pub enum Refusal {
     /// A message of the page was answered with an ERROR. Not in the contract's namespace: no page can send it past the content script.

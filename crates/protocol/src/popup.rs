@@ -11,6 +11,7 @@ use kernel::{AccountSid, CallSid, DtmfDigits, TokenUrl};
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named,
 )]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Refused {
     /// There is no call.
@@ -53,6 +54,7 @@ impl Refused {
 
 /// From an extension page to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum FromPopup {
     /// End the live call.
@@ -118,6 +120,7 @@ pub enum FromPopup {
 
 /// From the worker to an extension page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase")]
 #[expect(clippy::large_enum_variant, reason = "sent a few times a second at most, and never kept")]
 pub enum ToPopup {

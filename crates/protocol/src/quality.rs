@@ -6,6 +6,7 @@ use kernel::Timestamp;
 
 /// One of the SDK's samples (`call.on('sample')`, once a second), in whole numbers. `None`: not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct QualitySample {
     /// When it was taken.
@@ -39,6 +40,7 @@ pub struct QualitySample {
     wire::ToTree,
     wire::FromTree,
 )]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum QualityWarning {
     /// Long round trip (`high-rtt`).
@@ -63,6 +65,7 @@ pub enum QualityWarning {
 
 /// A finished call in figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct QualitySummary {
     /// How many samples there were.

@@ -14,6 +14,7 @@ use kernel::{AccountSid, CallSid, Identity, Timestamp, TokenUrl};
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, wire::ToTree, wire::FromTree,
 )]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
     /// Nothing is configured: no Flex page has said hello since the browser started. Also said to a page that has signed out,
@@ -44,6 +45,7 @@ impl Status {
 
 /// The phases of the one call that the extension carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum CallPhase {
     /// The gateway offered it; the offscreen document is accepting it.
@@ -56,6 +58,7 @@ pub enum CallPhase {
 
 /// The live call, as popup and page see it. Holds nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct CallView {
     /// The agent leg's call SID, the same before and after a page reload.
@@ -86,6 +89,7 @@ pub struct CallView {
 /// A call that rings until the agent says something: a second one while another is live (policy `secondCall: offer`), or
 /// one that nobody expects (policy `unexpectedCalls: ring`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingCall {
     /// Which call.
@@ -102,6 +106,7 @@ pub struct WaitingCall {
 
 /// A call that is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct CallSummary {
     /// Which call.
@@ -128,6 +133,7 @@ pub struct CallSummary {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named,
 )]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemCode {
     /// The page's message had a known type and a payload that is not what the contract says.
@@ -180,6 +186,7 @@ pub enum ProblemCode {
 
 /// Something wrong, in words that say what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// For code.
@@ -192,6 +199,7 @@ pub struct Problem {
 
 /// The page's view of the voice client, in every HEARTBEAT and STATE message (extension of the contract).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ClientState {
     /// [`crate::PROTOCOL_VERSION`] of the extension.
@@ -225,6 +233,7 @@ pub struct ClientState {
 
 /// A token service that no policy names and that the agent has not yet agreed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ConsentRequest {
     /// The account that the page belongs to.
@@ -237,6 +246,7 @@ pub struct ConsentRequest {
 
 /// One setting that the administrator's policy fixes, for the options page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyItem {
     /// The key in `managed_schema.json`.
@@ -247,6 +257,7 @@ pub struct PolicyItem {
 
 /// A value of the administrator's policy that is not used, because it is not what it must be. Never repeats the value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyComplaint {
     /// The key in `managed_schema.json`.
@@ -264,6 +275,7 @@ impl fmt::Display for PolicyComplaint {
 
 /// What a value of the administrator's policy must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum PolicyForm {
     /// A Twilio account.
@@ -313,6 +325,7 @@ impl fmt::Display for PolicyForm {
 
 /// Everything that popup, options and welcome pages show. Holds nothing secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UiState {
     /// The same view as the page's.
@@ -371,6 +384,7 @@ const fn yes() -> bool {
 
 /// How much a log line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum LogLevel {
     /// Part of normal work.
@@ -383,6 +397,7 @@ pub enum LogLevel {
 
 /// One line of the flight recorder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct LogEntry {
     /// When it was written, by the worker's clock.

@@ -278,7 +278,7 @@ impl Device {
     ///
     /// The SDK opens it by itself only to register or to call, and a `Device` that registers is offered calls. So this
     /// reaches for the step that both of them begin with, `_setupStream` of 2.18.5, and says whether it was there;
-    /// without it a call is only slower. A test holds the SDK to it (`e2e/tests/sdk.spec.mjs`).
+    /// without it a call is only slower. A test holds the SDK to it (`e2e/tests/sdk.spec.ts`).
     #[must_use]
     pub fn open_signalling(&self) -> bool {
         let setup = Reflect::get(&self.raw, &"_setupStream".into()).unwrap_or_default();

@@ -227,7 +227,7 @@ fn every_test_that_the_security_page_names_is_there() {
     let named: Vec<&str> = columns.flat_map(|column| column.split('`').skip(1).step_by(2)).collect();
     assert!(named.len() > 40, "{named:?}");
     let mut tests = String::new();
-    for file in rust_sources(true).into_iter().chain(sources(&["e2e/tests"], "mjs")) {
+    for file in rust_sources(true).into_iter().chain(sources(&["e2e/tests"], "ts")) {
         tests.push_str(&fs::read_to_string(&file).unwrap().replace("\\'", "'"));
     }
     for name in named {

@@ -1,7 +1,0 @@
-// Figures of several runs.
-
-/** The value that this share of the values does not exceed: 0.5 is the median. */
-export function percentile(values, share) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-}
