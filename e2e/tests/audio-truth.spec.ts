@@ -182,7 +182,7 @@ test('a headset that is plugged in without an event is listed when somebody look
   await audio(options, 'the headset to be listed', isListed);
 });
 
-test('a row of sixty digits with pauses in one message, and of thirty-nine from Flex, reach the customer whole', { tag: '@long' }, async ({ driven, switchboard }) => {
+test('a row of sixty digits with pauses in one message, and of thirty-nine from Flex, reach the customer whole', { tag: '@alone' }, async ({ driven, switchboard }) => {
   test.setTimeout(180_000);
   await switchboard.setActivity('Available');
   const flex = await FlexPage.open(driven.context);

@@ -122,7 +122,7 @@ fn every_link_of_a_page_to_a_file_leads_somewhere() {
 #[test]
 fn what_a_page_names_is_told_from_other_words() {
     let top = top_level();
-    for path in ["crates/kernel", "docs/gone.md", "extension/", "gone/", "e2e/tests/flex*.spec.mjs"] {
+    for path in ["crates/kernel", "docs/gone.md", "extension/", "gone/", "e2e/tests/flex*.spec.ts"] {
         assert!(is_path(path, &top), "{path}");
     }
     for other in ["/metrics", "dist/", "acme/thing", "docs/<page>", "holdfast-<version>/", "a.rs"] {
