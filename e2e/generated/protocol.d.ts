@@ -154,7 +154,7 @@ export type CallView = {
  */
 sid: CallSid, 
 /**
- * The phase.
+ * How far the call has come.
  */
 state: CallPhase, 
 /**
@@ -327,7 +327,7 @@ export type ExpectedCall = {
  */
 id: ExpectationId, 
 /**
- * Why.
+ * What the agent did that makes a call come.
  */
 reason: ExpectReason, };
 
@@ -374,7 +374,7 @@ muted: boolean, } | { "type": "sendDigits",
  */
 sid?: CallSid | null, 
 /**
- * The digits.
+ * Sent one after the other.
  */
 digits: DtmfDigits, } | { "type": "restart" } | { "type": "microphoneChanged" } | { "type": "answerWaiting", 
 /**
@@ -477,7 +477,7 @@ export type IdentityPrefix = string;
  */
 export type LogEntry = { 
 /**
- * When.
+ * When it was written, by the worker's clock.
  */
 at: Timestamp, 
 /**
@@ -646,7 +646,7 @@ deviceId: string | null, };
  */
 export type SendDigits = { 
 /**
- * The digits.
+ * Sent one after the other.
  */
 digits: DtmfDigits, };
 
@@ -701,7 +701,7 @@ export type ToExtension = { "type": "VOICE_CLIENT_EXTENSION_CONFIGURE",
  */
 payload: Configure, } | { "type": "VOICE_CLIENT_EXTENSION_FLEX_TOKEN", 
 /**
- * The token.
+ * The token and the agent's account.
  */
 payload: FlexToken, } | { "type": "VOICE_CLIENT_EXTENSION_HANGUP_CALL", 
 /**
@@ -709,7 +709,7 @@ payload: FlexToken, } | { "type": "VOICE_CLIENT_EXTENSION_HANGUP_CALL",
  */
 payload?: CallRef | null, } | { "type": "VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS", 
 /**
- * The digits.
+ * Sent one after the other.
  */
 payload: SendDigits, } | { "type": "VOICE_CLIENT_EXTENSION_SET_MUTE", 
 /**
@@ -717,7 +717,7 @@ payload: SendDigits, } | { "type": "VOICE_CLIENT_EXTENSION_SET_MUTE",
  */
 payload: SetMute, } | { "type": "VOICE_CLIENT_EXTENSION_SELECT_AUDIO_DEVICE", 
 /**
- * Which.
+ * The kind of device, and which one.
  */
 payload: SelectAudioDevice, } | { "type": "VOICE_CLIENT_EXTENSION_SET_VOLUME", 
 /**
@@ -729,11 +729,11 @@ payload: SetVolume, } | { "type": "VOICE_CLIENT_EXTENSION_CALL_CONTEXT",
  */
 payload: CallContext, } | { "type": "VOICE_CLIENT_EXTENSION_SIGN_OUT", 
 /**
- * How.
+ * Why the agent has signed out.
  */
 payload: SignOut, } | { "type": "VOICE_CLIENT_EXTENSION_EXPECT_CALLS", 
 /**
- * Which.
+ * All of them, each time.
  */
 payload: ExpectCalls, };
 
@@ -754,11 +754,11 @@ payload: Problem | null, } | { "type": "VOICE_CLIENT_EXTENSION_HEARTBEAT",
  */
 payload: Heartbeat, } | { "type": "VOICE_CLIENT_EXTENSION_DISCONNECTED" } | { "type": "VOICE_CLIENT_EXTENSION_STATE", 
 /**
- * The state.
+ * The whole state, not only what changed.
  */
 payload: ClientState, } | { "type": "VOICE_CLIENT_EXTENSION_ERROR", 
 /**
- * Why.
+ * What was asked for, and why it could not be done.
  */
 payload: ErrorReply, };
 
@@ -767,11 +767,11 @@ payload: ErrorReply, };
  */
 export type ToPopup = { "type": "state", 
 /**
- * The state.
+ * The whole state, not only what changed.
  */
 state: UiState, } | { "type": "refused", 
 /**
- * Why.
+ * Why it was not.
  */
 reason: Refused, } | { "type": "level", 
 /**
