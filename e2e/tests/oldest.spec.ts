@@ -9,7 +9,7 @@ inEachFlexUi(flexUi => {
     const flex = await FlexPage.open(driven.context);
     expect(await flex.version()).toBe(flexUi === 'oldest' ? stack.flex_ui_oldest : stack.flex_ui);
     await until('the contact_uri to be the extension', async () => (await flex.store()).contactUri === `client:${stack.account.extension_identity}`);
-    expect((await flex.store()).activity).toBe('Available');
+    await until('the agent to be available', async () => (await flex.store()).activity === 'Available');
     expect((await switchboard.agent()).available).toBe(true);
   });
 
