@@ -27,12 +27,6 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch.
-    #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
-    }
-
     /// From `Date.now()` or `Date.parse()`: `None` for NaN, infinities and times before 1970.
     #[must_use]
     #[expect(
@@ -43,30 +37,6 @@ impl Timestamp {
     pub fn from_js(millis: f64) -> Option<Self> {
         (millis.is_finite() && (0.0..9.0e15).contains(&millis)).then_some(Self(millis as u64))
     }
-
-    /// Milliseconds since the Unix epoch.
-    #[must_use]
-    pub const fn as_millis(self) -> u64 {
-        self.0
-    }
-
-    /// This instant plus a number of milliseconds.
-    #[must_use]
-    pub const fn plus(self, millis: u64) -> Self {
-        Self(self.0.saturating_add(millis))
-    }
-
-    /// Milliseconds from `earlier` to this instant; 0 if `earlier` is later.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// Milliseconds from this instant to `later`; 0 if it has passed.
-    #[must_use]
-    pub const fn until(self, later: Self) -> u64 {
-        later.0.saturating_sub(self.0)
-    }
 }
 
 /// Milliseconds since an origin that only the page or process knows, as `performance.now()` gives them. It never goes back.
@@ -75,12 +45,6 @@ impl Timestamp {
 pub struct Monotonic(u64);
 
 impl Monotonic {
-    /// From milliseconds since the origin.
-    #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
-    }
-
     /// From `performance.now()` or an event's `timeStamp`: the origin itself for NaN, infinities and what is negative.
     #[must_use]
     #[expect(
@@ -90,30 +54,6 @@ impl Monotonic {
     )]
     pub fn from_js(millis: f64) -> Self {
         if millis.is_finite() && (0.0..9.0e15).contains(&millis) { Self(millis as u64) } else { Self(0) }
-    }
-
-    /// Milliseconds since the origin.
-    #[must_use]
-    pub const fn as_millis(self) -> u64 {
-        self.0
-    }
-
-    /// This instant plus a number of milliseconds.
-    #[must_use]
-    pub const fn plus(self, millis: u64) -> Self {
-        Self(self.0.saturating_add(millis))
-    }
-
-    /// Milliseconds from `earlier` to this instant; 0 if `earlier` is later.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// Milliseconds from this instant to `later`; 0 if it has passed.
-    #[must_use]
-    pub const fn until(self, later: Self) -> u64 {
-        later.0.saturating_sub(self.0)
     }
 }
 
@@ -132,8 +72,41 @@ pub trait Moment: Copy + Ord + core::fmt::Debug {
     fn since(self, earlier: Self) -> u64;
 }
 
-macro_rules! moment {
+/// What both clocks can: once as methods that a constant may use, once as a [`Moment`].
+macro_rules! moments {
     ($($clock:ty),*) => {$(
+        impl $clock {
+            /// From milliseconds since the clock's origin.
+            #[must_use]
+            pub const fn from_millis(millis: u64) -> Self {
+                Self(millis)
+            }
+
+            /// Milliseconds since the clock's origin.
+            #[must_use]
+            pub const fn as_millis(self) -> u64 {
+                self.0
+            }
+
+            /// This instant plus a number of milliseconds.
+            #[must_use]
+            pub const fn plus(self, millis: u64) -> Self {
+                Self(self.0.saturating_add(millis))
+            }
+
+            /// Milliseconds from `earlier` to this instant; 0 if `earlier` is later.
+            #[must_use]
+            pub const fn since(self, earlier: Self) -> u64 {
+                self.0.saturating_sub(earlier.0)
+            }
+
+            /// Milliseconds from this instant to `later`; 0 if it has passed.
+            #[must_use]
+            pub const fn until(self, later: Self) -> u64 {
+                later.0.saturating_sub(self.0)
+            }
+        }
+
         impl Moment for $clock {
             fn plus(self, millis: u64) -> Self {
                 self.plus(millis)
@@ -150,7 +123,7 @@ macro_rules! moment {
     )*};
 }
 
-moment!(Monotonic, Timestamp);
+moments!(Monotonic, Timestamp);
 
 #[cfg(test)]
 mod tests {
