@@ -2,9 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use kernel::Secret;
-
-/// The longest Flex token, in bytes. A real one has about 1000.
-pub const MAX_TOKEN_BYTES: usize = protocol::token::MAX_FLEX_TOKEN;
+use protocol::token::MAX_FLEX_TOKEN;
 
 /// Why a request brings no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +20,7 @@ pub enum NoBearer {
 pub fn is_plausible(token: &str) -> bool {
     // All bytes are looked at, whatever the first ones are: the compiler then takes many at once.
     let graphic = token.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic());
-    graphic && (1..=MAX_TOKEN_BYTES).contains(&token.len())
+    graphic && (1..=MAX_FLEX_TOKEN).contains(&token.len())
 }
 
 /// The Flex token of the `Authorization` header.

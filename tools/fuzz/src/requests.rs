@@ -6,9 +6,10 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use kernel::id::is_sid;
+use protocol::token::MAX_FLEX_TOKEN;
 use service_kit::client;
 use token_service::{
-    bearer::{MAX_TOKEN_BYTES, bearer},
+    bearer::bearer,
     features::{legacy, voice_token},
 };
 
@@ -93,7 +94,7 @@ fn all<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h HeaderValue> {
 }
 
 fn well_formed(token: &str) {
-    assert!((1..=MAX_TOKEN_BYTES).contains(&token.len()));
+    assert!((1..=MAX_FLEX_TOKEN).contains(&token.len()));
     assert!(token.bytes().all(|byte| byte.is_ascii_graphic()));
 }
 
