@@ -16,6 +16,7 @@
 
 pub mod audio;
 pub mod caller;
+pub mod history;
 pub mod offscreen;
 pub mod page;
 pub mod popup;
