@@ -31,6 +31,8 @@ pub struct Settings {
     pub reservation_timeout: Duration,
     /// How many voice tasks the agent may hold at a time.
     pub voice_capacity: u32,
+    /// How many chat tasks the agent may hold at a time, beside the voice tasks.
+    pub chat_capacity: u32,
     /// Activity of the agent at start.
     pub initial_activity: String,
 }
@@ -47,6 +49,7 @@ impl Default for Settings {
             flex_token_ttl: Duration::from_hours(1),
             reservation_timeout: Duration::from_mins(2),
             voice_capacity: 1,
+            chat_capacity: 2,
             initial_activity: account::ACTIVITY_AVAILABLE.to_owned(),
         }
     }

@@ -79,6 +79,7 @@ impl FlexCloud {
             seed: rand::random(),
             reservation_timeout: settings.reservation_timeout,
             voice_capacity: settings.voice_capacity,
+            chat_capacity: settings.chat_capacity,
             initial_activity: settings.initial_activity.clone(),
             worker_attributes: worker_attributes(),
         };
@@ -366,6 +367,20 @@ impl FlexCloud {
         outcome
     }
 
+    /// Applies an event and reads what became of it before anybody else changes anything.
+    pub(crate) fn apply_and_read<T>(
+        &self,
+        event: Event,
+        read: impl FnOnce(&Workspace) -> T,
+    ) -> Result<T, Refusal> {
+        let outcome = self.with(|inner, state| {
+            inner.apply(state, event)?;
+            Ok(read(state.machine.workspace()))
+        });
+        self.0.changed.notify_one();
+        outcome
+    }
+
     fn apply_or_log(&self, event: Event) {
         if let Err(refusal) = self.apply(event) {
             tracing::debug!(%refusal, "ignored");
@@ -525,6 +540,7 @@ impl Inner {
                         tracing::warn!("nobody carries out the Flex cloud's commands");
                     }
                 }
+                Command::Chat(command) => tracing::debug!(?command, "no conversations yet"),
                 Command::Log(event) => self.happened(event),
                 Command::Refuse(refusal) => return Err(refusal),
             }

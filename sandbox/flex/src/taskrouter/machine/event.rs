@@ -5,6 +5,8 @@ use std::time::Duration;
 use kernel::CallSid;
 use serde_json::{Map, Value};
 
+use super::channel::TaskChannel;
+use crate::account;
 use crate::api::{FarEnd, LegCommand, LegEnd, Unreached};
 use crate::event::LogEvent;
 
@@ -20,6 +22,8 @@ pub struct Options {
     pub reservation_timeout: Duration,
     /// How many voice tasks the agent may hold at a time.
     pub voice_capacity: u32,
+    /// How many chat tasks the agent may hold at a time, beside the voice tasks.
+    pub chat_capacity: u32,
     /// Activity of the agent at start.
     pub initial_activity: String,
     /// Attributes of the worker at start.
@@ -38,6 +42,19 @@ pub enum Event {
     CreateTask {
         /// Attributes of the task.
         attributes: Attributes,
+    },
+    /// A task is made that is no call: a chat if its attributes name a conversation.
+    TaskArrives {
+        attributes: Attributes,
+        channel: TaskChannel,
+        holder: Holder,
+        /// The conversation goes on when the task is completed.
+        long_lived: bool,
+    },
+    /// The customer of a chat leaves it.
+    CustomerLeaves {
+        /// The task, its reservation, or the conversation.
+        sid: String,
     },
     /// Flex changes a reservation.
     Reservation { sid: String, change: ReservationChange },
@@ -158,9 +175,31 @@ pub enum Event {
         attributes: Option<Attributes>,
         /// `wrapping`, `completed` or `canceled`.
         status: Option<String>,
+        /// Why, in words that are kept with the task.
+        reason: Option<String>,
     },
     /// Ends everything; the worker returns to how it was at start.
     Reset,
+}
+
+/// Which worker a task is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Holder {
+    /// The agent whom somebody plays.
+    #[default]
+    Agent,
+    /// The colleague whom nobody plays: takes the task at once.
+    Colleague,
+}
+
+impl Holder {
+    /// SID and name of the worker.
+    pub(super) const fn worker(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Agent => (account::WORKER_SID, account::AGENT_NAME),
+            Self::Colleague => (account::COLLEAGUE_WORKER_SID, account::COLLEAGUE_NAME),
+        }
+    }
 }
 
 /// What Flex does to a reservation.
@@ -210,10 +249,27 @@ pub enum Command {
     },
     /// Ask the composing binary for something.
     Leg(LegCommand),
+    /// Change who is in a conversation.
+    Chat(ChatCommand),
     /// Tell the log.
     Log(LogEvent),
     /// What was asked for is refused, and nothing has changed.
     Refuse(Refusal),
+}
+
+/// What a chat task wants of its conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatCommand {
+    /// The agent becomes a participant.
+    Join {
+        conversation_sid: String,
+        /// The task that wants it, which is told if it cannot be.
+        task_sid: String,
+    },
+    /// The agent is a participant no longer.
+    Leave { conversation_sid: String },
+    /// Nobody writes there any more.
+    Close { conversation_sid: String },
 }
 
 /// What live queries ask for.
@@ -251,7 +307,7 @@ impl Refusal {
         Self { status: 404, code: 20404, message: format!("The requested resource {what} was not found") }
     }
 
-    pub(super) fn conflict(message: String) -> Self {
+    pub(crate) fn conflict(message: String) -> Self {
         Self { status: 400, code: 20001, message }
     }
 
