@@ -1,5 +1,5 @@
 //! Twilio's Flex cloud, in memory: enough of it that the real Flex UI 2.x boots in a browser, shows an agent, takes a
-//! voice reservation to a live call, survives a reload, wraps up and completes.
+//! voice reservation to a live call or a chat, survives a reload, wraps up and completes.
 //!
 //! One module per Twilio product; each answers for the hosts it names:
 //!
@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`iam`] | `iam.twilio.com` | Flex tokens: issue, validate, refresh |
 //! | `flex_api` | `flex-api.twilio.com`, part of `flex.twilio.com` | configuration, session, plugins list |
-//! | [`taskrouter`] | `event-bridge.twilio.com` | worker, activities, tasks, reservations, and their events |
+//! | [`taskrouter`] | `event-bridge.twilio.com`, `taskrouter.twilio.com` | worker, activities, tasks, reservations, and their events; the REST API |
 //! | `twilsock` | `tsock.us1.twilio.com` | the socket that carries Sync and Conversations |
 //! | [`sync`] | `cds.us1.twilio.com`, inside Twilsock | maps, documents, lists, subscriptions |
 //! | `conversations` | `aim.us1.twilio.com`, inside Twilsock | what the client reads at boot |
@@ -40,7 +40,8 @@ pub mod taskrouter;
 mod twilsock;
 
 pub use api::{
-    FarEnd, FlexBundle, LegCommand, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask,
+    ChannelType, ChatTask, FarEnd, FlexBundle, Holder, LegCommand, LegEnd, Line, NewChatTask, Outcome,
+    PluginFile, Settings, Unreached, VoiceTask,
 };
 pub use event::LogEvent;
 pub use fault::{Fault, FaultId, HttpTarget};

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::account;
-use crate::api::{FarEnd, LegCommand, LegEnd, Settings, Unreached, VoiceTask};
+use crate::api::{ChatTask, FarEnd, LegCommand, LegEnd, NewChatTask, Settings, Unreached, VoiceTask};
 use crate::clock::{millis, now};
 use crate::conversations;
 use crate::event::LogEvent;
@@ -21,6 +21,7 @@ use crate::iam::tokens::{FlexUser, Login, TokenError, Tokens};
 use crate::plugins_api::store::Store;
 use crate::sync::{Answer, Push, SocketId, Sync};
 use crate::taskrouter::interactions::participant;
+use crate::taskrouter::machine::channel::TaskChannel;
 use crate::taskrouter::machine::event::{Attributes, Command, Event, Index, Options, Refusal};
 use crate::taskrouter::machine::workspace::Workspace;
 use crate::taskrouter::machine::{Machine, colleague};
@@ -129,6 +130,21 @@ impl FlexCloud {
         });
         self.0.changed.notify_one();
         task.unwrap_or_else(|| unreachable!("the machine has just made a task"))
+    }
+
+    /// A chat task: the agent is offered it as soon as they are available and have a place for it.
+    pub fn create_chat_task(&self, new: NewChatTask) -> ChatTask {
+        let NewChatTask { attributes, holder, long_lived } = new;
+        let event = Event::TaskArrives { attributes, channel: TaskChannel::Chat, holder, long_lived };
+        // Creating a task is never refused.
+        let task = self.apply_and_read(event, Workspace::newest_chat).ok().flatten();
+        task.unwrap_or_else(|| unreachable!("the machine has just made a task"))
+    }
+
+    /// The customer of a chat has left it: `sid` is the conversation, or the task. What nobody has accepted is canceled;
+    /// others are ignored.
+    pub fn chat_customer_leaves(&self, sid: &str) {
+        self.apply_or_log(Event::CustomerLeaves { sid: sid.to_owned() });
     }
 
     /// The agent's telephone was answered.

@@ -13,10 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::machine::channel::TaskChannel;
-use super::machine::event::{Attributes, Event, Holder, Refusal, ReservationChange};
+use super::machine::event::{Attributes, Event, Refusal, ReservationChange};
 use super::resource::{ReservationResource, TaskResource, iso_seconds};
 use crate::account;
 use crate::answer::error;
+use crate::api::Holder;
 use crate::clock::{millis, now};
 use crate::fault::HttpTarget;
 use crate::iam::is_server;

@@ -3,35 +3,7 @@
 use serde_json::{Value, json};
 
 use super::event::{Attributes, ChatCommand};
-
-/// How a customer writes, as the task's attribute `channelType` says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChannelType {
-    Web,
-    Sms,
-    Whatsapp,
-}
-
-impl ChannelType {
-    /// As the attribute has it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Web => "web",
-            Self::Sms => "sms",
-            Self::Whatsapp => "whatsapp",
-        }
-    }
-
-    fn named(name: &str) -> Self {
-        match name {
-            "sms" => Self::Sms,
-            "whatsapp" => Self::Whatsapp,
-            _ => Self::Web,
-        }
-    }
-}
+use crate::api::ChannelType;
 
 /// The conversation of a task.
 #[derive(Debug, Clone)]

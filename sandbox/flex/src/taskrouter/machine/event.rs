@@ -6,8 +6,7 @@ use kernel::CallSid;
 use serde_json::{Map, Value};
 
 use super::channel::TaskChannel;
-use crate::account;
-use crate::api::{FarEnd, LegCommand, LegEnd, Unreached};
+use crate::api::{FarEnd, Holder, LegCommand, LegEnd, Unreached};
 use crate::event::LogEvent;
 
 /// Attributes as JSON.
@@ -180,26 +179,6 @@ pub enum Event {
     },
     /// Ends everything; the worker returns to how it was at start.
     Reset,
-}
-
-/// Which worker a task is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Holder {
-    /// The agent whom somebody plays.
-    #[default]
-    Agent,
-    /// The colleague whom nobody plays: takes the task at once.
-    Colleague,
-}
-
-impl Holder {
-    /// SID and name of the worker.
-    pub(super) const fn worker(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Agent => (account::WORKER_SID, account::AGENT_NAME),
-            Self::Colleague => (account::COLLEAGUE_WORKER_SID, account::COLLEAGUE_NAME),
-        }
-    }
 }
 
 /// What Flex does to a reservation.

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::call::{Call, Customer};
 use super::channel::TaskChannel;
 use super::chat::Chat;
-use super::event::{Attributes, Command, Holder};
+use super::event::{Attributes, Command};
 use super::leg::{Item, Leg, LegState, write};
 use super::transfer::Transfer;
 use crate::account;
-use crate::api::VoiceTask;
+use crate::api::{Holder, VoiceTask};
 use crate::taskrouter::resource::{ReservationResource, TaskResource, seconds, to_json};
 
 /// How far a reservation is.

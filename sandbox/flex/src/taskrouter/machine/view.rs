@@ -4,13 +4,12 @@ use kernel::Timestamp;
 use serde_json::{Value, json};
 
 use super::channel::TaskChannel;
-use super::chat::ChannelType;
 use super::colleague::ColleagueCall;
-use super::event::{Holder, Refusal};
+use super::event::Refusal;
 use super::task::{ReservationStatus, Task};
 use super::workspace::Workspace;
 use crate::account;
-use crate::api::VoiceTask;
+use crate::api::{ChannelType, ChatTask, Holder, VoiceTask};
 use crate::taskrouter::resource::{
     LONG_AGO, ReservationResource, TaskResource, WorkerChannelResource, to_json,
 };
@@ -174,6 +173,13 @@ impl Workspace {
     #[must_use]
     pub fn newest_task(&self) -> Option<VoiceTask> {
         self.tasks.iter().rev().find_map(Task::voice_task)
+    }
+
+    /// The task that was created last, as whoever makes a chat is told of it.
+    pub(crate) fn newest_chat(&self) -> Option<ChatTask> {
+        let task = self.tasks.last()?;
+        let reservation_sid = task.reservation.as_ref().map(|reservation| reservation.sid.clone());
+        Some(ChatTask { task_sid: task.sid.clone(), reservation_sid })
     }
 
     /// SID of the task that was created last.

@@ -10,11 +10,11 @@ use super::call::{Call, Customer};
 use super::channel::TaskChannel;
 use super::chat::Chat;
 use super::colleague::ColleagueCall;
-use super::event::{Attributes, Command, Holder, Options, Refusal, log};
+use super::event::{Attributes, Command, Options, Refusal, log};
 use super::leg;
 use super::task::{Reservation, ReservationStatus, Task, Work};
 use super::worker::Worker;
-use crate::api::FarEnd;
+use crate::api::{FarEnd, Holder};
 use crate::taskrouter::resource::renamed;
 
 /// What is waited for, each with the task's SID.

@@ -1,8 +1,9 @@
 //! Chat tasks.
 
 use super::*;
+use crate::api::Holder;
 use crate::taskrouter::machine::channel::TaskChannel;
-use crate::taskrouter::machine::event::{ChatCommand, Holder};
+use crate::taskrouter::machine::event::ChatCommand;
 
 const CONVERSATION: &str = "CH00000000000000000000000000000001";
 
