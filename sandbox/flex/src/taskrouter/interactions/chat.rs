@@ -4,6 +4,7 @@
 //! `Channels/UO…` with `status` closed and `routing.status` wrapup or closed, `Participants[/UT…]`. Each then waits for
 //! TaskRouter's event of the reservation. Inferred: the names in the answers, of which Flex UI reads few.
 
+use sandbox_conversations::model::State;
 use serde_json::{Map, Value, json};
 
 use crate::account;
@@ -49,6 +50,11 @@ pub(super) fn answer(
                     return Err(Refusal::conflict("The action of an invite is accept or decline".to_owned()));
                 }
             };
+            let conversation = cloud.conversations().conversation(&chat.conversation_sid);
+            if accepts && conversation.is_none_or(|conversation| conversation.state == State::Closed) {
+                // Inferred: an invite into a conversation that is gone cannot be accepted; the reservation stays.
+                return Err(Refusal::not_found(&format!("/Conversations/{}", chat.conversation_sid)));
+            }
             change(if accepts { ReservationChange::Accept } else { ReservationChange::Reject })?;
             Ok(json!({ "sid": sid, "interaction_sid": interaction, "channel_sid": renamed("UO", task_sid) }))
         }

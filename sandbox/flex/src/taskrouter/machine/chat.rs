@@ -34,9 +34,8 @@ impl Chat {
     }
 
     /// The agent accepts: TaskRouter's side of Flex makes them a participant.
-    pub(super) fn join(&self, task_sid: &str) -> ChatCommand {
-        let conversation_sid = self.conversation_sid.clone();
-        ChatCommand::Join { conversation_sid, task_sid: task_sid.to_owned() }
+    pub(super) fn join(&self) -> ChatCommand {
+        ChatCommand::Join { conversation_sid: self.conversation_sid.clone() }
     }
 
     /// The task is completed: the agent is a participant no longer, **whatever other task of theirs is about the same

@@ -240,11 +240,7 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChatCommand {
     /// The agent becomes a participant.
-    Join {
-        conversation_sid: String,
-        /// The task that wants it, which is told if it cannot be.
-        task_sid: String,
-    },
+    Join { conversation_sid: String },
     /// The agent is a participant no longer.
     Leave { conversation_sid: String },
     /// Nobody writes there any more.

@@ -68,7 +68,7 @@ impl Workspace {
             ReservationChange::Accept if free => {
                 let task = &self.tasks[index];
                 // The agent is in the conversation when Flex hears that the reservation is accepted, and opens it.
-                let join = task.chat().map(|chat| Command::Chat(chat.join(&task.sid)));
+                let join = task.chat().map(|chat| Command::Chat(chat.join()));
                 self.out.extend(join);
                 self.set_reservation(index, ReservationStatus::Accepted, now);
             }

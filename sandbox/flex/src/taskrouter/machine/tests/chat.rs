@@ -64,7 +64,7 @@ fn a_chat_lives_from_its_offer_to_its_completion_without_a_call() {
     assert_eq!(rig.pushes(), ["reservation.created"]);
     let task = rig.task_sids().remove(0);
     rig.change_of(&task, ReservationChange::Accept);
-    let join = ChatCommand::Join { conversation_sid: CONVERSATION.to_owned(), task_sid: task.clone() };
+    let join = ChatCommand::Join { conversation_sid: CONVERSATION.to_owned() };
     let joined = rig.said.iter().position(|command| *command == Command::Chat(join.clone())).unwrap();
     let told = rig.said.iter().position(|command| matches!(command, Command::Push { .. })).unwrap();
     assert!(joined < told, "the agent is in the conversation before Flex opens it");
