@@ -40,6 +40,7 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("token-service", &["kernel", "protocol", "service-kit", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
     ("sandbox-voice", &["kernel", "sansio", "twilio"]),
+    ("sandbox-callbacks", &["kernel", "sansio", "twilio"]),
     ("sandbox-flex", &["kernel", "sansio"]),
     ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
     (
