@@ -8,10 +8,10 @@
 //! | [`iam`] | `iam.twilio.com` | Flex tokens: issue, validate, refresh |
 //! | `flex_api` | `flex-api.twilio.com`, part of `flex.twilio.com` | configuration, session, plugins list |
 //! | [`taskrouter`] | `event-bridge.twilio.com` | worker, activities, tasks, reservations, and their events |
-//! | `twilsock` | `tsock.us1.twilio.com` | the socket that carries Sync and Conversations |
-//! | [`sync`] | `cds.us1.twilio.com`, inside Twilsock | maps, documents, lists, subscriptions |
-//! | `conversations` | `aim.us1.twilio.com`, inside Twilsock | what the client reads at boot |
 //! | `host` | `flex.twilio.com` | the page that loads Flex UI and logs the agent in; cosmetics |
+//!
+//! Sync and Conversations are the crate `sandbox-conversations`, which this one starts and serves; see
+//! [`FlexCloud::conversations`].
 //!
 //! Voice is not here: the voice gateway is another crate. The two meet at [`FlexCloud`]: this crate asks for an agent
 //! to be called ([`LegCommand`]), and is told how the agent's leg went.
@@ -25,7 +25,6 @@ pub mod account;
 mod answer;
 mod api;
 mod clock;
-mod conversations;
 mod event;
 mod fault;
 mod flex_api;
@@ -35,9 +34,7 @@ mod interference;
 mod plugins_api;
 mod router;
 mod state;
-pub mod sync;
 pub mod taskrouter;
-mod twilsock;
 
 pub use api::{
     FarEnd, FlexBundle, LegCommand, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask,
