@@ -174,6 +174,7 @@ fn the_files_of_services_and_sandbox_form_no_circle() {
         "sandbox/voice",
         "sandbox/flex",
         "sandbox/callbacks",
+        "sandbox/conversations",
     ] {
         assert!(rooms.iter().any(|one| one == room), "{room} is no room");
         assert!(CIRCLES.iter().all(|(listed, _)| *listed != room), "{room} is not to be on the list");
