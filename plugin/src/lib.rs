@@ -10,6 +10,7 @@
 //! to keep hold of the extension is the crate `lifeline`. `flex` binds Flex, `shell` starts it all.
 
 pub mod voice;
+pub mod words;
 
 pub use voice::machine;
 
