@@ -54,7 +54,12 @@ class Desk {
   /** The agent accepts the chat that rings, and is shown it. */
   async accept(chat: ChatBegun) {
     await this.flex.accept();
-    await until('the chat to be accepted', async () => (await this.task(chat))?.status === 'accepted');
+    const task = await until('the chat to be accepted', async () => {
+      const found = await this.task(chat);
+      return found?.status === 'accepted' && found;
+    });
+    // Flex shows another by itself only while none is chosen.
+    await this.flex.invoke('SelectTask', { sid: task.sid });
   }
 
   task = async (chat: ChatBegun) => (await this.flex.store()).tasks.find(task => task.taskSid === chat.task_sid);
@@ -77,7 +82,7 @@ class Desk {
 
   /** The banner leads to the tab, and is gone then. */
   async openTab() {
-    await this.history.open.click();
+    await this.history.open.click({ timeout: 15_000 });
     await this.history.root.waitFor();
     await expect(this.history.banner).toBeHidden();
   }
@@ -259,7 +264,7 @@ test.describe('chat history in the newest Flex UI', () => {
     ] as const) {
       const chat = await chats.begin({ attributes: { sourceConversationSid } });
       await desk.accept(chat);
-      await desk.openTab();
+      await history.tab.click();
       await expect(history.root, sourceConversationSid).toContainText(words);
       await expect(history.messages).toHaveCount(0);
       expect(await flex.invoke('SendMessage', { conversationSid: chat.conversation_sid, body: 'The chat works.' })).toBeNull();
