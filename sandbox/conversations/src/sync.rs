@@ -4,12 +4,21 @@
 //! `twilio.sync.event`. Flex UI carries two generations of the client: event protocol 4 reads `events[]`, the older
 //! one `event`, so every push has both.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
-use jiff::Timestamp;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use kernel::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value, json};
 
-use crate::account;
+use crate::clock::iso;
+
+/// Events that are kept of an object for those who come back. Who was away for longer reads it anew.
+///
+/// Inferred: that there is such a limit, from the SDK, which knows an interrupted replay.
+const EVENTS_KEPT: usize = 1000;
 
 /// A Twilsock connection.
 pub type SocketId = u64;
@@ -45,13 +54,28 @@ impl Answer {
         Self { status: 200, body }
     }
 
+    pub(crate) fn error(status: u16, code: u32, message: &str) -> Self {
+        Self { status, body: json!({ "code": code, "message": message, "status": status }) }
+    }
+
     pub(crate) fn not_found(code: u32, message: &str) -> Self {
-        Self { status: 404, body: json!({ "code": code, "message": message, "status": 404 }) }
+        Self::error(404, code, message)
     }
 }
 
+/// Whose the objects are.
+#[derive(Debug)]
+struct Owner {
+    account_sid: String,
+    service_sid: String,
+}
+
+/// Whether a client may see the object of a name.
+pub type Allowed<'a> = &'a dyn Fn(&str) -> bool;
+
+/// What kinds of objects there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+pub enum Kind {
     Map,
     Document,
     List,
@@ -88,6 +112,7 @@ struct Item {
 
 #[derive(Debug)]
 struct Object {
+    owner: Arc<Owner>,
     kind: Kind,
     sid: String,
     unique_name: String,
@@ -100,6 +125,17 @@ struct Object {
     created: Timestamp,
     updated: Timestamp,
     subscribers: BTreeSet<SocketId>,
+    /// The newest events, by which who was away catches up.
+    log: VecDeque<Logged>,
+    /// The newest event that is not in the log any more.
+    cut: u64,
+}
+
+#[derive(Debug)]
+struct Logged {
+    id: u64,
+    event_type: String,
+    event: Value,
 }
 
 impl Object {
@@ -111,14 +147,14 @@ impl Object {
         let mut resource = json!({
             "sid": self.sid,
             "unique_name": self.unique_name,
-            "account_sid": account::ACCOUNT_SID,
-            "service_sid": account::CHAT_SERVICE_SID,
+            "account_sid": self.owner.account_sid,
+            "service_sid": self.owner.service_sid,
             "url": self.url(),
             "links": { "items": format!("{}/Items", self.url()) },
             "revision": self.revision.to_string(),
             "last_event_id": self.revision,
-            "date_created": self.created.to_string(),
-            "date_updated": self.updated.to_string(),
+            "date_created": iso(self.created),
+            "date_updated": iso(self.updated),
             "date_expires": null,
             "created_by": "system",
         });
@@ -134,8 +170,8 @@ impl Object {
             "revision": item.revision.to_string(),
             "last_event_id": item.revision,
             "url": format!("{}/Items/{}", self.url(), item.key),
-            "date_created": item.created.to_string(),
-            "date_updated": item.updated.to_string(),
+            "date_created": iso(item.created),
+            "date_updated": iso(item.updated),
             "date_expires": null,
             "created_by": "system",
         });
@@ -147,10 +183,50 @@ impl Object {
         resource
     }
 
-    fn push(&self, event_type: &str, event: &Value) -> Vec<Push> {
-        self.subscribers.iter().map(|socket| (*socket, envelope(event_type, 0, event))).collect()
+    fn push(&mut self, event_type: &str, event: Value) -> Vec<Push> {
+        let pushes =
+            self.subscribers.iter().map(|socket| (*socket, envelope(event_type, 0, &event))).collect();
+        self.log.push_back(Logged { id: self.revision, event_type: event_type.to_owned(), event });
+        if self.log.len() > EVENTS_KEPT
+            && let Some(oldest) = self.log.pop_front()
+        {
+            self.cut = oldest.id;
+        }
+        pushes
+    }
+
+    /// What happened after an event, with the subscription's number; none where the log does not reach back so far.
+    fn replay(&self, after: u64, correlation: u64) -> Option<Vec<Value>> {
+        if after < self.cut {
+            return None;
+        }
+        let missed = self.log.iter().filter(|logged| logged.id > after);
+        Some(missed.map(|logged| envelope(&logged.event_type, correlation, &logged.event)).collect())
+    }
+
+    /// The place of the next item of a list.
+    fn next_index(&self) -> u64 {
+        self.items.last_key_value().and_then(|(key, _)| key.parse::<u64>().ok()).map_or(0, |last| last + 1)
+    }
+
+    fn write_document(&mut self, data: Value, now: Timestamp) -> Vec<Push> {
+        self.data = data;
+        self.revision += 1;
+        self.updated = now;
+        let event = json!({
+            "id": self.revision,
+            "document_sid": self.sid,
+            "document_unique_name": self.unique_name,
+            "document_revision": self.revision.to_string(),
+            "document_data": self.data,
+            "date_created": iso(now),
+        });
+        self.push("document_updated", event)
     }
 }
+
+/// Source: error 54007.
+const FORBIDDEN: (u32, &str) = (54007, "Access forbidden for identity");
 
 fn envelope(event_type: &str, correlation_id: u64, event: &Value) -> Value {
     json!({
@@ -164,8 +240,11 @@ fn envelope(event_type: &str, correlation_id: u64, event: &Value) -> Value {
 }
 
 /// The store of one Sync service.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sync {
+    owner: Arc<Owner>,
+    /// First half of every SID, so that another run's are others.
+    seed: u64,
     made: u64,
     objects: HashMap<String, Object>,
     names: HashMap<(Kind, String), String>,
@@ -198,20 +277,75 @@ fn worker_of(expression: &str) -> Option<String> {
 }
 
 impl Sync {
+    /// An empty service.
+    #[must_use]
+    pub fn new(account_sid: &str, service_sid: &str, seed: u64) -> Self {
+        let owner = Owner { account_sid: account_sid.to_owned(), service_sid: service_sid.to_owned() };
+        Self {
+            owner: Arc::new(owner),
+            seed,
+            made: 0,
+            objects: HashMap::new(),
+            names: HashMap::new(),
+            records: BTreeMap::new(),
+            queries: HashMap::new(),
+        }
+    }
+
+    /// Makes a list, unless it exists, and says its SID.
+    pub fn list(&mut self, unique_name: &str, now: Timestamp) -> String {
+        self.make(Kind::List, unique_name, now)
+    }
+
+    /// Writes a document, which is made if need be.
+    pub fn set_document(&mut self, unique_name: &str, data: Value, now: Timestamp) -> Vec<Push> {
+        let sid = self.make(Kind::Document, unique_name, now);
+        match self.objects.get_mut(&sid) {
+            Some(object) if object.data != data => object.write_document(data, now),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes an item of a list, which is made if need be.
+    pub fn set_list_item(&mut self, list: &str, index: u64, data: Value, now: Timestamp) -> Vec<Push> {
+        let sid = self.list(list, now);
+        let object = self.objects.get_mut(&sid);
+        object.map(|object| write_item(object, &list_key(index), data, now)).unwrap_or_default()
+    }
+
+    /// Removes an item of a map.
+    pub fn remove_item(&mut self, map: &str, key: &str, now: Timestamp) -> Vec<Push> {
+        self.named_mut(Kind::Map, map).map(|object| remove_item(object, key, now)).unwrap_or_default()
+    }
+
+    /// Removes an item of a list.
+    pub fn remove_list_item(&mut self, list: &str, index: u64, now: Timestamp) -> Vec<Push> {
+        let object = self.named_mut(Kind::List, list);
+        object.map(|object| remove_item(object, &list_key(index), now)).unwrap_or_default()
+    }
+
+    /// Removes an object with all that is in it.
+    pub fn remove(&mut self, kind: Kind, unique_name: &str) {
+        if let Some(sid) = self.names.remove(&(kind, unique_name.to_owned())) {
+            self.objects.remove(&sid);
+        }
+    }
+
+    /// A connection hears of an object no more.
+    pub fn unsubscribe(&mut self, kind: Kind, unique_name: &str, socket: SocketId) {
+        if let Some(object) = self.named_mut(kind, unique_name) {
+            object.subscribers.remove(&socket);
+        }
+    }
+
     /// Makes a map, unless it exists, and says its SID.
     pub fn map(&mut self, unique_name: &str, now: Timestamp) -> String {
         self.make(Kind::Map, unique_name, now)
     }
 
-    /// Makes a document with `data`, unless it exists, and says its SID.
-    pub fn document(&mut self, unique_name: &str, data: Value, now: Timestamp) -> String {
-        let sid = self.make(Kind::Document, unique_name, now);
-        if let Some(object) = self.objects.get_mut(&sid)
-            && object.revision == 0
-        {
-            object.data = data;
-        }
-        sid
+    /// Makes a document, unless it exists, and says its SID.
+    pub fn document(&mut self, unique_name: &str, now: Timestamp) -> String {
+        self.make(Kind::Document, unique_name, now)
     }
 
     /// Writes an item of a map, which is made if need be.
@@ -253,7 +387,7 @@ impl Sync {
 
     fn query(&mut self, index: &str, body: &Value) -> Answer {
         self.made += 1;
-        let sid = format!("QR{:032x}", self.made);
+        let sid = format!("QR{:016x}{:016x}", self.seed, self.made);
         let query = Query {
             index: index.to_owned(),
             worker: worker_of(body["query_string"].as_str().unwrap_or_default()),
@@ -281,18 +415,24 @@ impl Sync {
     }
 
     /// Answers a request to `cds.*.twilio.com`. The pushes follow the answer.
-    pub fn request(&mut self, socket: SocketId, request: &Request, now: Timestamp) -> (Answer, Vec<Push>) {
+    pub fn request(
+        &mut self,
+        socket: SocketId,
+        request: &Request,
+        allowed: Allowed<'_>,
+        now: Timestamp,
+    ) -> (Answer, Vec<Push>) {
         let segments: Vec<&str> = request.path.trim_matches('/').split('/').collect();
         let post = request.method == "POST";
         match segments.as_slice() {
-            ["v4", "Subscriptions"] if post => self.subscribe(socket, &request.body),
+            ["v4", "Subscriptions"] if post => self.subscribe(socket, &request.body, allowed),
             ["v3", "Insights", index, "Items"] => (self.query(index, &request.body), Vec::new()),
             ["v3", collection] if post => match Kind::of(collection) {
                 Some(kind) => (self.create(kind, &request.body, now), Vec::new()),
                 None => (Answer::not_found(20404, "unknown collection"), Vec::new()),
             },
             ["v3", collection, rest @ ..] => match Kind::of(collection) {
-                Some(kind) => self.object_request(kind, rest, request, now),
+                Some(kind) => self.object_request(kind, rest, request, allowed, now),
                 None => (Answer::not_found(20404, "unknown collection"), Vec::new()),
             },
             _ => (Answer::not_found(20404, "unknown path"), Vec::new()),
@@ -304,29 +444,30 @@ impl Sync {
         kind: Kind,
         rest: &[&str],
         request: &Request,
+        allowed: Allowed<'_>,
         now: Timestamp,
     ) -> (Answer, Vec<Push>) {
         let missing = || (Answer::not_found(kind.names().2, "Unique name not found"), Vec::new());
         let Some(object) = rest.first().and_then(|name| self.find_mut(kind, name)) else { return missing() };
+        if !allowed(&object.unique_name) {
+            return (Answer::error(403, FORBIDDEN.0, FORBIDDEN.1), Vec::new());
+        }
+        let include = request.params.get("Include").and_then(Value::as_str) == Some("items");
         match (&rest[1..], request.method.as_str()) {
+            ([], "GET") if include => {
+                let mut resource = object.resource();
+                resource["items"] = object.items.values().map(|item| object.item(item)).collect();
+                (Answer::ok(resource), Vec::new())
+            }
             ([], "GET") => (Answer::ok(object.resource()), Vec::new()),
             ([], "POST") if kind == Kind::Document => {
-                object.data = request.body["data"].clone();
-                object.revision += 1;
-                object.updated = now;
-                let event = json!({
-                    "id": object.revision,
-                    "document_sid": object.sid,
-                    "document_revision": object.revision.to_string(),
-                    "document_data": object.data,
-                    "date_created": now.to_string(),
-                });
-                (Answer::ok(object.resource()), object.push("document_updated", &event))
+                let pushes = object.write_document(request.body["data"].clone(), now);
+                (Answer::ok(object.resource()), pushes)
             }
             (["Items"], "GET") => (Answer::ok(list_items(object, &request.params)), Vec::new()),
             (["Items"], "POST") => {
                 let key = match kind {
-                    Kind::List => list_key(object.items.len()),
+                    Kind::List => list_key(object.next_index()),
                     _ => request.body["key"].as_str().unwrap_or_default().to_owned(),
                 };
                 let pushes = write_item(object, &key, request.body["data"].clone(), now);
@@ -345,7 +486,7 @@ impl Sync {
             }
             (["Items", key], "DELETE") => {
                 let pushes = remove_item(object, &item_key(kind, key), now);
-                let body = json!({ "last_event_id": object.revision, "date_updated": now.to_string() });
+                let body = json!({ "last_event_id": object.revision, "date_updated": iso(now) });
                 (Answer::ok(body), pushes)
             }
             _ => missing(),
@@ -365,19 +506,13 @@ impl Sync {
         Answer { status: 201, body: object.resource() }
     }
 
-    fn subscribe(&mut self, socket: SocketId, body: &Value) -> (Answer, Vec<Push>) {
+    fn subscribe(&mut self, socket: SocketId, body: &Value, allowed: Allowed<'_>) -> (Answer, Vec<Push>) {
         let establish = body["action"] == "establish";
         let correlation = body["correlation_id"].as_u64().unwrap_or_default();
         let mut pushes = Vec::new();
         for request in body["requests"].as_array().into_iter().flatten() {
             let sid = request["object_sid"].as_str().unwrap_or_default();
-            let object = self.objects.get_mut(sid);
-            let event = json!({
-                "object_sid": sid,
-                "object_type": request["object_type"],
-                "replay_status": "completed",
-                "last_event_id": object.as_ref().map_or(0, |object| object.revision),
-            });
+            let mut event = json!({ "object_sid": sid, "object_type": request["object_type"] });
             if let Some(query) = self.queries.get_mut(sid) {
                 if establish {
                     query.subscribers.insert(socket);
@@ -385,13 +520,30 @@ impl Sync {
                     query.subscribers.remove(&socket);
                 }
             }
+            let object = self.objects.get_mut(sid);
+            if establish && object.as_ref().is_some_and(|object| !allowed(&object.unique_name)) {
+                event["error"] = json!({ "status": 403, "code": FORBIDDEN.0, "message": FORBIDDEN.1 });
+                pushes.push((socket, envelope("subscription_failed", correlation, &event)));
+                continue;
+            }
+            let mut replay_status = "completed";
+            let mut last_event_id = 0;
             if let Some(object) = object {
+                last_event_id = object.revision;
                 if establish {
+                    // What happened between the client's read and now, or while its socket was down, comes first.
+                    let after = request["last_event_id"].as_u64().unwrap_or(object.revision);
+                    match object.replay(after, correlation) {
+                        Some(events) => pushes.extend(events.into_iter().map(|event| (socket, event))),
+                        None => replay_status = "interrupted",
+                    }
                     object.subscribers.insert(socket);
                 } else {
                     object.subscribers.remove(&socket);
                 }
             }
+            event["replay_status"] = json!(replay_status);
+            event["last_event_id"] = json!(last_event_id);
             let event_type = if establish { "subscription_established" } else { "subscription_canceled" };
             pushes.push((socket, envelope(event_type, correlation, &event)));
         }
@@ -404,11 +556,12 @@ impl Sync {
             return sid.clone();
         }
         self.made += 1;
-        let sid = format!("{}{:032x}", kind.names().0, self.made);
+        let sid = format!("{}{:016x}{:016x}", kind.names().0, self.seed, self.made);
         self.names.insert((kind, unique_name.to_owned()), sid.clone());
         self.objects.insert(
             sid.clone(),
             Object {
+                owner: Arc::clone(&self.owner),
                 kind,
                 sid: sid.clone(),
                 unique_name: unique_name.to_owned(),
@@ -418,9 +571,16 @@ impl Sync {
                 created: now,
                 updated: now,
                 subscribers: BTreeSet::new(),
+                log: VecDeque::new(),
+                cut: 0,
             },
         );
         sid
+    }
+
+    fn named_mut(&mut self, kind: Kind, unique_name: &str) -> Option<&mut Object> {
+        let sid = self.names.get(&(kind, unique_name.to_owned()))?;
+        self.objects.get_mut(sid)
     }
 
     fn find_mut(&mut self, kind: Kind, name: &str) -> Option<&mut Object> {
@@ -430,8 +590,8 @@ impl Sync {
 }
 
 /// Items of a list are kept under their index, written so that the order of text is the order of numbers.
-fn list_key(index: usize) -> String {
-    format!("{index:08}")
+fn list_key(index: u64) -> String {
+    format!("{index:010}")
 }
 
 fn item_key(kind: Kind, segment: &str) -> String {
@@ -458,7 +618,8 @@ fn write_item(object: &mut Object, key: &str, data: Value, now: Timestamp) -> Ve
         Kind::List => format!("list_{suffix}"),
         _ => format!("map_{suffix}"),
     };
-    object.push(&event_type, &item_event(object, &item, now))
+    let event = item_event(object, &item, now);
+    object.push(&event_type, event)
 }
 
 fn remove_item(object: &mut Object, key: &str, now: Timestamp) -> Vec<Push> {
@@ -466,7 +627,8 @@ fn remove_item(object: &mut Object, key: &str, now: Timestamp) -> Vec<Push> {
     object.revision += 1;
     object.updated = now;
     let event_type = if object.kind == Kind::List { "list_item_removed" } else { "map_item_removed" };
-    object.push(event_type, &item_event(object, &item, now))
+    let event = item_event(object, &item, now);
+    object.push(event_type, event)
 }
 
 fn item_event(object: &Object, item: &Item, now: Timestamp) -> Value {
@@ -477,7 +639,7 @@ fn item_event(object: &Object, item: &Item, now: Timestamp) -> Value {
         "item_url": resource["url"],
         "item_data": item.data,
         "item_revision": item.revision.to_string(),
-        "date_created": now.to_string(),
+        "date_created": iso(now),
     });
     event[format!("{prefix}_sid")] = json!(object.sid);
     event[format!("{prefix}_unique_name")] = json!(object.unique_name);
@@ -490,26 +652,97 @@ fn item_event(object: &Object, item: &Item, now: Timestamp) -> Value {
     event
 }
 
+/// Where a page begins: beside an item, whether or not that is still there, so that what is removed or added between two
+/// pages neither hides nor doubles another.
+#[derive(Debug, Serialize, Deserialize)]
+struct PageToken {
+    order: String,
+    /// Begins after this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+    /// Ends before this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+}
+
+impl PageToken {
+    fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+    }
+}
+
 fn list_items(object: &Object, params: &JsonMap<String, Value>) -> Value {
-    let text = |name: &str| params.get(name).and_then(Value::as_str);
-    let page_size = params
-        .get("PageSize")
-        .and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok()))
-        .and_then(|n| usize::try_from(n).ok())
-        .unwrap_or(50);
-    let key = text("Key");
-    let mut items: Vec<&Item> =
-        object.items.values().filter(|item| key.is_none_or(|k| k == item.key)).collect();
-    if text("Order") == Some("desc") {
+    let text = |name: &str| match params.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let size = text("PageSize").and_then(|size| size.parse().ok()).unwrap_or(50);
+    let token = text("PageToken").and_then(|token| PageToken::decode(&token));
+    let order = token.as_ref().map(|token| token.order.clone()).or_else(|| text("Order"));
+    let descending = order.as_deref() == Some("desc");
+    let mut items: Vec<&Item> = object.items.values().collect();
+    if descending {
         items.reverse();
     }
-    let items: Vec<Value> = items.into_iter().take(page_size).map(|item| object.item(item)).collect();
-    json!({ "items": items, "meta": { "previous_token": null, "next_token": null } })
+    // Whether a key comes before another in the order that was asked for.
+    let earlier = |key: &str, than: &str| if descending { key > than } else { key < than };
+    let (mut first, mut end) = (0, items.len());
+    if let Some(from) = text("From").filter(|_| token.is_none()) {
+        let from = item_key(object.kind, &from);
+        first = items.partition_point(|item| earlier(&item.key, &from));
+    }
+    if let Some(after) = token.as_ref().and_then(|token| token.after.as_ref()) {
+        first = items.partition_point(|item| !earlier(after, &item.key));
+    }
+    if let Some(before) = token.as_ref().and_then(|token| token.before.as_ref()) {
+        end = items.partition_point(|item| earlier(&item.key, before));
+        first = end.saturating_sub(size);
+    }
+    if let Some(key) = text("Key") {
+        let key = item_key(object.kind, &key);
+        first = items.iter().position(|item| item.key == key).unwrap_or(items.len());
+        end = items.len().min(first + 1);
+    }
+    end = end.min(first.saturating_add(size));
+    let page = items.get(first..end).unwrap_or_default();
+    let order = if descending { "desc" } else { "asc" }.to_owned();
+    let next = page
+        .last()
+        .filter(|_| end < items.len())
+        .map(|last| PageToken { order: order.clone(), after: Some(last.key.clone()), before: None }.encode());
+    let previous = page
+        .first()
+        .filter(|_| first > 0)
+        .map(|first| PageToken { order, after: None, before: Some(first.key.clone()) }.encode());
+    json!({
+        "items": page.iter().map(|item| object.item(item)).collect::<Vec<_>>(),
+        "meta": {
+            "key": "items",
+            "list_key": "items",
+            "direct_token": false,
+            "page_size": size,
+            "next_token": next,
+            "previous_token": previous,
+        },
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sync() -> Sync {
+        Sync::new("AC1", "IS1", 7)
+    }
+
+    fn ask(sync: &mut Sync, socket: SocketId, request: &Request, now: Timestamp) -> (Answer, Vec<Push>) {
+        sync.request(socket, request, &|_| true, now)
+    }
 
     fn request(method: &str, path: &str, body: Value) -> Request {
         Request {
@@ -532,10 +765,10 @@ mod tests {
 
     #[test]
     fn a_subscriber_is_told_of_each_change_until_it_cancels() {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut sync = Sync::default();
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
         let sid = sync.map("WT1.CS", now);
-        let (answer, pushes) = sync.request(3, &subscription("establish", &sid), now);
+        let (answer, pushes) = ask(&mut sync, 3, &subscription("establish", &sid), now);
         assert_eq!(answer.status, 202);
         assert_eq!(pushes[0].1["event_type"], "subscription_established");
         assert_eq!(pushes[0].1["correlation_id"], 7);
@@ -549,38 +782,40 @@ mod tests {
         let pushes = sync.set_item("WT1.CS", "CA1", json!({ "status": "left" }), now);
         assert_eq!(pushes[0].1["event_type"], "map_item_updated");
 
-        let (_, pushes) = sync.request(3, &subscription("cancel", &sid), now);
+        let (_, pushes) = ask(&mut sync, 3, &subscription("cancel", &sid), now);
         assert_eq!(pushes[0].1["event_type"], "subscription_canceled");
         assert!(sync.set_item("WT1.CS", "CA1", json!({}), now).is_empty());
     }
 
     #[test]
     fn a_map_is_found_by_its_name_and_by_its_sid() {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut sync = Sync::default();
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
         let sid = sync.map("WT1.CS", now);
         sync.set_item("WT1.CS", "CA1", json!({ "hold": false }), now);
-        let (by_name, _) = sync.request(1, &request("GET", "/v3/Maps/WT1.CS", Value::Null), now);
-        let (items, _) = sync.request(1, &request("GET", &format!("/v3/Maps/{sid}/Items"), Value::Null), now);
+        let (by_name, _) = ask(&mut sync, 1, &request("GET", "/v3/Maps/WT1.CS", Value::Null), now);
+        let (items, _) =
+            ask(&mut sync, 1, &request("GET", &format!("/v3/Maps/{sid}/Items"), Value::Null), now);
         assert_eq!(by_name.body["sid"], json!(sid));
         assert_eq!(by_name.body["revision"], "1");
         assert_eq!(items.body["items"][0]["data"]["hold"], false);
-        let (missing, _) = sync.request(1, &request("GET", "/v3/Maps/WT2.CS", Value::Null), now);
+        let (missing, _) = ask(&mut sync, 1, &request("GET", "/v3/Maps/WT2.CS", Value::Null), now);
         assert_eq!((missing.status, missing.body["code"].clone()), (404, json!(54200)));
     }
 
     #[test]
     fn documents_and_lists_are_written_and_read() {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut sync = Sync::default();
-        sync.document("user", json!({ "name": "Ada" }), now);
-        let (document, _) = sync.request(1, &request("GET", "/v3/Documents/user", Value::Null), now);
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
+        sync.set_document("user", json!({ "name": "Ada" }), now);
+        let (document, _) = ask(&mut sync, 1, &request("GET", "/v3/Documents/user", Value::Null), now);
         assert_eq!(document.body["data"]["name"], "Ada");
         let (list, _) =
-            sync.request(1, &request("POST", "/v3/Lists", json!({ "unique_name": "messages" })), now);
+            ask(&mut sync, 1, &request("POST", "/v3/Lists", json!({ "unique_name": "messages" })), now);
         assert_eq!(list.status, 201);
         for text in ["one", "two"] {
-            sync.request(
+            ask(
+                &mut sync,
                 1,
                 &request("POST", "/v3/Lists/messages/Items", json!({ "data": { "text": text } })),
                 now,
@@ -588,25 +823,26 @@ mod tests {
         }
         let mut read = request("GET", "/v3/Lists/messages/Items", Value::Null);
         read.params.insert("Order".to_owned(), json!("desc"));
-        let (items, _) = sync.request(1, &read, now);
+        let (items, _) = ask(&mut sync, 1, &read, now);
         assert_eq!(items.body["items"][0]["index"], 1);
         assert_eq!(items.body["items"][0]["data"]["text"], "two");
-        let (item, _) = sync.request(1, &request("GET", "/v3/Lists/messages/Items/0", Value::Null), now);
+        let (item, _) = ask(&mut sync, 1, &request("GET", "/v3/Lists/messages/Items/0", Value::Null), now);
         assert_eq!(item.body["data"]["text"], "one");
     }
 
     #[test]
     fn a_live_query_shows_the_records_of_its_worker_and_follows_them() {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut sync = Sync::default();
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
         sync.set_record("tr-reservation", "WR1", Some(json!({ "worker_sid": "WK1" })));
         sync.set_record("tr-reservation", "WR2", Some(json!({ "worker_sid": "WK2" })));
         let query = json!({ "query_string": "data.worker_sid == \"WK1\"", "type": "live_query" });
-        let (answer, _) = sync.request(3, &request("POST", "/v3/Insights/tr-reservation/Items", query), now);
+        let (answer, _) =
+            ask(&mut sync, 3, &request("POST", "/v3/Insights/tr-reservation/Items", query), now);
         let items = answer.body["items"].as_array().unwrap();
         assert_eq!(items.iter().map(|item| item["key"].clone()).collect::<Vec<_>>(), ["WR1"]);
         let sid = answer.body["query_id"].as_str().unwrap();
-        sync.request(3, &subscription("establish", sid), now);
+        ask(&mut sync, 3, &subscription("establish", sid), now);
 
         assert!(sync.set_record("tr-reservation", "WR2", None).is_empty(), "another worker's");
         let pushes = sync.set_record("tr-reservation", "WR3", Some(json!({ "worker_sid": "WK1" })));

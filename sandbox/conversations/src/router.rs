@@ -1,0 +1,23 @@
+//! Which host is answered by whom.
+
+use axum::Router;
+
+use crate::files::MEDIA_HOST;
+use crate::handle::Conversations;
+use crate::{mcs, twilsock};
+
+impl Conversations {
+    /// The hosts that [`Self::hosts`] answers for.
+    pub const HOSTS: [&'static str; 3] = ["tsock.us1.twilio.com", "mcs.us1.twilio.com", MEDIA_HOST];
+
+    /// Everything that Twilio serves for Conversations, by host, for the TLS port. Who serves it allows other origins.
+    #[must_use]
+    pub fn hosts(&self) -> [(&'static str, Router); 3] {
+        let [twilsock, mcs, media] = Self::HOSTS;
+        [
+            (twilsock, twilsock::router(self.clone())),
+            (mcs, mcs::router(self.clone())),
+            (media, mcs::content_router(self.clone())),
+        ]
+    }
+}
