@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kernel::{AccountSid, CallSid, Secret};
 use sandbox_conversations::Conversations;
 use sandbox_conversations::change::{Actor, UserPatch};

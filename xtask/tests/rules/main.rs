@@ -42,7 +42,7 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("sandbox-voice", &["kernel", "sansio", "twilio"]),
     ("sandbox-conversations", &["kernel", "sansio", "twilio"]),
     ("sandbox-flex", &["kernel", "sandbox-conversations", "sansio", "twilio"]),
-    ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
+    ("sandbox", &["kernel", "sandbox-conversations", "sandbox-flex", "sandbox-voice", "twilio"]),
     (
         "fuzz",
         &[
