@@ -77,7 +77,9 @@ impl Sandbox {
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
             }),
         );
-        let plain = switchboard::router(switchboard).nest("/iam", flex.iam_router());
+        let plain = switchboard::router(switchboard)
+            .nest("/iam", flex.iam_router())
+            .nest("/taskrouter", flex.taskrouter_router());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));
@@ -107,6 +109,7 @@ impl Sandbox {
             "http": self.ports.http,
             "switchboard": format!("http://127.0.0.1:{}/", self.ports.http),
             "iam_base_url": format!("http://127.0.0.1:{}/iam", self.ports.http),
+            "taskrouter_base_url": format!("http://127.0.0.1:{}/taskrouter", self.ports.http),
             "token_host": self.token_host,
             "host_resolver_rules": self.host_resolver_rules(),
             "spki_sha256": self.spki_sha256,

@@ -1,5 +1,5 @@
 //! Twilio's Flex cloud, in memory: enough of it that the real Flex UI 2.x boots in a browser, shows an agent, takes a
-//! voice reservation to a live call, survives a reload, wraps up and completes.
+//! voice reservation to a live call or a chat, survives a reload, wraps up and completes.
 //!
 //! One module per Twilio product; each answers for the hosts it names:
 //!
@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`iam`] | `iam.twilio.com` | Flex tokens: issue, validate, refresh |
 //! | `flex_api` | `flex-api.twilio.com`, part of `flex.twilio.com` | configuration, session, plugins list |
-//! | [`taskrouter`] | `event-bridge.twilio.com` | worker, activities, tasks, reservations, and their events |
+//! | [`taskrouter`] | `event-bridge.twilio.com`, `taskrouter.twilio.com` | worker, activities, tasks, reservations, and their events; the REST API |
 //! | `host` | `flex.twilio.com` | the page that loads Flex UI and logs the agent in; cosmetics |
 //!
 //! Sync and Conversations are the crate `sandbox-conversations`, which this one starts and serves; see
@@ -37,7 +37,8 @@ mod state;
 pub mod taskrouter;
 
 pub use api::{
-    FarEnd, FlexBundle, LegCommand, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask,
+    ChannelType, ChatTask, FarEnd, FlexBundle, Holder, LegCommand, LegEnd, Line, NewChatTask, Outcome,
+    PluginFile, Settings, Unreached, VoiceTask,
 };
 pub use event::LogEvent;
 pub use fault::{Fault, FaultId, HttpTarget};

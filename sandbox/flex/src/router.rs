@@ -13,7 +13,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use crate::answer::error;
 use crate::plugins_api::store::DOMAIN;
 use crate::state::FlexCloud;
-use crate::taskrouter::bridge;
+use crate::taskrouter::{bridge, rest};
 use crate::{flex_api, host, iam, plugins_api};
 
 impl FlexCloud {
@@ -30,6 +30,7 @@ impl FlexCloud {
             ("serverless-upload.twilio.com", plugins_api::serverless_router(self.clone())),
             (DOMAIN, plugins_api::assets_router(self.clone())),
             ("event-bridge.twilio.com", bridge::router(self.clone())),
+            ("taskrouter.twilio.com", rest::router(self.clone())),
             ("flex.twilio.com", host::router(self.clone()).merge(flex_api::page_router(self.clone()))),
         ]);
         by_host.extend(self.conversations().hosts());
@@ -56,10 +57,11 @@ impl FlexCloud {
     /// Whether [`Self::router`] has anything for this host (without port).
     #[must_use]
     pub fn serves(host: &str) -> bool {
-        const HOSTS: [&str; 7] = [
+        const HOSTS: [&str; 8] = [
             "iam.twilio.com",
             "flex-api.twilio.com",
             "event-bridge.twilio.com",
+            "taskrouter.twilio.com",
             "flex.twilio.com",
             "serverless.twilio.com",
             "serverless-upload.twilio.com",
@@ -71,6 +73,11 @@ impl FlexCloud {
     /// IAM alone (`/v1/Accounts/{AC}/Tokens/...`), for the plain HTTP port, where the token service asks.
     pub fn iam_router(&self) -> Router {
         iam::router(self.clone())
+    }
+
+    /// TaskRouter's REST API alone (`/v1/Workspaces/{WS}/...`), for the plain HTTP port.
+    pub fn taskrouter_router(&self) -> Router {
+        rest::router(self.clone())
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use kernel::{AccountSid, CallSid, Secret};
 use sandbox_conversations::Conversations;
-use sandbox_conversations::change::{Actor, UserPatch};
+use sandbox_conversations::change::{Actor, NewParticipant, Refusal as ChatRefusal, UserPatch};
+use sandbox_conversations::model::State as ConversationState;
 use sandbox_conversations::token::{Bearer, TokenError as ChatTokenError};
 use sansio::Machine as _;
 use serde_json::{Value, json};
@@ -15,14 +16,15 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use twilio::{ApiKey, ApiKeySid};
 
 use crate::account;
-use crate::api::{FarEnd, LegCommand, LegEnd, Settings, Unreached, VoiceTask};
+use crate::api::{ChatTask, FarEnd, LegCommand, LegEnd, NewChatTask, Settings, Unreached, VoiceTask};
 use crate::clock::{millis, now};
 use crate::event::LogEvent;
 use crate::fault::{Fault, FaultId, Faults, HttpTarget, Interference};
 use crate::iam::tokens::{FlexUser, Login, TokenError, Tokens};
 use crate::plugins_api::store::Store;
 use crate::taskrouter::interactions::participant;
-use crate::taskrouter::machine::event::{Attributes, Command, Event, Index, Options, Refusal};
+use crate::taskrouter::machine::channel::TaskChannel;
+use crate::taskrouter::machine::event::{Attributes, ChatCommand, Command, Event, Index, Options, Refusal};
 use crate::taskrouter::machine::workspace::Workspace;
 use crate::taskrouter::machine::{Machine, colleague};
 
@@ -80,6 +82,7 @@ impl FlexCloud {
             seed: rand::random(),
             reservation_timeout: settings.reservation_timeout,
             voice_capacity: settings.voice_capacity,
+            chat_capacity: settings.chat_capacity,
             initial_activity: settings.initial_activity.clone(),
             worker_attributes: worker_attributes(),
         };
@@ -132,6 +135,21 @@ impl FlexCloud {
         });
         self.0.changed.notify_one();
         task.unwrap_or_else(|| unreachable!("the machine has just made a task"))
+    }
+
+    /// A chat task: the agent is offered it as soon as they are available and have a place for it.
+    pub fn create_chat_task(&self, new: NewChatTask) -> ChatTask {
+        let NewChatTask { attributes, holder, long_lived } = new;
+        let event = Event::TaskArrives { attributes, channel: TaskChannel::Chat, holder, long_lived };
+        // Creating a task is never refused.
+        let task = self.apply_and_read(event, Workspace::newest_chat).ok().flatten();
+        task.unwrap_or_else(|| unreachable!("the machine has just made a task"))
+    }
+
+    /// The customer of a chat has left it: `sid` is the conversation, or the task. What nobody has accepted is canceled;
+    /// others are ignored.
+    pub fn chat_customer_leaves(&self, sid: &str) {
+        self.apply_or_log(Event::CustomerLeaves { sid: sid.to_owned() });
     }
 
     /// The agent's telephone was answered.
@@ -371,6 +389,20 @@ impl FlexCloud {
         outcome
     }
 
+    /// Applies an event and reads what became of it before anybody else changes anything.
+    pub(crate) fn apply_and_read<T>(
+        &self,
+        event: Event,
+        read: impl FnOnce(&Workspace) -> T,
+    ) -> Result<T, Refusal> {
+        let outcome = self.with(|inner, state| {
+            inner.apply(state, event)?;
+            Ok(read(state.machine.workspace()))
+        });
+        self.0.changed.notify_one();
+        outcome
+    }
+
     fn apply_or_log(&self, event: Event) {
         if let Err(refusal) = self.apply(event) {
             tracing::debug!(%refusal, "ignored");
@@ -484,11 +516,46 @@ impl Inner {
                         tracing::warn!("nobody carries out the Flex cloud's commands");
                     }
                 }
+                Command::Chat(command) => {
+                    if let Err(refusal) = self.change_chat(&command) {
+                        tracing::debug!(%refusal, ?command, "a conversation is not changed");
+                    }
+                }
                 Command::Log(event) => self.happened(event),
                 Command::Refuse(refusal) => return Err(refusal),
             }
         }
         Ok(())
+    }
+}
+
+impl Inner {
+    /// Carries out what a chat task wants of its conversation. What is so already is no failure.
+    fn change_chat(&self, command: &ChatCommand) -> Result<(), ChatRefusal> {
+        let actor = Actor { webhooks: true, ..Actor::api() };
+        let chats = &self.conversations;
+        let is_in = |conversation: &str| {
+            chats.read(|store| {
+                let room = store.room(conversation);
+                room.is_some_and(|room| room.participant(account::AGENT_IDENTITY).is_some())
+            })
+        };
+        match command {
+            ChatCommand::Join { conversation_sid } if !is_in(conversation_sid) => {
+                let agent = NewParticipant {
+                    attributes: Some(json!({ "member_type": "agent" }).to_string()),
+                    ..NewParticipant::identity(account::AGENT_IDENTITY)
+                };
+                chats.add_participant(&actor, conversation_sid, agent).map(|_| ())
+            }
+            ChatCommand::Leave { conversation_sid } if is_in(conversation_sid) => {
+                chats.remove_participant(&actor, conversation_sid, account::AGENT_IDENTITY)
+            }
+            ChatCommand::Join { .. } | ChatCommand::Leave { .. } => Ok(()),
+            ChatCommand::Close { conversation_sid } => {
+                chats.set_state(&actor, conversation_sid, ConversationState::Closed).map(|_| ())
+            }
+        }
     }
 }
 
