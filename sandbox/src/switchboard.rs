@@ -13,6 +13,7 @@ use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
+use sandbox_conversations::{Fault as ConversationsFault, FaultId as ConversationsFaultId};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
 use sandbox_voice::{NewCall, Voice, VoiceError, VoiceFault};
 use serde::Deserialize;
@@ -37,6 +38,7 @@ struct Inner {
     settings: Value,
     next_fault: AtomicU64,
     flex_faults: Mutex<BTreeMap<u64, FaultId>>,
+    conversations_faults: Mutex<BTreeMap<u64, ConversationsFaultId>>,
 }
 
 impl Switchboard {
@@ -58,6 +60,7 @@ impl Switchboard {
             settings,
             next_fault,
             flex_faults: Mutex::default(),
+            conversations_faults: Mutex::default(),
         }))
     }
 }
@@ -545,6 +548,22 @@ async fn add_fault(
             switchboard.flex_faults.lock().await.insert(id, flex_id);
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
+        "conversations_down" | "conversation_fails" => {
+            let parsed: ConversationsFault = serde_json::from_value(fault.clone()).map_err(bad)?;
+            let conversations_id = switchboard.flex.conversations().add_fault(parsed);
+            switchboard.conversations_faults.lock().await.insert(id, conversations_id);
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
+        // These two are over at once.
+        "twilsock_drop" | "twilsock_offload" => {
+            let conversations = switchboard.flex.conversations();
+            if kind == "twilsock_drop" {
+                conversations.drop_sockets()
+            } else {
+                conversations.offload_sockets()
+            }
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
         _ => switchboard.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
     }
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
@@ -562,7 +581,11 @@ async fn remove_fault(
         return DONE; // the voice side has told the log
     }
     let flex_id = switchboard.flex_faults.lock().await.remove(&id);
-    if switchboard.proxy.remove_fault(id) || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id)) {
+    let conversations_id = switchboard.conversations_faults.lock().await.remove(&id);
+    if switchboard.proxy.remove_fault(id)
+        || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id))
+        || conversations_id.is_some_and(|id| switchboard.flex.conversations().remove_fault(id))
+    {
         switchboard.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
         return DONE;
     }
@@ -580,6 +603,8 @@ async fn clear_faults(State(Switchboard(switchboard)): State<Switchboard>) -> Re
 async fn clear_http_faults(switchboard: &Inner) {
     switchboard.flex_faults.lock().await.clear();
     switchboard.flex.clear_faults();
+    switchboard.conversations_faults.lock().await.clear();
+    switchboard.flex.conversations().clear_faults();
     switchboard.proxy.clear_faults();
     switchboard.log.add("switchboard", "faults_cleared", None, Value::Null);
 }
