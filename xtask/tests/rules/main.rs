@@ -40,7 +40,8 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("token-service", &["kernel", "protocol", "service-kit", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
     ("sandbox-voice", &["kernel", "sansio", "twilio"]),
-    ("sandbox-conversations", &["kernel", "sansio", "twilio"]),
+    ("sandbox-callbacks", &["kernel", "sansio", "twilio"]),
+    ("sandbox-conversations", &["kernel", "sandbox-callbacks", "sansio", "twilio"]),
     ("sandbox-flex", &["kernel", "sandbox-conversations", "sansio", "twilio"]),
     ("sandbox", &["kernel", "sandbox-conversations", "sandbox-flex", "sandbox-voice", "twilio"]),
     (
