@@ -15,15 +15,17 @@ use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
 use sandbox_conversations::{Fault as ConversationsFault, FaultId as ConversationsFaultId};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
-use sandbox_voice::{NewCall, Voice, VoiceError, VoiceFault};
+use sandbox_voice::{NewCall, Voice, VoiceFault};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, broadcast};
 
+use crate::chats::Chats;
 use crate::glue::Legs;
 use crate::log::{Entry, Log};
 use crate::proxy::{Proxy, TokenFault};
+use crate::refusal::{DONE, Refusal, bad, done};
 
 /// What the switchboard operates. Clones are handles to the same.
 #[derive(Clone)]
@@ -32,6 +34,7 @@ pub(crate) struct Switchboard(Arc<Inner>);
 struct Inner {
     voice: Voice,
     flex: FlexCloud,
+    chats: Chats,
     proxy: Proxy,
     legs: Legs,
     log: Log,
@@ -45,6 +48,7 @@ impl Switchboard {
     pub(crate) fn new(
         voice: Voice,
         flex: FlexCloud,
+        chats: Chats,
         proxy: Proxy,
         legs: Legs,
         log: Log,
@@ -54,6 +58,7 @@ impl Switchboard {
         Self(Arc::new(Inner {
             voice,
             flex,
+            chats,
             proxy,
             legs,
             log,
@@ -223,13 +228,6 @@ where
 
 type Sid = Path<String>;
 
-/// Done, and nothing to say of it.
-const DONE: Result<StatusCode, Refusal> = Ok(StatusCode::NO_CONTENT);
-
-fn done<E: ToString>(outcome: Result<(), E>) -> Result<StatusCode, Refusal> {
-    outcome.map(|()| StatusCode::NO_CONTENT).map_err(bad)
-}
-
 #[derive(Deserialize)]
 struct Named {
     name: String,
@@ -264,34 +262,6 @@ struct Refuse {
     why: Unreached,
 }
 
-/// An answer that is not a success.
-#[derive(Debug)]
-struct Refusal(StatusCode, String);
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
-    }
-}
-
-impl From<VoiceError> for Refusal {
-    fn from(error: VoiceError) -> Self {
-        let status = match error {
-            VoiceError::NoSuchCall | VoiceError::NoRecording => StatusCode::NOT_FOUND,
-            VoiceError::CallOver
-            | VoiceError::NotAnswered
-            | VoiceError::DuplicateSid
-            | VoiceError::Window => StatusCode::CONFLICT,
-            VoiceError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self(status, error.to_string())
-    }
-}
-
-fn bad(problem: impl ToString) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, problem.to_string())
-}
-
 fn sid(text: String) -> Result<CallSid, Refusal> {
     CallSid::new(text).map_err(bad)
 }
@@ -323,6 +293,7 @@ async fn state(State(Switchboard(switchboard)): State<Switchboard>) -> Result<Js
         "registrations": registrations,
         "sockets": voice.sockets,
         "calls": voice.calls,
+        "chats": switchboard.chats.all(),
         "tasks": tasks,
         "agent": agent,
         "colleague": colleague,
@@ -344,6 +315,14 @@ async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex:
         let entry = flex.as_array().into_iter().flatten().find(|entry| entry["id"] == json!(flex_id));
         if let Some(Value::Object(fields)) = entry.map(|entry| entry["fault"].clone()) {
             let mut fields = fields;
+            fields.insert("id".into(), json!(id));
+            all.push(Value::Object(fields));
+        }
+    }
+    let chat = switchboard.flex.conversations().state()["faults"].take();
+    for (id, chat_id) in switchboard.conversations_faults.lock().await.iter() {
+        let entry = chat.as_array().into_iter().flatten().find(|entry| entry["id"] == json!(chat_id));
+        if let Some(Value::Object(mut fields)) = entry.map(|entry| entry["fault"].clone()) {
             fields.insert("id".into(), json!(id));
             all.push(Value::Object(fields));
         }
@@ -612,6 +591,7 @@ async fn clear_http_faults(switchboard: &Inner) {
 async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<StatusCode, Refusal> {
     clear_http_faults(&switchboard).await;
     switchboard.flex.reset();
+    switchboard.chats.reset();
     switchboard.voice.reset().await?;
     switchboard.log.add("switchboard", "reset", None, Value::Null);
     DONE
