@@ -50,6 +50,9 @@ enum Input {
     Happened(Event),
     /// The same, and somebody waits for its end.
     Asked(CallbackId, Event, oneshot::Sender<Outcome>),
+    Faults(oneshot::Sender<BTreeMap<u64, Fault>>),
+    RemoveFault(u64, oneshot::Sender<bool>),
+    ClearFaults,
 }
 
 impl Courier {
@@ -85,9 +88,23 @@ impl Courier {
         self.input(Input::Happened(Event::AddFault(id, fault)));
     }
 
-    /// A fault is over.
-    pub fn remove_fault(&self, id: u64) {
-        self.input(Input::Happened(Event::RemoveFault(id)));
+    /// A fault is over; false if there is no such.
+    pub async fn remove_fault(&self, id: u64) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.input(Input::RemoveFault(id, reply));
+        answer.await.unwrap_or_default()
+    }
+
+    /// All faults are over.
+    pub fn clear_faults(&self) {
+        self.input(Input::ClearFaults);
+    }
+
+    /// The faults that are not over, with what is left of each.
+    pub async fn faults(&self) -> BTreeMap<u64, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.input(Input::Faults(reply));
+        answer.await.unwrap_or_default()
     }
 
     /// Ends all faults and forgets what has not been sent.
@@ -188,6 +205,21 @@ async fn run(
             Some(Input::Asked(id, event, reply)) => {
                 waiting.insert(id, reply);
                 machine.handle(event, now)
+            }
+            // Whoever asked may have gone.
+            Some(Input::Faults(reply)) => {
+                drop(reply.send(machine.faults().clone()));
+                Vec::new()
+            }
+            Some(Input::RemoveFault(id, reply)) => {
+                if reply.send(machine.remove_fault(id)).is_err() {
+                    tracing::debug!(id, "nobody waits to hear that a fault is over");
+                }
+                Vec::new()
+            }
+            Some(Input::ClearFaults) => {
+                machine.clear_faults();
+                Vec::new()
             }
             None => machine.handle_timeout(now),
         };

@@ -43,7 +43,10 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("sandbox-callbacks", &["kernel", "sansio", "twilio"]),
     ("sandbox-conversations", &["kernel", "sandbox-callbacks", "sansio", "twilio"]),
     ("sandbox-flex", &["kernel", "sandbox-conversations", "sansio", "twilio"]),
-    ("sandbox", &["kernel", "sandbox-conversations", "sandbox-flex", "sandbox-voice", "twilio"]),
+    (
+        "sandbox",
+        &["kernel", "sandbox-callbacks", "sandbox-conversations", "sandbox-flex", "sandbox-voice", "twilio"],
+    ),
     (
         "fuzz",
         &[
