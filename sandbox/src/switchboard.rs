@@ -13,7 +13,7 @@ use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
-use sandbox_conversations::{Fault as ChatFault, FaultId as ChatFaultId};
+use sandbox_conversations::{Fault as ConversationsFault, FaultId as ConversationsFaultId};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
 use sandbox_voice::{NewCall, Voice, VoiceFault};
 use serde::Deserialize;
@@ -41,7 +41,7 @@ struct Inner {
     settings: Value,
     next_fault: AtomicU64,
     flex_faults: Mutex<BTreeMap<u64, FaultId>>,
-    chat_faults: Mutex<BTreeMap<u64, ChatFaultId>>,
+    conversations_faults: Mutex<BTreeMap<u64, ConversationsFaultId>>,
 }
 
 impl Switchboard {
@@ -65,7 +65,7 @@ impl Switchboard {
             settings,
             next_fault,
             flex_faults: Mutex::default(),
-            chat_faults: Mutex::default(),
+            conversations_faults: Mutex::default(),
         }))
     }
 }
@@ -320,7 +320,7 @@ async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex:
         }
     }
     let chat = switchboard.flex.conversations().state()["faults"].take();
-    for (id, chat_id) in switchboard.chat_faults.lock().await.iter() {
+    for (id, chat_id) in switchboard.conversations_faults.lock().await.iter() {
         let entry = chat.as_array().into_iter().flatten().find(|entry| entry["id"] == json!(chat_id));
         if let Some(Value::Object(mut fields)) = entry.map(|entry| entry["fault"].clone()) {
             fields.insert("id".into(), json!(id));
@@ -528,9 +528,19 @@ async fn add_fault(
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
         "conversations_down" | "conversation_fails" => {
-            let parsed: ChatFault = serde_json::from_value(fault.clone()).map_err(bad)?;
-            let chat_id = switchboard.flex.conversations().add_fault(parsed);
-            switchboard.chat_faults.lock().await.insert(id, chat_id);
+            let parsed: ConversationsFault = serde_json::from_value(fault.clone()).map_err(bad)?;
+            let conversations_id = switchboard.flex.conversations().add_fault(parsed);
+            switchboard.conversations_faults.lock().await.insert(id, conversations_id);
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
+        // These two are over at once.
+        "twilsock_drop" | "twilsock_offload" => {
+            let conversations = switchboard.flex.conversations();
+            if kind == "twilsock_drop" {
+                conversations.drop_sockets()
+            } else {
+                conversations.offload_sockets()
+            }
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
         _ => switchboard.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
@@ -550,10 +560,10 @@ async fn remove_fault(
         return DONE; // the voice side has told the log
     }
     let flex_id = switchboard.flex_faults.lock().await.remove(&id);
-    let chat_id = switchboard.chat_faults.lock().await.remove(&id);
+    let conversations_id = switchboard.conversations_faults.lock().await.remove(&id);
     if switchboard.proxy.remove_fault(id)
         || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id))
-        || chat_id.is_some_and(|id| switchboard.flex.conversations().remove_fault(id))
+        || conversations_id.is_some_and(|id| switchboard.flex.conversations().remove_fault(id))
     {
         switchboard.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
         return DONE;
@@ -572,7 +582,7 @@ async fn clear_faults(State(Switchboard(switchboard)): State<Switchboard>) -> Re
 async fn clear_http_faults(switchboard: &Inner) {
     switchboard.flex_faults.lock().await.clear();
     switchboard.flex.clear_faults();
-    switchboard.chat_faults.lock().await.clear();
+    switchboard.conversations_faults.lock().await.clear();
     switchboard.flex.conversations().clear_faults();
     switchboard.proxy.clear_faults();
     switchboard.log.add("switchboard", "faults_cleared", None, Value::Null);

@@ -11,7 +11,6 @@ impl Conversations {
     pub const HOSTS: [&'static str; 3] = ["tsock.us1.twilio.com", "mcs.us1.twilio.com", MEDIA_HOST];
 
     /// Everything that Twilio serves for Conversations, by host, for the TLS port. Who serves it allows other origins.
-    #[must_use]
     pub fn hosts(&self) -> [(&'static str, Router); 3] {
         let [twilsock, mcs, media] = Self::HOSTS;
         [
