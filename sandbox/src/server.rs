@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::chats::{Chats, routes};
 use crate::cli::Cli;
 use crate::glue::{self, Legs};
 use crate::hosts::Hosts;
@@ -70,9 +71,11 @@ impl Sandbox {
             signalling: signalling.local_addr()?.port(),
             http: http.local_addr()?.port(),
         };
+        let chats = Chats::new(flex.clone(), log.clone());
         let switchboard = Switchboard::new(
             voice.clone(),
             flex.clone(),
+            chats.clone(),
             proxy,
             legs.clone(),
             log.clone(),
@@ -83,6 +86,7 @@ impl Sandbox {
             }),
         );
         let plain = switchboard::router(switchboard)
+            .merge(routes::router(chats))
             .nest("/iam", flex.iam_router())
             .nest("/taskrouter", flex.taskrouter_router())
             .nest("/conversations", conversations.router())
@@ -159,6 +163,7 @@ fn settings(cli: &Cli) -> Settings {
         flex_token_ttl: Duration::from_secs(cli.flex_token_ttl),
         reservation_timeout: Duration::from_secs(cli.reservation_timeout),
         voice_capacity: cli.voice_capacity,
+        chat_capacity: cli.chat_capacity,
         ..Settings::default()
     }
 }

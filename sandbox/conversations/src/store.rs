@@ -45,6 +45,7 @@ pub struct Event {
 }
 
 /// What the store says.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are the large one")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// This is so now.

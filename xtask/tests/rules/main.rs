@@ -35,7 +35,7 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("offscreen-wasm", &["kernel", "messages", "protocol", "sansio", "shell", "voice-sdk", "webext"]),
     ("content-wasm", &["kernel", "protocol", "sansio", "shell", "webext", "wire"]),
     ("popup-wasm", &["kernel", "messages", "protocol", "sansio", "shell", "webext", "wire"]),
-    ("plugin", &["kernel", "lifeline", "messages", "protocol", "sansio", "shell"]),
+    ("plugin", &["kernel", "lifeline", "messages", "protocol", "sansio", "shell", "webext"]),
     ("service-kit", &["kernel"]),
     ("token-service", &["kernel", "protocol", "service-kit", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
