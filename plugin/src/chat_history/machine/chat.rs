@@ -245,6 +245,11 @@ impl Chat {
             Act::Scrolled(anchor) => {
                 (self.pages_to_place, self.kept.anchor, draws) = (0, anchor, false);
             }
+            Act::Jump { to_begin } => {
+                let first = self.timeline.row(0).filter(|_| to_begin);
+                self.kept.anchor = first.map(|row| Anchor { key: row.key().to_owned(), offset: 0 });
+                self.pages_to_place = 0;
+            }
             Act::NearBegin => (self.near_begin, draws) = (true, false),
             Act::Search(text) => {
                 (self.search, self.stopped, self.notice) = (Search::new(text), false, None);
