@@ -65,6 +65,18 @@ pub trait Gate: Send + std::marker::Sync {
 #[derive(Clone)]
 pub struct Conversations(Arc<Inner>);
 
+/// A handle that does not keep the service running.
+#[derive(Clone)]
+pub struct WeakConversations(Weak<Inner>);
+
+impl WeakConversations {
+    /// The service, while anybody holds it.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Conversations> {
+        self.0.upgrade().map(Conversations)
+    }
+}
+
 struct Inner {
     config: Config,
     state: Mutex<State>,
@@ -126,6 +138,12 @@ impl Conversations {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// A handle that does not keep it running.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakConversations {
+        WeakConversations(Arc::downgrade(&self.0))
     }
 
     // ---- Changes ----

@@ -6,6 +6,8 @@
 //! | [`sync`] | `cds.us1.twilio.com`, inside Twilsock | maps, documents, lists, subscriptions, replay |
 //! | `backend` | `aim.us1.twilio.com`, inside Twilsock | what the Conversations SDK asks |
 //! | `twilsock`, `sessions` | `tsock.us1.twilio.com` | the socket that carries both, and whose it is |
+//! | `rest` | `conversations.twilio.com` | what servers ask |
+//! | `webhooks`, `gate` | – | what servers are asked and told |
 //! | `mcs` | `mcs.us1.twilio.com`, `media.us1.twilio.com` | files |
 //!
 //! ```text
@@ -24,17 +26,21 @@ pub mod change;
 mod clock;
 mod fault;
 mod files;
+mod gate;
 mod handle;
 mod mcs;
 pub mod model;
 mod projection;
+mod rest;
 mod router;
 mod sessions;
 pub mod store;
 pub mod sync;
 pub mod token;
 mod twilsock;
+mod webhooks;
 
 pub use clock::iso;
 pub use fault::{Fault, FaultId, Interference};
-pub use handle::{Config, Conversations, Gate, Gated};
+pub use handle::{Config, Conversations, Gate, Gated, WeakConversations};
+pub use rest::{REST_HOST, Rest};
