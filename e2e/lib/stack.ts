@@ -27,6 +27,7 @@ export interface Stack {
     account_sid: string;
     api_key_sid: string;
     api_key_secret: string;
+    auth_token: string;
     worker_sid: string;
     agent_identity: string;
     agent_name: string;

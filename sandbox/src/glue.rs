@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::{AccountSid, CallSid, Identity, Secret};
+use sandbox_callbacks::{Courier, Record, Signer, Targets};
 use sandbox_flex::{FlexCloud, LegCommand, LegEnd, account};
 use sandbox_voice::{Clock, Config, EndReason, Line, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
 use serde_json::{Value, json};
@@ -37,6 +38,29 @@ pub(crate) fn start_voice(clock: Clock, flex: &FlexCloud) -> anyhow::Result<Voic
         flex.identity_of_flex_token(token.expose()).and_then(|id| Identity::new(id).ok())
     }));
     Ok(Voice::start(config))
+}
+
+/// Starts what tells developers' servers of the account's doings. The token service's host stands for the token service.
+pub(crate) fn start_courier(token_host: &str, token_service_url: &str) -> Courier {
+    let mut targets = Targets::default();
+    targets.alias(token_host, token_service_url);
+    Courier::start(sandbox_callbacks::Config {
+        signer: Signer::AuthToken(Secret::new(account::AUTH_TOKEN)),
+        targets,
+    })
+}
+
+/// Puts into the log what developers' servers were told. What they were told in words stays out of it.
+pub(crate) async fn follow_callbacks(mut records: broadcast::Receiver<Record>, log: Log) {
+    loop {
+        match records.recv().await {
+            Ok(record) => log.add("callbacks", record.outcome, None, json!(record)),
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "callbacks came faster than they were taken");
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
 }
 
 /// Carries out what Flex wants done with telephones.

@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use sandbox_conversations::REST_HOST;
 use sandbox_flex::FlexCloud;
 use sandbox_voice::media::audio::{RATE, Tone};
 use tower::ServiceExt as _;
@@ -17,6 +18,8 @@ use tower_http::cors::CorsLayer;
 pub(crate) struct Hosts {
     pub flex: Router,
     pub signalling: Router,
+    /// Conversations by REST.
+    pub conversations: Router,
     pub tokens: Router,
     pub token_host: String,
 }
@@ -41,6 +44,8 @@ impl Hosts {
                 Some(insights.clone())
             } else if host == "sdk.twilio.com" {
                 Some(sounds.clone())
+            } else if host == REST_HOST {
+                Some(hosts.conversations.clone())
             } else if FlexCloud::serves(&host) {
                 Some(hosts.flex.clone())
             } else {
@@ -109,6 +114,7 @@ mod tests {
         let hosts = Hosts {
             flex: named("flex"),
             signalling: named("signalling"),
+            conversations: named("conversations"),
             tokens: named("tokens"),
             token_host: "voice-tokens.example.com".into(),
         };
@@ -134,6 +140,8 @@ mod tests {
             ("Voice-Tokens.example.com", "tokens"),
             ("flex.twilio.com", "flex"),
             ("iam.twilio.com", "flex"),
+            ("mcs.us1.twilio.com", "flex"),
+            ("conversations.twilio.com", "conversations"),
         ] {
             assert_eq!(asked(host, "GET").await.2, part, "{host}");
         }

@@ -21,7 +21,7 @@ pub struct Entry {
     pub at_ms: u64,
     /// Wall time, ISO 8601.
     pub wall: String,
-    /// `voice`, `media`, `flex`, `iam`, `chat` or `switchboard`.
+    /// `voice`, `media`, `flex`, `iam`, `chat`, `callbacks` or `switchboard`.
     pub source: &'static str,
     #[serde(rename = "type")]
     pub kind: String,

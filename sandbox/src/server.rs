@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use sandbox_conversations::Rest;
 use sandbox_flex::{FlexCloud, PluginFile, Settings};
 use sandbox_voice::{Clock, Voice};
 use serde_json::json;
@@ -53,10 +54,13 @@ impl Sandbox {
         let voice = glue::start_voice(clock, &flex)?;
         let proxy = Proxy::new(&cli.token_service_url)?;
         let legs = Legs::default();
+        let courier = glue::start_courier(&cli.token_host, &cli.token_service_url);
+        let conversations = Rest::start(flex.conversations().clone(), courier.clone());
 
         let hosts = Hosts {
             flex: flex.router(),
             signalling: voice.router(),
+            conversations: conversations.router(),
             tokens: proxy.router(),
             token_host: cli.token_host.to_ascii_lowercase(),
         };
@@ -75,6 +79,7 @@ impl Sandbox {
             proxy,
             legs.clone(),
             log.clone(),
+            (courier.clone(), conversations.clone()),
             json!({
                 "tls": ports.tls, "signalling": ports.signalling, "http": ports.http, "rtt_ms": cli.rtt_ms,
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
@@ -83,10 +88,13 @@ impl Sandbox {
         let plain = switchboard::router(switchboard)
             .merge(routes::router(chats))
             .nest("/iam", flex.iam_router())
-            .nest("/taskrouter", flex.taskrouter_router());
+            .nest("/taskrouter", flex.taskrouter_router())
+            .nest("/conversations", conversations.router())
+            .nest("/media", flex.conversations().media_router());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));
+        tasks.spawn(glue::follow_callbacks(courier.subscribe(), log.clone()));
         tasks.spawn(glue::follow_flex(flex.events(), log.clone()));
         tasks.spawn(glue::obey_flex(commands, flex, voice.clone(), legs, log));
         let Certificate { acceptor, spki_sha256 } = tls::certificate(&cli.token_host)?;
@@ -114,6 +122,8 @@ impl Sandbox {
             "switchboard": format!("http://127.0.0.1:{}/", self.ports.http),
             "iam_base_url": format!("http://127.0.0.1:{}/iam", self.ports.http),
             "taskrouter_base_url": format!("http://127.0.0.1:{}/taskrouter", self.ports.http),
+            "conversations_base_url": format!("http://127.0.0.1:{}/conversations", self.ports.http),
+            "media_base_url": format!("http://127.0.0.1:{}/media", self.ports.http),
             "token_host": self.token_host,
             "host_resolver_rules": self.host_resolver_rules(),
             "spki_sha256": self.spki_sha256,

@@ -13,7 +13,8 @@ use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
-use sandbox_conversations::{Fault as ConversationsFault, FaultId as ConversationsFaultId};
+use sandbox_callbacks::{Courier, Fault as CallbackFault};
+use sandbox_conversations::{Fault as ConversationsFault, FaultId as ConversationsFaultId, Rest};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
 use sandbox_voice::{NewCall, Voice, VoiceFault};
 use serde::Deserialize;
@@ -38,6 +39,8 @@ struct Inner {
     proxy: Proxy,
     legs: Legs,
     log: Log,
+    courier: Courier,
+    conversations: Rest,
     settings: Value,
     next_fault: AtomicU64,
     flex_faults: Mutex<BTreeMap<u64, FaultId>>,
@@ -52,6 +55,7 @@ impl Switchboard {
         proxy: Proxy,
         legs: Legs,
         log: Log,
+        (courier, conversations): (Courier, Rest),
         settings: Value,
     ) -> Self {
         let next_fault = AtomicU64::new(1);
@@ -62,6 +66,8 @@ impl Switchboard {
             proxy,
             legs,
             log,
+            courier,
+            conversations,
             settings,
             next_fault,
             flex_faults: Mutex::default(),
@@ -90,6 +96,7 @@ pub(crate) fn router(switchboard: Switchboard) -> Router {
         .route("/api/calls/{sid}/recording.wav", get(recording))
         .route("/api/faults", post(add_fault).delete(clear_faults))
         .route("/api/faults/{id}", delete(remove_fault))
+        .route("/api/callbacks", get(callbacks))
         .route("/api/reset", post(reset))
         .merge(flex_routes())
         .with_state(switchboard)
@@ -327,6 +334,11 @@ async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex:
             all.push(Value::Object(fields));
         }
     }
+    for (id, fault) in switchboard.courier.faults().await {
+        let mut fields = json!(fault);
+        fields["id"] = json!(id);
+        all.push(fields);
+    }
     all.sort_by_key(|fault| fault["id"].as_u64());
     all
 }
@@ -543,6 +555,11 @@ async fn add_fault(
             }
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
+        "callback_lose" | "callback_double" | "callback_delay" | "callback_reorder" => {
+            let parsed: CallbackFault = serde_json::from_value(fault.clone()).map_err(bad)?;
+            switchboard.courier.add_fault(id, parsed);
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
         _ => switchboard.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
     }
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
@@ -561,7 +578,8 @@ async fn remove_fault(
     }
     let flex_id = switchboard.flex_faults.lock().await.remove(&id);
     let conversations_id = switchboard.conversations_faults.lock().await.remove(&id);
-    if switchboard.proxy.remove_fault(id)
+    if switchboard.courier.remove_fault(id).await
+        || switchboard.proxy.remove_fault(id)
         || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id))
         || conversations_id.is_some_and(|id| switchboard.flex.conversations().remove_fault(id))
     {
@@ -585,16 +603,24 @@ async fn clear_http_faults(switchboard: &Inner) {
     switchboard.conversations_faults.lock().await.clear();
     switchboard.flex.conversations().clear_faults();
     switchboard.proxy.clear_faults();
+    switchboard.courier.clear_faults();
     switchboard.log.add("switchboard", "faults_cleared", None, Value::Null);
 }
 
 async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<StatusCode, Refusal> {
     clear_http_faults(&switchboard).await;
+    switchboard.courier.reset();
+    switchboard.conversations.reset();
     switchboard.flex.reset();
     switchboard.chats.reset();
     switchboard.voice.reset().await?;
     switchboard.log.add("switchboard", "reset", None, Value::Null);
     DONE
+}
+
+/// What developers' servers were told, the oldest first.
+async fn callbacks(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
+    Json(json!({ "callbacks": switchboard.courier.records() }))
 }
 
 async fn agent(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {

@@ -8,18 +8,22 @@ use crate::callback::{Callback, Product};
 
 /// What happens on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind")]
 pub enum FaultKind {
     /// It never arrives. Whoever waits for its answer waits in vain.
+    #[serde(rename = "callback_lose")]
     Lose,
     /// It arrives twice.
+    #[serde(rename = "callback_double")]
     Double,
     /// It leaves late, and what is behind it in its queue waits.
+    #[serde(rename = "callback_delay")]
     Delay {
         /// By how much.
         ms: u64,
     },
     /// The next one of its queue overtakes it.
+    #[serde(rename = "callback_reorder")]
     Reorder,
 }
 
@@ -57,8 +61,12 @@ impl Faults {
         self.0.insert(id, fault);
     }
 
-    pub fn remove(&mut self, id: u64) {
-        self.0.remove(&id);
+    pub fn remove(&mut self, id: u64) -> bool {
+        self.0.remove(&id).is_some()
+    }
+
+    pub fn active(&self) -> &BTreeMap<u64, Fault> {
+        &self.0
     }
 
     pub fn clear(&mut self) {
@@ -84,5 +92,27 @@ impl Faults {
             fault.times != Some(0)
         });
         way
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_switchboards_json_is_understood() {
+        let fault: Fault = serde_json::from_str(
+            r#"{"kind":"callback_delay","ms":20,"product":"conversations","event":"onMessageAdded","times":1}"#,
+        )
+        .unwrap();
+        let expected = Fault {
+            kind: FaultKind::Delay { ms: 20 },
+            product: Some(Product::Conversations),
+            event: Some("onMessageAdded".into()),
+            times: Some(1),
+        };
+        assert_eq!(fault, expected);
+        let said: Fault = serde_json::from_value(serde_json::to_value(&expected).unwrap()).unwrap();
+        assert_eq!(said, expected);
     }
 }

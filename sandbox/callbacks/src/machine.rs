@@ -44,8 +44,6 @@ pub enum Event {
     Ended(CallbackId, Result<Reply, Failure>),
     /// From now on this happens to callbacks.
     AddFault(u64, Fault),
-    /// A fault is over.
-    RemoveFault(u64),
     /// All faults are over, and nothing that is still waiting is sent.
     Reset,
 }
@@ -122,6 +120,22 @@ impl Machine {
             queues: BTreeMap::new(),
             timers: Timers::default(),
         }
+    }
+
+    /// The faults that are not over, with what is left of each.
+    #[must_use]
+    pub fn faults(&self) -> &BTreeMap<u64, Fault> {
+        self.faults.active()
+    }
+
+    /// A fault is over; false if there is no such.
+    pub fn remove_fault(&mut self, id: u64) -> bool {
+        self.faults.remove(id)
+    }
+
+    /// All faults are over.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
     }
 
     fn told(
@@ -307,7 +321,6 @@ impl sansio::Machine for Machine {
             }
             Event::Ended(id, end) => self.ended(id, end, now, &mut out),
             Event::AddFault(id, fault) => self.faults.add(id, fault),
-            Event::RemoveFault(id) => self.faults.remove(id),
             Event::Reset => {
                 self.faults.clear();
                 self.timers.clear();

@@ -1,11 +1,13 @@
 //! The courier: carries out what the machine says, over HTTP.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::Monotonic;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
 use sansio::Machine as _;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -50,6 +52,9 @@ enum Input {
     Happened(Event),
     /// The same, and somebody waits for its end.
     Asked(CallbackId, Event, oneshot::Sender<Outcome>),
+    Faults(oneshot::Sender<BTreeMap<u64, Fault>>),
+    RemoveFault(u64, oneshot::Sender<bool>),
+    ClearFaults,
 }
 
 impl Courier {
@@ -85,9 +90,23 @@ impl Courier {
         self.input(Input::Happened(Event::AddFault(id, fault)));
     }
 
-    /// A fault is over.
-    pub fn remove_fault(&self, id: u64) {
-        self.input(Input::Happened(Event::RemoveFault(id)));
+    /// A fault is over; false if there is no such.
+    pub async fn remove_fault(&self, id: u64) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.input(Input::RemoveFault(id, reply));
+        answer.await.unwrap_or_default()
+    }
+
+    /// All faults are over.
+    pub fn clear_faults(&self) {
+        self.input(Input::ClearFaults);
+    }
+
+    /// The faults that are not over, with what is left of each.
+    pub async fn faults(&self) -> BTreeMap<u64, Fault> {
+        let (reply, answer) = oneshot::channel();
+        self.input(Input::Faults(reply));
+        answer.await.unwrap_or_default()
     }
 
     /// Ends all faults and forgets what has not been sent.
@@ -189,6 +208,21 @@ async fn run(
                 waiting.insert(id, reply);
                 machine.handle(event, now)
             }
+            // Whoever asked may have gone.
+            Some(Input::Faults(reply)) => {
+                drop(reply.send(machine.faults().clone()));
+                Vec::new()
+            }
+            Some(Input::RemoveFault(id, reply)) => {
+                if reply.send(machine.remove_fault(id)).is_err() {
+                    tracing::debug!(id, "nobody waits to hear that a fault is over");
+                }
+                Vec::new()
+            }
+            Some(Input::ClearFaults) => {
+                machine.clear_faults();
+                Vec::new()
+            }
             None => machine.handle_timeout(now),
         };
         for command in commands {
@@ -239,12 +273,24 @@ impl Clients {
     }
 }
 
+/// Every name leads to this machine, whatever a resolver says: what is dialled is `localhost`, or below it.
+struct Loopback;
+
+impl Resolve for Loopback {
+    fn resolve(&self, _name: Name) -> Resolving {
+        let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        let addresses: Addrs = Box::new(here.into_iter().map(|address| SocketAddr::new(address, 0)));
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
 fn client(connect_ms: u64) -> Option<reqwest::Client> {
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_millis(connect_ms))
         // A redirect could lead off this machine.
         .redirect(redirect::Policy::none())
         .no_proxy()
+        .dns_resolver(Arc::new(Loopback))
         // Nobody vouches for a certificate of `localhost`, and nobody stands between this machine and itself.
         .tls_danger_accept_invalid_certs(true)
         .pool_max_idle_per_host(0)

@@ -112,6 +112,7 @@ async fn what_is_queued_arrives_in_its_order_and_nobody_waits() {
         courier.post("q", callback(Product::Conversations, format!("{base}/hook"), &number.to_string()));
     }
     over(&courier, 5).await;
+    assert!(courier.faults().await.is_empty());
     let numbers: Vec<String> =
         server.bodies().iter().map(|body| body.trim_start_matches("Body=")[..1].to_owned()).collect();
     assert_eq!(numbers, ["1", "2", "3", "4", "5"]);
@@ -164,4 +165,31 @@ async fn a_redirect_leads_nowhere_and_an_impersonated_host_to_what_stands_behind
         courier.ask(callback(Product::Conversations, "https://example.com/".into(), "x")).await,
         Outcome::Refused
     );
+}
+
+#[tokio::test]
+async fn names_below_localhost_lead_to_this_machine_whatever_a_resolver_says() {
+    let (_, base) = Server::start().await;
+    let courier = courier(Targets::default());
+    for name in ["localhost", "no-resolver-knows-me.localhost"] {
+        let url = base.replace("127.0.0.1", name);
+        let outcome = courier.ask(callback(Product::Conversations, url, "x")).await;
+        assert!(matches!(outcome, Outcome::Answered(_)), "{name}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_lasts_until_it_is_removed() {
+    let (server, base) = Server::start().await;
+    let courier = courier(Targets::default());
+    courier.add_fault(7, Fault { kind: FaultKind::Lose, product: None, event: None, times: None });
+    let told = || callback(Product::Conversations, format!("{base}/hook"), "x");
+    courier.post("q", told());
+    over(&courier, 1).await;
+    assert_eq!(courier.faults().await.len(), 1);
+    assert!(courier.remove_fault(7).await && !courier.remove_fault(7).await);
+    courier.post("q", told());
+    over(&courier, 2).await;
+    assert_eq!((courier.records()[0].outcome, courier.records()[1].outcome), ("lost", "answered"));
+    assert_eq!(server.bodies().len(), 1);
 }

@@ -521,7 +521,8 @@ impl Store {
                 self.files.get(sid).cloned().ok_or_else(|| Refusal::missing(&format!("/Media/{sid}")))?,
             );
         }
-        let author = new.author.or_else(|| actor.identity.clone()).unwrap_or_else(|| SYSTEM.to_owned());
+        let said_by = new.renamed.or(new.author).or_else(|| actor.identity.clone());
+        let author = said_by.unwrap_or_else(|| SYSTEM.to_owned());
         let room = self.find(name)?;
         if !room.is_open() {
             return Err(closed());
