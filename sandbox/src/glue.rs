@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::{AccountSid, CallSid, Identity, Secret};
 use sandbox_flex::{FlexCloud, LegCommand, LegEnd, account};
+use sandbox_video::Video;
 use sandbox_voice::{Clock, Config, EndReason, Line, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
@@ -37,6 +38,16 @@ pub(crate) fn start_voice(clock: Clock, flex: &FlexCloud) -> anyhow::Result<Voic
         flex.identity_of_flex_token(token.expose()).and_then(|id| Identity::new(id).ok())
     }));
     Ok(Voice::start(config))
+}
+
+/// Starts the video side for the sandbox's account.
+pub(crate) fn start_video() -> anyhow::Result<Video> {
+    Ok(Video::start(sandbox_video::Config {
+        account: AccountSid::new(account::ACCOUNT_SID)?,
+        auth_token: Secret::new(account::AUTH_TOKEN),
+        api_key: ApiKey::new(ApiKeySid::new(account::API_KEY_SID)?, Secret::new(account::API_KEY_SECRET)),
+        callbacks: None,
+    }))
 }
 
 /// Carries out what Flex wants done with telephones.
@@ -109,6 +120,23 @@ pub(crate) async fn follow_flex(mut events: broadcast::Receiver<sandbox_flex::Lo
             }
             Err(broadcast::error::RecvError::Lagged(lost)) => {
                 tracing::warn!(lost, "Flex events came faster than they were taken");
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Puts what happened in rooms into the log.
+pub(crate) async fn follow_video(mut events: broadcast::Receiver<sandbox_video::LogEvent>, log: Log) {
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                let mut tagged = serde_json::to_value(&event.event).unwrap_or_default();
+                let kind = tagged["type"].as_str().unwrap_or_default().to_owned();
+                log.add_at(event.at, "video", &kind, None, tagged["data"].take());
+            }
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "video events came faster than they were taken");
             }
             Err(broadcast::error::RecvError::Closed) => return,
         }

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use sandbox_flex::FlexCloud;
+use sandbox_video::Video;
 use sandbox_voice::media::audio::{RATE, Tone};
 use tower::ServiceExt as _;
 use tower_http::cors::CorsLayer;
@@ -17,6 +18,7 @@ use tower_http::cors::CorsLayer;
 pub(crate) struct Hosts {
     pub flex: Router,
     pub signalling: Router,
+    pub video: Router,
     pub tokens: Router,
     pub token_host: String,
 }
@@ -41,6 +43,8 @@ impl Hosts {
                 Some(insights.clone())
             } else if host == "sdk.twilio.com" {
                 Some(sounds.clone())
+            } else if Video::serves(&host) {
+                Some(hosts.video.clone())
             } else if FlexCloud::serves(&host) {
                 Some(hosts.flex.clone())
             } else {
@@ -109,6 +113,7 @@ mod tests {
         let hosts = Hosts {
             flex: named("flex"),
             signalling: named("signalling"),
+            video: named("video"),
             tokens: named("tokens"),
             token_host: "voice-tokens.example.com".into(),
         };
@@ -134,6 +139,9 @@ mod tests {
             ("Voice-Tokens.example.com", "tokens"),
             ("flex.twilio.com", "flex"),
             ("iam.twilio.com", "flex"),
+            ("global.vss.twilio.com", "video"),
+            ("video.twilio.com", "video"),
+            ("sdkgw.us1.twilio.com", "video"),
         ] {
             assert_eq!(asked(host, "GET").await.2, part, "{host}");
         }

@@ -50,12 +50,14 @@ impl Sandbox {
         let log = Log::new(clock);
         let (flex, commands) = FlexCloud::start(settings(&cli));
         let voice = glue::start_voice(clock, &flex)?;
+        let video = glue::start_video()?;
         let proxy = Proxy::new(&cli.token_service_url)?;
         let legs = Legs::default();
 
         let hosts = Hosts {
             flex: flex.router(),
             signalling: voice.router(),
+            video: video.router(),
             tokens: proxy.router(),
             token_host: cli.token_host.to_ascii_lowercase(),
         };
@@ -69,6 +71,7 @@ impl Sandbox {
         let switchboard = Switchboard::new(
             voice.clone(),
             flex.clone(),
+            video.clone(),
             proxy,
             legs.clone(),
             log.clone(),
@@ -77,11 +80,13 @@ impl Sandbox {
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
             }),
         );
-        let plain = switchboard::router(switchboard).nest("/iam", flex.iam_router());
+        let plain =
+            switchboard::router(switchboard).nest("/iam", flex.iam_router()).nest("/video", video.router());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));
         tasks.spawn(glue::follow_flex(flex.events(), log.clone()));
+        tasks.spawn(glue::follow_video(video.subscribe(), log.clone()));
         tasks.spawn(glue::obey_flex(commands, flex, voice.clone(), legs, log));
         let Certificate { acceptor, spki_sha256 } = tls::certificate(&cli.token_host)?;
         tasks.spawn(serve(TlsListener::new(tls, acceptor)?, hosts.router()));

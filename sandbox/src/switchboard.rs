@@ -9,11 +9,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
+use sandbox_video::{Video, VideoFault};
 use sandbox_voice::{NewCall, Voice, VoiceError, VoiceFault};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,7 @@ pub(crate) struct Switchboard(Arc<Inner>);
 struct Inner {
     voice: Voice,
     flex: FlexCloud,
+    video: Video,
     proxy: Proxy,
     legs: Legs,
     log: Log,
@@ -43,6 +45,7 @@ impl Switchboard {
     pub(crate) fn new(
         voice: Voice,
         flex: FlexCloud,
+        video: Video,
         proxy: Proxy,
         legs: Legs,
         log: Log,
@@ -52,6 +55,7 @@ impl Switchboard {
         Self(Arc::new(Inner {
             voice,
             flex,
+            video,
             proxy,
             legs,
             log,
@@ -83,6 +87,8 @@ pub(crate) fn router(switchboard: Switchboard) -> Router {
         .route("/api/faults", post(add_fault).delete(clear_faults))
         .route("/api/faults/{id}", delete(remove_fault))
         .route("/api/reset", post(reset))
+        .route("/api/video", get(video))
+        .route("/api/video/ad-hoc", put(ad_hoc))
         .merge(flex_routes())
         .with_state(switchboard)
 }
@@ -345,6 +351,8 @@ async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex:
             all.push(Value::Object(fields));
         }
     }
+    let video = switchboard.video.view().await["faults"].take();
+    all.extend(video.as_array().into_iter().flatten().cloned());
     all.sort_by_key(|fault| fault["id"].as_u64());
     all
 }
@@ -545,6 +553,9 @@ async fn add_fault(
             switchboard.flex_faults.lock().await.insert(id, flex_id);
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
+        kind if kind.starts_with("video_") => {
+            switchboard.video.fault(id, serde_json::from_value::<VideoFault>(fault).map_err(bad)?).await;
+        }
         _ => switchboard.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
     }
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
@@ -561,6 +572,9 @@ async fn remove_fault(
     if switchboard.voice.clear_fault(id).await? {
         return DONE; // the voice side has told the log
     }
+    if switchboard.video.clear_fault(id).await {
+        return DONE; // the video side too
+    }
     let flex_id = switchboard.flex_faults.lock().await.remove(&id);
     if switchboard.proxy.remove_fault(id) || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id)) {
         switchboard.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
@@ -573,6 +587,7 @@ async fn clear_faults(State(Switchboard(switchboard)): State<Switchboard>) -> Re
     for fault in switchboard.voice.view().await?.faults {
         switchboard.voice.clear_fault(fault.id).await?;
     }
+    switchboard.video.clear_faults().await;
     clear_http_faults(&switchboard).await;
     DONE
 }
@@ -588,7 +603,27 @@ async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<St
     clear_http_faults(&switchboard).await;
     switchboard.flex.reset();
     switchboard.voice.reset().await?;
+    switchboard.video.reset().await;
     switchboard.log.add("switchboard", "reset", None, Value::Null);
+    DONE
+}
+
+/// The rooms, who is in them, and what goes to whom.
+async fn video(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
+    Json(switchboard.video.view().await)
+}
+
+#[derive(Deserialize)]
+struct AdHoc {
+    on: bool,
+}
+
+/// Whether clients may make rooms by joining them.
+async fn ad_hoc(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Json(AdHoc { on }): Json<AdHoc>,
+) -> Result<StatusCode, Refusal> {
+    switchboard.video.set_ad_hoc(on).await;
     DONE
 }
 

@@ -41,7 +41,8 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("token-bench", &["kernel", "protocol", "twilio"]),
     ("sandbox-voice", &["kernel", "sansio", "twilio"]),
     ("sandbox-flex", &["kernel", "sansio"]),
-    ("sandbox", &["kernel", "sandbox-flex", "sandbox-voice", "twilio"]),
+    ("sandbox-video", &["kernel", "sansio", "twilio"]),
+    ("sandbox", &["kernel", "sandbox-flex", "sandbox-video", "sandbox-voice", "twilio"]),
     (
         "fuzz",
         &[
