@@ -37,7 +37,6 @@ impl Video {
     }
 
     /// All that is behind those hosts.
-    #[must_use]
     pub fn router(&self) -> Router {
         shell::router(self.shared.clone())
     }
