@@ -7,8 +7,8 @@
 // docs/security.md it belongs to, stands with the attack in lib/attack-*.ts.
 import { parseArgs } from 'node:util';
 import { browserAttacks } from './lib/attack-browser.ts';
-import { serviceAttacks } from './lib/attack-service.ts';
-import { readStack } from './lib/stack.ts';
+import { type Got, serviceAttacks } from './lib/attack-service.ts';
+import { must, readStack, wordsOf } from './lib/stack.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -18,21 +18,21 @@ const { values: options } = parseArgs({
 });
 const stack = readStack(options.stack);
 const wanted = new RegExp(options.only, 'i');
-const attacks = [...serviceAttacks(options['token-service']), ...browserAttacks(stack, readStack(options['desk-stack']), Number(options['token-port']))].filter(({ name }) => wanted.test(name));
-const say = text => { if (!options.json) console.error(text); };
+const attacks = [...serviceAttacks(must(options['token-service'], 'program of the token service')), ...browserAttacks(stack, readStack(options['desk-stack']), Number(options['token-port']))].filter(({ name }) => wanted.test(name));
+const say = (text: string) => { if (!options.json) console.error(text); };
 
-const rows = [];
+const rows: { name: string; threat: string; got: string; bar: string; held: boolean }[] = [];
 const figures = {};
 for (const { name, threat, bar, run } of attacks) {
   const from = performance.now();
   let got;
   let held = false;
   try {
-    const result = await run();
+    const result: Got = await run();
     ({ got, held } = result);
     Object.assign(figures, result.figures);
   } catch (error) {
-    got = `could not be played: ${String(error.message).split('\n')[0].slice(0, 160)}`;
+    got = `could not be played: ${wordsOf(error).split('\n')[0].slice(0, 160)}`;
   }
   rows.push({ name, threat, got, bar, held });
   say(`${held ? 'held' : 'BROKEN'}  ${name}: ${got} (${((performance.now() - from) / 1000).toFixed(0)} s)`);

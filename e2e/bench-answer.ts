@@ -9,7 +9,7 @@ import { type Browser, launch } from './lib/browser.ts';
 import { percentile } from './lib/figures.ts';
 import { FlexPage } from './lib/flex.ts';
 import { Probe } from './lib/probe.ts';
-import { type Stack, Switchboard, readStack, sleep, until } from './lib/stack.ts';
+import { type Stack, Switchboard, must, readStack, sleep, until } from './lib/stack.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -28,9 +28,9 @@ class Contender {
   readonly stack: Stack;
   readonly switchboard: Switchboard;
   readonly samples: number[];
-  browser: Browser;
-  flex: FlexPage;
-  identity: string;
+  browser?: Browser;
+  flex?: FlexPage;
+  identity?: string;
 
   constructor(name: string, stack: Stack) {
     this.name = name;
@@ -40,13 +40,13 @@ class Contender {
   }
 
   async start() {
-    this.browser = await launch(this.stack);
-    this.flex = await FlexPage.open(this.browser.context);
-    const { voiceClientIdentity: identity, protocolVersion } = await this.flex.heartbeat();
+    const browser = (this.browser = await launch(this.stack));
+    this.flex = await FlexPage.open(browser.context);
+    const { voiceClientIdentity: identity, protocolVersion } = await this.flex.beat();
     this.identity = identity;
     if (protocolVersion >= 3) {
       // Flex knows nothing of calls that come without a task. With a page of an older contract open, they are expected.
-      await (await Probe.open(this.browser.context, this.stack, this.switchboard)).register();
+      await (await Probe.open(browser.context, this.stack, this.switchboard)).register();
     }
     // The extension's own word may come before the gateway's: only then do calls arrive.
     await until(`${this.name} to be registered`, async () =>
@@ -56,15 +56,16 @@ class Contender {
   }
 
   async measure() {
+    const flex = must(this.flex, 'Flex tab');
     const { call_sid: sid } = await this.switchboard.call(`client:${this.identity}`);
     const answered = await until(`${this.name} to answer`, async () => {
       const now = await this.switchboard.getCall(sid);
-      return now.answer_ms != null && now;
+      return now.answer_ms != null && { answer_ms: now.answer_ms };
     }, { timeout: 20_000 });
     this.samples.push(answered.answer_ms);
     await sleep(400);
     await this.switchboard.hangUp(sid);
-    await until(`${this.name} to be idle again`, async () => (await this.flex.heartbeat()).call == null, { timeout: 10_000 });
+    await until(`${this.name} to be idle again`, async () => (await flex.beat()).call == null, { timeout: 10_000 });
     await sleep(600);
   }
 

@@ -13,7 +13,7 @@ const { values: options } = parseArgs({
   options: { stack: { type: 'string' }, runs: { type: 'string', default: '20' }, json: { type: 'boolean', default: false } },
 });
 const runs = Number(options.runs);
-const say = text => console.error(text);
+const say = (text: string) => console.error(text);
 const stack = readStack(options.stack);
 const switchboard = new Switchboard(stack);
 await switchboard.reset();

@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import zlib from 'node:zlib';
 import { parseArgs } from 'node:util';
-import { start } from './lib/cdp.ts';
+import { type Chromium, start } from './lib/cdp.ts';
 import { uiState } from './lib/browser.ts';
 import { percentile } from './lib/figures.ts';
 import { ORIGIN, PROBE_HTML, Probe } from './lib/probe.ts';
@@ -23,15 +23,15 @@ const { values: options } = parseArgs({
 const runs = Number(options.runs);
 const stack = readStack(options.stack);
 const switchboard = new Switchboard(stack);
-const say = text => { if (!options.json) console.error(text); };
+const say = (text: string) => { if (!options.json) console.error(text); };
 
-function summary(values) {
-  const at = share => Number(percentile(values, share).toFixed(2));
+function summary(values: number[]) {
+  const at = (share: number) => Number(percentile(values, share).toFixed(2));
   return { median: at(0.5), p95: at(0.95), runs: values.length };
 }
 
 /** The options page without its script: nothing in it wakes the worker but what is measured. */
-async function quietPage(chromium) {
+async function quietPage(chromium: Chromium) {
   const page = await chromium.page();
   await page.send('Network.enable');
   await page.send('Network.setBlockedURLs', { urls: ['*page.js'] });
@@ -39,22 +39,22 @@ async function quietPage(chromium) {
   return page;
 }
 
-async function coldStart(chromium) {
+async function coldStart(chromium: Chromium) {
   const page = await quietPage(chromium);
-  const [toRust, toAnswer, warm] = [[], [], []];
+  const [toRust, toAnswer, warm]: [number[], number[], number[]] = [[], [], []];
   await uiState(page);
   for (let run = 0; run < runs; run++) {
     await chromium.killWorker(page);
     await sleep(100);
-    const ask = () => page.evaluate(() => new Promise(resolve => {
+    const ask = () => page.evaluate(() => new Promise<{ rust: number; answer: number }>(resolve => {
       const from = performance.now();
       const wall = performance.timeOrigin + from;
       const port = chrome.runtime.connect({ name: 'popup' });
-      port.onMessage.addListener(({ type, state }) => {
-        if (type !== 'state') return;
+      port.onMessage.addListener(message => {
+        if (message.type !== 'state') return;
         const answer = performance.now() - from;
         port.disconnect();
-        resolve({ rust: state.workerStartedAt - wall, answer });
+        resolve({ rust: message.state.workerStartedAt - wall, answer });
       });
     }));
     const cold = await ask();
@@ -66,11 +66,11 @@ async function coldStart(chromium) {
   return { to_rust_ms: summary(toRust), to_answer_ms: summary(toAnswer), warm_answer_ms: summary(warm) };
 }
 
-async function recovery(chromium) {
+async function recovery(chromium: Chromium) {
   const probe = await Probe.openBare(chromium, stack, switchboard);
   await probe.register();
   const page = await quietPage(chromium);
-  const times = [];
+  const times: number[] = [];
   for (let run = 0; run < runs; run++) {
     await chromium.killWorker(page);
     const from = performance.now();
@@ -83,10 +83,10 @@ async function recovery(chromium) {
   return { kill_to_registered_ms: summary(times) };
 }
 
-async function pageLoad(chromium) {
+async function pageLoad(chromium: Chromium) {
   const page = await chromium.page();
   await page.serve(ORIGIN, PROBE_HTML);
-  const loads = [];
+  const loads: number[] = [];
   for (let run = 0; run < runs; run++) {
     const events = await chromium.trace(['devtools.timeline', 'v8', 'disabled-by-default-v8.compile'], async () => {
       await page.goto(`${ORIGIN}/probe?${run}`);
@@ -94,7 +94,7 @@ async function pageLoad(chromium) {
     });
     const own = events.filter(({ ph, name, args }) => ph === 'X' && ['EvaluateScript', 'v8.compile'].includes(name)
       && String(args?.data?.url ?? args?.fileName ?? '').endsWith('/content.js'));
-    const of = wanted => own.filter(({ name }) => name === wanted).reduce((sum, { dur }) => sum + dur / 1000, 0);
+    const of = (wanted: string) => own.filter(({ name }) => name === wanted).reduce((sum, { dur }) => sum + dur / 1000, 0);
     // Compiling is part of evaluating, in Chromium's trace as in its code.
     loads.push(Math.max(of('EvaluateScript'), of('v8.compile')));
   }

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { launch, uiState } from './lib/browser.ts';
 import { percentile } from './lib/figures.ts';
 import { type Report, play } from './lib/play.ts';
-import { Switchboard, readStack } from './lib/stack.ts';
+import { Switchboard, readStack, wordsOf } from './lib/stack.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -52,7 +52,7 @@ const median = (values: number[]) => percentile(values, 0.5) ?? null;
 
 function table() {
   const row = (name: string, value: string) => console.log(`  ${name.padEnd(44)}${value}`);
-  const direction = (one: Report['agent_to_customer']) => `${one.packets} packets, ${one.lost} lost, largest gap ${one.max_gap_ms} ms, during a reload ${one.max_gap_ms_during_reload ?? '-'} ms`;
+  const direction = (one: NonNullable<Report['agent_to_customer']>) => `${one.packets} packets, ${one.lost} lost, largest gap ${one.max_gap_ms} ms, during a reload ${one.max_gap_ms_during_reload ?? '-'} ms`;
   console.log('');
   row('Flex UI / Voice SDK / Chromium', `${report.flex_ui} / ${report.voice_sdk} / ${report.chromium}`);
   row('hello to registered', `${report.registered_ms} ms`);
@@ -70,8 +70,9 @@ try {
   await waitForWorker();
   await play({ browser, stack, switchboard, reloads, picture: options.picture, report, promise, say });
 } catch (error) {
-  report.broken.push(error.message);
-  say(`BROKEN ${error.message}`);
+  const message = wordsOf(error);
+  report.broken.push(message);
+  say(`BROKEN ${message}`);
   const page = browser.context.pages().at(-1);
   if (options.report) await page?.screenshot({ path: `${options.report}.failure.png` }).catch(() => {});
 } finally {

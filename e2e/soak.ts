@@ -14,7 +14,7 @@ import { answerConsentBare } from './lib/consent.ts';
 import { percentile } from './lib/figures.ts';
 import { DESKTOP, OBSERVE } from './lib/flex.ts';
 import { Probe } from './lib/probe.ts';
-import { Switchboard, readStack, sleep, until } from './lib/stack.ts';
+import { Switchboard, must, readStack, sleep, until, wordsOf } from './lib/stack.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -31,10 +31,10 @@ const seed = options.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : 
 /** How many calls at each end are compared. */
 const EDGE = Math.min(20, Math.max(1, Math.floor(CALLS / 4)));
 const SETTLED_MS = 15_000;
-const say = text => console.error(text);
+const say = (text: string) => console.error(text);
 
 /** mulberry32: the same seed plays the same calls. */
-function generator(state) {
+function generator(state: number) {
   return () => {
     state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);
@@ -43,11 +43,11 @@ function generator(state) {
   };
 }
 const random = generator(seed);
-const between = (low, high) => low + random() * (high - low);
-const pick = list => list[Math.floor(random() * list.length)];
+const between = (low: number, high: number) => low + random() * (high - low);
+const pick = <One>(list: One[]) => list[Math.floor(random() * list.length)];
 
 /** Private memory, in MB, of the process that runs the extension's worker and its offscreen document. */
-function extensionMemory(browserPid) {
+function extensionMemory(browserPid: number) {
   const processes = fs.readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(pid => {
     try {
       const [, , ...fields] = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/\(.*\)/, 'x').split(' ');
@@ -73,15 +73,16 @@ function extensionMemory(browserPid) {
   return kilobytes / 1024;
 }
 
-const median = list => percentile(list, 0.5);
+const median = (list: number[]) => percentile(list, 0.5);
 
 const stack = readStack(options.stack);
 const switchboard = new Switchboard(stack);
 await switchboard.reset();
 const chromium = await start(stack);
+const browserPid = must(chromium.pid, 'process of Chromium');
 const tally = { calls: 0, lost: 0, stuck: 0, kills: 0, reloads: 0 };
-const memory = { first: [], last: [] };
-const answers = [];
+const memory: Record<'first' | 'last', number[]> = { first: [], last: [] };
+const answers: number[] = [];
 try {
   const extension = await chromium.page();
   await extension.goto(`chrome-extension://${stack.extension_id}/options.html`);
@@ -122,7 +123,7 @@ try {
   });
 
   const hangUps = {
-    customer: sid => switchboard.hangUp(sid),
+    customer: (sid: string) => switchboard.hangUp(sid),
     flex: () => until('Flex to have its active call', () => flex.evaluate(() => {
       const call = globalThis.Twilio?.Flex?.Manager?.getInstance?.()?.store?.getState()?.flex?.phone?.activeCall;
       call?.disconnect();
@@ -143,7 +144,7 @@ try {
       const answered = await until('the call to be answered', async () => {
         const call = await switchboard.getCall(sid);
         if (call.ended_by) throw new Error(`it ended before: ${call.ended_by}`);
-        return call.answer_ms != null && call;
+        return call.answer_ms != null && { answer_ms: call.answer_ms };
       }, { timeout: 20_000 });
       answers.push(answered.answer_ms);
       await trouble;
@@ -155,17 +156,17 @@ try {
         throw new Error(after.ended_by ? `it was ended by ${after.ended_by}` : 'no audio from the agent');
       }
     } catch (error) {
-      outcome = `lost (${error.message})`;
+      outcome = `lost (${wordsOf(error)})`;
       tally.lost++;
       await trouble.catch(() => {});
     }
-    const by = pick(Object.keys(hangUps));
+    const by = pick(Object.keys(hangUps) as (keyof typeof hangUps)[]);
     try {
       if (outcome === 'ok') await hangUps[by](sid);
       await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by, { timeout: SETTLED_MS });
       await idle();
     } catch (error) {
-      if (outcome === 'ok') outcome = `stuck (${error.message})`;
+      if (outcome === 'ok') outcome = `stuck (${wordsOf(error)})`;
       tally.stuck++;
       say(`call ${n}/${CALLS}, hung up by ${by}: ${outcome}; worker ${JSON.stringify((await state().catch(() => null))?.call ?? null)}, page ${JSON.stringify(await page().catch(() => null))}`);
       await switchboard.hangUp(sid).catch(() => {});
@@ -174,8 +175,8 @@ try {
     }
     // The agent wraps up.
     await sleep(between(300, 2500));
-    if (n <= EDGE) memory.first.push(extensionMemory(chromium.pid));
-    if (n > CALLS - EDGE) memory.last.push(extensionMemory(chromium.pid));
+    if (n <= EDGE) memory.first.push(extensionMemory(browserPid));
+    if (n > CALLS - EDGE) memory.last.push(extensionMemory(browserPid));
     if (outcome !== 'ok' || n % 10 === 0) say(`call ${n}/${CALLS}, hung up by ${by}: ${outcome}; ${JSON.stringify(tally)}`);
   }
   const [first, last] = [median(memory.first), median(memory.last)];

@@ -3,6 +3,7 @@
 import crypto from 'node:crypto';
 import http from 'node:http';
 import type { BrowserContext } from 'playwright-core';
+import type { Got } from './attack-service.ts';
 import { type Browser, launch, uiState } from './browser.ts';
 import { FlexPage } from './flex.ts';
 import { Probe } from './probe.ts';
@@ -18,13 +19,6 @@ interface Desk {
   switchboard: Switchboard;
   browser: Browser;
   context: BrowserContext;
-}
-
-/** What an attack got. */
-interface Got {
-  got: string;
-  held: boolean;
-  figures?: object;
 }
 
 /** A browser with a clean account behind it; closed again whatever comes. */
@@ -136,8 +130,8 @@ async function sayer(stack: Stack, port: number, delay: number) {
     })}`;
     return `${text}.${crypto.createHmac('sha256', secret).update(text).digest('base64url')}`;
   };
-  const service: { who: string | { status: number; code: string } | null; close(): void } = {
-    who: null,
+  const service: { who: string | { status: number; code: string }; close(): void } = {
+    who: { status: 503, code: 'nobody_yet' },
     close: () => server.closeAllConnections() ?? server.close(),
   };
   const server = http.createServer((request, response) => {
@@ -223,7 +217,7 @@ async function takeOver(desk: Desk) {
   await serves(desk, flex);
   const { stack } = desk;
   const heard = await flex.page.evaluate(async ({ url, account }) => {
-    const told = [];
+    const told: string[] = [];
     for (let n = 0; n < 3; n++) {
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = ({ data }) => told.push(String(data?.type));
@@ -256,7 +250,7 @@ async function falseEvents(desk: Desk) {
   const at = await flex.page.evaluate(() => performance.now());
   await sleep(3_000);
   const { counters, pagesOpen } = await shown(desk);
-  const beats = await flex.page.evaluate(since => window.__seen.beatAt > since, at);
+  const beats = await flex.page.evaluate(since => (window.__seen.beatAt ?? 0) > since, at);
   const refused = Object.entries(counters).filter(([name, count]) => count > (before[name] ?? 0)).map(([name, count]) => `${name} ${count - (before[name] ?? 0)}`);
   return {
     got: `${pagesOpen} connections of one page, the page ${beats ? 'still hears' : 'hears nothing any more'}${refused.length ? ` (${refused.join(', ')})` : ''}`,

@@ -11,8 +11,15 @@ const ELSEWHERE = '127.0.0.1';
 
 type Service = Awaited<ReturnType<typeof startTokenService>>;
 
+/** What an attack got. */
+export interface Got {
+  got: string;
+  held: boolean;
+  figures?: object;
+}
+
 /** Starts a service, plays, and ends it whatever comes. */
-async function against<Got>(program: string, options: Parameters<typeof startTokenService>[1], play: (service: Service) => Promise<Got>): Promise<Got & { figures?: object }> {
+async function against(program: string, options: Parameters<typeof startTokenService>[1], play: (service: Service) => Promise<Got>) {
   const service = await startTokenService(program, options);
   try {
     return await play(service);
@@ -188,7 +195,7 @@ async function formsOfOtherSites(service: Service) {
 }
 
 /** The attacks, against this program. */
-export const serviceAttacks = program => [
+export const serviceAttacks = (program: string) => [
   { name: 'junk tokens from an office', threat: 'S34', bar: '20 of 20 agents served within 15 s', run: () => against(program, {}, junk) },
   { name: 'slow bodies', threat: 'S37', bar: 'all honest requests served, p99 under 1 s', run: () => against(program, {}, slowBodies) },
   { name: 'a log that nobody reads', threat: 'S36', bar: 'every request answered, /live too', run: () => against(program, { log: 'stuck' }, stuckLog) },

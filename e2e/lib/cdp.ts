@@ -7,11 +7,35 @@ import { chromiumArgs, scratch } from './browser.ts';
 import type { Pulse } from './pulse.ts';
 import { type Stack, sleep, until } from './stack.ts';
 
+/** An answer or an event; what is in it depends on the method, and is taken on trust. */
+interface Message {
+  id?: number;
+  method?: string;
+  sessionId?: string;
+  params?: unknown;
+  result?: unknown;
+  error?: { message: string };
+}
+
+interface Target {
+  targetId: string;
+  type: string;
+  url: string;
+}
+
+/** An event of Chromium's own trace. */
+export interface TraceEvent {
+  ph: string;
+  name: string;
+  dur: number;
+  args?: { data?: { url?: string }; fileName?: string };
+}
+
 /** Commands and events over Chromium's debugging pipe: JSON, each message ended by a zero byte. */
 class Pipe {
   #next = 0;
-  #waiting = new Map<number, { resolve(result: any): void; reject(error: Error): void; method: string }>();
-  #listeners = new Set<(message: any) => void>();
+  #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void; method: string }>();
+  #listeners = new Set<(message: Message) => void>();
   #rest = '';
   readonly write: NodeJS.WritableStream;
 
@@ -25,23 +49,23 @@ class Pipe {
     });
   }
 
-  #take(message: any) {
-    const waiting = this.#waiting.get(message.id);
-    if (!waiting) return void this.#listeners.forEach(listener => listener(message));
+  #take(message: Message) {
+    const waiting = message.id === undefined ? undefined : this.#waiting.get(message.id);
+    if (message.id === undefined || !waiting) return void this.#listeners.forEach(listener => listener(message));
     this.#waiting.delete(message.id);
     if (message.error) waiting.reject(new Error(`${waiting.method}: ${message.error.message}`));
     else waiting.resolve(message.result);
   }
 
-  send(method: string, params: object = {}, sessionId?: string): Promise<any> {
-    return new Promise((resolve, reject) => {
+  send<Answer>(method: string, params: object = {}, sessionId?: string): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
       const id = ++this.#next;
-      this.#waiting.set(id, { resolve, reject, method });
+      this.#waiting.set(id, { resolve: result => resolve(result as Answer), reject, method });
       this.write.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     });
   }
 
-  on(listener: (message: any) => void) {
+  on(listener: (message: Message) => void) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -59,10 +83,10 @@ export class BarePage {
     this.sessionId = sessionId;
   }
 
-  send = (method: string, params?: object) => this.pipe.send(method, params, this.sessionId);
+  send = <Answer>(method: string, params?: object) => this.pipe.send<Answer>(method, params, this.sessionId);
 
   async goto(url: string) {
-    const { errorText } = await this.send('Page.navigate', { url });
+    const { errorText } = await this.send<{ errorText?: string }>('Page.navigate', { url });
     if (errorText) throw new Error(`${url}: ${errorText}`);
     await until(`${url} to load`, () => this.evaluate(() => document.readyState === 'complete'));
   }
@@ -74,7 +98,7 @@ export class BarePage {
   }
 
   async evaluate<Result, Given extends unknown[]>(script: (...args: Given) => Result, ...args: Given): Promise<Awaited<Result>> {
-    const { result, exceptionDetails } = await this.send('Runtime.evaluate', {
+    const { result, exceptionDetails } = await this.send<{ result: { value: Awaited<Result> }; exceptionDetails?: { text: string; exception?: { description?: string } } }>('Runtime.evaluate', {
       expression: `(${script})(${args.map(arg => JSON.stringify(arg)).join(',')})`,
       awaitPromise: true,
       returnByValue: true,
@@ -90,7 +114,7 @@ export class BarePage {
     this.pipe.on(({ method, params, sessionId }) => {
       if (method !== 'Fetch.requestPaused' || sessionId !== this.sessionId) return;
       this.send('Fetch.fulfillRequest', {
-        requestId: params.requestId,
+        requestId: (params as { requestId: string }).requestId,
         responseCode: 200,
         responseHeaders: Object.entries({ 'content-type': 'text/html; charset=utf-8', ...headers }).map(([name, value]) => ({ name, value })),
         body: Buffer.from(html).toString('base64'),
@@ -105,7 +129,7 @@ export class BarePage {
 export type Chromium = Awaited<ReturnType<typeof start>>;
 
 /** Starts Chromium with the extension and the microphone granted; `close` ends it and removes its profile. */
-export async function start(stack: Stack, { microphone = true, extension = stack.extension_dir, pulse = null }: { microphone?: boolean; extension?: string; pulse?: Pulse | null } = {}) {
+export async function start(stack: Stack, { microphone = true, extension = stack.extension_dir, pulse = null }: { microphone?: boolean; extension?: string | null; pulse?: Pulse | null } = {}) {
   const temp = scratch();
   const child: ChildProcess = spawn(stack.chromium, [
     '--remote-debugging-pipe',
@@ -118,13 +142,13 @@ export async function start(stack: Stack, { microphone = true, extension = stack
   if (microphone) {
     await pipe.send('Browser.grantPermissions', { origin: `chrome-extension://${stack.extension_id}`, permissions: ['audioCapture'] });
   }
-  const targets = async (): Promise<{ targetId: string; type: string; url: string }[]> => (await pipe.send('Target.getTargets', { filter: [{}] })).targetInfos;
+  const targets = async () => (await pipe.send<{ targetInfos: Target[] }>('Target.getTargets', { filter: [{}] })).targetInfos;
   const workers = async () => (await targets()).filter(({ type, url }) => type === 'service_worker' && url.includes(stack.extension_id));
   return {
     pid: child.pid,
     async page() {
-      const { targetId } = await pipe.send('Target.createTarget', { url: 'about:blank' });
-      const { sessionId } = await pipe.send('Target.attachToTarget', { targetId, flatten: true });
+      const { targetId } = await pipe.send<{ targetId: string }>('Target.createTarget', { url: 'about:blank' });
+      const { sessionId } = await pipe.send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true });
       const page = new BarePage(pipe, targetId, sessionId);
       await page.send('Page.enable');
       await page.send('Runtime.enable');
@@ -135,18 +159,18 @@ export async function start(stack: Stack, { microphone = true, extension = stack
     async attach(test: (target: { type: string; url: string }) => boolean) {
       const found = await until('the document to attach to', async () =>
         (await targets()).find(target => target.type !== 'service_worker' && test(target)));
-      const { sessionId } = await pipe.send('Target.attachToTarget', { targetId: found.targetId, flatten: true });
+      const { sessionId } = await pipe.send<{ sessionId: string }>('Target.attachToTarget', { targetId: found.targetId, flatten: true });
       const page = new BarePage(pipe, found.targetId, sessionId);
       await page.send('Runtime.enable');
       return page;
     },
     /** Chromium's own trace of these categories while `work` runs. */
     async trace(categories: string[], work: () => Promise<unknown>) {
-      const events: any[] = [];
+      const events: TraceEvent[] = [];
       let done: () => void;
       const finished = new Promise<void>(resolve => { done = resolve; });
       const stop = pipe.on(({ method, params }) => {
-        if (method === 'Tracing.dataCollected') events.push(...params.value);
+        if (method === 'Tracing.dataCollected') events.push(...(params as { value: TraceEvent[] }).value);
         if (method === 'Tracing.tracingComplete') done();
       });
       await pipe.send('Tracing.start', { traceConfig: { includedCategories: categories }, transferMode: 'ReportEvents' });

@@ -3,7 +3,7 @@
 import type { Page } from 'playwright-core';
 import { percentile } from './figures.ts';
 import type { Probe } from './probe.ts';
-import { type Switchboard, sleep, until } from './stack.ts';
+import { type Switchboard, must, sleep, until } from './stack.ts';
 
 type Figure = 'answer_ms' | 'mute_ms' | 'hang_up_ms';
 type Samples = Record<Figure, number[]>;
@@ -56,7 +56,7 @@ export async function measureCalls({ probe, popup, identity, switchboard, runs, 
       return now.ended_by === 'agent' && now.ended_ms;
     });
     await probe.waitState('the call to be gone', ({ call }) => call == null);
-    samples.answer_ms.push(answer);
+    samples.answer_ms.push(must(answer, 'answer of the agent'));
     samples.mute_ms.push(quiet + offset - mutedAt);
     samples.hang_up_ms.push(ended + offset - hungUpAt);
     say(`${run}/${runs}: answered ${answer} ms, muted ${samples.mute_ms.at(-1)!.toFixed(0)} ms, hung up ${samples.hang_up_ms.at(-1)!.toFixed(0)} ms`);

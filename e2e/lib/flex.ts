@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContext, Page } from 'playwright-core';
 import type { Configure, ExpectCalls, Heartbeat, SignOut } from '../generated/protocol.d.ts';
-import { until } from './stack.ts';
+import { must, until } from './stack.ts';
 
 const PICTURES = fileURLToPath(new URL('../../target/run/pictures/', import.meta.url));
 
@@ -47,33 +47,36 @@ function observe([mute, hangUp]: [string, string]) {
     if (flex?.phone?.activeCall && usable(mute) && usable(hangUp)) seen.liveAt ??= performance.now();
     if (seen.liveAt !== null) clearInterval(looking);
   }, 20);
-  const note = (data: any) => {
+  /** Anything may be posted in a page: what is not of this shape has no type of ours. */
+  type Posted = { type?: unknown; payload?: Configure & SignOut & ExpectCalls & Heartbeat & { code?: string } } | null | undefined;
+  const note = (data: Posted) => {
     const type = typeof data?.type === 'string' ? data.type : '';
     if (!type.startsWith('VOICE_CLIENT_EXTENSION_')) return;
+    const payload = data?.payload;
     seen.types[type] = (seen.types[type] ?? 0) + 1;
     if (type.endsWith('_CONFIGURE')) seen.configureAt ??= performance.now();
     if (/_(CONFIGURE|SIGN_OUT|EXPECT_CALLS)$/.test(type)) {
-      const said = { type: type.replace('VOICE_CLIENT_EXTENSION_', ''), ...data.payload };
+      const said = { type: type.replace('VOICE_CLIENT_EXTENSION_', ''), ...payload };
       seen.said.push(said);
       globalThis.__tell?.(said); // to a test that wants it also from a page that is about to go
     }
     // The agent is asked about the token service once: how long a click takes is no part of the measure.
-    if (type.endsWith('_ERROR') && data.payload?.code === 'consent_needed') seen.asked = true;
+    if (type.endsWith('_ERROR') && payload?.code === 'consent_needed') seen.asked = true;
     if (type.endsWith('_CONFIGURED') && seen.asked) {
       seen.asked = false;
       seen.configureAt = performance.now();
     }
-    if (type.endsWith('_HEARTBEAT')) {
-      seen.last = data.payload;
+    if (type.endsWith('_HEARTBEAT') && payload) {
+      seen.last = payload;
       seen.beatAt = performance.now();
       // A replaced extension's heartbeat has no `registered`: there a heartbeat without an error must do.
-      if (data.payload.registered ?? data.payload.error !== true) seen.registeredAt ??= performance.now();
+      if (payload.registered ?? payload.error !== true) seen.registeredAt ??= performance.now();
     }
   };
   // What the plugin says, and what it hears: in its own place, because nobody else in the page hears what goes over its port.
-  const listen = (target: any) => {
-    const say = target.postMessage.bind(target);
-    target.postMessage = (data: unknown, ...rest: unknown[]) => {
+  const listen = (target: { postMessage: unknown }) => {
+    const say = (target.postMessage as (...all: unknown[]) => void).bind(target);
+    target.postMessage = (data: Posted, ...rest: unknown[]) => {
       note(data);
       say(data, ...rest);
     };
@@ -128,10 +131,13 @@ export class FlexPage {
   /** What the extension last told this page. */
   heartbeat = (): Promise<Heartbeat | null> => this.page.evaluate(() => window.__seen?.last ?? null);
 
+  /** The same, where it has to have told it something. */
+  beat = async () => must(await this.heartbeat(), 'word from the extension');
+
   /** What the extension tells this page once it carries a call: Flex may show one earlier, the heartbeat comes once a second. */
   carrying = () => until('the extension to carry the call', async () => {
     const beat = await this.heartbeat();
-    return beat?.call && beat;
+    return beat?.call && { ...beat, call: beat.call };
   });
 
   /** What the plugin said of its agent: each CONFIGURE, SIGN_OUT and EXPECT_CALLS, without what is secret. */
@@ -152,6 +158,9 @@ export class FlexPage {
       tasks: [...flex.worker.tasks.values()].map((task): { sid: string; taskSid: string; status: string } => ({ sid: task.sid, taskSid: task.taskSid, status: task.status })),
     };
   });
+
+  /** The call in Flex's store, where there has to be one. */
+  callSid = async () => must((await this.store()).callSid, 'call in Flex');
 
   /** The toast with these words; Flex says them once more to screen readers. */
   toast = (words: string | RegExp) => this.page.getByTestId('notification-message').filter({ hasText: words }).first();
@@ -260,7 +269,7 @@ export class FlexPage {
   held = () => this.page.evaluate(() => {
     const { flex } = Twilio.Flex.Manager.getInstance().store.getState();
     const [task] = [...flex.worker.tasks.values()];
-    return task?.conference?.participants?.find((one: any) => one.participantType === 'customer')?.onHold ?? null;
+    return task?.conference?.participants?.find(one => one.participantType === 'customer')?.onHold ?? null;
   });
 
   /** Selects the first task, as an agent does in a tab that was just opened. */

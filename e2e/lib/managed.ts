@@ -88,7 +88,7 @@ export class Organization {
   }
 
   /** As an administrator's slip would have it: the policy as it stands, changed by hand. */
-  editPolicy(edit: (policy: any) => void) {
+  editPolicy(edit: (policy: { '3rdparty': { extensions: Record<string, Record<string, unknown>> } }) => void) {
     const policy = JSON.parse(fs.readFileSync(path.join(this.#managed, 'holdfast.json'), 'utf8'));
     edit(policy);
     this.#put(JSON.stringify(policy));

@@ -1,7 +1,7 @@
 // The whole promise, played on real parts; the demo prints what it finds and the tests insist on it.
 import { AGENT_TONE_HZ, type Browser } from './browser.ts';
 import { FlexPage } from './flex.ts';
-import { type Switchboard, type Stack, sleep, until } from './stack.ts';
+import { type Switchboard, type Stack, must, sleep, until } from './stack.ts';
 
 const DTMF = '159';
 /** A gap during a reload may be this much larger than the largest outside one; below the floor nobody hears it. */
@@ -59,24 +59,25 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
   await until('contact_uri to be the extension\'s', async () => (await flex.store()).contactUri?.startsWith(`client:${identity}`));
   await until('the agent to be available', async () => (await flex.store()).activity === 'Available');
 
-  const known = new Set((await switchboard.calls()).map(({ call_sid }: any) => call_sid));
+  const known = new Set((await switchboard.calls()).map(({ call_sid }) => call_sid));
   await switchboard.task();
   await flex.accept();
   const sid = await until('the extension to answer', async () =>
-    (await switchboard.calls()).find((one: any) => !known.has(one.call_sid) && one.state === 'answered' && one.first_agent_rtp_ms != null)?.call_sid);
+    (await switchboard.calls()).find(one => !known.has(one.call_sid) && one.state === 'answered' && one.first_agent_rtp_ms != null)?.call_sid);
   report.call_sid = sid;
-  report.answer_ms = (await call(sid)).answer_ms;
+  report.answer_ms = must((await call(sid)).answer_ms, 'answer of the agent');
   await flex.waitLive();
   promise(true, `a customer called, the agent pressed Accept in Flex, the extension answered: first audio ${report.answer_ms} ms after the invite`);
 
   await sleep(3000);
   const heard = await call(sid);
+  const tone = heard.agent_to_customer.tone_hz ?? 0;
   const rtcp = await until('an RTCP report of the agent', async () => {
     const now = await call(sid);
     return now.customer_to_agent.rtcp_reports > 0 && now;
   }, { timeout: 15_000 });
-  promise(heard.agent_to_customer.packets > 100 && Math.abs(heard.agent_to_customer.tone_hz - AGENT_TONE_HZ) < 40,
-    `the customer hears the agent's ${AGENT_TONE_HZ} Hz tone (${Math.round(heard.agent_to_customer.tone_hz)} Hz in ${heard.agent_to_customer.packets} packets)`);
+  promise(heard.agent_to_customer.packets > 100 && Math.abs(tone - AGENT_TONE_HZ) < 40,
+    `the customer hears the agent's ${AGENT_TONE_HZ} Hz tone (${Math.round(tone)} Hz in ${heard.agent_to_customer.packets} packets)`);
   promise(rtcp.customer_to_agent.packets > 100 && rtcp.customer_to_agent.lost === 0,
     `the agent receives the customer: ${rtcp.customer_to_agent.packets} packets sent, ${rtcp.customer_to_agent.lost} lost by the agent's own RTCP reports`);
 
@@ -135,7 +136,7 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
     const now = await call(sid);
     return now.state === 'ended' && now;
   });
-  report.hangup_from = ended.ended_by;
+  report.hangup_from = ended.ended_by ?? 'nobody';
   promise(ended.ended_by === 'agent', `hung up with Flex's own button: the gateway saw the ${ended.ended_by} hang up`);
   await until('Flex to have no call', async () => (await flex.store()).callSid === null);
   await flex.complete();
@@ -143,7 +144,7 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
 
   const { windows, outside } = await switchboard.windows(sid);
   for (const direction of ['agent_to_customer', 'customer_to_agent'] as const) {
-    const during = windows.map((window: any): number => window[direction].max_gap_ms ?? 0);
+    const during = windows.map(window => window[direction].max_gap_ms);
     const figures: Direction = report[direction] = {
       packets: ended[direction].packets,
       lost: ended[direction].lost,

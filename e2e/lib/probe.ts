@@ -1,9 +1,9 @@
 // A small page at Flex's origin that plays the plugin's part by hand: for everything that needs no Flex UI.
 import type { BrowserContext, Page } from 'playwright-core';
-import type { ClientState, Configure, ErrorReply, FlexToken, Heartbeat, Problem, ToPage } from '../generated/protocol.d.ts';
+import type { ClientState, Configure, ErrorReply, FlexToken, Heartbeat, Problem } from '../generated/protocol.d.ts';
 import type { BarePage, Chromium } from './cdp.ts';
 import { answerConsentBare } from './consent.ts';
-import { type Patience, type Stack, type Switchboard, sleep, until } from './stack.ts';
+import { type Patience, type Stack, type Switchboard, must, sleep, until } from './stack.ts';
 
 export const ORIGIN = 'https://flex.twilio.com';
 
@@ -27,17 +27,19 @@ export type Beat = Pick<Heartbeat, 'voiceClientIdentity'>;
 /** What a test says in place of what belongs there, true to the contract or not. */
 type Overrides<Message> = { [Field in keyof Message]?: unknown };
 
-/** A page that a probe can be in: Playwright's or a bare one. */
-type ProbePage = Page | BarePage;
+/** A page that a probe can be in, Playwright's or a bare one: both run a script of one argument alike. */
+interface ProbePage {
+  evaluate<Result, Given>(script: (given: Given) => Result, given: Given): Promise<unknown>;
+}
 
 /** The plugin's side of the contract, over a Playwright page or a bare one: both have `evaluate`. */
-export class Probe {
-  readonly page: any;
+export class Probe<In extends Page | BarePage = Page | BarePage> {
+  readonly page: In;
   readonly stack: Stack;
   readonly switchboard: Switchboard;
   flexToken?: FlexToken;
 
-  constructor(page: ProbePage, stack: Stack, switchboard: Switchboard) {
+  constructor(page: In, stack: Stack, switchboard: Switchboard) {
     this.page = page;
     this.stack = stack;
     this.switchboard = switchboard;
@@ -66,8 +68,10 @@ export class Probe {
   /** In a bare Chromium: the agent agrees to the token service, once per browser. (`launch` does it by itself.) */
   agree = async () => {};
 
+  #run = <Given, Result>(script: (given: Given) => Result, given: Given) => (this.page as ProbePage).evaluate(script, given) as Promise<Result>;
+
   /** Posts anything at all, as a script in the page would. */
-  post = (message: unknown): Promise<void> => this.page.evaluate((data: unknown) => window.postMessage(data, location.origin), message);
+  post = (message: unknown) => this.#run(data => window.postMessage(data, location.origin), message);
 
   send = (name: string, payload?: unknown) => this.post({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload === undefined ? {} : { payload }) });
 
@@ -85,19 +89,22 @@ export class Probe {
   }
 
   /** Everything received of one type (without the prefix), oldest first. */
-  received = (name: string): Promise<{ type: string; payload: Payload }[]> => this.page.evaluate((type: string) => window.__in.filter((message: ToPage) => message.type === type), `VOICE_CLIENT_EXTENSION_${name}`);
+  received = (name: string): Promise<{ type: string; payload: Payload }[]> => this.#run(type => __in.filter(message => message.type === type).map(message => ({ ...message, payload: message.payload ?? {} })), `VOICE_CLIENT_EXTENSION_${name}`);
 
   count = async (name: string) => (await this.received(name)).length;
 
   /** The newest message of a type that satisfies the test, waiting for it. */
   wait = (name: string, test: (payload: Payload) => unknown = () => true, options: Patience = {}) => until(`${name} from the extension`,
-    async () => (await this.received(name)).findLast(message => test(message.payload ?? {})), options);
+    async () => (await this.received(name)).findLast(message => test(message.payload)), options);
 
   /** The newest view of the client, from whichever message brought it. */
-  state = (): Promise<ClientState | null> => this.page.evaluate(() => (window.__in.findLast((message: any) => message.payload?.status) as any)?.payload ?? null);
+  heard = () => this.#run(() => (__in.findLast(message => message.payload?.status)?.payload ?? null) as ClientState | null, undefined);
+
+  /** The same, where there has to be one. */
+  state = async () => must(await this.heard(), 'view of the client yet');
 
   waitState = (what: string, test: (state: ClientState) => unknown, options: Patience = {}) => until(what, async () => {
-    const state = await this.state();
+    const state = await this.heard();
     return state && test(state) ? state : null;
   }, options);
 

@@ -143,11 +143,11 @@ function playWorker({ state, messages, permission }: { state: UiState | null; me
     },
   });
   chrome.i18n.getMessage = (key, values) =>
-    [].concat(values ?? []).reduce((text, value, i) => text.replaceAll(`$${i + 1}`, value), messages[key]?.message ?? '');
+    [values ?? []].flat().reduce((text, value, i) => text.replaceAll(`$${i + 1}`, value), messages[key]?.message ?? '');
   // Chrome has put these into its own language.
   const commands = chrome.commands.getAll.bind(chrome.commands);
   chrome.commands.getAll = async () => (await commands()).map(command => ({
-    ...command, description: messages[`command_${command.name.replaceAll('-', '_')}`]?.message ?? command.description,
+    ...command, description: messages[`command_${command.name?.replaceAll('-', '_')}`]?.message ?? command.description,
   }));
   Object.defineProperty(PermissionStatus.prototype, 'state', { get: () => permission });
 }

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
+import type { CallWindow, ColleagueCall, GatewayCall, LogEntry, State, Task, Worker, VideoRoom } from './answers.ts';
 
 /** What `cargo xtask` says of a running stack. */
 export interface Stack {
@@ -26,6 +27,7 @@ export interface Stack {
     account_sid: string;
     api_key_sid: string;
     api_key_secret: string;
+    auth_token: string;
     worker_sid: string;
     agent_identity: string;
     agent_name: string;
@@ -48,16 +50,26 @@ export function readStack(file: string | undefined = stackFiles()[0]): Stack {
   return JSON.parse(fs.readFileSync(file, 'utf8'));
 }
 
+/** What has to be there, or the test ends with these words. */
+export function must<T>(value: T | null | undefined, what: string): T {
+  if (value == null) throw new Error(`there is no ${what}`);
+  return value;
+}
+
+/** What was thrown, in words. */
+export const wordsOf = (error: unknown) => error instanceof Error ? error.message : String(error);
+
 export const sleep = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms));
 
 /** Polls until `probe` gives something truthy; fails with `what` and the last thing seen. */
 export async function until<T>(what: string, probe: () => T, { timeout = 15_000, every = 50 }: Patience = {}): Promise<Exclude<Awaited<T>, false | null | undefined | 0 | ''>> {
   const end = performance.now() + timeout;
-  let last: any;
+  type Found = Exclude<Awaited<T>, false | null | undefined | 0 | ''>;
+  let last: unknown;
   for (;;) {
     try {
       last = await probe();
-      if (last) return last;
+      if (last) return last as Found;
     } catch (error) {
       last = error;
     }
@@ -79,7 +91,8 @@ export class Switchboard {
     this.base = `http://127.0.0.1:${stack.http}`;
   }
 
-  async request(method: string, path: string, body?: unknown): Promise<any> {
+  /** `Answer` is taken on trust: it is the sandbox's JSON. */
+  async request<Answer = null>(method: string, path: string, body?: unknown): Promise<Answer> {
     const response = await fetch(this.base + path, {
       method,
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
@@ -88,32 +101,32 @@ export class Switchboard {
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
-    return text ? JSON.parse(text) : null;
+    return (text ? JSON.parse(text) : null) as Answer;
   }
 
-  state = () => this.request('GET', '/api/state');
+  state = () => this.request<State>('GET', '/api/state');
   /** {now_ms}: milliseconds since the sandbox's start, as in what it says of calls. */
-  clock = () => this.request('GET', '/api/clock');
-  events = (since = 0) => this.request('GET', `/api/events?since=${since}`);
-  agent = () => this.request('GET', '/api/agent');
+  clock = () => this.request<{ now_ms: number }>('GET', '/api/clock');
+  events = (since = 0) => this.request<{ events: LogEntry[]; next: number }>('GET', `/api/events?since=${since}`);
+  agent = () => this.request<Worker>('GET', '/api/agent');
   /** A customer calls in: a task and a reservation for the agent, through Flex. */
-  task = (from = '+15550100') => this.request('POST', '/api/tasks', { from, task_channel: 'voice' });
+  task = (from = '+15550100') => this.request<Task>('POST', '/api/tasks', { from, task_channel: 'voice' });
   /** Calls a client directly, without Flex. */
-  call = (to: string, from = '+15550111', params: object = {}) => this.request('POST', '/api/calls', { to, from, params });
-  getCall = (sid: string) => this.request('GET', `/api/calls/${sid}`);
-  calls = async () => (await this.state()).calls ?? [];
+  call = (to: string, from = '+15550111', params: object = {}) => this.request<{ call_sid: string }>('POST', '/api/calls', { to, from, params });
+  getCall = (sid: string) => this.request<GatewayCall>('GET', `/api/calls/${sid}`);
+  calls = async () => (await this.state()).calls;
   hangUp = (sid: string) => this.request('POST', `/api/calls/${sid}/hangup`, {});
   dtmf = (sid: string, digits: string) => this.request('POST', `/api/calls/${sid}/dtmf`, { digits });
   mark = (sid: string, name: string, end = false) => this.request('POST', `/api/calls/${sid}/mark`, end ? { name, end } : { name });
   /** The named windows of a call, and `outside`: all that no window covers. */
   async windows(sid: string) {
-    const all = await this.request('GET', `/api/calls/${sid}/windows`);
-    return { windows: all.filter(({ name }) => name !== 'outside'), outside: all.find(({ name }) => name === 'outside') };
+    const all = await this.request<CallWindow[]>('GET', `/api/calls/${sid}/windows`);
+    return { windows: all.filter(({ name }) => name !== 'outside'), outside: must(all.find(({ name }) => name === 'outside'), 'figure outside the windows') };
   }
   fault = (fault: object) => this.request('POST', '/api/faults', fault);
   clearFaults = () => this.request('DELETE', '/api/faults');
   /** {rooms, faults} of video: who is in which room, and what goes to whom. */
-  video = () => this.request('GET', '/api/video');
+  video = () => this.request<{ rooms: VideoRoom[] }>('GET', '/api/video');
   /** Whether clients may make rooms of video by joining them. */
   setAdHocRooms = (on: boolean) => this.request('PUT', '/api/video/ad-hoc', { on });
   reset = () => this.request('POST', '/api/reset', {});
@@ -130,7 +143,7 @@ export class Switchboard {
   setFlexVersion = (version: string) => this.request('PUT', '/api/flex/version', { version });
   /** The colleague, a second agent whom nobody plays, takes a call that a supervisor may monitor in the Teams view:
    *  {task_sid, reservation_sid, …}; `state().colleague` shows these calls and who listens. */
-  colleagueCall = (from = '+15550140') => this.request('POST', '/api/colleague/calls', { from });
+  colleagueCall = (from = '+15550140') => this.request<ColleagueCall>('POST', '/api/colleague/calls', { from });
   /** The supervisor who listens to a call of the colleague is heard by the colleague alone, or by nobody again. */
   coach = (sid: string, coach = true) => this.request('POST', `/api/colleague/calls/${sid}/coach`, { coach });
   /** The colleague takes a call that is being transferred to him, or declines it; any SID of the call will do. */

@@ -1,5 +1,6 @@
 // What every spec needs: the running stack, a clean sandbox, and a Chromium that is closed again.
 import { expect, test as base } from '@playwright/test';
+import type { Page } from 'playwright-core';
 import * as bare from './cdp.ts';
 import { type Browser, launch, uiState } from './browser.ts';
 import { Probe } from './probe.ts';
@@ -13,7 +14,7 @@ interface Fixtures {
   switchboard: Switchboard;
   driven: Browser;
   untouched: bare.Chromium;
-  probe: Probe;
+  probe: Probe<Page>;
 }
 
 export const test = base.extend<Fixtures, { stack: Stack }>({

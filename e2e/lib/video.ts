@@ -3,7 +3,8 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { chromium, type Browser as Chromium, type Page } from 'playwright-core';
 import { chromiumArgs } from './browser.ts';
-import { type Patience, type Stack, type Switchboard, until } from './stack.ts';
+import type { Flow, VideoTrack } from './answers.ts';
+import { type Patience, type Stack, type Switchboard, must, until } from './stack.ts';
 import { test as base } from './test.ts';
 
 const ORIGIN = 'https://meet.example.com';
@@ -36,6 +37,15 @@ export function videoToken(stack: Stack, identity: string, { room = null, ttl = 
   return `${text}.${crypto.createHmac('sha256', secret ?? api_key_secret).update(text).digest('base64url')}`;
 }
 
+/** What is read of a resource here. */
+interface Resource { sid: string; status: string }
+
+/** Where the SDK's script leaves it. */
+export interface Loaded { Twilio: { Video: typeof import('twilio-video') } }
+
+/** A track on its way from one to another. */
+export type Way = Flow & { track: VideoTrack; switched_off: boolean };
+
 /** Rooms of the sandbox: by REST as Twilio's, and as the switchboard sees them. */
 export class Rooms {
   readonly stack: Stack;
@@ -46,7 +56,7 @@ export class Rooms {
     this.switchboard = switchboard;
   }
 
-  async rest(method: string, path: string, form?: Record<string, string>): Promise<{ status: number; body: any }> {
+  async rest<Body = Resource>(method: string, path: string, form?: Record<string, string>): Promise<{ status: number; body: Body }> {
     const { api_key_sid, api_key_secret } = this.stack.account;
     const response = await fetch(`http://127.0.0.1:${this.stack.http}/video/v1${path}`, {
       method,
@@ -54,7 +64,7 @@ export class Rooms {
       body: form && new URLSearchParams(form),
       signal: AbortSignal.timeout(10_000),
     });
-    return { status: response.status, body: await response.json() };
+    return { status: response.status, body: await response.json() as Body };
   }
 
   /** Makes a room: its SID. */
@@ -68,18 +78,23 @@ export class Rooms {
   view = async (name: string) => (await this.switchboard.video()).rooms.find(room => room.unique_name === name);
 
   /** The track of a kind that one publishes, as the media server sees it on its way to another. */
-  async flow(name: string, publisher: string, subscriber: string, kind = 'video') {
-    const participants = (await this.view(name)).participants.filter(({ status }) => status !== 'disconnected');
-    const one = identity => participants.find(participant => participant.identity === identity);
+  async flow(name: string, publisher: string, subscriber: string, kind = 'video'): Promise<Way | undefined> {
+    const participants = (await this.view(name))?.participants.filter(({ status }) => status !== 'disconnected');
+    const one = (identity: string) => participants?.find(participant => participant.identity === identity);
     const track = one(publisher)?.tracks.find(track => track.kind === kind);
     const to = track?.media?.to.find(({ participant }) => participant === one(subscriber)?.sid);
     return track && to && { track, ...to.flow, switched_off: to.switched_off };
   }
 
+  /** The same, where there has to be one. */
+  async way(name: string, publisher: string, subscriber: string, kind = 'video'): Promise<Way> {
+    return must(await this.flow(name, publisher, subscriber, kind), `${kind} from ${publisher} to ${subscriber}`);
+  }
+
   /** Waits until pictures or sounds of one arrive at the other, by the media server's count. */
   gets = (name: string, subscriber: string, publisher: string, kind = 'video', patience: Patience = { timeout: 60_000 }) => until(
     `${subscriber} to get the ${kind} of ${publisher}`,
-    async () => (await this.flow(name, publisher, subscriber, kind))?.frames_per_second >= 1, patience);
+    async () => ((await this.flow(name, publisher, subscriber, kind))?.frames_per_second ?? 0) >= 1, patience);
 }
 
 /** A page in which somebody joins rooms. */
@@ -109,30 +124,33 @@ export class VideoPage {
   /** Joins: `{ok: true}`, or the SDK's error. */
   join(room: string, { token, ...options }: { token?: string; [option: string]: unknown } = {}): Promise<{ ok: boolean; code?: number; name?: string; message?: string }> {
     return this.page.evaluate(async ([token, options]) => {
-      const { Video } = (window as any).Twilio;
-      window.__said = [];
-      const say = (...said) => window.__said.push(said);
-      const told = value => value == null ? value : value.code ?? value.identity ?? value.kind ?? (typeof value === 'object' ? value.constructor.name : value);
+      const { Video } = (window as unknown as Loaded).Twilio;
+      const heard: Said[] = window.__said = [];
+      const say = (...said: Said) => { heard.push(said); };
+      type Told = { code?: number; identity?: string; kind?: string };
+      const told = (value: unknown) => value === null || typeof value !== 'object' ? value
+        : (value as Told).code ?? (value as Told).identity ?? (value as Told).kind ?? value.constructor.name;
+      type Emitter = { on(name: string, listener: (...args: unknown[]) => void): unknown };
       try {
         const room = await Video.connect(token, options);
         window.__room = room;
-        const listen = (who, emitter, names) => {
-          for (const name of names) emitter.on(name, (...args) => say(who, name, ...args.map(told)));
+        const listen = (who: string, emitter: Emitter, names: string[]) => {
+          for (const name of names) emitter.on(name, (...args: unknown[]) => say(who, name, ...args.map(told)));
         };
         listen('room', room, ['participantConnected', 'participantDisconnected', 'participantReconnecting', 'participantReconnected', 'reconnecting',
           'reconnected', 'dominantSpeakerChanged', 'recordingStarted', 'recordingStopped', 'trackSubscribed', 'trackUnsubscribed', 'trackDisabled',
           'trackEnabled', 'trackSwitchedOff', 'trackSwitchedOn']);
-        room.on('disconnected', (_room, error) => say('room', 'disconnected', error?.code ?? null));
+        room.on('disconnected', (_room: unknown, error?: Told) => say('room', 'disconnected', error?.code ?? null));
         listen('me', room.localParticipant, ['trackPublicationFailed', 'networkQualityLevelChanged']);
-        const show = track => {
-          if (track.kind === 'data') track.on('message', message => say('data', 'message', message));
+        room.on('trackSubscribed', track => {
+          if (track.kind === 'data') track.on('message', (message: unknown) => say('data', 'message', message));
           else document.body.append(track.attach());
-        };
-        room.on('trackSubscribed', show);
+        });
         room.on('trackUnsubscribed', track => { if (track.kind !== 'data') track.detach().forEach(element => element.remove()); });
         return { ok: true };
       } catch (error) {
-        return { ok: false, code: error.code, name: error.name, message: error.message };
+        const { code, name, message } = error as Error & { code?: number };
+        return { ok: false, code, name, message };
       }
     }, [token ?? videoToken(this.stack, this.who, { room }), { name: room, insights: false, audio: true, video: PICTURE, ...options }] as const);
   }
@@ -155,7 +173,7 @@ export class VideoPage {
   /** Waits until sound arrives that is not silence. */
   hearsSound = (patience: Patience = { timeout: 60_000 }) => until(`${this.who} to hear somebody`, () => this.page.evaluate(async () => {
     const reports = await window.__room.getStats();
-    return reports.some(report => report.remoteAudioTrackStats.some(({ audioLevel }) => audioLevel > 0));
+    return reports.some(report => report.remoteAudioTrackStats.some(({ audioLevel }) => (audioLevel ?? 0) > 0));
   }), patience);
   leave = () => this.page.evaluate(() => { window.__room.disconnect(); });
 }

@@ -1,13 +1,15 @@
 // What is shown of microphone and speaker is what is: devices that cannot be opened, that open slowly, that the computer
 // mutes, or of which Chrome says nothing. And what goes with a call's sound: the tone of an answer, and digits.
+import type { BarePage, Chromium } from '../lib/cdp.ts';
 import { execFileSync } from 'node:child_process';
+import type { AudioState, UiState } from '../generated/protocol.d.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { Probe, audioGoesOn } from '../lib/probe.ts';
 import { whyNoPulse } from '../lib/pulse.ts';
-import { until } from '../lib/stack.ts';
+import { type Switchboard, type Stack, until } from '../lib/stack.ts';
 import { expect, test, uiState, withPulse } from '../lib/test.ts';
 
-async function ready(chromium, stack, switchboard) {
+async function ready(chromium: Chromium, stack: Stack, switchboard: Switchboard) {
   const probe = await Probe.openBare(chromium, stack, switchboard);
   const { voiceClientIdentity: identity } = await probe.register();
   const options = await chromium.page();
@@ -16,27 +18,28 @@ async function ready(chromium, stack, switchboard) {
   return { probe, identity, options, offscreen };
 }
 
-const choose = (options, kind, deviceId) => options.evaluate((kind, deviceId) => {
+const choose = (options: BarePage, kind: 'microphone' | 'speaker', deviceId: string) => options.evaluate((kind: 'microphone' | 'speaker', deviceId: string) => {
   globalThis.__port ??= chrome.runtime.connect({ name: 'popup' });
   globalThis.__port.postMessage({ type: 'selectAudioDevice', kind, deviceId });
 }, kind, deviceId);
 
-const audio = (options, what, wanted, timeout = 15_000) => until(what, async () => {
+const audio = (options: BarePage, what: string, wanted: (now: AudioState, state: UiState) => unknown, timeout = 15_000) => until(what, async () => {
   const state = await uiState(options);
   if (state.audio && wanted(state.audio, state)) return state.audio;
   throw new Error(JSON.stringify([state.audio, state.problem]));
 }, { timeout });
 
-const devices = (options, kind) => audio(options, 'the devices', now => now[kind].length > 1).then(now => now[kind].filter(({ id }) => id !== 'default'));
+const devices = (options: BarePage, kind: 'microphones' | 'speakers') => audio(options, 'the devices', now => now[kind].length > 1).then(now => now[kind].filter(({ id }) => id !== 'default'));
 
 /** Lets the offscreen document fail to open this microphone, or with null none, and notes what was asked for. */
-const busy = (offscreen, id) => offscreen.evaluate(id => {
+const busy = (offscreen: BarePage, id: string | null) => offscreen.evaluate(id => {
   window.__busy = id;
   if (window.__asked) return;
   window.__asked = [];
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = constraints => {
-    const exact = (constraints?.audio as any)?.deviceId?.exact;
+    const { deviceId } = Object(constraints?.audio) as MediaTrackConstraints;
+    const { exact } = Object(deviceId) as ConstrainDOMStringParameters;
     window.__asked.push(exact ?? 'default');
     return exact && exact === window.__busy ? Promise.reject(new DOMException('Could not start audio source', 'NotReadableError')) : real(constraints);
   };
@@ -46,12 +49,12 @@ test('a microphone that another program uses is stood in for, said to be so, and
   const { probe, identity, options, offscreen } = await ready(untouched, stack, switchboard);
   const [one, other] = await devices(options, 'microphones');
   await choose(options, 'microphone', one.id);
-  await audio(options, 'the choice', now => now.wanted.microphone?.id === one.id && now.microphone.id === one.id);
+  await audio(options, 'the choice', now => now.wanted.microphone?.id === one.id && now.microphone?.id === one.id);
   await busy(offscreen, one.id);
   const sid = await probe.takeCall(identity);
   const now = await audio(options, 'another to stand in', now => now.missing.includes('microphone'));
-  expect(now.microphone.id).toBe('default');
-  expect(now.wanted.microphone.id).toBe(one.id);
+  expect(now.microphone?.id).toBe('default');
+  expect(now.wanted.microphone?.id).toBe(one.id);
   await until('the agent to be told', async () => (await uiState(options)).problem?.code === 'audio_device_missing');
   await until('the notification', () => options.evaluate(async () => (await chrome.notifications.getAll()).trouble));
   await audioGoesOn(switchboard, sid, 1000);
@@ -75,7 +78,7 @@ test('a microphone that another program uses is stood in for, said to be so, and
 test('a speaker that cannot be used is stood in for and said to be so, in a call and in a test', async ({ untouched, stack, switchboard }) => {
   const { probe, identity, options, offscreen } = await ready(untouched, stack, switchboard);
   const [one] = await devices(options, 'speakers');
-  await offscreen.evaluate(id => {
+  await offscreen.evaluate((id: string) => {
     const real = HTMLMediaElement.prototype.setSinkId;
     window.__busy = id;
     HTMLMediaElement.prototype.setSinkId = function (id) {
@@ -94,7 +97,7 @@ test('a speaker that cannot be used is stood in for and said to be so, in a call
 });
 
 /** Makes every microphone take so long to open. */
-const slow = (offscreen, ms) => offscreen.evaluate(ms => {
+const slow = (offscreen: BarePage, ms: number) => offscreen.evaluate((ms: number) => {
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   window.__opened = 0;
   navigator.mediaDevices.getUserMedia = async constraints => {
@@ -106,7 +109,7 @@ const slow = (offscreen, ms) => offscreen.evaluate(ms => {
   };
 }, ms);
 
-const answered = (switchboard, sid) => until('the call to be answered or over', async () => {
+const answered = (switchboard: Switchboard, sid: string) => until('the call to be answered or over', async () => {
   const now = await switchboard.getCall(sid);
   return (now.answer_ms != null || now.state === 'ended') && now;
 }, { timeout: 60_000 });
@@ -156,7 +159,7 @@ test('a microphone that does not open in twenty seconds ends the call under its 
   const { call_sid: sid } = await switchboard.call(`client:${identity}`);
   const { problem } = await until('the agent to be told', async () => {
     const state = await uiState(options);
-    return state.problem && state;
+    return state.problem && { problem: state.problem };
   }, { timeout: 40_000 });
   expect(problem.code).toBe('microphone_unavailable');
   expect(problem.message).toMatch(/microphone did not open in time/);
@@ -171,12 +174,12 @@ test('a headset that is plugged in without an event is listed when somebody look
   await offscreen.evaluate(() => {
     const real = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
     navigator.mediaDevices.enumerateDevices = async () => {
-      const of = value => ({ value });
+      const of = (value: string) => ({ value });
       const quiet = { deviceId: of('quiet'), kind: of('audioinput'), label: of('Quiet headset'), groupId: of('') };
       return [...await real(), Object.create(MediaDeviceInfo.prototype, quiet)];
     };
   });
-  const isListed = now => now.microphones.some(({ label }) => label === 'Quiet headset');
+  const isListed = (now: AudioState) => now.microphones.some(({ label }) => label === 'Quiet headset');
   const popup = await untouched.page();
   await popup.goto(`chrome-extension://${stack.extension_id}/popup.html`);
   await audio(options, 'the headset to be listed', isListed);
@@ -192,13 +195,13 @@ test('a row of sixty digits with pauses in one message, and of thirty-nine from 
   await flex.accept();
   await flex.waitLive();
   const sid = await until('the call', async () => (await switchboard.calls()).find(one => !known.has(one.call_sid) && one.state === 'answered')?.call_sid);
-  const heard = (what, wanted) => until(what, async () => {
+  const heard = (what: string, wanted: string) => until(what, async () => {
     const { dtmf } = await switchboard.getCall(sid);
     if (dtmf === wanted) return true;
     throw new Error(`the customer heard ${dtmf}`);
   }, { timeout: 60_000 });
   const row = '12345678901234567890123456789012345678#';
-  await flex.page.evaluate(digits => Twilio.Flex.Manager.getInstance().store.getState().flex.phone.activeCall.sendDigits(digits), row);
+  await flex.page.evaluate(digits => Twilio.Flex.Manager.getInstance().store.getState().flex.phone.activeCall?.sendDigits(digits), row);
   await heard('the digits of Flex', row);
   const popup = await driven.context.newPage();
   await popup.goto(driven.extensionUrl('popup.html'));
@@ -234,12 +237,12 @@ test.describe('with a sound server', () => {
     const { probe, identity, options } = await ready(untouched, stack, switchboard);
     const sid = await probe.takeCall(identity);
     await audioGoesOn(switchboard, sid, 1000);
-    const pactl = (...args) => execFileSync('pactl', args, { env: { ...process.env, ...pulse.env }, encoding: 'utf8' });
+    const pactl = (...args: string[]) => execFileSync('pactl', args, { env: { ...process.env, ...pulse.env }, encoding: 'utf8' });
     pactl('set-source-mute', 'builtin', '1');
     const muted = performance.now();
     const said = await until('the agent to be told', async () => {
       const state = await uiState(options);
-      return state.audio.microphoneMuted && state.call.warnings?.length && state;
+      return state.audio?.microphoneMuted && state.call?.warnings?.length && { call: state.call };
     });
     console.log(`    told after ${Math.round(performance.now() - muted)} ms`);
     expect(performance.now() - muted).toBeLessThan(5_000);
@@ -248,7 +251,7 @@ test.describe('with a sound server', () => {
     pactl('set-source-mute', 'builtin', '0');
     await until('the warning to be gone', async () => {
       const { audio, call } = await uiState(options);
-      return !audio.microphoneMuted && !call.warnings?.length;
+      return audio && call && !audio.microphoneMuted && !call.warnings?.length;
     });
     await switchboard.hangUp(sid);
   });
@@ -278,7 +281,7 @@ test.describe('with a sound server', () => {
     await until('the document to be back', () => offscreen.evaluate(() => window.__tones?.length === 0));
     const { call_sid: sid } = await switchboard.call(`client:${identity}`);
     // What is loudest in the last second of what the customer hears, from the first packet on; the microphone is silent.
-    const loudest = [];
+    const loudest: (number | null)[] = [];
     const listening = until('the customer to have listened for three seconds', async () => {
       const { answer_ms: answered, agent_to_customer: up } = await switchboard.getCall(sid);
       if (answered != null) loudest.push(up.tone_hz ?? null);

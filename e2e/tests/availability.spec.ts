@@ -52,7 +52,7 @@ test('a Voice token is replaced in a call, and neither the call nor the registra
 
 test('a computer whose clock is an hour wrong, either way and from one moment to the next, registers and takes calls as any other', async ({ driven, probe, switchboard }) => {
   const [worker] = driven.context.serviceWorkers();
-  const setClock = hours => worker.evaluate(ms => {
+  const setClock = (hours: number) => worker.evaluate(ms => {
     globalThis.__now ??= Date.now;
     Date.now = () => globalThis.__now.call(Date) + ms;
   }, hours * 3_600_000);

@@ -3,7 +3,7 @@ import { bar } from '../lib/bars.ts';
 import { test } from '@playwright/test';
 
 /** Notes a figure, and keeps it out of the table of what was really measured. */
-function note(value, limit) {
+function note(value: number, limit: number) {
   bar('a figure of the rule\'s own tests', 'measured', value, limit);
   test.info().annotations.pop();
 }

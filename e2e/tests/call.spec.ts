@@ -20,7 +20,7 @@ test('a second caller never disturbs the first', async ({ probe, switchboard }) 
   await until('the second caller to be turned away', async () => (await switchboard.getCall(second)).state === 'ended');
   const { agent_to_customer: up } = await audioGoesOn(switchboard, sid);
   expect(up.lost).toBe(0);
-  expect((await probe.state()).call.sid).toBe(sid);
+  expect((await probe.state()).call?.sid).toBe(sid);
   await probe.send('HANGUP_CALL');
   await until('the first to be ended by the agent', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
 });

@@ -15,10 +15,12 @@ test('answer, mute and hang-up are seen by the customer at once', { tag: '@alone
   const popup = await driven.context.newPage();
   await popup.goto(driven.extensionUrl('popup.html'));
   const figures = judge(await measureCalls({ probe, popup, identity, switchboard, runs: 6 }));
-  for (const [name, { bar: bars, ...measured }] of Object.entries(figures)) {
+  for (const name of ['answer_ms', 'mute_ms', 'hang_up_ms'] as const) {
+    const { bar: bars, ...measured } = figures[name];
     const [event, measure] = WORDS[name];
-    for (const [share, limit] of Object.entries(bars)) {
-      bar(event, `${measure}, ${SHARES[share]}`, measured[share], limit);
+    for (const share of ['p50', 'p95'] as const) {
+      const limit = bars[share];
+      if (limit !== undefined) bar(event, `${measure}, ${SHARES[share]}`, measured[share], limit);
     }
   }
 });

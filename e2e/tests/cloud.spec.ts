@@ -1,22 +1,24 @@
 // What the sandbox's cloud does when the real Flex UI asks for more than an incoming call.
+import type { Browser } from '../lib/browser.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { until } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
 
-const ready = async driven => {
+const ready = async (driven: Browser) => {
   const flex = await FlexPage.open(driven.context);
-  await until('calls to ring the extension', async () => (await flex.store()).contactUri.startsWith('client:ext_'));
+  await until('calls to ring the extension', async () => (await flex.store()).contactUri?.startsWith('client:ext_'));
   return flex;
 };
-const invoke = (flex, action, payload = {}) => flex.page.evaluate(
-  ([name, value]) => Twilio.Flex.Actions.invokeAction(name, value).then(() => null, error => String(error)), [action, payload]);
+const invoke = (flex: FlexPage, action: string, payload = {}) => flex.page.evaluate(
+  ([name, value]) => Twilio.Flex.Actions.invokeAction(name, value).then(() => null, error => String(error)), [action, payload] as const);
 
 test('a customer on hold hears music and not the agent, until taken back', async ({ driven, switchboard }) => {
   const flex = await ready(driven);
   await switchboard.task();
   await flex.accept();
   await flex.waitLive();
-  const { callSid, tasks: [{ sid }] } = await flex.store();
+  const { tasks: [{ sid }] } = await flex.store();
+  const callSid = await flex.callSid();
   const heard = async () => (await switchboard.getCall(callSid)).agent_to_customer.tone_hz;
   await until('the customer to hear the agent', async () => (await heard()) === 880);
   expect(await invoke(flex, 'HoldCall', { sid })).toBeNull();

@@ -2,11 +2,11 @@
 import { launch, uiState } from '../lib/browser.ts';
 import { answerConsent } from '../lib/consent.ts';
 import { Probe } from '../lib/probe.ts';
-import { sleep } from '../lib/stack.ts';
+import { type Switchboard, type Stack, sleep } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
 
 /** A browser whose agent has not been asked yet, and a page that has named a token service. */
-async function asking(stack, switchboard) {
+async function asking(stack: Stack, switchboard: Switchboard) {
   const browser = await launch(stack, { consent: false });
   const probe = await Probe.open(browser.context, stack, switchboard);
   await probe.configure();
@@ -23,7 +23,7 @@ test('no Flex token is taken for a token service that the agent has not agreed t
     const popup = await browser.context.newPage();
     await popup.goto(browser.extensionUrl('popup.html'));
     const asked = await uiState(popup);
-    expect([asked.consent.accountSid, asked.consent.tokenUrl]).toEqual([stack.account.account_sid, stack.token_url]);
+    expect([asked.consent?.accountSid, asked.consent?.tokenUrl]).toEqual([stack.account.account_sid, stack.token_url]);
     expect(asked.counters.tokens_fetched).toBeUndefined();
     await expect(popup.locator('#consent')).toBeVisible();
     await popup.close();
@@ -52,7 +52,7 @@ test('a token service that the agent declined gets nothing, and Restart asks aga
     await popup.evaluate(() => chrome.runtime.connect({ name: 'popup' }).postMessage({ type: 'restart' }));
     const before = await probe.count('ERROR');
     await expect.poll(() => probe.count('ERROR'), { timeout: 20_000 }).toBeGreaterThan(before);
-    expect((await uiState(popup)).consent.tokenUrl).toBe(stack.token_url);
+    expect((await uiState(popup)).consent?.tokenUrl).toBe(stack.token_url);
   } finally {
     await browser.close();
   }

@@ -1,6 +1,8 @@
 // Whoever can make Twilio dial the agent's client makes a call ring; only what Flex expects is answered by itself.
+import type { Page } from 'playwright-core';
+import type { Browser } from '../lib/browser.ts';
 import { audioGoesOn } from '../lib/probe.ts';
-import { sleep, until } from '../lib/stack.ts';
+import { type Switchboard, sleep, until } from '../lib/stack.ts';
 import { expect, test, uiState } from '../lib/test.ts';
 
 /** A stranger who writes backwards and says more than a name. */
@@ -8,24 +10,24 @@ const MALLORY = 'sip:\u202e7710 555 1+ - knab ruoY\u202c\u200b@evil.example Pres
 
 const saysVersion3 = { protocolVersion: 3 };
 
-async function openPopup(browser) {
+async function openPopup(browser: Browser) {
   const popup = await browser.context.newPage();
   await popup.goto(browser.extensionUrl('popup.html'));
   return popup;
 }
 
 /** Calls the agent's client, waits until the extension asks about it, and sees that nothing is answered. */
-async function ring(switchboard, popup, identity, from) {
+async function ring(switchboard: Switchboard, popup: Page, identity: string, from: string) {
   const { call_sid: sid } = await switchboard.call(`client:${identity}`, from);
   const { waiting } = await until('the call to ring', async () => {
     const state = await uiState(popup);
-    return state.waiting?.sid === sid && state;
+    return state.waiting?.sid === sid && { waiting: state.waiting };
   });
   expect(waiting.unexpected).toBe(true);
   return { sid, waiting };
 }
 
-const isAnswered = async (switchboard, sid) => (await switchboard.getCall(sid)).answer_ms != null;
+const isAnswered = async (switchboard: Switchboard, sid: string) => (await switchboard.getCall(sid)).answer_ms != null;
 
 test('a call that Flex does not know of rings and opens no microphone, and the one that it expects is answered meanwhile', async ({ driven, probe, switchboard }) => {
   const { voiceClientIdentity: identity } = await probe.register(saysVersion3);
@@ -38,14 +40,14 @@ test('a call that Flex does not know of rings and opens no microphone, and the o
   // Longer than an expectation may be late, so that the next one is not taken for this call's.
   await sleep(4_000);
   const { call, audio } = await uiState(popup);
-  expect([call ?? null, audio.microphoneOpen]).toEqual([null, false]);
+  expect([call ?? null, audio?.microphoneOpen]).toEqual([null, false]);
   expect((await switchboard.getCall(stranger)).state).toBe('ringing');
 
   await probe.expectCalls('WR1');
   const sid = await probe.takeCall(identity);
   await audioGoesOn(switchboard, sid);
   expect((await switchboard.getCall(stranger)).state).toBe('ringing');
-  expect((await uiState(popup)).waiting.sid).toBe(stranger);
+  expect((await uiState(popup)).waiting?.sid).toBe(stranger);
   await popup.locator('#waiting-decline').click();
   await until('the stranger to be turned away', async () => (await switchboard.getCall(stranger)).state === 'ended');
   const { agent_to_customer: up } = await audioGoesOn(switchboard, sid, 1000);

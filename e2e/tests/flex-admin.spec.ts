@@ -7,7 +7,7 @@ import { FlexPage } from '../lib/flex.ts';
 import { until } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
 
-const attributes = flex => flex.page.evaluate(() => Twilio.Flex.Manager.getInstance().store.getState().flex.worker.attributes);
+const attributes = (flex: FlexPage) => flex.page.evaluate(() => Twilio.Flex.Manager.getInstance().store.getState().flex.worker.attributes);
 
 test('the worker attribute is followed without a reload: off, on and off again, beside changes of others that cross ours', async ({ driven, stack, switchboard }) => {
   const ours = `client:${stack.account.extension_identity}`;
@@ -49,7 +49,7 @@ test('the worker attribute is followed without a reload: off, on and off again, 
   await until('new calls to go to Flex', async () => await contact() === own);
   expect(await flex.liveControls()).toBe(true);
   await flex.toggleMute();
-  await until('the extension to be muted', async () => (await flex.heartbeat()).call?.muted === true);
+  await until('the extension to be muted', async () => (await flex.beat()).call?.muted === true);
   await flex.hangUp();
   await flex.complete();
   await expect(flex.status).toBeHidden();
@@ -95,7 +95,7 @@ test('in Spanish and in the dark theme: every state that an agent sees', async (
   await switchboard.setFeatures(['localization-beta']);
   await switchboard.setUiAttributes({ language: 'es-MX', theme: { isLight: false } });
   const flex = await FlexPage.open(driven.context);
-  const shows = async (name, status, ...details) => {
+  const shows = async (name: string, status: RegExp, ...details: string[]) => {
     await expect(flex.status).toHaveText(status);
     await flex.showDetails();
     for (const words of details) await expect(flex.details).toContainText(words);
@@ -108,7 +108,7 @@ test('in Spanish and in the dark theme: every state that an agent sees', async (
   await switchboard.task();
   await flex.accept();
   await flex.waitLive();
-  await until('the extension to say how it sounds', async () => (await flex.heartbeat()).call?.quality, { timeout: 20_000 });
+  await until('the extension to say how it sounds', async () => (await flex.beat()).call?.quality, { timeout: 20_000 });
   await shows('on-a-call', /Voz: en llamada/, 'La llamada está en la extensión', 'Calidad de la llamada');
   await flex.toggleMute();
   await shows('muted', /Voz: en llamada, silenciada/, 'su micrófono está silenciado');

@@ -1,17 +1,17 @@
 // Who the agent is, when they go, which calls they expect, and whose address it is: what only Flex knows, and the plugin says.
 import type { BrowserContext } from 'playwright-core';
-import { DESKTOP, FlexPage, OBSERVE } from '../lib/flex.ts';
-import { sleep, until } from '../lib/stack.ts';
+import { DESKTOP, FlexPage, OBSERVE, type Said } from '../lib/flex.ts';
+import { type Stack, type Switchboard, must, sleep, until } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
 
-const contact = flex => flex.store().then(({ contactUri }) => contactUri);
-const atTaskRouter = async switchboard => {
+const contact = (flex: FlexPage) => flex.store().then(({ contactUri }) => contactUri);
+const atTaskRouter = async (switchboard: Switchboard) => {
   const { attributes } = await switchboard.agent();
   return typeof attributes === 'string' ? JSON.parse(attributes) : attributes;
 };
-const shows = (flex, text) => until(`the header to say “${text}”`, async () => (await flex.status.textContent()).includes(text), { timeout: 30_000 });
+const shows = (flex: FlexPage, text: string) => until(`the header to say “${text}”`, async () => (await flex.status.textContent())?.includes(text), { timeout: 30_000 });
 
-async function ready(context, switchboard) {
+async function ready(context: BrowserContext, switchboard: Switchboard) {
   await switchboard.setActivity('Available');
   const flex = await FlexPage.open(context);
   await shows(flex, 'Voice: ready');
@@ -19,7 +19,7 @@ async function ready(context, switchboard) {
 }
 
 /** After SIGN_OUT the gateway has no registration of the agent's extension. */
-async function gone(stack, switchboard) {
+async function gone(stack: Stack, switchboard: Switchboard) {
   await until('the extension to be signed out at the gateway', async () => {
     const { registrations } = await switchboard.state();
     return !registrations.some(({ identity }) => identity === stack.account.extension_identity);
@@ -58,7 +58,7 @@ test('the page names its agent, and the switch to Offline signs the extension ou
 
   const activities = await flex.page.evaluateHandle(() => {
     const { store } = Twilio.Flex.Manager.getInstance();
-    const seen = [];
+    const seen: string[] = [];
     store.subscribe(() => {
       const { name } = store.getState().flex.worker.activity;
       if (seen.at(-1) !== name) seen.push(name);
@@ -80,8 +80,8 @@ test('Flex\'s logout signs the extension out before Flex leaves', async ({ drive
   await switchboard.setActivity('Available');
   const page = await driven.context.newPage();
   const flex = new FlexPage(page);
-  const said = [];
-  await page.exposeFunction('__tell', one => { said.push(one); });
+  const said: Said[] = [];
+  await page.exposeFunction('__tell', (one: Said) => { said.push(one); });
   await page.addInitScript(OBSERVE);
   await page.goto(DESKTOP, { waitUntil: 'commit' });
   await shows(flex, 'Voice: ready');
@@ -93,27 +93,27 @@ test('Flex\'s logout signs the extension out before Flex leaves', async ({ drive
 
 test('a call is expected from the click that leads to it until its task is over', async ({ driven, switchboard }) => {
   const flex = await ready(driven.context, switchboard);
-  const lists = () => flex.said('EXPECT_CALLS');
-  expect((await lists())[0].calls, 'nothing, and that is said').toEqual([]);
+  const lists = async () => (await flex.said('EXPECT_CALLS')).map(({ calls }) => must(calls, 'list of calls in EXPECT_CALLS'));
+  expect((await lists())[0], 'nothing, and that is said').toEqual([]);
   await switchboard.task();
   await until('the reservation', async () => (await flex.store()).tasks.length === 1);
   const [{ sid }] = (await flex.store()).tasks;
-  expect((await lists()).flatMap(({ calls }) => calls), 'that it rings is no reason to answer').toEqual([]);
+  expect((await lists()).flat(), 'that it rings is no reason to answer').toEqual([]);
   await flex.accept();
   await flex.waitLive();
-  expect((await lists()).at(-1).calls).toEqual([{ id: sid, reason: 'reservation' }]);
+  expect((await lists()).at(-1)).toEqual([{ id: sid, reason: 'reservation' }]);
   await flex.hangUp();
   await flex.complete();
-  await until('nothing to be expected any more', async () => (await lists()).at(-1).calls.length === 0);
+  await until('nothing to be expected any more', async () => (await lists()).at(-1)?.length === 0);
 
   await switchboard.outbound({ then: 'wait' });
   expect(await flex.invoke('StartOutboundCall', { destination: '+15550177' })).toBeNull();
   await flex.carrying();
-  const outbound = (await lists()).findLast(({ calls }) => calls.length > 0).calls;
+  const outbound = (await lists()).findLast(calls => calls.length > 0);
   expect(outbound).toEqual([{ id: expect.stringMatching(/^outbound:\d+$/), reason: 'outbound' }]);
   const [{ taskSid }] = (await flex.store()).tasks;
   await switchboard.customerRefuses(taskSid);
-  await until('nothing to be expected any more', async () => (await lists()).at(-1).calls.length === 0, { timeout: 30_000 });
+  await until('nothing to be expected any more', async () => (await lists()).at(-1)?.length === 0, { timeout: 30_000 });
 });
 
 test('an agent whose name begins like the prefix keeps the address, with and without the voice client', async ({ driven, switchboard }) => {
@@ -152,14 +152,14 @@ test('the worker attribute counts as user directories write it, and what is neit
   await flex.showDetails(false);
   expect(flex.console.filter(text => text.includes('neither true nor false'))).toHaveLength(1);
   await switchboard.setAttributes({ extensionVoiceClientEnabled: 1 });
-  await until('the number to be told', async () => /is 1, which is neither/.test(await flex.status.getAttribute('title')));
+  await until('the number to be told', async () => (await flex.status.getAttribute('title'))?.includes('is 1, which is neither'));
   expect((await flex.store()).activity, 'calls are Flex\'s own, and go on').toBe('Available');
   for (const value of ['true', ' True ']) {
     await switchboard.setAttributes({ extensionVoiceClientEnabled: value });
     await shows(flex, 'Voice: ready');
     await switchboard.setAttributes({ extensionVoiceClientEnabled: 'False' });
     await flex.status.waitFor({ state: 'hidden' });
-    await until('calls to be Flex\'s own', async () => !(await contact(flex)).startsWith(`client:${stack.account.extension_identity}`));
+    await until('calls to be Flex\'s own', async () => !must(await contact(flex), 'address').startsWith(`client:${stack.account.extension_identity}`));
   }
 });
 
@@ -180,7 +180,7 @@ test('Flex in a frame of another page says that Holdfast needs a tab, and leaves
   });
   const before = await until('Flex to boot', worker, { timeout: 90_000, every: 500 });
   const status = frame.getByTestId('holdfast-voice-status');
-  await until('the header to say so', async () => (await status.textContent()).includes('Voice: in Flex itself'), { timeout: 30_000 });
+  await until('the header to say so', async () => (await status.textContent())?.includes('Voice: in Flex itself'), { timeout: 30_000 });
   await status.click();
   expect(await frame.getByTestId('holdfast-voice-details').innerText()).toContain('Holdfast works in a tab of its own, not in a frame');
   await sleep(12_000); // longer than an extension may be silent

@@ -1,14 +1,15 @@
 // A call in the real Flex UI with the real extension: Flex's own buttons, and F5 at every stage.
+import type { Browser } from '../lib/browser.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { audioGoesOn } from '../lib/probe.ts';
-import { until } from '../lib/stack.ts';
+import { type Switchboard, must, until } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
 
 /** The page may show the live call this much later than Flex itself is there (`recovered_ms` less Flex's own boot, in the same load). */
 const BEHIND_FLEX_MS = 1_000;
 
 /** An agent who is available in a Flex tab whose voice client is registered. */
-async function available(driven, switchboard) {
+async function available(driven: Browser, switchboard: Switchboard) {
   await switchboard.setActivity('Available');
   const flex = await FlexPage.open(driven.context);
   await until('contact_uri to be the extension\'s', async () => (await flex.store()).contactUri?.startsWith('client:ext_'));
@@ -17,10 +18,10 @@ async function available(driven, switchboard) {
   return flex;
 }
 
-const answered = switchboard => until('the extension to answer', async () => (await switchboard.calls()).find(one => one.state === 'answered')?.call_sid);
+const answered = (switchboard: Switchboard) => until('the extension to answer', async () => (await switchboard.calls()).find(one => one.state === 'answered')?.call_sid);
 
 /** A customer's call that the agent has accepted. */
-async function onCall(flex, switchboard) {
+async function onCall(flex: FlexPage, switchboard: Switchboard) {
   await switchboard.task();
   await flex.accept();
   const sid = await answered(switchboard);
@@ -28,7 +29,7 @@ async function onCall(flex, switchboard) {
   return sid;
 }
 
-const ended = (switchboard, sid) => until('the call to end', async () => {
+const ended = (switchboard: Switchboard, sid: string) => until('the call to end', async () => {
   const call = await switchboard.getCall(sid);
   return call.state === 'ended' && call;
 });
@@ -49,21 +50,21 @@ test('boot, accept, mute, keypad, hold, hang up, wrap up and complete, all with 
   expect(await flex.joinCall().count()).toBe(0);
 
   await flex.toggleMute();
-  await until('the extension to be muted', async () => (await flex.heartbeat()).call?.muted === true);
+  await until('the extension to be muted', async () => (await flex.beat()).call?.muted === true);
   await expect(flex.status).toHaveText(/on a call, muted/);
   await flex.picture('flex-muted');
   await flex.toggleMute();
-  await until('the extension to be unmuted', async () => (await flex.heartbeat()).call?.muted === false);
+  await until('the extension to be unmuted', async () => (await flex.beat()).call?.muted === false);
 
   await flex.dial('429');
   await until('the customer to hear 429', async () => (await switchboard.getCall(sid)).dtmf === '429');
 
   await flex.toggleHold();
   await until('Flex to hold the customer', flex.held);
-  await until('the extension to know of it', async () => (await flex.heartbeat()).call?.onHold === true);
+  await until('the extension to know of it', async () => (await flex.beat()).call?.onHold === true);
   await flex.picture('flex-on-hold');
   await flex.toggleHold();
-  await until('the extension to know that it is over', async () => (await flex.heartbeat()).call?.onHold === false);
+  await until('the extension to know that it is over', async () => (await flex.beat()).call?.onHold === false);
 
   await flex.hangUp();
   expect((await ended(switchboard, sid)).ended_by).toBe('agent');
@@ -89,7 +90,7 @@ test('F5 while it rings, while accepting, live, muted, on hold and wrapping: Fle
   expect((await flex.store()).callSid).toBe(sid);
 
   /** F5: the call is back with its controls hardly later than Flex itself. */
-  const reload = async stage => {
+  const reload = async (stage: string) => {
     await flex.reload();
     const behind = await flex.behindFlexMs();
     console.log(`    ${stage}: the call was shown ${behind} ms after Flex itself`);
@@ -101,17 +102,17 @@ test('F5 while it rings, while accepting, live, muted, on hold and wrapping: Fle
   await audioGoesOn(switchboard, sid, 1000);
 
   await flex.toggleMute();
-  await until('the extension to be muted', async () => (await flex.heartbeat()).call?.muted === true);
+  await until('the extension to be muted', async () => (await flex.beat()).call?.muted === true);
   await reload('muted');
   await until('Flex to show it muted', async () => (await flex.store()).muted === true);
   await flex.toggleMute();
-  await until('the extension to be unmuted', async () => (await flex.heartbeat()).call?.muted === false);
+  await until('the extension to be unmuted', async () => (await flex.beat()).call?.muted === false);
 
   await flex.toggleHold();
   await until('Flex to hold the customer', flex.held);
   await reload('on hold');
   await until('Flex to hold the customer still', flex.held);
-  await until('the extension to know of it', async () => (await flex.heartbeat()).call?.onHold === true);
+  await until('the extension to know of it', async () => (await flex.beat()).call?.onHold === true);
   await flex.toggleHold();
   await until('the customer to be back', async () => await flex.held() === false);
 
@@ -164,17 +165,17 @@ test('details behind the header: quality, devices and volume, in the agent\'s th
   await expect(flex.status).toBeFocused();
   const sid = await onCall(flex, switchboard);
   await flex.showDetails();
-  await until('the extension to say how it sounds', async () => (await flex.heartbeat()).call?.quality, { timeout: 20_000 });
+  await until('the extension to say how it sounds', async () => (await flex.beat()).call?.quality, { timeout: 20_000 });
   await expect(flex.page.getByTestId('holdfast-quality')).toContainText('Call quality', { timeout: 20_000 });
-  const { audio } = await flex.heartbeat();
-  const speaker = audio.speakers.find(({ id }) => !['', 'default', 'communications'].includes(id));
+  const audio = must((await flex.beat()).audio, 'word on devices');
+  const speaker = must(audio.speakers.find(({ id }) => !['', 'default', 'communications'].includes(id)), 'speaker');
   await flex.page.getByTestId('holdfast-speaker').selectOption(speaker.id);
-  await until('the extension to use that speaker', async () => (await flex.heartbeat()).audio.wanted.speaker?.id === speaker.id);
+  await until('the extension to use that speaker', async () => (await flex.beat()).audio?.wanted.speaker?.id === speaker.id);
   await flex.page.getByTestId('holdfast-volume').fill('40');
-  await until('the extension to play more softly', async () => (await flex.heartbeat()).audio.wanted.volume === 40);
-  const microphone = audio.microphones.find(({ id }) => !['', 'default', 'communications'].includes(id));
+  await until('the extension to play more softly', async () => (await flex.beat()).audio?.wanted.volume === 40);
+  const microphone = must(audio.microphones.find(({ id }) => !['', 'default', 'communications'].includes(id)), 'microphone');
   await flex.page.getByTestId('holdfast-microphone').selectOption(microphone.id);
-  await until('the extension to use that microphone', async () => (await flex.heartbeat()).audio.wanted.microphone?.id === microphone.id);
+  await until('the extension to use that microphone', async () => (await flex.beat()).audio?.wanted.microphone?.id === microphone.id);
   await audioGoesOn(switchboard, sid, 1000);
   await flex.picture('flex-details-on-a-call');
   await flex.showDetails(false);

@@ -1,6 +1,6 @@
 // An extension that goes away under an open Flex, and comes back: disabled, reloaded, reloaded in a call.
 import { FlexPage } from '../lib/flex.ts';
-import { until } from '../lib/stack.ts';
+import { must, until } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
 
 /** An extension that is gone is known to be so after this long, counted from its last heartbeat. */
@@ -8,7 +8,7 @@ const FOUND_MS = 5_000;
 
 /** Runs in the page: when the header last stopped saying that voice is ready. */
 function watch() {
-  const watched = (window.__watched = { lostAt: null });
+  const watched: typeof __watched = (window.__watched = { lostAt: null });
   new MutationObserver(() => {
     const text = document.querySelector('[data-testid="holdfast-voice-status"]')?.textContent ?? '';
     if (text.includes('not available')) watched.lostAt ??= performance.now();
@@ -31,12 +31,13 @@ test('a lost extension is found within 5 s and welcomed back when it returns, wi
 
   const extensions = await driven.context.newPage();
   await extensions.goto('chrome://extensions');
-  const enable = on => extensions.evaluate(([id, enabled]) => chrome.management.setEnabled(id, enabled), [stack.extension_id, on]);
+  const enable = (on: boolean) => extensions.evaluate(([id, enabled]) => chrome.management.setEnabled(id, enabled), [stack.extension_id, on] as const);
   await enable(false);
   await expect(flex.status).toHaveText(/Voice: not available/);
   const { beatAt, lostAt } = await flex.page.evaluate(() => ({ ...window.__seen, ...window.__watched }));
-  console.log(`    a disabled extension was missed ${Math.round(lostAt - beatAt)} ms after its last heartbeat`);
-  expect(lostAt - beatAt).toBeLessThanOrEqual(FOUND_MS);
+  const missedMs = must(lostAt, 'loss in the header') - must(beatAt, 'heartbeat');
+  console.log(`    a disabled extension was missed ${Math.round(missedMs)} ms after its last heartbeat`);
+  expect(missedMs).toBeLessThanOrEqual(FOUND_MS);
   await flex.untilActivity('Voice Client Offline');
   await flex.picture('flex-extension-gone');
   const enabledAt = performance.now();

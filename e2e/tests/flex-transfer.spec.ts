@@ -16,17 +16,17 @@ test('a call is handed over warm and cold, and a conference ended for everyone, 
     await switchboard.task();
     await flex.accept();
     await flex.waitLive();
-    return (await flex.store()).callSid;
+    return flex.callSid();
   };
   /** Presses a button of the colleague's in the transfer directory. */
-  const handOver = async button => {
+  const handOver = async (button: string) => {
     await flex.page.getByTestId('call-transfer').click();
     const colleague = flex.page.locator('.Twilio-WorkerDirectory-Worker').filter({ hasText: 'Ben Colleague' });
     await colleague.hover();
     await colleague.getByTitle(button).click({ timeout: 15_000 });
     await until('the transfer to be under way', async () => (await task()).transfer?.status === 'initiated');
   };
-  const over = sid => until('the agent\'s leg to be over', async () => (await switchboard.getCall(sid)).state === 'ended');
+  const over = (sid: string) => until('the agent\'s leg to be over', async () => (await switchboard.getCall(sid)).state === 'ended');
   const wrapUp = async () => {
     await until('the task to be wrapping, and no call in Flex', async () => {
       const { callSid, tasks } = await flex.store();
@@ -44,25 +44,25 @@ test('a call is handed over warm and cold, and a conference ended for everyone, 
   await bar.waitFor();
   await flex.picture('flex-live-calls-bar');
   await bar.getByRole('button', { name: /^Mute/ }).click();
-  await until('the extension to be muted', async () => (await flex.heartbeat()).call?.muted === true);
+  await until('the extension to be muted', async () => (await flex.beat()).call?.muted === true);
   await bar.getByRole('button', { name: /^Unmute/ }).click();
-  await until('the extension to be unmuted', async () => (await flex.heartbeat()).call?.muted === false);
+  await until('the extension to be unmuted', async () => (await flex.beat()).call?.muted === false);
   await flex.invoke('NavigateToView', { viewName: 'agent-desktop' });
 
   // Warm: asked, taken back, asked again, taken; F5 while it is asked, and with three in the call.
   await handOver('Consult Ben Colleague');
   await flex.page.getByTestId('cancel-participant').click({ timeout: 15_000 });
-  await until('the transfer to be taken back', async () => (await task()).transfer.status === 'canceled');
+  await until('the transfer to be taken back', async () => (await task()).transfer?.status === 'canceled');
   await handOver('Consult Ben Colleague');
   await flex.reload();
   await switchboard.answerTransfer(first);
-  await until('Flex to say that the conference outlives the agent', async () => (await task()).agent.end_conference_on_exit === false);
+  await until('Flex to say that the conference outlives the agent', async () => (await task()).agent?.end_conference_on_exit === false);
   await flex.picture('flex-three-in-a-call');
   await flex.reload();
   expect((await flex.store()).callSid).toBe(first);
   await audioGoesOn(switchboard, first, 1000);
   await flex.toggleMute();
-  await until('the extension to be muted', async () => (await flex.heartbeat()).call?.muted === true);
+  await until('the extension to be muted', async () => (await flex.beat()).call?.muted === true);
   await flex.hangUp();
   expect((await over(first)) && (await switchboard.getCall(first)).ended_by).toBe('agent');
   expect(await task()).toMatchObject({ customer: { left: false }, transfer: { mode: 'WARM', colleague: 'joined' } });

@@ -2,13 +2,13 @@
 import { launch } from '../lib/browser.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { audioGoesOn } from '../lib/probe.ts';
-import { until } from '../lib/stack.ts';
+import { type Stack, must, until } from '../lib/stack.ts';
 import { expect, test, uiState } from '../lib/test.ts';
 
 const OFFLINE = 'Voice Client Offline';
 
 /** A Flex tab in a browser without the extension; `speak` runs in the page before Flex. */
-async function withoutExtension(stack, work, speak = null) {
+async function withoutExtension(stack: Stack, work: (flex: FlexPage) => Promise<void>, speak: string | (() => void) | null = null) {
   const browser = await launch(stack, { extension: null, microphone: false });
   try {
     if (speak) await browser.context.addInitScript(typeof speak === 'string' ? { content: speak } : speak);
@@ -28,11 +28,11 @@ test('a Flex token that Flex refreshes in a call reaches the extension, and the 
   await flex.waitLive();
   const { call: { sid }, flexTokenExpiresAt: first } = await flex.carrying();
   await switchboard.mark(sid, 'refresh');
-  await until('a FLEX_TOKEN with a later end', async () => (await flex.heartbeat()).flexTokenExpiresAt > first, { timeout: 60_000 });
+  await until('a FLEX_TOKEN with a later end', async () => ((await flex.beat()).flexTokenExpiresAt ?? 0) > must(first, 'end of the first token'), { timeout: 60_000 });
   await audioGoesOn(switchboard, sid, 1000);
   const { windows: [refresh] } = await switchboard.windows(sid);
   expect(refresh.agent_to_customer.lost).toBe(0);
-  expect(await flex.heartbeat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
+  expect(await flex.beat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
   expect((await flex.store()).callSid).toBe(sid);
   await flex.hangUp();
   await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
@@ -60,7 +60,7 @@ test('another script of the page hears nothing of what plugin and extension say,
   // Neither to the extension in the plugin's name, nor to the plugin in the extension's.
   const commands = ['HANGUP_CALL', 'SET_MUTE', 'CONFIGURE', 'FLEX_TOKEN'];
   await flex.page.evaluate(names => {
-    const payloads = { SET_MUTE: { muted: true } };
+    const payloads: Record<string, object> = { SET_MUTE: { muted: true } };
     for (const name of names) window.postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}`, payload: payloads[name] }, location.origin);
     for (const name of ['DISCONNECTED', 'CONFIG_REJECTED']) window.postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}` }, location.origin);
   }, commands);
@@ -68,7 +68,7 @@ test('another script of the page hears nothing of what plugin and extension say,
   await options.goto(driven.extensionUrl('options.html'));
   await expect.poll(async () => (await uiState(options)).counters.messages_foreign ?? 0, { timeout: 15_000 }).toBe(commands.length);
   await audioGoesOn(switchboard, sid, 1000);
-  expect(await flex.heartbeat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
+  expect(await flex.beat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
   expect((await flex.store()).callSid).toBe(sid);
   await expect(flex.status).not.toHaveText(/not available/);
   await flex.hangUp();
@@ -76,7 +76,7 @@ test('another script of the page hears nothing of what plugin and extension say,
 });
 
 test('without the extension the agent is taken off the queue and told why', async ({ stack, switchboard }) => {
-  await withoutExtension(stack, async flex => {
+  await withoutExtension(stack, async (flex: FlexPage) => {
     await until('the agent to be moved to the offline activity', async () => (await switchboard.agent()).activity_name === OFFLINE, { timeout: 60_000 });
     await expect(flex.status).toHaveText(/Voice: not available/);
     await flex.showDetails();
@@ -109,22 +109,22 @@ test('the agent comes back to the queue when the voice client does, also across 
 });
 
 test('a plugin whose WebAssembly cannot start says so and leaves Flex alone', async ({ stack, switchboard: _clean }) => {
-  await withoutExtension(stack, async flex => {
+  await withoutExtension(stack, async (flex: FlexPage) => {
     await flex.booted();
     await expect(flex.toast('the Holdfast plugin could not start')).toBeVisible();
     await flex.picture('flex-cannot-start');
     expect(await flex.invoke('SetActivity', { activityName: 'Offline' })).toBeNull();
     await flex.untilActivity('Offline');
-  }, () => { WebAssembly.instantiate = () => Promise.reject(new Error('broken on purpose')); });
+  }, () => { WebAssembly.instantiate = (): Promise<never> => Promise.reject(new Error('broken on purpose')); });
 });
 
 test('an extension of the older contract works with this plugin, and the agent is told what it cannot do', async ({ stack, switchboard }) => {
   const { extension_identity: identity } = stack.account;
   await switchboard.setActivity('Available');
   // The older extension's half of the contract, and nothing else of it.
-  const speak = identity => {
+  const speak = (identity: string) => {
     const say = (name: string, payload?: object) => postMessage({ type: `VOICE_CLIENT_EXTENSION_${name}`, ...(payload ? { payload } : {}) });
-    const heard = (window.__heard = []);
+    const heard: typeof __heard = (window.__heard = []);
     let beating = false;
     addEventListener('message', ({ source, data }) => {
       if (window.__gone || source !== window || !String(data?.type).startsWith('VOICE_CLIENT_EXTENSION_')) return;
@@ -137,7 +137,7 @@ test('an extension of the older contract works with this plugin, and the agent i
       }
     });
   };
-  await withoutExtension(stack, async flex => {
+  await withoutExtension(stack, async (flex: FlexPage) => {
     await flex.booted();
     await expect(flex.status).toHaveText(/Voice: ready/, { timeout: 30_000 });
     await until('contact_uri to be the extension\'s', async () => (await flex.store()).contactUri === `client:${identity}`);
@@ -146,8 +146,8 @@ test('an extension of the older contract works with this plugin, and the agent i
     await flex.picture('flex-older-extension');
     const heard = await flex.page.evaluate(() => window.__heard);
     const configure = heard.find(({ name }) => name === 'CONFIGURE');
-    expect(configure.keys).toEqual(expect.arrayContaining(['voiceClientTokenGeneratorUrl', 'accountSid', 'extensionVoiceClientPrefix']));
-    expect(heard.find(({ name }) => name === 'FLEX_TOKEN').keys).toEqual(expect.arrayContaining(['token', 'accountSid', 'expiration']));
+    expect(configure?.keys).toEqual(expect.arrayContaining(['voiceClientTokenGeneratorUrl', 'accountSid', 'extensionVoiceClientPrefix']));
+    expect(heard.find(({ name }) => name === 'FLEX_TOKEN')?.keys).toEqual(expect.arrayContaining(['token', 'accountSid', 'expiration']));
     // It falls silent, and is gone for good: the agent leaves the queue, and calls go to Flex's own client again.
     const silentAt = performance.now();
     await flex.page.evaluate(() => { window.__gone = true; clearInterval(window.__beat); });
@@ -172,7 +172,7 @@ test('the older plugin\'s messages are all that the extension needs', async ({ p
   await probe.sendFlexToken();
   const beat = (await probe.wait('HEARTBEAT', payload => payload.error !== true && payload.voiceClientIdentity, { timeout: 20_000 })).payload;
   expect(beat.voiceClientIdentity).toBe(probe.stack.account.extension_identity);
-  const sid = await probe.takeCall(beat.voiceClientIdentity);
+  const sid = await probe.takeCall(must(beat.voiceClientIdentity, 'identity'));
   await probe.post({ type: 'VOICE_CLIENT_EXTENSION_SEND_DTMF_DIGITS', payload: { digits: '7' } });
   await until('the customer to hear 7', async () => (await switchboard.getCall(sid)).dtmf === '7');
   await probe.post({ type: 'VOICE_CLIENT_EXTENSION_HANGUP_CALL' });

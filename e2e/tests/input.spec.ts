@@ -1,4 +1,5 @@
 // Bad input: each gives a clear state in the popup and a typed answer to the page, and a later good message works.
+import type { Browser } from '../lib/browser.ts';
 import fs from 'node:fs';
 import { ORIGIN, Probe, STRICT_CSP } from '../lib/probe.ts';
 import { expect, test, uiState } from '../lib/test.ts';
@@ -6,7 +7,7 @@ import { expect, test, uiState } from '../lib/test.ts';
 /** The words that the popup shows. */
 const words = JSON.parse(fs.readFileSync(new URL('../../extension/_locales/en/messages.json', import.meta.url), 'utf8'));
 
-const popup = async driven => {
+const popup = async (driven: Browser) => {
   const page = await driven.context.newPage();
   await page.goto(driven.extensionUrl('popup.html'));
   return page;
@@ -19,7 +20,7 @@ test('the content script works on a page whose CSP forbids WASM and all else', a
       new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]));
       return 'compiled';
     } catch (error) {
-      return error.name;
+      return (error as Error).name; // what WebAssembly throws
     }
   });
   expect(wasm).toBe('CompileError');
@@ -85,7 +86,7 @@ test('an invalid Flex token is named in popup and page, and the next good one re
   await probe.wait('CONFIGURED');
   await probe.sendFlexToken({ token: 'not-a-flex-token' });
   const state = await probe.waitState('the token to be refused', ({ problem }) => problem?.code === 'invalid_flex_token');
-  expect(state.problem.message).not.toContain('not-a-flex-token');
+  expect(state.problem?.message).not.toContain('not-a-flex-token');
   const page = await popup(driven);
   await expect(page.locator('#problem-title')).toHaveText(words.problem_invalid_flex_token.message);
   await probe.sendFlexToken();
@@ -99,7 +100,7 @@ test('an unreachable token service is named in popup and page, is tried again, a
   await probe.wait('CONFIGURED');
   await probe.sendFlexToken();
   const state = await probe.waitState('the token service to be missed', ({ problem }) => problem?.code === 'token_service_unavailable');
-  expect(state.problem.retrying).toBe(true);
+  expect(state.problem?.retrying).toBe(true);
   await expect((await popup(driven)).locator('#problem-title')).toHaveText(words.problem_token_service_unavailable.message);
   await switchboard.clearFaults();
   await probe.wait('HEARTBEAT', beat => beat.registered, { timeout: 30_000 });
@@ -107,7 +108,7 @@ test('an unreachable token service is named in popup and page, is tried again, a
 
 test('no file of the extension can be fetched by a page', async ({ driven, probe }) => {
   for (const file of ['manifest.json', 'content.js', 'pkg/worker.js', 'icons/holdfast-16.png', 'popup.html']) {
-    const got = await probe.page.evaluate(url => fetch(url).then(response => response.status, error => error.name), driven.extensionUrl(file));
+    const got = await probe.page.evaluate((url: string) => fetch(url).then(response => response.status, error => error.name), driven.extensionUrl(file));
     expect(got, file).toBe('TypeError');
   }
   expect(new URL(probe.page.url()).origin).toBe(ORIGIN);

@@ -1,14 +1,15 @@
 // The worker dies and comes back. Nothing may be attached to it here, so this is all bare DevTools (lib/cdp.ts).
+import type { Chromium } from '../lib/cdp.ts';
 import { bar } from '../lib/bars.ts';
 import { percentile } from '../lib/figures.ts';
 import { Probe, audioGoesOn } from '../lib/probe.ts';
-import { sleep, until } from '../lib/stack.ts';
+import { type Stack, sleep, until } from '../lib/stack.ts';
 import { expect, test, uiState } from '../lib/test.ts';
 
 /** Longer than the 30 s after which Chromium stops an idle worker. */
 const IDLE_MS = 40_000;
 
-const extensionPage = async (untouched, stack) => {
+const extensionPage = async (untouched: Chromium, stack: Stack) => {
   const page = await untouched.page();
   await page.goto(`chrome-extension://${stack.extension_id}/options.html`);
   return page;
@@ -44,7 +45,7 @@ test('a kill in the middle of a call costs no packet, and page and popup have th
     const now = await uiState(page);
     return now.call?.sid === sid && now;
   });
-  expect([state.call.state, state.call.muted]).toEqual(['open', true]);
+  expect([state.call?.state, state.call?.muted]).toEqual(['open', true]);
   await probe.page.reload();
   expect((await probe.hello()).call).toMatchObject({ sid, muted: true });
   const { agent_to_customer: up, customer_to_agent: down } = await switchboard.getCall(sid);
@@ -59,21 +60,21 @@ test('a worker killed a hundred times, idle, ringing and in a call: it registers
   const { voiceClientIdentity: identity } = await probe.register();
   const page = await extensionPage(untouched, stack);
   // The moments differ from kill to kill, and are the same in every run.
-  const moment = n => (n * 7919) % 1000;
+  const moment = (n: number) => (n * 7919) % 1000;
   const kills = { idle: 0, ringing: 0, live: 0 };
-  const kill = async phase => {
+  const kill = async (phase: keyof typeof kills) => {
     await untouched.killWorker(page);
     kills[phase]++;
   };
   const registeredAgain = () => until('the registration to be back', async () => (await uiState(page)).registered, { timeout: 20_000 });
   let muted = false;
   /** The next command is carried out within two seconds, by turns from the page and from the popup. */
-  const controlsWork = async n => {
+  const controlsWork = async (n: number) => {
     muted = !muted;
     const wanted = muted;
     const from = performance.now();
     if (n % 2) await probe.send('SET_MUTE', { muted: wanted });
-    else await page.evaluate(on => chrome.runtime.connect({ name: 'popup' }).postMessage({ type: 'setMute', muted: on }), wanted);
+    else await page.evaluate((on: boolean) => chrome.runtime.connect({ name: 'popup' }).postMessage({ type: 'setMute', muted: on }), wanted);
     await probe.waitState('the page to see the microphone switched', ({ call }) => call?.muted === wanted);
     return performance.now() - from;
   };

@@ -1,23 +1,29 @@
 // The line between plugin and extension in a page where other scripts are, and in tabs that are not simply open.
+import type { Page } from 'playwright-core';
+import type { FlexToken } from '../generated/protocol.d.ts';
+import type { BarePage } from '../lib/cdp.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { Probe, audioGoesOn } from '../lib/probe.ts';
-import { until } from '../lib/stack.ts';
+import { type Stack, until } from '../lib/stack.ts';
 import { expect, test, uiState } from '../lib/test.ts';
 
 const CONFIGURE = 'VOICE_CLIENT_EXTENSION_CONFIGURE';
 
-const hello = stack => ({
+const hello = (stack: Stack) => ({
   type: CONFIGURE,
   payload: { voiceClientTokenGeneratorUrl: stack.token_url, accountSid: stack.account.account_sid, extensionVoiceClientPrefix: 'ext_', protocolVersion: 3 },
 });
 
+/** Runs a script with any number of arguments, as a bare page does. */
+type Spread = Pick<BarePage, 'evaluate'>;
+
 /** Offers a port with a CONFIGURE, as our plugin does, and answers over it, CONFIGURED with the Flex token; what comes over it is in
  *  `window.__over[name]`. */
-const offer = (page, stack, name, { leaving = null, leaveFirst = false, token = null } = {}) => page.evaluate((message, as, old, first, flexToken) => {
+const offer = (page: Spread, stack: Stack, name: string, { leaving = '', leaveFirst = false, token }: { leaving?: string; leaveFirst?: boolean; token?: FlexToken } = {}) => page.evaluate((message, as, old, first, flexToken) => {
   window.__ports ??= {};
   window.__over ??= {};
   const { port1, port2 } = new MessageChannel();
-  const heard = (window.__over[as] = []);
+  const heard: { type: string }[] = (window.__over[as] = []);
   port1.onmessage = ({ data }) => {
     heard.push(data);
     if (data.type === 'HOLDFAST_LINE_ASK') port1.postMessage({ type: 'HOLDFAST_LINE_HERE' });
@@ -31,12 +37,12 @@ const offer = (page, stack, name, { leaving = null, leaveFirst = false, token = 
   window.postMessage(message, location.origin, [port2]);
   if (!first) leave();
   window.__ports[as] = port1;
-}, hello(stack), name, leaving, leaveFirst, token);
+}, hello(stack), name, leaving, leaveFirst, token ?? null);
 
-const over = (page, name, type) => page.evaluate((as, wanted) => (window.__over[as] ?? []).filter(message => message.type === wanted).length, name, `VOICE_CLIENT_EXTENSION_${type}`);
+const over = (page: Spread, name: string, type: string) => page.evaluate((as: string, wanted: string) => (window.__over[as] ?? []).filter(message => message.type === wanted).length, name, `VOICE_CLIENT_EXTENSION_${type}`);
 
 /** A page of the browser's own driver, whose `evaluate` takes its arguments as the bare one's does. */
-const spread = page => ({ evaluate: (run, ...args) => page.evaluate(`(${run})(...${JSON.stringify(args)})`) });
+const spread = (page: Page): Spread => ({ evaluate: (run, ...args) => page.evaluate(`(${run})(...${JSON.stringify(args)})`) });
 
 test('a script that offers a port of its own in a call hears and changes nothing, and agent and support are told', async ({ driven, stack, switchboard }) => {
   test.setTimeout(240_000);
@@ -65,7 +71,7 @@ test('a script that offers a port of its own in a call hears and changes nothing
   await expect(flex.toast('another script in Flex wanted to act')).toBeVisible();
 
   await audioGoesOn(switchboard, sid, 1000);
-  expect(await flex.heartbeat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
+  expect(await flex.beat()).toMatchObject({ registered: true, call: { sid, state: 'open', muted: false } });
   expect(await page.evaluate(() => window.__over.thief.length), 'not one message').toBe(0);
   await flex.hangUp();
   await until('the call to end', async () => (await switchboard.getCall(sid)).ended_by === 'agent');
@@ -149,10 +155,10 @@ test('nothing that a call needs is blocked by the policy of the extension\'s pag
     new Image().src = 'https://elsewhere.test/pixel';
     fetch('http://elsewhere.test/').catch(() => {});
     try { new WebSocket('wss://elsewhere.test/'); } catch { /* as good */ }
-    const make = (name, attributes) => Object.assign(document.createElement(name), attributes);
+    const make = (name: string, attributes: object) => Object.assign(document.createElement(name), attributes);
     document.body.append(make('iframe', { src: 'https://elsewhere.test/' }), make('script', { textContent: 'window.__ran = true' }), make('script', { src: 'https://elsewhere.test/x.js' }));
     document.head.append(make('style', { textContent: 'body { color: red }' }), make('link', { rel: 'stylesheet', href: 'https://elsewhere.test/x.css' }));
-    const form = make('form', { action: 'https://elsewhere.test/', method: 'post' });
+    const form = Object.assign(document.createElement('form'), { action: 'https://elsewhere.test/', method: 'post' });
     document.body.append(form);
     form.submit();
   });
@@ -171,7 +177,7 @@ test('a page that was put aside and comes back is connected again over the same 
   await offer(page, stack, 'plugin', { token: probe.flexToken });
   await until('an answer over the port', () => over(page, 'plugin', 'HEARTBEAT'));
   await page.evaluate(() => addEventListener('pageshow', ({ persisted }) => { window.__persisted = persisted; }));
-  const { entries, currentIndex } = await page.send('Page.getNavigationHistory');
+  const { entries, currentIndex } = await page.send<{ entries: { id: number }[]; currentIndex: number }>('Page.getNavigationHistory');
   await page.goto(`chrome-extension://${stack.extension_id}/options.html`);
   await until('the page to be left', async () => (await uiState(page)).pagesOpen === 0);
   await page.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex].id });
@@ -183,7 +189,7 @@ test('a page that was put aside and comes back is connected again over the same 
 test('in an incognito window there is no extension, and no switch that would put it there', async ({ untouched, stack }) => {
   const page = await untouched.page();
   await page.goto('chrome://extensions');
-  const access = id => page.evaluate(async extensionId => {
+  const access = (id: string) => page.evaluate(async extensionId => {
     await chrome.developerPrivate.updateExtensionConfiguration({ extensionId, incognitoAccess: true }).catch(() => {});
     return (await chrome.developerPrivate.getExtensionInfo(extensionId)).incognitoAccess;
   }, id);

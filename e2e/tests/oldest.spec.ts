@@ -19,7 +19,7 @@ inEachFlexUi(flexUi => {
     await switchboard.task();
     await flex.accept();
     await flex.waitLive();
-    const { callSid } = await flex.store();
+    const callSid = await flex.callSid();
     await audioGoesOn(switchboard, callSid);
     await flex.toggleMute();
     await until('Flex to show the mute', async () => (await flex.store()).muted === true);

@@ -9,7 +9,7 @@ test('volume, hold and mute are one truth for popup and page', { tag: '@alone' }
   await probe.waitState('the call to be open', state => state.call?.state === 'open');
   const popup = await driven.context.newPage();
   await popup.goto(driven.extensionUrl('popup.html'));
-  const took = async (what, act, test) => {
+  const took = async (what: string, act: () => Promise<unknown>, test: () => Promise<unknown>) => {
     const from = performance.now();
     await act();
     await until(what, test, { every: 5 });
@@ -17,17 +17,17 @@ test('volume, hold and mute are one truth for popup and page', { tag: '@alone' }
   };
   const viewed = await took('the page to see the popup\'s mute', () => popup.locator('#mute').click(), async () => (await probe.state()).call?.muted);
   bar('muted in the popup', 'seen in Flex\'s page', viewed, 200);
-  const back = await took('the popup to see the page\'s unmute', () => probe.send('SET_MUTE', { muted: false }), async () => !(await uiState(popup)).call.muted);
+  const back = await took('the popup to see the page\'s unmute', () => probe.send('SET_MUTE', { muted: false }), async () => (await uiState(popup)).call?.muted === false);
   bar('unmuted in Flex\'s page', 'seen in the popup', back, 200);
   await probe.send('CALL_CONTEXT', { callSid: sid, onHold: true });
-  await until('the popup to know that Flex holds', async () => (await uiState(popup)).call.onHold === true);
+  await until('the popup to know that Flex holds', async () => (await uiState(popup)).call?.onHold === true);
   await probe.send('SET_VOLUME', { percent: 35 });
   await until('both to know the volume', async () => (await uiState(popup)).audio?.wanted.volume === 35 && (await probe.state()).audio?.wanted.volume === 35);
   await switchboard.hangUp(sid);
   await probe.waitState('the call to be gone', state => state.call == null);
   const { calls } = await uiState(popup);
   expect(calls.at(-1)).toMatchObject({ sid, from: '+15550111' });
-  expect(calls.at(-1).answeredAt).toBeGreaterThan(0);
+  expect(calls.at(-1)?.answeredAt).toBeGreaterThan(0);
 });
 
 test('how a call sounds is shown live and kept when it is over', async ({ driven, probe, switchboard }) => {

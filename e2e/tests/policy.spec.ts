@@ -1,11 +1,12 @@
 // What a contact centre's IT does and never hears of again: real policy files, as `cargo xtask policy` writes them, the
 // real signed package, an update URL on this machine. Nothing of the machine's own configuration is touched.
+import type { Page } from 'playwright-core';
 import { launch } from '../lib/browser.ts';
 import * as bare from '../lib/cdp.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { Organization, managedArgs, policyRows, whyNoPolicies } from '../lib/managed.ts';
 import { Probe, audioGoesOn } from '../lib/probe.ts';
-import { type Stack, until } from '../lib/stack.ts';
+import { type Stack, must, until } from '../lib/stack.ts';
 import { expect, test as base, uiState } from '../lib/test.ts';
 
 const why = whyNoPolicies();
@@ -29,10 +30,10 @@ test.describe.configure({ timeout: 240_000 });
 const ours = (stack: Stack) => ({ accountSids: stack.account.account_sid, tokenServiceUrls: stack.token_url });
 
 /** Opens one of the extension's pages as soon as policy has installed it. */
-async function optionsPage(page, organization) {
+async function optionsPage<In extends Page | bare.BarePage>(page: In, organization: Organization) {
   await until('policy to install the extension', async () => {
     await page.goto(`chrome-extension://${organization.id}/options.html`);
-    return page.evaluate(() => Boolean(globalThis.chrome?.runtime?.id));
+    return (page as Pick<Page, 'evaluate'>).evaluate(() => Boolean(globalThis.chrome?.runtime?.id));
   }, { timeout: 40_000, every: 500 });
   return page;
 }
@@ -84,19 +85,19 @@ test('what policy forbids is refused with the reason, also when the policy chang
   const browser = await launch(managed, { extension: null, extensionId: organization.id, microphone: false, updates: true });
   try {
     const options = await optionsPage(await browser.context.newPage(), organization);
-    const policyIs = (what, test) => until(what, async () => {
+    const policyIs = (what: string, test: (policy: Record<string, string | undefined>) => unknown) => until(what, async () => {
       const state = await uiState(options);
-      return test(Object.fromEntries(state.policy.map(({ key, value }) => [key, value])), state) && state;
+      return test(Object.fromEntries(state.policy.map(({ key, value }) => [key, value]))) ? state : null;
     }, { timeout: 20_000 });
     await policyIs('the first policy', policy => policy.accountSids?.startsWith('AC9'));
     const flex = await FlexPage.open(browser.context, { waitReady: false });
     const probe = await Probe.open(browser.context, managed, switchboard);
     /** In the contract's words to a page, and in the agent's in Flex. */
-    const refusal = async (code, words) => {
+    const refusal = async (code: string, words: string | RegExp) => {
       const before = await probe.count('CONFIG_REJECTED');
       await probe.configure();
       await until(`a refusal`, async () => await probe.count('CONFIG_REJECTED') > before);
-      const { payload } = (await probe.received('CONFIG_REJECTED')).at(-1);
+      const { payload } = must((await probe.received('CONFIG_REJECTED')).at(-1), 'refusal');
       expect(payload.code).toBe(code);
       expect(payload.message).toMatch(/administrator/);
       await flex.showDetails();
@@ -143,7 +144,7 @@ test('where policy offers a second call, declining routes it on, answering ends 
     const first = await probe.takeCall(identity);
     await probe.waitState('the first call to be open', ({ call }) => call?.sid === first && call.state === 'open');
 
-    const offer = async from => {
+    const offer = async (from: string) => {
       const { call_sid: sid } = await switchboard.call(`client:${identity}`, from);
       await popup.getByText(from).waitFor();
       expect(await notices()).toContain('waiting');
@@ -196,12 +197,12 @@ test('an update waits for the end of the call and keeps the agent available; off
     await options.close();
     const { agent_to_customer: up, customer_to_agent: down } = await audioGoesOn(switchboard, first, 4000);
     expect([up.lost, down.lost]).toEqual([0, 0]);
-    expect((await flex.heartbeat()).extensionVersion).toBe(organization.version);
+    expect((await flex.beat()).extensionVersion).toBe(organization.version);
 
     await flex.hangUp();
     const hungUp = performance.now();
     await until('the new version to be registered', async () => {
-      const beat = await flex.heartbeat();
+      const beat = await flex.beat();
       return beat.extensionVersion === newer && beat.registered && beat.voiceClientIdentity === managed.account.extension_identity;
     }, { timeout: 30_000 });
     test.info().annotations.push({ type: 'hang-up to registered in the new version', description: `${Math.round(performance.now() - hungUp)} ms` });

@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core';
 import type { CallView, UiState } from '../generated/protocol.d.ts';
 import { type Browser, launch } from '../lib/browser.ts';
 import { type Look, SCREENS, openScreen, words } from '../lib/screens.ts';
-import { type Stack, readStack } from '../lib/stack.ts';
+import { type Stack, must, readStack } from '../lib/stack.ts';
 
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PICTURES = new URL('../../target/run/screens/', import.meta.url).pathname;
@@ -25,13 +25,17 @@ const test = base.extend<{ open(name: string, look?: Look): Promise<Page> }, { s
   open: async ({ chromium, stack }, use) => {
     const pages: Page[] = [];
     await use(async (name, options) => {
-      const page = await openScreen(chromium, stack.extension_dir, SCREENS.find(screen => screen.name === name), options);
+      const page = await openScreen(chromium, stack.extension_dir, screenOf(name), options);
       pages.push(page);
       return page;
     });
     for (const page of pages) await page.close();
   },
 });
+
+const screenOf = (name: string) => must(SCREENS.find(screen => screen.name === name), `screen ${name}`);
+/** What that screen's worker says. */
+const stateOf = (name: string) => must(screenOf(name).state(), `state of ${name}`);
 
 const heard = (page: Page) => page.evaluate(() => window.played.heard);
 const tell = (page: Page, state: UiState) => page.evaluate(told => window.played.tell({ type: 'state', state: told }), state);
@@ -83,25 +87,26 @@ for (const kind of ['popup', 'welcome', 'options']) {
 test('muting, hold, a warning and a second call never move the buttons of a call', async ({ open }) => {
   for (const locale of ['en', 'es'] as const) {
     const page = await open('popup-call-measuring', { locale });
-    const state = SCREENS.find(({ name }) => name === 'popup-call').state();
+    const state = stateOf('popup-call');
+    const call = must(state.call, 'call on that screen');
     const places = async () => {
-      const boxes = {};
+      const boxes: Record<string, object | null> = {};
       for (const id of ['mute', 'keypad-toggle', 'hang-up']) boxes[id] = await page.locator(`#${id}`).boundingBox();
       return boxes;
     };
     const before = await places();
     const changes: Partial<CallView>[] = [{ muted: true }, { onHold: true }, { muted: true, onHold: true }, { warnings: ['high-rtt'] }, { state: 'reconnecting' }];
     for (const change of changes) {
-      await tell(page, { ...state, call: { ...state.call, ...change } });
+      await tell(page, { ...state, call: { ...call, ...change } });
       expect(await places(), `${locale} ${JSON.stringify(change)}`).toEqual(before);
     }
     await tell(page, { ...state, waiting: { sid: `CA${'f'.repeat(32)}`, from: '+15550199', since: Date.now(), unexpected: false } });
     await expect(page.locator('#waiting-answer')).toBeVisible();
     expect(await places()).toEqual(before);
     const quality = page.locator('#quality');
-    const height = (await quality.boundingBox()).height;
-    await tell(page, { ...state, call: { ...state.call, warnings: ['high-packet-loss'] } });
-    expect((await quality.boundingBox()).height).toBe(height);
+    const height = (await quality.boundingBox())?.height;
+    await tell(page, { ...state, call: { ...call, warnings: ['high-packet-loss'] } });
+    expect((await quality.boundingBox())?.height).toBe(height);
   }
 });
 
@@ -109,13 +114,14 @@ test('consent is given by a click on Allow alone, and not by one that came befor
   const page = await open('popup-consent');
   expect(await page.evaluate(() => document.activeElement?.id)).not.toBe('consent-allow');
   await page.keyboard.press('Enter');
-  const request = SCREENS.find(({ name }) => name === 'popup-consent').state();
-  await tell(page, { ...request, consent: { ...request.consent, tokenUrl: 'https://other.example/token' } });
-  await page.evaluate(() => document.getElementById('consent-allow').click());
+  const request = stateOf('popup-consent');
+  const asked = must(request.consent, 'question on that screen');
+  await tell(page, { ...request, consent: { ...asked, tokenUrl: 'https://other.example/token' } });
+  await page.evaluate(() => document.getElementById('consent-allow')?.click());
   expect(await heard(page)).toEqual([]);
   await page.locator('#consent-allow').click(); // Waits until the button is enabled.
   expect(await heard(page)).toEqual([
-    { type: 'consent', account_sid: request.consent.accountSid, token_url: 'https://other.example/token', allow: true },
+    { type: 'consent', account_sid: asked.accountSid, token_url: 'https://other.example/token', allow: true },
   ]);
   const order = await page.locator('#consent button').evaluateAll(buttons => buttons.map(({ id }) => id));
   expect(order, 'the safe answer comes first').toEqual(['consent-decline', 'consent-allow']);
@@ -170,13 +176,13 @@ test('a blocked microphone is repaired from the popup in one click, which leads 
 test('markup in every string that a page or a caller could have written stays text', async ({ open }) => {
   const page = await open('popup-ready');
   const evil = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>';
-  const full = SCREENS.find(({ name }) => name === 'popup-waiting').state();
-  const replace = (value: any, key?: string): any => {
+  const full = stateOf('popup-waiting');
+  const replace = (value: unknown, key?: string): unknown => {
     if (Array.isArray(value)) return value.map(one => replace(one, key));
     if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, replace(one, name)]));
-    return ['from', 'label', 'message', 'version', 'tokenService', 'key', 'value'].includes(key) ? evil : value;
+    return key && ['from', 'label', 'message', 'version', 'tokenService', 'key', 'value'].includes(key) ? evil : value;
   };
-  await tell(page, { ...replace(full), policyComplaints: [{ key: evil, wants: { oneOf: [evil] } }], counters: { [evil]: 1 } });
+  await tell(page, { ...replace(full) as UiState, policyComplaints: [{ key: evil, wants: { oneOf: [evil] } }], counters: { [evil]: 1 } });
   await expect(page.locator('#status-help')).toHaveText(evil);
   await page.locator('details').evaluateAll(all => (all as HTMLDetailsElement[]).forEach(one => { one.open = true; }));
   expect(await page.evaluate(() => [document.images.length, document.scripts.length, window.hacked])).toEqual([1, 1, undefined]);

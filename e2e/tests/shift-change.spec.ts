@@ -1,16 +1,17 @@
 // One browser, one agent after the other: nobody is told of, or called as, the agent before; who has gone is gone.
+import type { Browser } from '../lib/browser.ts';
 import crypto from 'node:crypto';
-import type { Worker } from 'playwright-core';
+import type { Page, Worker } from 'playwright-core';
 import { FlexPage } from '../lib/flex.ts';
 import { Probe } from '../lib/probe.ts';
-import { type Stack, sleep, until } from '../lib/stack.ts';
+import { type Stack, type Switchboard, sleep, until } from '../lib/stack.ts';
 import { expect, test, uiState } from '../lib/test.ts';
 
 const ANN = 'ext_ann_40example_2Ecom';
 
 /** A Voice token that the gateway takes, for whomever. */
-function mint({ account }, identity) {
-  const part = value => Buffer.from(JSON.stringify(value)).toString('base64url');
+function mint({ account }: Stack, identity: string) {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
   const head = part({ alg: 'HS256', typ: 'JWT', cty: 'twilio-fpa;v=1' });
   const body = part({
@@ -26,9 +27,14 @@ class Service {
   readonly worker: Worker;
   readonly stack: Stack;
 
-  static async standIn(browser, stack) {
+  private constructor(worker: Worker, stack: Stack) {
+    this.worker = worker;
+    this.stack = stack;
+  }
+
+  static async standIn(browser: Browser, stack: Stack) {
     const worker = browser.context.serviceWorkers()[0] ?? await browser.context.waitForEvent('serviceworker');
-    await worker.evaluate(url => {
+    await worker.evaluate((url: string) => {
       const network = self.fetch.bind(self);
       self.__service = { asked: 0, delay: 0, status: 503, body: '' };
       self.fetch = async (target, init) => {
@@ -39,23 +45,23 @@ class Service {
         return new Response(body, { status, headers: { 'content-type': 'application/json' } });
       };
     }, stack.token_url);
-    return Object.assign(new Service(), { worker, stack });
+    return new Service(worker, stack);
   }
 
-  #says = answer => this.worker.evaluate(answer => Object.assign(self.__service, answer), answer);
+  #says = (answer: Partial<typeof __service>) => this.worker.evaluate(answer => Object.assign(self.__service, answer), answer);
 
-  mintsFor = (identity, delay = 0) => this.#says({
+  mintsFor = (identity: string, delay = 0) => this.#says({
     status: 200, delay,
     body: JSON.stringify({ identity, account_sid: this.stack.account.account_sid, token: mint(this.stack, identity), expires_in: 3600 }),
   });
 
-  refuses = (status, code) => this.#says({ status, delay: 0, body: JSON.stringify({ code, message: 'no', request_id: 'r' }) });
+  refuses = (status: number, code: string) => this.#says({ status, delay: 0, body: JSON.stringify({ code, message: 'no', request_id: 'r' }) });
 
   asked = () => this.worker.evaluate(() => self.__service.asked);
 }
 
 /** The identities that a page was told, and how often that it is registered or has a call. */
-const told = async probe => {
+const told = async (probe: Probe<Page>) => {
   const all = (await probe.page.evaluate(() => window.__in)).map(({ payload }) => payload ?? {});
   return {
     identities: [...new Set(all.map(({ voiceClientIdentity }) => voiceClientIdentity).filter(Boolean))],
@@ -64,14 +70,14 @@ const told = async probe => {
   };
 };
 
-async function extensionPage(browser) {
+async function extensionPage(browser: Browser) {
   const page = await browser.context.newPage();
   await page.goto(browser.extensionUrl('options.html'));
   return page;
 }
 
 /** Ann works here, and closes her tab. */
-async function annWasHere({ driven, stack, switchboard }) {
+async function annWasHere({ driven, stack, switchboard }: { driven: Browser; stack: Stack; switchboard: Switchboard }) {
   const service = await Service.standIn(driven, stack);
   await service.mintsFor(ANN);
   const ann = await Probe.open(driven.context, stack, switchboard);
@@ -104,7 +110,7 @@ test("at a change of shift the next agent's page is told of nobody but themselve
   await flex.page.close();
 
   // And back again, to pages that play an older plugin and one that names its agent.
-  for (const [identity, agentIdentity] of [[ANN, undefined], [mine, mine.slice('ext_'.length)]]) {
+  for (const [identity, agentIdentity] of [[ANN, undefined], [mine, mine.slice('ext_'.length)]] as const) {
     await service.mintsFor(identity, 300);
     const probe = await Probe.open(driven.context, stack, switchboard);
     await probe.configure({ protocolVersion: 3, agentIdentity });
@@ -119,7 +125,7 @@ test("at a change of shift the next agent's page is told of nobody but themselve
 test('the next agent whom the token service refuses, or cannot judge, is not called as the one before', async ({ driven, stack, switchboard }) => {
   const service = await annWasHere({ driven, stack, switchboard });
   const options = await extensionPage(driven);
-  for (const [status, code] of [[403, 'role_not_allowed'], [503, 'upstream_unavailable']]) {
+  for (const [status, code] of [[403, 'role_not_allowed'], [503, 'upstream_unavailable']] as const) {
     await service.refuses(status, code);
     const before = await service.asked();
     const probe = await Probe.open(driven.context, stack, switchboard);

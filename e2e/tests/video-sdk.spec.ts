@@ -2,7 +2,7 @@
 // or the error that Twilio documents.
 import { until } from '../lib/stack.ts';
 import { expect } from '../lib/test.ts';
-import { type Rooms, type VideoPage, test, videoToken } from '../lib/video.ts';
+import { type Loaded, type Rooms, type VideoPage, test, videoToken } from '../lib/video.ts';
 
 /** Two in a room who see each other. */
 async function meet(rooms: Rooms, open: (who: string) => Promise<VideoPage>, name: string, options = {}) {
@@ -22,9 +22,9 @@ test('two pages of the real twilio-video see and hear each other, and the sandbo
   await agent.hearsSound();
   await customer.hearsSound();
   await rooms.gets('two', 'customer', 'agent', 'audio');
-  const { track } = await rooms.flow('two', 'agent', 'customer');
-  expect({ width: track.media.width, height: track.media.height }).toEqual({ width: 320, height: 180 });
-  const { body } = await rooms.rest('GET', '/Rooms/two/Participants?Status=connected');
+  const { track } = await rooms.way('two', 'agent', 'customer');
+  expect({ width: track.media?.width, height: track.media?.height }).toEqual({ width: 320, height: 180 });
+  const { body } = await rooms.rest<{ participants: { identity: string }[] }>('GET', '/Rooms/two/Participants?Status=connected');
   expect(body.participants.map(({ identity }) => identity).sort()).toEqual(['agent', 'customer']);
   await customer.leave();
   await agent.hears('participantDisconnected', ['customer']);
@@ -35,7 +35,7 @@ test('what one mutes, switches off, shares or writes in a room the other is told
   const { agent, customer } = await meet(rooms, open, 'changes');
   await customer.page.evaluate(() => window.__room.localParticipant.audioTracks.forEach(({ track }) => track.disable()));
   await agent.hears('trackDisabled', ['audio']);
-  expect((await rooms.flow('changes', 'customer', 'agent', 'audio')).track.enabled).toBe(false);
+  expect((await rooms.way('changes', 'customer', 'agent', 'audio')).track.enabled).toBe(false);
   await customer.page.evaluate(() => window.__room.localParticipant.audioTracks.forEach(({ track }) => track.enable()));
   await agent.hears('trackEnabled', ['audio']);
   await customer.page.evaluate(() => window.__room.localParticipant.videoTracks.forEach(({ track }) => {
@@ -48,15 +48,15 @@ test('what one mutes, switches off, shares or writes in a room the other is told
     const canvas = document.createElement('canvas');
     canvas.width = 320;
     canvas.height = 180;
-    const context = canvas.getContext('2d');
+    const context = canvas.getContext('2d')!;
     setInterval(() => { context.fillStyle = `hsl(${performance.now() % 360} 90% 50%)`; context.fillRect(0, 0, 320, 180); }, 100);
-    const { LocalVideoTrack, LocalDataTrack } = (window as any).Twilio.Video;
+    const { LocalVideoTrack, LocalDataTrack } = (window as unknown as Loaded).Twilio.Video;
     await window.__room.localParticipant.publishTrack(new LocalVideoTrack(canvas.captureStream(10).getVideoTracks()[0], { name: 'screen' }));
     window.__data = new LocalDataTrack();
     await window.__room.localParticipant.publishTrack(window.__data);
   });
   await rooms.gets('changes', 'agent', 'customer');
-  expect((await rooms.flow('changes', 'customer', 'agent')).track.name).toBe('screen');
+  expect((await rooms.way('changes', 'customer', 'agent')).track.name).toBe('screen');
   await agent.sees();
   await agent.hears('trackSubscribed', ['data']);
   // What is said before the channel is open on both sides is lost, as with Twilio.
@@ -71,8 +71,8 @@ test('a lost socket costs no picture: the SDK is reconnecting, and then is back'
   await switchboard.fault({ kind: 'video_socket', identity: 'customer', lasts_ms: 3000 });
   await customer.hears('reconnecting', [53001]);
   await agent.hears('participantReconnecting', ['customer']);
-  const during = await rooms.flow('socket', 'agent', 'customer');
-  await until('frames to go on while the socket is lost', async () => (await rooms.flow('socket', 'agent', 'customer')).frames > during.frames + 3);
+  const during = await rooms.way('socket', 'agent', 'customer');
+  await until('frames to go on while the socket is lost', async () => (await rooms.way('socket', 'agent', 'customer')).frames > during.frames + 3);
   await customer.hears('reconnected');
   await agent.hears('participantReconnected', ['customer']);
   // What was negotiated before still is: a track that is published now arrives.
@@ -86,7 +86,7 @@ test('lost media shows as reconnecting, and a room is whole again when it is bac
   const { agent, customer } = await meet(rooms, open, 'media');
   await switchboard.fault({ kind: 'video_media', identity: 'customer', lasts_ms: 12_000 });
   await customer.hears('reconnecting', [53405]);
-  expect((await rooms.flow('media', 'agent', 'customer')).silent_ms).toBeGreaterThan(1000);
+  expect((await rooms.way('media', 'agent', 'customer')).silent_ms).toBeGreaterThan(1000);
   await customer.hears('reconnected');
   await rooms.gets('media', 'customer', 'agent');
   await rooms.gets('media', 'agent', 'customer');
@@ -188,7 +188,7 @@ test('with all options on, who speaks, how the network is and what is looked at 
   await agent.hears('networkQualityLevelChanged', [1]);
   await agent.page.evaluate(() => document.querySelectorAll('video').forEach(video => { video.style.display = 'none'; }));
   await agent.hears('trackSwitchedOff');
-  await until('nothing to go where nobody looks', async () => (await rooms.flow('options', 'customer', 'agent')).switched_off);
+  await until('nothing to go where nobody looks', async () => (await rooms.way('options', 'customer', 'agent')).switched_off);
   await agent.page.evaluate(() => document.querySelectorAll('video').forEach(video => { video.style.display = ''; }));
   await agent.hears('trackSwitchedOn');
   await rooms.gets('options', 'agent', 'customer');

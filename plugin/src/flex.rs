@@ -29,6 +29,13 @@ extern "C" {
     pub fn notifications(this: &Flex) -> Notifications;
     #[wasm_bindgen(method, getter, js_name = MainHeader)]
     pub fn main_header(this: &Flex) -> DynamicComponent;
+    #[wasm_bindgen(method, getter, js_name = TaskCanvas)]
+    pub fn task_canvas(this: &Flex) -> DynamicComponent;
+    #[wasm_bindgen(method, getter, js_name = TaskCanvasTabs)]
+    pub fn task_canvas_tabs(this: &Flex) -> DynamicComponent;
+    /// The component that is one tab.
+    #[wasm_bindgen(method, getter, js_name = Tab)]
+    pub fn tab(this: &Flex) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = TaskHelper)]
     pub fn task_helper(this: &Flex) -> TaskHelper;
 
@@ -62,6 +69,10 @@ extern "C" {
     /// Emotion's higher-order component: gives a component Flex's theme as `props.theme`.
     #[wasm_bindgen(method, catch, js_name = withTheme)]
     pub fn with_theme(this: &Flex, component: &JsValue) -> Result<JsValue, JsValue>;
+
+    /// Gives a component the task that the agent looks at as `props.task`.
+    #[wasm_bindgen(method, catch, js_name = withTaskContext)]
+    pub fn with_task_context(this: &Flex, component: &JsValue) -> Result<JsValue, JsValue>;
 
     /// Flex's judgement of tasks.
     pub type TaskHelper;
@@ -116,6 +127,9 @@ extern "C" {
     pub fn use_state(initial: &JsValue) -> Result<Array, JsValue>;
     #[wasm_bindgen(catch, js_namespace = React, js_name = useEffect)]
     pub fn use_effect(effect: &Function, dependencies: &Array) -> Result<(), JsValue>;
+    /// After each drawing, before the browser paints.
+    #[wasm_bindgen(catch, js_namespace = React, js_name = useLayoutEffect)]
+    pub fn use_layout_effect(effect: &Function) -> Result<(), JsValue>;
 }
 
 /// What is at the end of a path of properties; `undefined` when a step is missing.

@@ -4,10 +4,11 @@ use std::cell::RefCell;
 
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 
 use crate::flex::{Flex, Manager, at};
 use crate::outcome::warn_on_error;
-use crate::voice;
+use crate::{chat_history, voice};
 
 /// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`. `fail_closed` makes a
 /// before-listener of a function that says whether an action may go on.
@@ -19,7 +20,7 @@ pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
     console_error_panic_hook::set_once();
     let document = web_sys::window().and_then(|window| window.document());
     let Some(document) = document.filter(is_prerendering) else {
-        return voice::serve(flex, manager, fail_closed);
+        return serve(flex, manager, fail_closed);
     };
     let waiting = RefCell::new(Some((flex, manager, fail_closed)));
     let page = document.clone();
@@ -28,11 +29,18 @@ pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
             return; // a script of the page made that event up
         }
         if let Some((flex, manager, fail_closed)) = waiting.take() {
-            voice::serve(flex, manager, fail_closed);
+            serve(flex, manager, fail_closed);
         }
     })
     .into_js_value();
     warn_on_error(document.add_event_listener_with_callback("prerenderingchange", activated.unchecked_ref()));
+}
+
+/// Each subject for itself: calls first, and a fault in one does not stop what comes after it.
+fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
+    let (own_flex, own_manager) = (flex.clone(), manager.clone());
+    spawn_local(async move { chat_history::serve(own_flex, own_manager) });
+    voice::serve(flex, manager, fail_closed);
 }
 
 fn is_prerendering(document: &web_sys::Document) -> bool {

@@ -54,6 +54,9 @@ pub struct Cli {
     /// Voice tasks that the agent may hold at a time.
     #[arg(long, default_value_t = 1)]
     pub voice_capacity: u32,
+    /// Chat tasks that the agent may hold at a time, beside the voice tasks.
+    #[arg(long, default_value_t = 2)]
+    pub chat_capacity: u32,
     /// Stop when standard input ends, so that a parent that dies takes the sandbox with it.
     #[arg(long)]
     pub exit_with_stdin: bool,

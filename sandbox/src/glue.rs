@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::{AccountSid, CallSid, Identity, Secret};
+use sandbox_callbacks::{Courier, Method, Product, Record, Signer, Targets};
 use sandbox_flex::{FlexCloud, LegCommand, LegEnd, account};
 use sandbox_video::Video;
 use sandbox_voice::{Clock, Config, EndReason, Line, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
@@ -40,14 +41,63 @@ pub(crate) fn start_voice(clock: Clock, flex: &FlexCloud) -> anyhow::Result<Voic
     Ok(Voice::start(config))
 }
 
-/// Starts the video side for the sandbox's account.
-pub(crate) fn start_video() -> anyhow::Result<Video> {
+/// Starts the video side for the sandbox's account. A room's status callbacks arrive in their order.
+pub(crate) fn start_video(courier: Courier) -> anyhow::Result<Video> {
+    let (callbacks, mut wanted) = mpsc::unbounded_channel::<sandbox_video::Callback>();
+    tokio::spawn(async move {
+        while let Some(callback) = wanted.recv().await {
+            let field = |name| callback.fields.iter().find(|(known, _)| *known == name);
+            let value = |name| field(name).map(|(_, value)| value.clone()).unwrap_or_default();
+            let (queue, kind) = (value("RoomSid"), value("StatusCallbackEvent"));
+            courier.post(
+                &queue,
+                sandbox_callbacks::Callback {
+                    product: Product::StatusCallback,
+                    kind,
+                    url: callback.url,
+                    fallback_url: None,
+                    method: match callback.method {
+                        sandbox_video::Method::Get => Method::Get,
+                        sandbox_video::Method::Post => Method::Post,
+                    },
+                    params: callback
+                        .fields
+                        .into_iter()
+                        .map(|(name, value)| (name.to_owned(), value))
+                        .collect(),
+                },
+            );
+        }
+    });
     Ok(Video::start(sandbox_video::Config {
         account: AccountSid::new(account::ACCOUNT_SID)?,
         auth_token: Secret::new(account::AUTH_TOKEN),
         api_key: ApiKey::new(ApiKeySid::new(account::API_KEY_SID)?, Secret::new(account::API_KEY_SECRET)),
-        callbacks: None,
+        callbacks: Some(callbacks),
     }))
+}
+
+/// Starts what tells developers' servers of the account's doings. The token service's host stands for the token service.
+pub(crate) fn start_courier(token_host: &str, token_service_url: &str) -> Courier {
+    let mut targets = Targets::default();
+    targets.alias(token_host, token_service_url);
+    Courier::start(sandbox_callbacks::Config {
+        signer: Signer::AuthToken(Secret::new(account::AUTH_TOKEN)),
+        targets,
+    })
+}
+
+/// Puts into the log what developers' servers were told. What they were told in words stays out of it.
+pub(crate) async fn follow_callbacks(mut records: broadcast::Receiver<Record>, log: Log) {
+    loop {
+        match records.recv().await {
+            Ok(record) => log.add("callbacks", record.outcome, None, json!(record)),
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "callbacks came faster than they were taken");
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
 }
 
 /// Carries out what Flex wants done with telephones.

@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use sandbox_conversations::REST_HOST;
 use sandbox_flex::FlexCloud;
 use sandbox_video::Video;
 use sandbox_voice::media::audio::{RATE, Tone};
@@ -18,6 +19,8 @@ use tower_http::cors::CorsLayer;
 pub(crate) struct Hosts {
     pub flex: Router,
     pub signalling: Router,
+    /// Conversations by REST.
+    pub conversations: Router,
     pub video: Router,
     pub tokens: Router,
     pub token_host: String,
@@ -43,6 +46,8 @@ impl Hosts {
                 Some(insights.clone())
             } else if host == "sdk.twilio.com" {
                 Some(sounds.clone())
+            } else if host == REST_HOST {
+                Some(hosts.conversations.clone())
             } else if Video::serves(&host) {
                 Some(hosts.video.clone())
             } else if FlexCloud::serves(&host) {
@@ -113,6 +118,7 @@ mod tests {
         let hosts = Hosts {
             flex: named("flex"),
             signalling: named("signalling"),
+            conversations: named("conversations"),
             video: named("video"),
             tokens: named("tokens"),
             token_host: "voice-tokens.example.com".into(),
@@ -139,6 +145,8 @@ mod tests {
             ("Voice-Tokens.example.com", "tokens"),
             ("flex.twilio.com", "flex"),
             ("iam.twilio.com", "flex"),
+            ("mcs.us1.twilio.com", "flex"),
+            ("conversations.twilio.com", "conversations"),
             ("global.vss.twilio.com", "video"),
             ("video.twilio.com", "video"),
             ("sdkgw.us1.twilio.com", "video"),

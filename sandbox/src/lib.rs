@@ -9,12 +9,14 @@
 //!
 //! [`glue`] is where Flex and voice meet: Flex says whom to call, voice says how that went.
 
+mod chats;
 mod cli;
 mod glue;
 mod hosts;
 mod log;
 mod pipe;
 mod proxy;
+mod refusal;
 mod server;
 mod switchboard;
 mod tls;

@@ -21,7 +21,7 @@ pub struct Entry {
     pub at_ms: u64,
     /// Wall time, ISO 8601.
     pub wall: String,
-    /// `voice`, `media`, `flex`, `iam` or `switchboard`.
+    /// `voice`, `media`, `flex`, `iam`, `chat`, `callbacks` or `switchboard`.
     pub source: &'static str,
     #[serde(rename = "type")]
     pub kind: String,
@@ -54,6 +54,11 @@ impl Log {
     /// Milliseconds since the start.
     pub(crate) fn now_ms(&self) -> u64 {
         self.clock.since_start(self.clock.wall(self.clock.now()))
+    }
+
+    /// The wall clock.
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.clock.wall(self.clock.now())
     }
 
     /// Adds what happened just now.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use sandbox_conversations::Rest;
 use sandbox_flex::{FlexCloud, PluginFile, Settings};
 use sandbox_voice::{Clock, Voice};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::chats::{Chats, routes};
 use crate::cli::Cli;
 use crate::glue::{self, Legs};
 use crate::hosts::Hosts;
@@ -50,13 +52,16 @@ impl Sandbox {
         let log = Log::new(clock);
         let (flex, commands) = FlexCloud::start(settings(&cli));
         let voice = glue::start_voice(clock, &flex)?;
-        let video = glue::start_video()?;
         let proxy = Proxy::new(&cli.token_service_url)?;
         let legs = Legs::default();
+        let courier = glue::start_courier(&cli.token_host, &cli.token_service_url);
+        let video = glue::start_video(courier.clone())?;
+        let conversations = Rest::start(flex.conversations().clone(), courier.clone());
 
         let hosts = Hosts {
             flex: flex.router(),
             signalling: voice.router(),
+            conversations: conversations.router(),
             video: video.router(),
             tokens: proxy.router(),
             token_host: cli.token_host.to_ascii_lowercase(),
@@ -68,23 +73,32 @@ impl Sandbox {
             signalling: signalling.local_addr()?.port(),
             http: http.local_addr()?.port(),
         };
+        let chats = Chats::new(flex.clone(), log.clone());
         let switchboard = Switchboard::new(
             voice.clone(),
             flex.clone(),
+            chats.clone(),
             video.clone(),
             proxy,
             legs.clone(),
             log.clone(),
+            (courier.clone(), conversations.clone()),
             json!({
                 "tls": ports.tls, "signalling": ports.signalling, "http": ports.http, "rtt_ms": cli.rtt_ms,
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
             }),
         );
-        let plain =
-            switchboard::router(switchboard).nest("/iam", flex.iam_router()).nest("/video", video.router());
+        let plain = switchboard::router(switchboard)
+            .merge(routes::router(chats))
+            .nest("/iam", flex.iam_router())
+            .nest("/taskrouter", flex.taskrouter_router())
+            .nest("/conversations", conversations.router())
+            .nest("/media", flex.conversations().media_router())
+            .nest("/video", video.router());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));
+        tasks.spawn(glue::follow_callbacks(courier.subscribe(), log.clone()));
         tasks.spawn(glue::follow_flex(flex.events(), log.clone()));
         tasks.spawn(glue::follow_video(video.subscribe(), log.clone()));
         tasks.spawn(glue::obey_flex(commands, flex, voice.clone(), legs, log));
@@ -112,6 +126,10 @@ impl Sandbox {
             "http": self.ports.http,
             "switchboard": format!("http://127.0.0.1:{}/", self.ports.http),
             "iam_base_url": format!("http://127.0.0.1:{}/iam", self.ports.http),
+            "taskrouter_base_url": format!("http://127.0.0.1:{}/taskrouter", self.ports.http),
+            "conversations_base_url": format!("http://127.0.0.1:{}/conversations", self.ports.http),
+            "media_base_url": format!("http://127.0.0.1:{}/media", self.ports.http),
+            "video_base_url": format!("http://127.0.0.1:{}/video", self.ports.http),
             "token_host": self.token_host,
             "host_resolver_rules": self.host_resolver_rules(),
             "spki_sha256": self.spki_sha256,
@@ -151,6 +169,7 @@ fn settings(cli: &Cli) -> Settings {
         flex_token_ttl: Duration::from_secs(cli.flex_token_ttl),
         reservation_timeout: Duration::from_secs(cli.reservation_timeout),
         voice_capacity: cli.voice_capacity,
+        chat_capacity: cli.chat_capacity,
         ..Settings::default()
     }
 }

@@ -13,17 +13,21 @@ use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
+use sandbox_callbacks::{Courier, Fault as CallbackFault};
+use sandbox_conversations::{Fault as ConversationsFault, FaultId as ConversationsFaultId, Rest};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
 use sandbox_video::{Video, VideoFault};
-use sandbox_voice::{NewCall, Voice, VoiceError, VoiceFault};
+use sandbox_voice::{NewCall, Voice, VoiceFault};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, broadcast};
 
+use crate::chats::Chats;
 use crate::glue::Legs;
 use crate::log::{Entry, Log};
 use crate::proxy::{Proxy, TokenFault};
+use crate::refusal::{DONE, Refusal, bad, done};
 
 /// What the switchboard operates. Clones are handles to the same.
 #[derive(Clone)]
@@ -32,36 +36,46 @@ pub(crate) struct Switchboard(Arc<Inner>);
 struct Inner {
     voice: Voice,
     flex: FlexCloud,
+    chats: Chats,
     video: Video,
     proxy: Proxy,
     legs: Legs,
     log: Log,
+    courier: Courier,
+    conversations: Rest,
     settings: Value,
     next_fault: AtomicU64,
     flex_faults: Mutex<BTreeMap<u64, FaultId>>,
+    conversations_faults: Mutex<BTreeMap<u64, ConversationsFaultId>>,
 }
 
 impl Switchboard {
     pub(crate) fn new(
         voice: Voice,
         flex: FlexCloud,
+        chats: Chats,
         video: Video,
         proxy: Proxy,
         legs: Legs,
         log: Log,
+        (courier, conversations): (Courier, Rest),
         settings: Value,
     ) -> Self {
         let next_fault = AtomicU64::new(1);
         Self(Arc::new(Inner {
             voice,
             flex,
+            chats,
             video,
             proxy,
             legs,
             log,
+            courier,
+            conversations,
             settings,
             next_fault,
             flex_faults: Mutex::default(),
+            conversations_faults: Mutex::default(),
         }))
     }
 }
@@ -86,6 +100,7 @@ pub(crate) fn router(switchboard: Switchboard) -> Router {
         .route("/api/calls/{sid}/recording.wav", get(recording))
         .route("/api/faults", post(add_fault).delete(clear_faults))
         .route("/api/faults/{id}", delete(remove_fault))
+        .route("/api/callbacks", get(callbacks))
         .route("/api/reset", post(reset))
         .route("/api/video", get(video))
         .route("/api/video/ad-hoc", put(ad_hoc))
@@ -226,13 +241,6 @@ where
 
 type Sid = Path<String>;
 
-/// Done, and nothing to say of it.
-const DONE: Result<StatusCode, Refusal> = Ok(StatusCode::NO_CONTENT);
-
-fn done<E: ToString>(outcome: Result<(), E>) -> Result<StatusCode, Refusal> {
-    outcome.map(|()| StatusCode::NO_CONTENT).map_err(bad)
-}
-
 #[derive(Deserialize)]
 struct Named {
     name: String,
@@ -267,34 +275,6 @@ struct Refuse {
     why: Unreached,
 }
 
-/// An answer that is not a success.
-#[derive(Debug)]
-struct Refusal(StatusCode, String);
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({ "error": self.1 }))).into_response()
-    }
-}
-
-impl From<VoiceError> for Refusal {
-    fn from(error: VoiceError) -> Self {
-        let status = match error {
-            VoiceError::NoSuchCall | VoiceError::NoRecording => StatusCode::NOT_FOUND,
-            VoiceError::CallOver
-            | VoiceError::NotAnswered
-            | VoiceError::DuplicateSid
-            | VoiceError::Window => StatusCode::CONFLICT,
-            VoiceError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self(status, error.to_string())
-    }
-}
-
-fn bad(problem: impl ToString) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, problem.to_string())
-}
-
 fn sid(text: String) -> Result<CallSid, Refusal> {
     CallSid::new(text).map_err(bad)
 }
@@ -326,6 +306,7 @@ async fn state(State(Switchboard(switchboard)): State<Switchboard>) -> Result<Js
         "registrations": registrations,
         "sockets": voice.sockets,
         "calls": voice.calls,
+        "chats": switchboard.chats.all(),
         "tasks": tasks,
         "agent": agent,
         "colleague": colleague,
@@ -350,6 +331,19 @@ async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex:
             fields.insert("id".into(), json!(id));
             all.push(Value::Object(fields));
         }
+    }
+    let chat = switchboard.flex.conversations().state()["faults"].take();
+    for (id, chat_id) in switchboard.conversations_faults.lock().await.iter() {
+        let entry = chat.as_array().into_iter().flatten().find(|entry| entry["id"] == json!(chat_id));
+        if let Some(Value::Object(mut fields)) = entry.map(|entry| entry["fault"].clone()) {
+            fields.insert("id".into(), json!(id));
+            all.push(Value::Object(fields));
+        }
+    }
+    for (id, fault) in switchboard.courier.faults().await {
+        let mut fields = json!(fault);
+        fields["id"] = json!(id);
+        all.push(fields);
     }
     let video = switchboard.video.view().await["faults"].take();
     all.extend(video.as_array().into_iter().flatten().cloned());
@@ -553,6 +547,27 @@ async fn add_fault(
             switchboard.flex_faults.lock().await.insert(id, flex_id);
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
+        "conversations_down" | "conversation_fails" => {
+            let parsed: ConversationsFault = serde_json::from_value(fault.clone()).map_err(bad)?;
+            let conversations_id = switchboard.flex.conversations().add_fault(parsed);
+            switchboard.conversations_faults.lock().await.insert(id, conversations_id);
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
+        // These two are over at once.
+        "twilsock_drop" | "twilsock_offload" => {
+            let conversations = switchboard.flex.conversations();
+            if kind == "twilsock_drop" {
+                conversations.drop_sockets()
+            } else {
+                conversations.offload_sockets()
+            }
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
+        "callback_lose" | "callback_double" | "callback_delay" | "callback_reorder" => {
+            let parsed: CallbackFault = serde_json::from_value(fault.clone()).map_err(bad)?;
+            switchboard.courier.add_fault(id, parsed);
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
         kind if kind.starts_with("video_") => {
             switchboard.video.fault(id, serde_json::from_value::<VideoFault>(fault).map_err(bad)?).await;
         }
@@ -576,7 +591,12 @@ async fn remove_fault(
         return DONE; // the video side too
     }
     let flex_id = switchboard.flex_faults.lock().await.remove(&id);
-    if switchboard.proxy.remove_fault(id) || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id)) {
+    let conversations_id = switchboard.conversations_faults.lock().await.remove(&id);
+    if switchboard.courier.remove_fault(id).await
+        || switchboard.proxy.remove_fault(id)
+        || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id))
+        || conversations_id.is_some_and(|id| switchboard.flex.conversations().remove_fault(id))
+    {
         switchboard.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
         return DONE;
     }
@@ -595,17 +615,28 @@ async fn clear_faults(State(Switchboard(switchboard)): State<Switchboard>) -> Re
 async fn clear_http_faults(switchboard: &Inner) {
     switchboard.flex_faults.lock().await.clear();
     switchboard.flex.clear_faults();
+    switchboard.conversations_faults.lock().await.clear();
+    switchboard.flex.conversations().clear_faults();
     switchboard.proxy.clear_faults();
+    switchboard.courier.clear_faults();
     switchboard.log.add("switchboard", "faults_cleared", None, Value::Null);
 }
 
 async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<StatusCode, Refusal> {
     clear_http_faults(&switchboard).await;
+    switchboard.courier.reset();
+    switchboard.conversations.reset();
     switchboard.flex.reset();
+    switchboard.chats.reset();
     switchboard.voice.reset().await?;
     switchboard.video.reset().await;
     switchboard.log.add("switchboard", "reset", None, Value::Null);
     DONE
+}
+
+/// What developers' servers were told, the oldest first.
+async fn callbacks(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
+    Json(json!({ "callbacks": switchboard.courier.records() }))
 }
 
 /// The rooms, who is in them, and what goes to whom.

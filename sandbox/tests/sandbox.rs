@@ -231,3 +231,80 @@ async fn the_process_says_when_it_is_ready_and_ends_with_its_parent() {
     let ended = tokio::task::spawn_blocking(move || child.wait());
     assert!(tokio::time::timeout(SOON, ended).await.unwrap().unwrap().unwrap().success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_read_and_write_conversations_on_both_ports_and_are_told_of_them() {
+    let service = axum::Router::new().fallback(|| async { "heard" });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let token_service = format!("--token-service-url=http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+    let sandbox = start(&[&token_service]).await;
+    let port = sandbox.ports().tls;
+    let ready: Value = serde_json::from_str(&sandbox.ready_line()).unwrap();
+    let (account, password) = (sandbox_flex::account::ACCOUNT_SID, sandbox_flex::account::AUTH_TOKEN);
+
+    let host = "conversations.twilio.com";
+    let client = browser(host, port);
+    let post = async |path: &str, form: &[(&str, &str)]| {
+        let url = format!("https://{host}:{port}/v1/{path}");
+        let asked =
+            client.post(url).basic_auth(account, Some(password)).header("x-twilio-webhook-enabled", "true");
+        let body = form.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+        let answer = asked.header("content-type", "application/x-www-form-urlencoded").body(body);
+        serde_json::from_str::<Value>(&answer.send().await.unwrap().text().await.unwrap()).unwrap()
+    };
+    let hook = "https%3A%2F%2Fvoice-tokens.example.com%2Fhook";
+    let set = [("PostWebhookUrl", hook), ("Filters", "onConversationAdded")];
+    post(&format!("Services/{}/Configuration/Webhooks", sandbox_flex::account::CHAT_SERVICE_SID), &set).await;
+    let switchboard = Switchboard::of(&sandbox);
+    let (_, fault) =
+        switchboard.ask("POST", "/api/faults", json!({ "kind": "callback_lose", "times": 1 })).await;
+    assert_eq!(switchboard.get("/api/state").await["faults"][0]["id"], fault["id"]);
+    post("Conversations", &[("FriendlyName", "lost")]).await;
+    let made = post("Conversations", &[("FriendlyName", "told")]).await;
+
+    let began = Instant::now();
+    let outcomes = loop {
+        let told = switchboard.get("/api/callbacks").await;
+        let outcomes: Vec<Value> =
+            told["callbacks"].as_array().unwrap().iter().map(|one| one["outcome"].clone()).collect();
+        if outcomes.len() == 2 {
+            break outcomes;
+        }
+        assert!(began.elapsed() < SOON, "{told}");
+    };
+    assert_eq!(outcomes, ["lost", "answered"]);
+    let events = switchboard.get("/api/events").await;
+    let logged = events["events"].as_array().unwrap().iter().filter(|event| event["source"] == "callbacks");
+    assert!(logged.count() == 2 && !events.to_string().contains("FriendlyName"), "{events}");
+
+    // A service asks at the plain port, and the links that it is given lead there.
+    let base = ready["conversations_base_url"].as_str().unwrap();
+    let get = async |url: &str| {
+        let asked = browser("localhost", 0).get(url).basic_auth(account, Some(password));
+        let answer = asked.send().await.unwrap();
+        (
+            answer.status().as_u16(),
+            serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap_or_default(),
+        )
+    };
+    let (status, list) = get(&format!("{base}/v1/Conversations?PageSize=1")).await;
+    assert_eq!((status, &list["conversations"][0]["sid"]), (200, &made["sid"]));
+    let (status, list) = get(list["meta"]["next_page_url"].as_str().unwrap()).await;
+    assert_eq!((status, &list["conversations"][0]["friendly_name"]), (200, &json!("lost")));
+    let media = ready["media_base_url"].as_str().unwrap();
+    let files = format!("{media}/v1/Services/{}/Media", sandbox_flex::account::CHAT_SERVICE_SID);
+    let uploaded = browser("localhost", 0).post(&files).basic_auth(account, Some(password));
+    let uploaded = uploaded.header("content-type", "text/plain").body("a note").send().await.unwrap();
+    let uploaded: Value = serde_json::from_str(&uploaded.text().await.unwrap()).unwrap();
+    let (_, file) = get(&format!("{files}/{}", uploaded["sid"].as_str().unwrap())).await;
+    let link = file["links"]["content_direct_temporary"].as_str().unwrap();
+    let content = browser("media.us1.twilio.com", port).get(link.replace(".com/", &format!(".com:{port}/")));
+    assert_eq!(content.send().await.unwrap().text().await.unwrap(), "a note");
+    assert_eq!(get(&format!("{files}/ME0")).await.0, 404);
+
+    assert_eq!(switchboard.ask("POST", "/api/reset", Value::Null).await.0, 204);
+    let (_, list) = get(&format!("{base}/v1/Conversations")).await;
+    assert_eq!(list["conversations"], json!([]));
+    sandbox.stop().await;
+}

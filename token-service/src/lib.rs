@@ -7,10 +7,11 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`config`] | every setting, checked before anything starts |
-//! | [`service`] | the one thing the service does: exchange a Flex token for a Voice token |
+//! | [`service`] | what the service is for: it exchanges a Flex token for a Voice token, and says whose a Flex token is |
 //! | [`mint`] | who may have which token, for how long: pure decisions, no I/O |
 //! | [`validation`] | asks Twilio, bounded in time and number |
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
+//! | [`history`] | reads the conversations that came before a task |
 //! | [`limits`] | how often somebody may fail, or be served |
 //! | [`revocations`] | whom an operator has shut out: pure |
 //! | [`operator`] | what an operator says to a running service |
@@ -27,6 +28,7 @@ pub mod bearer;
 pub mod config;
 pub mod doctor;
 pub mod features;
+pub mod history;
 pub mod limits;
 pub mod metrics;
 pub mod mint;

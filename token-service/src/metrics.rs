@@ -14,6 +14,23 @@ use twilio::flex_token::{FlexTokenError, FlexUser, Unavailable};
 struct Outcome {
     outcome: &'static str,
 }
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct What {
+    what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    api: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Api {
+    api: &'static str,
+}
+
+/// Everything that is counted.
 pub struct Metrics {
     /// What every service counts.
     pub kit: Arc<kit::Metrics>,
@@ -28,6 +45,9 @@ struct Own {
     remembered: Counter,
     breaker: Gauge,
     shared_limits_failed: Counter,
+    history_reads: Family<What, Counter>,
+    history_requests: Family<Asked, Counter>,
+    history_durations: Family<Api, Histogram>,
 }
 
 impl Default for Metrics {
@@ -39,6 +59,9 @@ impl Default for Metrics {
             remembered: Counter::default(),
             breaker: Gauge::default(),
             shared_limits_failed: Counter::default(),
+            history_reads: Family::default(),
+            history_requests: Family::default(),
+            history_durations: Family::new_with_constructor(kit::durations as fn() -> Histogram),
         };
         let register = |registry: &mut Registry| own.register(registry);
         let kit = kit::Metrics::new("token_service", env!("CARGO_PKG_VERSION"), register);
@@ -66,6 +89,22 @@ impl Own {
             "shared_limits_failures",
             "Times that Redis could not be asked, so that limits were this instance's own",
             self.shared_limits_failed.clone(),
+        );
+        registry.register(
+            "history_reads",
+            "What agents have read of earlier conversations (overview, messages, media)",
+            self.history_reads.clone(),
+        );
+        registry.register(
+            "history_requests",
+            "Questions to Twilio for chat history by API and outcome, and those that were not asked (not_asked)",
+            self.history_requests.clone(),
+        );
+        registry.register_with_unit(
+            "history_request_duration",
+            "Time that Twilio's APIs take to answer for chat history",
+            Unit::Seconds,
+            self.history_durations.clone(),
         );
     }
 }
@@ -112,6 +151,19 @@ impl Metrics {
     /// Redis could not be asked.
     pub fn shared_limits_failed(&self) {
         self.own.shared_limits_failed.inc();
+    }
+
+    /// An agent has read something of an earlier conversation.
+    pub fn history_read(&self, what: &'static str) {
+        self.own.history_reads.get_or_create(&What { what }).inc();
+    }
+
+    /// One of Twilio's APIs was asked for chat history, or was not.
+    pub fn history_asked(&self, api: &'static str, outcome: &'static str, took: Duration) {
+        self.own.history_requests.get_or_create(&Asked { api, outcome }).inc();
+        if outcome != "not_asked" {
+            self.own.history_durations.get_or_create(&Api { api }).observe(took.as_secs_f64());
+        }
     }
 
     /// All counters.

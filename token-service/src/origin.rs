@@ -9,7 +9,7 @@ use axum::{
 };
 use protocol::token::TokenErrorCode;
 
-use crate::{config::Config, problems::problem};
+use crate::problems::problem;
 
 /// Why the origin is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,11 +57,11 @@ const PREFLIGHT_MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 /// What scripts of an allowed origin may read of an answer, beside its body.
 const EXPOSED: HeaderValue = HeaderValue::from_static("retry-after,x-request-id,ratelimit,ratelimit-policy");
 
-/// Answers a browser that asks whether scripts of `origin`, which [`check`] has let through, may ask.
+/// Answers a browser that asks whether scripts of `origin`, which [`check`] has let through, may ask by this method.
 #[must_use]
-pub fn preflight(origin: Option<HeaderValue>) -> Response {
+pub fn preflight(method: &'static str, origin: Option<HeaderValue>) -> Response {
     let allowed = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST")),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(method)),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static("authorization,content-type,x-request-id"),
@@ -86,19 +86,23 @@ fn name(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     }
 }
 
-/// Lets only the configured origins ask, also when they only ask whether they may (preflight).
+/// Lets only these origins ask, also when they only ask whether they may (preflight); and those who name none, if they may.
 ///
 /// # Errors
 /// [`OriginError`].
-pub fn check(config: &Config, headers: &HeaderMap) -> Result<(), OriginError> {
+pub fn check<'o>(
+    mut allowed: impl Iterator<Item = &'o str>,
+    allow_missing: bool,
+    headers: &HeaderMap,
+) -> Result<(), OriginError> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
         (Some(_), Some(_)) => Err(OriginError::Several),
         (Some(origin), None) => {
-            let allowed = config.allowed_origins().any(|known| known.as_bytes() == origin.as_bytes());
-            if allowed { Ok(()) } else { Err(OriginError::NotAllowed) }
+            let is_allowed = allowed.any(|known| known.as_bytes() == origin.as_bytes());
+            if is_allowed { Ok(()) } else { Err(OriginError::NotAllowed) }
         }
-        (None, _) if !config.allow_missing_origin => Err(OriginError::Missing),
+        (None, _) if !allow_missing => Err(OriginError::Missing),
         (None, _) => match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
             None | Some(b"none" | b"same-origin") => Ok(()),
             Some(_) => Err(OriginError::CrossSite),

@@ -1,6 +1,7 @@
-//! The one thing the service does: exchange a Flex token for a Voice token.
+//! What the service is for: it exchanges a Flex token for a Voice token, and says whose a Flex token is.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,11 +13,14 @@ use service_kit::{
 };
 use twilio::{
     WorkerSid,
-    flex_token::{Credentials, FlexTokenError, HttpClient, InvalidBaseUrl, NoCertificates, Validator},
+    flex_token::{
+        Credentials, FlexTokenError, FlexUser, HttpClient, InvalidBaseUrl, NoCertificates, Validator,
+    },
 };
 
 use crate::{
     config::{AccountConfig, Config},
+    history::{BaseUrls, NoReader, Reader},
     limits::{
         Client, LimitedBy, Limits, Outcome, Standing, Turn, Wait,
         shared::{InvalidRedisUrl, PATIENCE, Shared},
@@ -47,6 +51,8 @@ pub struct Service {
 /// One account that tokens are minted for.
 pub struct Account {
     pub config: AccountConfig,
+    /// Reads earlier conversations, where that is switched on.
+    pub history: Option<Reader>,
     flex_tokens: FlexTokens,
 }
 
@@ -110,6 +116,9 @@ pub enum Unusable {
     /// TLS to Twilio.
     #[error(transparent)]
     Certificates(#[from] NoCertificates),
+    /// What chat history is read with.
+    #[error("chat history cannot be read: {0}")]
+    History(#[from] NoReader),
     /// The address of Redis.
     #[error(transparent)]
     Redis(#[from] InvalidRedisUrl),
@@ -141,10 +150,19 @@ impl Service {
             let validators = account.credentials().into_iter().map(|credentials| {
                 Ok(Validator::new(http(base_url)?, base_url, &account.policy.account_sid, &credentials)?)
             });
-            let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
             let validators = validators.collect::<Result<_, Unusable>>()?;
+            let urls = BaseUrls {
+                taskrouter: &config.taskrouter_base_url,
+                conversations: &config.conversations_base_url,
+                media: &config.media_base_url,
+            };
+            let history = account.history.as_ref().map(|history| {
+                Reader::new(&account.policy.account_sid, history, &urls, http, &clock, &metrics)
+            });
+            let history = history.transpose()?;
+            let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
             let flex_tokens = FlexTokens::new(validators, config.validation_cache, clock, metrics);
-            Ok::<_, Unusable>(Account { config: account.clone(), flex_tokens })
+            Ok::<_, Unusable>(Account { config: account.clone(), history, flex_tokens })
         };
         let shared = config.redis_url.as_ref().map(|url| Shared::new(url, PATIENCE)).transpose()?;
         let limits = Limits::new(
@@ -173,16 +191,44 @@ impl Service {
     /// # Errors
     /// [`NoAccount`].
     pub fn account(&self, origin: Option<&str>, named: Option<&AccountSid>) -> Result<&Account, NoAccount> {
+        self.select(origin, named, |account| Some((account, &account.config.allowed_origins)))
+    }
+
+    /// The same among the accounts whose history is read: with who reads it.
+    ///
+    /// # Errors
+    /// [`NoAccount`].
+    pub fn history(
+        &self,
+        origin: Option<&str>,
+        named: Option<&AccountSid>,
+    ) -> Result<(&Account, &Reader), NoAccount> {
+        self.select(origin, named, |account| {
+            let reader = account.history.as_ref()?;
+            Some(((account, reader), &reader.config.allowed_origins))
+        })
+    }
+
+    /// The one account of those that are `served`, each for its own origins.
+    fn select<'s, A>(
+        &'s self,
+        origin: Option<&str>,
+        named: Option<&AccountSid>,
+        served: impl Fn(&'s Account) -> Option<(A, &'s BTreeSet<String>)>,
+    ) -> Result<A, NoAccount> {
         let named = |account: &&Account| named.is_none_or(|sid| *sid == account.config.policy.account_sid);
-        if !self.accounts.iter().any(|account| named(&account)) {
+        let mut found = self.accounts.iter().filter(named).filter_map(served).peekable();
+        if found.peek().is_none() {
             return Err(NoAccount::Unknown);
         }
-        let mut accounts =
-            self.accounts.iter().filter(named).filter(|account| {
-                origin.is_none_or(|origin| account.config.allowed_origins.contains(origin))
-            });
-        let account = accounts.next().ok_or(NoAccount::Origin)?;
-        if accounts.next().is_some() { Err(NoAccount::Several) } else { Ok(account) }
+        let mut found = found.filter(|(_, origins)| origin.is_none_or(|origin| origins.contains(origin)));
+        let (account, _) = found.next().ok_or(NoAccount::Origin)?;
+        if found.next().is_some() { Err(NoAccount::Several) } else { Ok(account) }
+    }
+
+    /// The accounts whose history is read: who reads it.
+    pub fn readers(&self) -> impl Iterator<Item = &Reader> {
+        self.accounts.iter().filter_map(|account| account.history.as_ref())
     }
 
     /// The account that `/generateToken` is served for.
@@ -206,19 +252,42 @@ impl Service {
             // What is known costs Twilio nothing, and nobody's limit.
             Recalled::Answer(answer) => self.admit(account, answer).await,
             // In a box: it is large, and most answers are known or wait for Twilio anyway.
-            recalled => Box::pin(self.ask(account, client, flex_token, key, recalled)).await,
+            recalled => {
+                let admit = |answer| self.admit(account, answer);
+                Box::pin(self.ask(account, client, flex_token, (key, recalled), admit)).await
+            }
         }
     }
 
-    /// Asks Twilio, if it is this token's turn.
-    async fn ask(
+    /// Whose the Flex token is that came from `client`, unless an operator has shut them out.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn user(
         &self,
         account: &Account,
         client: Client,
         flex_token: &Secret,
-        key: Key,
-        recalled: Recalled,
-    ) -> Result<Exchanged, ExchangeError> {
+    ) -> Result<Arc<FlexUser>, ExchangeError> {
+        let key = validation::key(flex_token);
+        match account.flex_tokens.recall(&key) {
+            Recalled::Answer(answer) => self.known(account, answer).await,
+            recalled => {
+                let known = |answer| self.known(account, answer);
+                Box::pin(self.ask(account, client, flex_token, (key, recalled), known)).await
+            }
+        }
+    }
+
+    /// Asks Twilio, if it is this token's turn, and has the answer admitted.
+    async fn ask<T, A: Future<Output = Result<T, ExchangeError>>>(
+        &self,
+        account: &Account,
+        client: Client,
+        flex_token: &Secret,
+        (key, recalled): (Key, Recalled),
+        admit: impl FnOnce(Answer) -> A,
+    ) -> Result<T, ExchangeError> {
         let turn = match recalled {
             Recalled::Answer(_) | Recalled::Asked | Recalled::Vouched => Turn::Vouched,
             Recalled::Refused | Recalled::Nothing => {
@@ -232,15 +301,15 @@ impl Service {
             Err(Unknown::FlexToken(FlexTokenError::Invalid { .. } | FlexTokenError::WrongAccount))
         );
         let fresh = answer.fresh;
-        let exchanged = self.admit(account, answer).await;
+        let admitted = admit(answer).await;
         // One question is one refusal, however many were waiting for its answer.
-        let outcome = match &exchanged {
+        let outcome = match &admitted {
             _ if refused && fresh => Outcome::Refused,
             Ok(_) if fresh => Outcome::Served,
             _ => Outcome::Neither,
         };
         self.limits.settle(client, turn, outcome).await;
-        exchanged
+        admitted
     }
 
     fn limited(&self, by: LimitedBy, wait: Wait) -> ExchangeError {
@@ -248,8 +317,8 @@ impl Service {
         ExchangeError::TooOften { by, wait }
     }
 
-    /// Makes the token that Twilio's answer allows.
-    async fn admit(&self, account: &Account, answer: Answer) -> Result<Exchanged, ExchangeError> {
+    /// Whose the token is, if Twilio vouches for it.
+    fn vouched(&self, answer: Answer) -> Result<Arc<FlexUser>, ExchangeError> {
         let user = answer.result.map_err(|unknown| match unknown {
             Unknown::FlexToken(error @ FlexTokenError::Unavailable(_)) => {
                 ExchangeError::FlexToken { error, retry_after: self.retry_after(answer.wait) }
@@ -260,15 +329,41 @@ impl Service {
             }
         })?;
         self.retry().served(self.clock.elapsed());
-        let (policy, now) = (&account.config.policy, self.clock.now());
-        let admission = policy.admit(&user, now)?;
+        Ok(user)
+    }
+
+    /// Whose the token is, if they are not shut out.
+    async fn known(&self, account: &Account, answer: Answer) -> Result<Arc<FlexUser>, ExchangeError> {
+        let user = self.vouched(answer)?;
+        let prefix = &account.config.policy.identity_prefix;
+        let identity = user.identity.as_ref().and_then(|own| Identity::new(format!("{prefix}{own}")).ok());
+        self.not_revoked(account, identity.as_ref(), user.worker_sid.as_ref()).await?;
+        Ok(user)
+    }
+
+    /// Lets nobody through whom an operator has shut out.
+    async fn not_revoked(
+        &self,
+        account: &Account,
+        identity: Option<&Identity>,
+        worker: Option<&WorkerSid>,
+    ) -> Result<(), ExchangeError> {
         // In a box: as a rule there is nobody, and nothing to ask.
-        if self.limits.may_be_revoked()
-            && Box::pin(self.limits.is_revoked(&names(&admission.identity, user.worker_sid.as_ref()))).await
-        {
-            tracing::warn!(account = %policy.account_sid, token.identity = %admission.identity, "revoked: no token");
+        if self.limits.may_be_revoked() && Box::pin(self.limits.is_revoked(&names(identity, worker))).await {
+            let account = &account.config.policy.account_sid;
+            let identity = identity.map(tracing::field::display);
+            tracing::warn!(%account, token.identity = identity, "revoked: nothing is given");
             return Err(ExchangeError::Revoked);
         }
+        Ok(())
+    }
+
+    /// Makes the token that Twilio's answer allows.
+    async fn admit(&self, account: &Account, answer: Answer) -> Result<Exchanged, ExchangeError> {
+        let user = self.vouched(answer)?;
+        let (policy, now) = (&account.config.policy, self.clock.now());
+        let admission = policy.admit(&user, now)?;
+        self.not_revoked(account, Some(&admission.identity), user.worker_sid.as_ref()).await?;
         let standing = self.limits.check_mint(&policy.account_sid, &admission.identity).await;
         let standing = standing.map_err(|wait| self.limited(LimitedBy::Identity, wait))?;
         let mut random = [0; 12];
@@ -319,7 +414,10 @@ impl Service {
     /// Forgets what nobody can need any more. To be called every minute or so, or memory grows.
     pub fn forget_old(&self) {
         self.limits.forget_old();
-        self.accounts.iter().for_each(|account| account.flex_tokens.forget_old());
+        for account in &self.accounts {
+            account.flex_tokens.forget_old();
+            account.history.iter().for_each(Reader::forget_old);
+        }
     }
 
     /// When a client that is sent away should come back, in seconds: not before `wait`, and spread, so that not all of
@@ -346,9 +444,9 @@ pub fn iso_8601(second: u64) -> String {
 }
 
 /// By which an agent may be shut out.
-fn names(identity: &Identity, worker: Option<&WorkerSid>) -> Vec<Name> {
-    let worker = worker.cloned().map(Name::WorkerSid);
-    [Name::Identity(identity.clone())].into_iter().chain(worker).collect()
+fn names(identity: Option<&Identity>, worker: Option<&WorkerSid>) -> Vec<Name> {
+    let identity = identity.cloned().map(Name::Identity);
+    identity.into_iter().chain(worker.cloned().map(Name::WorkerSid)).collect()
 }
 
 impl AccountConfig {

@@ -14,7 +14,9 @@ use std::{
 
 use clap::CommandFactory as _;
 use serde_json::Value;
-use token_service::config::{API_KEY_SECRET, API_KEY_SECRET_2, AUTH_TOKEN, Args, REDIS_URL};
+use token_service::config::{
+    API_KEY_SECRET, API_KEY_SECRET_2, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET, REDIS_URL,
+};
 
 fn room() -> PathBuf {
     env::var_os("CARGO_MANIFEST_DIR").unwrap().into()
@@ -55,7 +57,7 @@ fn each_setting_that_is_named_is_one_of_the_programs() {
         .get_arguments()
         .filter_map(|argument| argument.get_env().map(|name| name.to_str().unwrap().to_owned()))
         .collect();
-    for secret in [API_KEY_SECRET, API_KEY_SECRET_2, AUTH_TOKEN, REDIS_URL] {
+    for secret in [API_KEY_SECRET, API_KEY_SECRET_2, HISTORY_API_KEY_SECRET, AUTH_TOKEN, REDIS_URL] {
         known.extend([secret.to_owned(), format!("{secret}_FILE")]);
     }
     for file in ["deploy/Dockerfile", "deploy/kubernetes.yaml", "../docs/operate.md"] {

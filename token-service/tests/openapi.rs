@@ -8,7 +8,13 @@ use axum::{body::Body, http::Request};
 use serde_json::Value;
 use support::{Answer, TestService};
 
-const EVERYTHING: [&str; 2] = ["--legacy-generate-token", "--extension-dir=/nonexistent"];
+const EVERYTHING: [&str; 5] = [
+    "--legacy-generate-token",
+    "--extension-dir=/nonexistent",
+    "--history",
+    "--history-api-key-sid=SK99999999999999999999999999999999",
+    "--workspace-sid=WS44444444444444444444444444444444",
+];
 
 async fn get(service: &TestService, path: &str) -> Answer {
     service.send(Request::get(path).body(Body::empty()).unwrap()).await
@@ -60,9 +66,16 @@ async fn the_page_shows_every_route_and_code_and_loads_nothing() {
         (answer.status.as_u16(), answer.header("content-type")),
         (200, Some("text/html; charset=utf-8"))
     );
-    for text in
-        ["POST /v1/voice/token", "GET /generateToken", "GET /extension/{file}", "expires_at", "ratelimit"]
-    {
+    for text in [
+        "POST /v1/voice/token",
+        "GET /generateToken",
+        "GET /extension/{file}",
+        "GET /v1/history/tasks/{task}",
+        "expires_at",
+        "ratelimit",
+        "<tr id=\"not_found\">",
+        "<tr id=\"not_allowed\">",
+    ] {
         assert!(answer.body.contains(text), "{text}");
     }
     for code in protocol::token::TokenErrorCode::ALL {

@@ -184,4 +184,89 @@ texts! {
     ExtensionVersion: "Extension", "Extensión";
     PluginVersion: "Flex plugin", "Complemento de Flex";
     ReloadFlex: "Reload Flex", "Recargar Flex";
+    // Chat history: the tab, and what stands above a task.
+    HistoryTab: "History", "Historial";
+    HistoryBanner: "An earlier conversation with this customer exists.", "Existe una conversación anterior con este cliente.";
+    HistoryOpen: "Open it", "Abrirla";
+    HistoryClose: "Close this notice", "Cerrar este aviso";
+    HistoryReadOnly: "Only to read: the customer does not see this tab. Write in Chat.",
+        "Solo para leer: el cliente no ve esta pestaña. Escriba en Chat.";
+    HistoryMessages: "Earlier messages", "Mensajes anteriores";
+    HistoryLoading: "Loading…", "Cargando…";
+    HistorySlow: "Still loading. The chat beside it works meanwhile.",
+        "Sigue cargando. Mientras tanto, el chat funciona.";
+    HistoryPlace: "Going back to where you were…", "Volviendo a donde estaba…";
+    HistoryLoaded: "{count} messages loaded", "{count} mensajes cargados";
+    HistoryReading: "{count} messages read so far…", "{count} mensajes leídos hasta ahora…";
+    HistoryBound: "{count} messages were read; older ones are left out.",
+        "Se leyeron {count} mensajes; los más antiguos se omiten.";
+    HistoryStop: "Stop", "Detener";
+    HistoryEmpty: "There are no earlier messages.", "No hay mensajes anteriores.";
+    HistoryBegin: "This is where it begins.", "Aquí empieza.";
+    HistoryRetention: "Older messages are hidden by your organisation's rule of {days} days.",
+        "Los mensajes más antiguos están ocultos por la norma de {days} días de su organización.";
+    HistoryHidden: "Older messages are hidden by your organisation's rule.",
+        "Los mensajes más antiguos están ocultos por una norma de su organización.";
+    HistoryNoMessages: "no messages", "sin mensajes";
+    HistoryGone: "can no longer be read", "ya no se puede leer";
+    HistoryRetry: "Try again", "Reintentar";
+    // Who wrote, and by what.
+    HistoryCustomer: "Customer", "Cliente";
+    HistoryAgent: "Agent", "Agente";
+    HistoryBot: "Bot", "Asistente virtual";
+    HistoryWeb: "Web chat", "Chat web";
+    HistoryEmail: "E-mail", "Correo electrónico";
+    HistoryChat: "Conversation", "Conversación";
+    HistoryFile: "File", "Archivo";
+    HistoryDownload: "Open {name}", "Abrir {name}";
+    HistoryOpening: "Opening {name}…", "Abriendo {name}…";
+    HistoryNoPicture: "{name} could not be shown. Open it", "No se pudo mostrar {name}. Abrir";
+    HistoryNoFile: "The file could not be opened. Try again in a moment.",
+        "No se pudo abrir el archivo. Inténtelo de nuevo en un momento.";
+    HistoryPosition: "Place on the map", "Lugar en el mapa";
+    HistoryNothing: "A message without text", "Un mensaje sin texto";
+    // Searching, copying, printing.
+    HistorySearch: "Search in earlier messages", "Buscar en los mensajes anteriores";
+    HistoryHits: "{current} of {count}", "{current} de {count}";
+    HistoryNoHits: "Not found", "No encontrado";
+    HistoryOlder: "Older hit", "Resultado anterior";
+    HistoryNewer: "Newer hit", "Resultado siguiente";
+    HistoryCopy: "Copy", "Copiar";
+    HistoryPrint: "Print", "Imprimir";
+    HistoryLoadAll: "Load all", "Cargar todo";
+    HistoryCopied: "{count} messages copied.", "{count} mensajes copiados.";
+    HistoryCopiedPart: "{count} messages copied: those that are loaded. There are more.",
+        "{count} mensajes copiados: los que están cargados. Hay más.";
+    HistoryNotCopied: "The browser did not let us copy. Use Print instead.",
+        "El navegador no permitió copiar. Use Imprimir.";
+    HistoryPart: "These are the messages that were loaded. There are older ones.",
+        "Estos son los mensajes cargados. Hay otros más antiguos.";
+    // What went wrong, and what to do.
+    HistoryNotFound: "This conversation was deleted, or this task does not give it to you. If you need it, tell your administrator which task it is.",
+        "Esta conversación se eliminó o esta tarea no le da acceso. Si la necesita, indique la tarea a su administrador.";
+    HistoryOff: "Chat history is not switched on at the service, or not for this Flex. Tell your administrator.",
+        "El historial de chat no está activado en el servicio, o no para este Flex. Avise a su administrador.";
+    HistoryToken: "Your Flex session is not accepted any more. Log in to Flex again, then try again.",
+        "Su sesión de Flex ya no es válida. Vuelva a iniciar sesión en Flex y reintente.";
+    HistoryWaitsForToken: "Your Flex session is being renewed; this goes on by itself.",
+        "Se está renovando su sesión de Flex; esto continuará solo.";
+    HistoryNotAllowed: "The service does not let you read chat history ({code}). Tell your administrator.",
+        "El servicio no le permite leer el historial de chat ({code}). Avise a su administrador.";
+    HistoryBusy: "Too many requests just now. This goes on by itself in {seconds} s.",
+        "Demasiadas solicitudes en este momento. Continuará solo en {seconds} s.";
+    HistoryUnavailable: "Earlier messages cannot be read at the moment; it is tried again by itself. The chat beside it works.",
+        "Ahora no se pueden leer los mensajes anteriores; se reintentará solo. El chat funciona.";
+    HistoryBroken: "The service gave an unexpected answer ({code}). If it stays, tell your administrator.",
+        "El servicio dio una respuesta inesperada ({code}). Si continúa, avise a su administrador.";
+    HistorySetting: "Ask your administrator to correct “{setting}” in the Flex configuration (ui_attributes.holdfast).",
+        "Pida a su administrador que corrija «{setting}» en la configuración de Flex (ui_attributes.holdfast).";
+    HistoryMalformed: "The task's attribute “{attribute}” is no conversation's SID (CH and 32 digits), so the earlier conversation cannot be found. Tell your administrator.",
+        "El atributo «{attribute}» de la tarea no es el SID de una conversación (CH y 32 dígitos), por lo que no se encuentra la conversación anterior. Avise a su administrador.";
+    // Two tasks on one conversation.
+    HistoryStillOpen: "You still have this customer's chat open in another task. Complete that one first: completing either removes you from both.",
+        "Aún tiene abierto el chat de este cliente en otra tarea. Complete primero aquella: completar cualquiera lo saca de ambas.";
+    HistoryStillWrapping: "You still have this customer's chat open (wrapping up). Complete that one first: completing either removes you from both.",
+        "Aún tiene abierto el chat de este cliente (en cierre). Complete primero aquella tarea: completar cualquiera lo saca de ambas.";
+    HistoryCompleteHurts: "Another task of yours is on this same chat. Completing this one removes you from it, and you could no longer write there. Press Complete once more to do it all the same.",
+        "Otra tarea suya está en este mismo chat. Completar esta lo saca de él y ya no podría escribir allí. Pulse Completar otra vez para hacerlo igualmente.";
 }

@@ -32,7 +32,8 @@ pub(crate) enum Problems {
 }
 
 impl Feature {
-    /// Answers at `paths`, which are all that `routes` have; one that ends in `{…}` stands for whatever begins like it.
+    /// Answers at `paths`, which are all that `routes` have. A `{…}` stands for any one part of a path, and at the end for
+    /// whatever begins like it; the first that fits counts.
     #[must_use]
     pub const fn new(paths: &'static [&'static str], routes: Router, document: fn() -> OpenApi) -> Self {
         Self { paths, answer: Answer::Routes(routes), document, problems: Problems::Json }
@@ -60,11 +61,21 @@ impl Feature {
 
     /// How log and metrics name the route of a path, if it is one of this feature's.
     pub(crate) fn route(&self, path: &str) -> Option<&'static str> {
-        self.paths.iter().copied().find(|known| match known.split_once('{') {
-            Some((before, _)) => path.starts_with(before),
-            None => path == *known,
-        })
+        self.paths.iter().copied().find(|known| fits(known, path))
     }
+}
+
+/// Whether `path` is one of those that `known` stands for.
+fn fits(known: &str, path: &str) -> bool {
+    let (mut known, mut path) = (known.split('/').peekable(), path.split('/'));
+    while let Some(expected) = known.next() {
+        match path.next() {
+            Some(_) if expected.starts_with('{') && known.peek().is_none() => return true,
+            Some(part) if part == expected || expected.starts_with('{') => {}
+            _ => return false,
+        }
+    }
+    path.next().is_none()
 }
 
 #[cfg(test)]
@@ -74,13 +85,17 @@ mod tests {
     #[test]
     fn a_route_is_named_by_its_path_as_it_is_written_and_never_by_what_a_client_sent() {
         let document = || utoipa::openapi::OpenApiBuilder::new().build();
-        let feature = Feature::new(&["/things", "/files/{name}"], Router::new(), document);
+        let paths = &["/things", "/files/{name}/pages", "/files/{name}"];
+        let feature = Feature::new(paths, Router::new(), document);
         for (path, route) in [
             ("/things", Some("/things")),
             ("/things/", None),
             ("/thing", None),
             ("/files/a.txt", Some("/files/{name}")),
             ("/files/", Some("/files/{name}")),
+            ("/files/a/pages", Some("/files/{name}/pages")),
+            ("/files/a/pages/7", Some("/files/{name}")),
+            ("/files/a/b", Some("/files/{name}")),
             ("/files", None),
             ("/", None),
         ] {

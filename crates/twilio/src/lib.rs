@@ -1,4 +1,5 @@
-//! What no crate offers of Twilio's formats: access tokens, the validation of Flex tokens, request signatures.
+//! What no crate offers of Twilio's formats: access tokens, the validation of Flex tokens, request signatures,
+//! and the little that is read of TaskRouter and Conversations.
 //!
 //! Nothing here reads a clock, makes up randomness or builds an HTTP client on its own: those are parameters.
 //!
@@ -6,17 +7,28 @@
 //! |---|---|---|
 //! | [`access_token`] | mint and verify the JWT that a Voice client presents | token service mints, a gateway verifies |
 //! | [`flex_token`] | ask Twilio whose a Flex token is | token service |
+//! | [`rest`] | read a resource, within bounds; below the next three | |
+//! | [`taskrouter`] | a task, and who holds it | token service |
+//! | [`conversations`] | conversations, participants, messages, users | token service |
+//! | [`media`] | where a file can be fetched for a short while | token service |
 //! | [`signature`] | prove that a webhook comes from Twilio | whoever receives webhooks |
 
 #![warn(missing_docs)]
 
 pub mod access_token;
+pub mod conversations;
 pub mod flex_token;
 mod http;
+pub mod media;
+pub mod rest;
 mod sid;
 pub mod signature;
+pub mod taskrouter;
 
-pub use sid::{ApiKey, ApiKeySid, ApplicationSid, WorkerSid};
+pub use sid::{
+    ApiKey, ApiKeySid, ApplicationSid, ChatServiceSid, ConversationSid, MediaSid, MessageSid, TaskSid,
+    WorkerSid, WorkspaceSid,
+};
 
 /// Bytes as hexadecimal digits, two each, in lower case.
 #[must_use]

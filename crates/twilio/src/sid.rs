@@ -20,6 +20,36 @@ identifier! {
     WorkerSid, "worker SID (WK and 32 hexadecimal digits)", |v| is_sid(v, "WK")
 }
 
+identifier! {
+    /// A TaskRouter workspace: `WS` and 32 hexadecimal digits.
+    WorkspaceSid, "workspace SID (WS and 32 hexadecimal digits)", |v| is_sid(v, "WS")
+}
+
+identifier! {
+    /// A TaskRouter task: `WT` and 32 hexadecimal digits.
+    TaskSid, "task SID (WT and 32 hexadecimal digits)", |v| is_sid(v, "WT")
+}
+
+identifier! {
+    /// A conversation, or a channel of Programmable Chat, of which Conversations has made one: `CH` and 32 hexadecimal digits.
+    ConversationSid, "conversation SID (CH and 32 hexadecimal digits)", |v| is_sid(v, "CH")
+}
+
+identifier! {
+    /// A service of Conversations: `IS` and 32 hexadecimal digits.
+    ChatServiceSid, "chat service SID (IS and 32 hexadecimal digits)", |v| is_sid(v, "IS")
+}
+
+identifier! {
+    /// A message: `IM` and 32 hexadecimal digits.
+    MessageSid, "message SID (IM and 32 hexadecimal digits)", |v| is_sid(v, "IM")
+}
+
+identifier! {
+    /// A file of a message: `ME` and 32 hexadecimal digits.
+    MediaSid, "media SID (ME and 32 hexadecimal digits)", |v| is_sid(v, "ME")
+}
+
 /// An API key with its secret: what signs access tokens, and what may stand in for the account's auth token.
 #[derive(Clone)]
 pub struct ApiKey {

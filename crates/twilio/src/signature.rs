@@ -11,6 +11,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kernel::Secret;
 use url::Url;
 
+/// Carries the signature.
+pub const SIGNATURE_HEADER: &str = "X-Twilio-Signature";
+/// Names the shared key and the algorithm of a signature that is not by the auth token.
+pub const SETTINGS_HEADER: &str = "X-Twilio-Webhooks-Signature-Settings";
+
 /// Why a request is not taken for Twilio's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
@@ -30,7 +35,18 @@ pub enum SignatureError {
 /// Values of the same name are sorted and counted once. The order is that of JavaScript, by UTF-16 units.
 #[must_use]
 pub fn sign<K: AsRef<str>, V: AsRef<str>>(auth_token: &Secret, url: &str, params: &[(K, V)]) -> String {
-    STANDARD.encode(tag(auth_token, url, params))
+    STANDARD.encode(tag(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, auth_token, url, params))
+}
+
+/// The same with a shared key's secret instead of the auth token, by HMAC-SHA256. Twilio names the key in
+/// [`SETTINGS_HEADER`]; without that header a request is signed by the auth token. As in twilio-node 6.3.1.
+#[must_use]
+pub fn sign_with_shared_key<K: AsRef<str>, V: AsRef<str>>(
+    secret: &Secret,
+    url: &str,
+    params: &[(K, V)],
+) -> String {
+    STANDARD.encode(tag(hmac::HMAC_SHA256, secret, url, params))
 }
 
 /// The hash that a request with a JSON body carries in its URL as `bodySHA256`, in hexadecimal.
@@ -54,7 +70,8 @@ pub fn verify_form<K: AsRef<str>, V: AsRef<str>>(
 ) -> Result<(), SignatureError> {
     let Ok(given) = STANDARD.decode(signature) else { return Err(SignatureError::Mismatch) };
     let matches = |url: &str| {
-        constant_time::verify_slices_are_equal(tag(auth_token, url, params).as_ref(), &given).is_ok()
+        let tag = tag(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, auth_token, url, params);
+        constant_time::verify_slices_are_equal(tag.as_ref(), &given).is_ok()
     };
     candidates(url).iter().any(|candidate| matches(candidate)).then_some(()).ok_or(SignatureError::Mismatch)
 }
@@ -78,7 +95,12 @@ pub fn verify_body(
         .map_err(|_unspecified| SignatureError::BodyMismatch)
 }
 
-fn tag<K: AsRef<str>, V: AsRef<str>>(auth_token: &Secret, url: &str, params: &[(K, V)]) -> hmac::Tag {
+fn tag<K: AsRef<str>, V: AsRef<str>>(
+    algorithm: hmac::Algorithm,
+    secret: &Secret,
+    url: &str,
+    params: &[(K, V)],
+) -> hmac::Tag {
     // UTF-16 units as the key, because that is what JavaScript sorts by.
     let mut sorted = BTreeMap::<Vec<u16>, (&str, BTreeMap<Vec<u16>, &str>)>::new();
     for (name, value) in params {
@@ -86,7 +108,7 @@ fn tag<K: AsRef<str>, V: AsRef<str>>(auth_token: &Secret, url: &str, params: &[(
         let entry = sorted.entry(name.encode_utf16().collect()).or_insert_with(|| (name, BTreeMap::new()));
         entry.1.insert(value.encode_utf16().collect(), value);
     }
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, auth_token.expose().as_bytes());
+    let key = hmac::Key::new(algorithm, secret.expose().as_bytes());
     let mut context = hmac::Context::with_key(&key);
     context.update(url.as_bytes());
     for (name, values) in sorted.values() {
@@ -236,6 +258,20 @@ mod tests {
     fn values_of_one_name_are_sorted_and_counted_once() {
         let params = [("Media", "b"), ("A", "1"), ("Media", "a"), ("Media", "b")];
         assert_eq!(sign(&auth_token(), URL, &params), "UipW6K5ypBP0Wn7ZAb4MMX7S6iA=");
+    }
+
+    #[test]
+    fn a_shared_key_signs_by_sha256() {
+        let secret = Secret::new("shared-secret"); // these two by twilio-node 6.3.1
+        assert_eq!(
+            sign_with_shared_key(&secret, URL, &PARAMS),
+            "iwOZCFCgsf1lZRuIVob5xh6MS+e56XvT2JyqSGp3ZtY="
+        );
+        let params = [("Media", "b"), ("A", "1"), ("Media", "a"), ("Media", "b")];
+        assert_eq!(
+            sign_with_shared_key(&secret, URL, &params),
+            "6sTRzCq32NZHW4kdCZmlHvZnTBi+4M3rZhkYYGQgHoI="
+        );
     }
 
     #[test]

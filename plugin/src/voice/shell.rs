@@ -11,7 +11,6 @@ use js_sys::{Array, Function, Object, Promise};
 use kernel::{Monotonic, Timestamp};
 use lifeline::channel::{Channel, ChannelChoice, Hello};
 use protocol::page::{ToExtension, ToPage, line};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{MessageChannel, MessageEvent, MessagePort};
@@ -284,14 +283,14 @@ impl VoiceShell {
 
     /// Into the port that was offered last, where it waits until somebody takes that port.
     fn offer(&self, message: &ToExtension) {
-        let Some(value) = to_js(message) else { return };
+        let value = webext::to_js(message);
         if let Some((port, _)) = &*self.port.borrow() {
             warn_on_error(port.post_message(&value));
         }
     }
 
     fn post(self: &Rc<Self>, message: &ToExtension) {
-        let Some(value) = to_js(message) else { return };
+        let value = webext::to_js(message);
         let Some(window) = web_sys::window() else { return };
         let origin = window.location().origin().unwrap_or_default();
         let hello =
@@ -539,17 +538,13 @@ fn say_of_line(port: &MessagePort, what: &str) {
 const INFO: &str = "HoldfastInformation";
 const WARNING: &str = "HoldfastWarning";
 
-fn to_js(message: &ToExtension) -> Option<JsValue> {
-    message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).ok()
-}
-
 /// Understands a message of the extension; `None` for everything else that flies about in a page.
 fn parse(data: JsValue) -> Option<ToPage> {
     let kind = at(&data, &["type"]).as_string()?;
     if !ToPage::NAMES.contains(&kind.as_str()) {
         return None;
     }
-    serde_wasm_bindgen::from_value(data).ok()
+    webext::from_js(&data).ok()
 }
 
 fn local_storage() -> Option<web_sys::Storage> {

@@ -24,6 +24,10 @@ pub const WORKSPACE_SID: &str = "WS5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 pub const WORKFLOW_SID: &str = "WW5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 /// TaskRouter queue of voice tasks.
 pub const TASK_QUEUE_SID: &str = "WQ5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
+/// TaskRouter workflow of chat tasks.
+pub const CHAT_WORKFLOW_SID: &str = "WW5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
+/// TaskRouter queue of chat tasks.
+pub const CHAT_TASK_QUEUE_SID: &str = "WQ5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c";
 /// A second agent, whom nobody plays.
 pub const COLLEAGUE_WORKER_SID: &str = "WK6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b";
 /// The second agent's name.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kernel::{CallSid, Identity};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::account;
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub reservation_timeout: Duration,
     /// How many voice tasks the agent may hold at a time.
     pub voice_capacity: u32,
+    /// How many chat tasks the agent may hold at a time, beside the voice tasks.
+    pub chat_capacity: u32,
     /// Activity of the agent at start.
     pub initial_activity: String,
 }
@@ -47,6 +50,7 @@ impl Default for Settings {
             flex_token_ttl: Duration::from_hours(1),
             reservation_timeout: Duration::from_mins(2),
             voice_capacity: 1,
+            chat_capacity: 2,
             initial_activity: account::ACTIVITY_AVAILABLE.to_owned(),
         }
     }
@@ -233,4 +237,75 @@ pub struct VoiceTask {
     pub customer_call_sid: CallSid,
     /// The conference that customer and agent will meet in.
     pub conference_sid: String,
+}
+
+/// A chat task to be made.
+#[derive(Debug, Clone)]
+pub struct NewChatTask {
+    /// `conversationSid` names the conversation, `channelType` says how the customer writes. Flex's own, by which it
+    /// finds the task's interaction, are added.
+    pub attributes: Map<String, Value>,
+    /// Who gets it.
+    pub holder: Holder,
+    /// The conversation goes on when the task is completed.
+    pub long_lived: bool,
+}
+
+/// A chat task that was just created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChatTask {
+    pub task_sid: String,
+    /// The reservation, if its worker is available and has a place for it; otherwise it follows later.
+    pub reservation_sid: Option<String>,
+}
+
+/// Which worker a task is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Holder {
+    /// The agent whom somebody plays.
+    #[default]
+    Agent,
+    /// The colleague whom nobody plays: takes the task at once.
+    Colleague,
+}
+
+impl Holder {
+    /// SID and name of the worker.
+    pub(crate) const fn worker(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Agent => (account::WORKER_SID, account::AGENT_NAME),
+            Self::Colleague => (account::COLLEAGUE_WORKER_SID, account::COLLEAGUE_NAME),
+        }
+    }
+}
+
+/// How a customer writes, as a task's attribute `channelType` says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelType {
+    #[default]
+    Web,
+    Sms,
+    Whatsapp,
+}
+
+impl ChannelType {
+    /// As the attribute has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Sms => "sms",
+            Self::Whatsapp => "whatsapp",
+        }
+    }
+
+    /// Whatever is not known is a chat on a web page.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "sms" => Self::Sms,
+            "whatsapp" => Self::Whatsapp,
+            _ => Self::Web,
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub enum HttpTarget {
     Iam,
     /// The event bridge's commands, and new event sockets.
     Taskrouter,
+    /// TaskRouter's public REST API.
+    TaskrouterRest,
     /// Configuration, session, token info, plugins list.
     Flex,
 }

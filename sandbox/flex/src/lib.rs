@@ -1,5 +1,5 @@
 //! Twilio's Flex cloud, in memory: enough of it that the real Flex UI 2.x boots in a browser, shows an agent, takes a
-//! voice reservation to a live call, survives a reload, wraps up and completes.
+//! voice reservation to a live call or a chat, survives a reload, wraps up and completes.
 //!
 //! One module per Twilio product; each answers for the hosts it names:
 //!
@@ -7,11 +7,11 @@
 //! |---|---|---|
 //! | [`iam`] | `iam.twilio.com` | Flex tokens: issue, validate, refresh |
 //! | `flex_api` | `flex-api.twilio.com`, part of `flex.twilio.com` | configuration, session, plugins list |
-//! | [`taskrouter`] | `event-bridge.twilio.com` | worker, activities, tasks, reservations, and their events |
-//! | `twilsock` | `tsock.us1.twilio.com` | the socket that carries Sync and Conversations |
-//! | [`sync`] | `cds.us1.twilio.com`, inside Twilsock | maps, documents, lists, subscriptions |
-//! | `conversations` | `aim.us1.twilio.com`, inside Twilsock | what the client reads at boot |
+//! | [`taskrouter`] | `event-bridge.twilio.com`, `taskrouter.twilio.com` | worker, activities, tasks, reservations, and their events; the REST API |
 //! | `host` | `flex.twilio.com` | the page that loads Flex UI and logs the agent in; cosmetics |
+//!
+//! Sync and Conversations are the crate `sandbox-conversations`, which this one starts and serves; see
+//! [`FlexCloud::conversations`].
 //!
 //! Voice is not here: the voice gateway is another crate. The two meet at [`FlexCloud`]: this crate asks for an agent
 //! to be called ([`LegCommand`]), and is told how the agent's leg went.
@@ -25,7 +25,6 @@ pub mod account;
 mod answer;
 mod api;
 mod clock;
-mod conversations;
 mod event;
 mod fault;
 mod flex_api;
@@ -35,12 +34,11 @@ mod interference;
 mod plugins_api;
 mod router;
 mod state;
-pub mod sync;
 pub mod taskrouter;
-mod twilsock;
 
 pub use api::{
-    FarEnd, FlexBundle, LegCommand, LegEnd, Line, Outcome, PluginFile, Settings, Unreached, VoiceTask,
+    ChannelType, ChatTask, FarEnd, FlexBundle, Holder, LegCommand, LegEnd, Line, NewChatTask, Outcome,
+    PluginFile, Settings, Unreached, VoiceTask,
 };
 pub use event::LogEvent;
 pub use fault::{Fault, FaultId, HttpTarget};

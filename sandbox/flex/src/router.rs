@@ -6,20 +6,21 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
+use sandbox_conversations::Conversations;
 use tower::ServiceExt as _;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use crate::answer::error;
 use crate::plugins_api::store::DOMAIN;
 use crate::state::FlexCloud;
-use crate::taskrouter::bridge;
-use crate::{flex_api, host, iam, plugins_api, twilsock};
+use crate::taskrouter::{bridge, rest};
+use crate::{flex_api, host, iam, plugins_api};
 
 impl FlexCloud {
     /// Everything that Twilio serves for Flex, for the TLS port. It chooses by the `Host` header; [`Self::serves`]
     /// says which hosts it knows.
     pub fn router(&self) -> Router {
-        let by_host: HashMap<&'static str, Router> = HashMap::from([
+        let mut by_host: HashMap<&'static str, Router> = HashMap::from([
             ("iam.twilio.com", iam::router(self.clone())),
             (
                 "flex-api.twilio.com",
@@ -29,9 +30,10 @@ impl FlexCloud {
             ("serverless-upload.twilio.com", plugins_api::serverless_router(self.clone())),
             (DOMAIN, plugins_api::assets_router(self.clone())),
             ("event-bridge.twilio.com", bridge::router(self.clone())),
-            ("tsock.us1.twilio.com", twilsock::router(self.clone())),
+            ("taskrouter.twilio.com", rest::router(self.clone())),
             ("flex.twilio.com", host::router(self.clone()).merge(flex_api::page_router(self.clone()))),
         ]);
+        by_host.extend(self.conversations().hosts());
         let by_host = Arc::new(by_host);
         let dispatch = move |request: Request| {
             let by_host = Arc::clone(&by_host);
@@ -59,18 +61,23 @@ impl FlexCloud {
             "iam.twilio.com",
             "flex-api.twilio.com",
             "event-bridge.twilio.com",
-            "tsock.us1.twilio.com",
+            "taskrouter.twilio.com",
             "flex.twilio.com",
             "serverless.twilio.com",
             "serverless-upload.twilio.com",
             DOMAIN,
         ];
-        HOSTS.contains(&host) || host::is_cosmetic(host)
+        HOSTS.contains(&host) || Conversations::HOSTS.contains(&host) || host::is_cosmetic(host)
     }
 
     /// IAM alone (`/v1/Accounts/{AC}/Tokens/...`), for the plain HTTP port, where the token service asks.
     pub fn iam_router(&self) -> Router {
         iam::router(self.clone())
+    }
+
+    /// TaskRouter's REST API alone (`/v1/Workspaces/{WS}/...`), for the plain HTTP port.
+    pub fn taskrouter_router(&self) -> Router {
+        rest::router(self.clone())
     }
 }
 

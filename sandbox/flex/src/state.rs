@@ -5,29 +5,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use kernel::CallSid;
+use kernel::{AccountSid, CallSid, Secret};
+use sandbox_conversations::Conversations;
+use sandbox_conversations::change::{Actor, NewParticipant, Refusal as ChatRefusal, UserPatch};
+use sandbox_conversations::model::State as ConversationState;
+use sandbox_conversations::token::{Bearer, TokenError as ChatTokenError};
 use sansio::Machine as _;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast, mpsc};
+use twilio::{ApiKey, ApiKeySid};
 
 use crate::account;
-use crate::api::{FarEnd, LegCommand, LegEnd, Settings, Unreached, VoiceTask};
+use crate::api::{ChatTask, FarEnd, LegCommand, LegEnd, NewChatTask, Settings, Unreached, VoiceTask};
 use crate::clock::{millis, now};
-use crate::conversations;
 use crate::event::LogEvent;
 use crate::fault::{Fault, FaultId, Faults, HttpTarget, Interference};
 use crate::iam::tokens::{FlexUser, Login, TokenError, Tokens};
 use crate::plugins_api::store::Store;
-use crate::sync::{Answer, Push, SocketId, Sync};
 use crate::taskrouter::interactions::participant;
-use crate::taskrouter::machine::event::{Attributes, Command, Event, Index, Options, Refusal};
+use crate::taskrouter::machine::channel::TaskChannel;
+use crate::taskrouter::machine::event::{Attributes, ChatCommand, Command, Event, Index, Options, Refusal};
 use crate::taskrouter::machine::workspace::Workspace;
 use crate::taskrouter::machine::{Machine, colleague};
-use crate::twilsock::frame::{self, Frame, Received};
 
 /// Events that a slow reader may lag behind before it loses some.
 const EVENTS_KEPT: usize = 1024;
+
+/// A connection to the event bridge.
+type SocketId = u64;
 
 /// The Flex cloud. Clones are handles to the same cloud.
 #[derive(Clone)]
@@ -35,6 +40,7 @@ pub struct FlexCloud(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    conversations: Conversations,
     state: Mutex<State>,
     commands: mpsc::UnboundedSender<LegCommand>,
     events: broadcast::Sender<LogEvent>,
@@ -46,11 +52,8 @@ struct Inner {
 struct State {
     machine: Machine,
     tokens: Tokens,
-    sync: Sync,
     faults: Faults,
     bridges: HashMap<SocketId, mpsc::UnboundedSender<String>>,
-    twilsocks: HashMap<SocketId, mpsc::UnboundedSender<Frame>>,
-    notifications: u64,
     /// Attributes that somebody else changes just before Flex does.
     race: Option<Attributes>,
     roles: Vec<String>,
@@ -79,24 +82,15 @@ impl FlexCloud {
             seed: rand::random(),
             reservation_timeout: settings.reservation_timeout,
             voice_capacity: settings.voice_capacity,
+            chat_capacity: settings.chat_capacity,
             initial_activity: settings.initial_activity.clone(),
             worker_attributes: worker_attributes(),
         };
-        let mut sync = Sync::default();
-        conversations::prepare(&mut sync, now);
-        sync.set_record(
-            Index::Workers.name(),
-            account::COLLEAGUE_WORKER_SID,
-            Some(colleague::worker_insight(millis(now))),
-        );
         let state = State {
             machine: Machine::new(options, millis(now)),
             tokens: Tokens::default(),
-            sync,
             faults: Faults::default(),
             bridges: HashMap::new(),
-            twilsocks: HashMap::new(),
-            notifications: 0,
             race: None,
             roles: agent_roles(),
             features: None,
@@ -105,19 +99,32 @@ impl FlexCloud {
             plugins: Store::default(),
         };
         let (commands, receiver) = mpsc::unbounded_channel();
-        let inner = Arc::new(Inner {
+        let inner = Arc::new_cyclic(|flex| Inner {
             settings,
+            conversations: start_conversations(flex.clone()),
             state: Mutex::new(state),
             commands,
             events: broadcast::channel(EVENTS_KEPT).0,
             changed: Notify::new(),
             sockets: AtomicU64::new(1),
         });
+        let insight = colleague::worker_insight(millis(now));
+        inner.conversations.set_sync_record(
+            Index::Workers.name(),
+            account::COLLEAGUE_WORKER_SID,
+            Some(insight),
+        );
         tokio::spawn(keep_time(Arc::downgrade(&inner)));
         (Self(inner), receiver)
     }
 
     // ---- For the composing binary ----
+
+    /// Sync and Conversations, which Flex UI shares with everybody.
+    #[must_use]
+    pub fn conversations(&self) -> &Conversations {
+        &self.0.conversations
+    }
 
     /// A customer calls the call centre: a voice task, and a reservation once the agent is available.
     pub fn create_voice_task(&self, from: &str) -> VoiceTask {
@@ -128,6 +135,21 @@ impl FlexCloud {
         });
         self.0.changed.notify_one();
         task.unwrap_or_else(|| unreachable!("the machine has just made a task"))
+    }
+
+    /// A chat task: the agent is offered it as soon as they are available and have a place for it.
+    pub fn create_chat_task(&self, new: NewChatTask) -> ChatTask {
+        let NewChatTask { attributes, holder, long_lived } = new;
+        let event = Event::TaskArrives { attributes, channel: TaskChannel::Chat, holder, long_lived };
+        // Creating a task is never refused.
+        let task = self.apply_and_read(event, Workspace::newest_chat).ok().flatten();
+        task.unwrap_or_else(|| unreachable!("the machine has just made a task"))
+    }
+
+    /// The customer of a chat has left it: `sid` is the conversation, or the task. What nobody has accepted is canceled;
+    /// others are ignored.
+    pub fn chat_customer_leaves(&self, sid: &str) {
+        self.apply_or_log(Event::CustomerLeaves { sid: sid.to_owned() });
     }
 
     /// The agent's telephone was answered.
@@ -288,7 +310,7 @@ impl FlexCloud {
             let mut summary = state.machine.workspace().summary();
             summary["sockets"] = json!({
                 "event_bridge": state.bridges.len(),
-                "twilsock": state.twilsocks.len(),
+                "twilsock": inner.conversations.connections(),
             });
             summary["flex_tokens"] = json!(state.tokens.live(now));
             summary["faults"] =
@@ -337,6 +359,7 @@ impl FlexCloud {
             state.flex_ui = 0;
             state.plugins = Store::default();
         });
+        self.0.conversations.reset();
         self.apply_or_log(Event::Reset);
     }
 
@@ -361,6 +384,20 @@ impl FlexCloud {
                 inner.apply(state, Event::MergeAttributes(patch))?;
             }
             inner.apply(state, event)
+        });
+        self.0.changed.notify_one();
+        outcome
+    }
+
+    /// Applies an event and reads what became of it before anybody else changes anything.
+    pub(crate) fn apply_and_read<T>(
+        &self,
+        event: Event,
+        read: impl FnOnce(&Workspace) -> T,
+    ) -> Result<T, Refusal> {
+        let outcome = self.with(|inner, state| {
+            inner.apply(state, event)?;
+            Ok(read(state.machine.workspace()))
         });
         self.0.changed.notify_one();
         outcome
@@ -420,50 +457,6 @@ impl FlexCloud {
         self.0.happened(LogEvent::flex("event_bridge.closed", None, json!({ "socket": id })));
     }
 
-    pub(crate) fn twilsock_opened(&self, sender: mpsc::UnboundedSender<Frame>) -> SocketId {
-        let id = self.0.next_socket();
-        self.with(|_, state| state.twilsocks.insert(id, sender));
-        id
-    }
-
-    pub(crate) fn twilsock_closed(&self, id: SocketId) {
-        self.with(|_, state| {
-            state.twilsocks.remove(&id);
-            state.sync.disconnect(id);
-        });
-    }
-
-    pub(crate) fn twilsock_received(&self, id: SocketId, frame: &Frame) {
-        let now = now();
-        self.with(|_, state| {
-            let (reply, pushes) = match frame::receive(frame) {
-                Received::Nothing => return,
-                Received::Reply(reply) => (reply, Vec::new()),
-                Received::Request(request) => {
-                    let (answer, pushes) = match request.host.as_str() {
-                        "cds.us1.twilio.com" => state.sync.request(id, &request, now),
-                        "aim.us1.twilio.com" => {
-                            (conversations::request(&mut state.sync, &request, now), Vec::new())
-                        }
-                        // Telemetry.
-                        "flex-sdk.twilio.com" => (Answer { status: 202, body: json!({}) }, Vec::new()),
-                        _ => (Answer::not_found(20404, "unknown host"), Vec::new()),
-                    };
-                    if answer.status == 404 {
-                        tracing::debug!(host = request.host, path = request.path, "not in Sync");
-                    }
-                    (frame::http_reply(frame, answer.status, &answer.body), pushes)
-                }
-            };
-            if let Some(sender) = state.twilsocks.get(&id)
-                && sender.send(reply).is_err()
-            {
-                tracing::debug!(socket = id, "twilsock closed before its reply");
-            }
-            state.push(pushes);
-        });
-    }
-
     fn with<T>(&self, work: impl FnOnce(&Inner, &mut State) -> T) -> T {
         work(&self.0, &mut self.0.lock())
     }
@@ -488,41 +481,44 @@ impl Inner {
     fn apply(&self, state: &mut State, event: Event) -> Result<(), Refusal> {
         let now = now();
         let commands = state.machine.handle(event, millis(now));
-        self.carry_out(state, commands, now)
+        self.carry_out(state, commands)
     }
 
     fn on_timer(&self, state: &mut State) {
         let now = now();
         let commands = state.machine.handle_timeout(millis(now));
-        if let Err(refusal) = self.carry_out(state, commands, now) {
+        if let Err(refusal) = self.carry_out(state, commands) {
             tracing::debug!(%refusal, "ignored");
         }
     }
 
-    fn carry_out(&self, state: &mut State, commands: Vec<Command>, now: Timestamp) -> Result<(), Refusal> {
+    fn carry_out(&self, state: &mut State, commands: Vec<Command>) -> Result<(), Refusal> {
         for command in commands {
             match command {
                 Command::Push { event, payload } => state.bridge(event, &payload),
                 Command::ConferenceOpened { task_sid } => {
-                    state.sync.map(&conference_map(&task_sid), now);
+                    self.conversations.sync_map(&conference_map(&task_sid));
                 }
                 Command::ConferenceItem { task_sid, key, data } => {
-                    let before = state.sync.item(&conference_map(&task_sid), &key);
+                    let before = self.conversations.sync_item(&conference_map(&task_sid), &key);
                     if let Some((event, payload)) =
                         participant::event(&task_sid, &key, &data, before.as_ref())
                     {
                         state.bridge(event, &payload);
                     }
-                    let pushes = state.sync.set_item(&conference_map(&task_sid), &key, data, now);
-                    state.push(pushes);
+                    self.conversations.set_sync_item(&conference_map(&task_sid), &key, data);
                 }
                 Command::Insight { index, key, data } => {
-                    let pushes = state.sync.set_record(index.name(), &key, data);
-                    state.push(pushes);
+                    self.conversations.set_sync_record(index.name(), &key, data);
                 }
                 Command::Leg(command) => {
                     if self.commands.send(command).is_err() {
                         tracing::warn!("nobody carries out the Flex cloud's commands");
+                    }
+                }
+                Command::Chat(command) => {
+                    if let Err(refusal) = self.change_chat(&command) {
+                        tracing::debug!(%refusal, ?command, "a conversation is not changed");
                     }
                 }
                 Command::Log(event) => self.happened(event),
@@ -533,24 +529,71 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Carries out what a chat task wants of its conversation. What is so already is no failure.
+    fn change_chat(&self, command: &ChatCommand) -> Result<(), ChatRefusal> {
+        let actor = Actor { webhooks: true, ..Actor::api() };
+        let chats = &self.conversations;
+        let is_in = |conversation: &str| {
+            chats.read(|store| {
+                let room = store.room(conversation);
+                room.is_some_and(|room| room.participant(account::AGENT_IDENTITY).is_some())
+            })
+        };
+        match command {
+            ChatCommand::Join { conversation_sid } if !is_in(conversation_sid) => {
+                let agent = NewParticipant {
+                    attributes: Some(json!({ "member_type": "agent" }).to_string()),
+                    ..NewParticipant::identity(account::AGENT_IDENTITY)
+                };
+                chats.add_participant(&actor, conversation_sid, agent).map(|_| ())
+            }
+            ChatCommand::Leave { conversation_sid } if is_in(conversation_sid) => {
+                chats.remove_participant(&actor, conversation_sid, account::AGENT_IDENTITY)
+            }
+            ChatCommand::Join { .. } | ChatCommand::Leave { .. } => Ok(()),
+            ChatCommand::Close { conversation_sid } => {
+                chats.set_state(&actor, conversation_sid, ConversationState::Closed).map(|_| ())
+            }
+        }
+    }
+}
+
 impl State {
     /// Sends an event to every event-bridge socket.
     fn bridge(&mut self, event: &str, payload: &Value) {
         let text = json!({ "event_type": event, "payload": payload }).to_string();
         self.bridges.retain(|_, sender| sender.send(text.clone()).is_ok());
     }
+}
 
-    fn push(&mut self, pushes: Vec<Push>) {
-        for (socket, event) in pushes {
-            self.notifications += 1;
-            let frame = Frame::sync_event(self.notifications, &event);
-            if let Some(sender) = self.twilsocks.get(&socket)
-                && sender.send(frame).is_err()
-            {
-                tracing::debug!(socket, "twilsock closed before its event");
+/// Conversations of the sandbox's account, with the agent as a user. Flex says whose its tokens are; it is asked while no lock of
+/// Conversations is held, because Flex changes conversations while it holds its own.
+fn start_conversations(flex: Weak<Inner>) -> Conversations {
+    let known = "the sandbox's own identifiers have Twilio's form";
+    let config = sandbox_conversations::Config {
+        account: AccountSid::new(account::ACCOUNT_SID).expect(known),
+        auth_token: Secret::new(account::AUTH_TOKEN),
+        api_key: ApiKey::new(
+            ApiKeySid::new(account::API_KEY_SID).expect(known),
+            Secret::new(account::API_KEY_SECRET),
+        ),
+        service_sid: account::CHAT_SERVICE_SID.to_owned(),
+        flex_tokens: Some(Arc::new(move |token| {
+            let flex = flex.upgrade().map(FlexCloud).ok_or(ChatTokenError::Invalid)?;
+            match flex.check_token(token) {
+                Ok(user) => Ok(Bearer { identity: user.identity, expires: millis(user.expires) }),
+                Err(TokenError::Expired) => Err(ChatTokenError::Expired),
+                Err(TokenError::Invalid) => Err(ChatTokenError::Invalid),
             }
-        }
+        })),
+    };
+    let conversations = Conversations::start(config);
+    let name = UserPatch { friendly_name: Some(account::AGENT_NAME.to_owned()), ..UserPatch::default() };
+    if let Err(refusal) = conversations.update_user(&Actor::api(), account::AGENT_IDENTITY, name) {
+        tracing::warn!(%refusal, "the agent has no name in chats");
     }
+    conversations
 }
 
 fn agent_roles() -> Vec<String> {

@@ -5,3 +5,4 @@ pub(crate) mod bridge;
 pub(crate) mod interactions;
 pub mod machine;
 mod resource;
+pub(crate) mod rest;

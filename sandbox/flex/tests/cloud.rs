@@ -553,6 +553,15 @@ fn sync_request(id: &str, method: &str, path: &str, body: &Value) -> Message {
     frame(&json!({ "id": id, "method": "message", "http_request": request }), body)
 }
 
+/// Shows a token, and says with which status it was answered.
+async fn init(socket: &mut WebSocketStream<TcpStream>, token: &str) -> Value {
+    let header = json!({ "id": "TM1", "method": "init", "token": token });
+    socket.send(frame(&header, &Value::Null)).await.unwrap();
+    let (header, _) = next_frame(socket).await;
+    assert_eq!(header["id"], "TM1");
+    header["status"].clone()
+}
+
 #[tokio::test]
 async fn the_conference_of_a_call_is_pushed_to_whoever_subscribed_to_its_map() {
     let (cloud, mut commands) = start();
@@ -560,9 +569,8 @@ async fn the_conference_of_a_call_is_pushed_to_whoever_subscribed_to_its_map() {
     let token = login(&cloud).await;
     let address = serve(&cloud).await;
     let mut socket = socket(address, "tsock.us1.twilio.com", "/v3/wsconnect").await;
-    socket.send(frame(&json!({ "id": "TM1", "method": "init" }), &Value::Null)).await.unwrap();
-    let (header, _) = next_frame(&mut socket).await;
-    assert_eq!((header["id"].clone(), header["status"]["code"].clone()), (json!("TM1"), json!(200)));
+    assert_eq!(init(&mut socket, "nonsense").await["code"], 401);
+    assert_eq!(init(&mut socket, &token).await["code"], 200);
 
     let task = cloud.create_voice_task("+15550100");
     let map = format!("/v3/Maps/{}.CS", task.task_sid);
@@ -610,8 +618,10 @@ async fn the_conference_of_a_call_is_pushed_to_whoever_subscribed_to_its_map() {
 #[tokio::test]
 async fn conversations_answers_what_the_client_reads_at_boot() {
     let (cloud, _commands) = start();
+    let token = login(&cloud).await;
     let address = serve(&cloud).await;
     let mut socket = socket(address, "tsock.us1.twilio.com", "/v3/wsconnect").await;
+    init(&mut socket, &token).await;
     let request =
         json!({ "host": "aim.us1.twilio.com", "method": "GET", "path": "/Client/v2/Configuration" });
     let header = json!({ "id": "TM1", "method": "message", "http_request": request });

@@ -29,7 +29,7 @@ pub enum Action {
 /// Exchanges Flex tokens for Voice tokens.
 ///
 /// One account by flags and variables, or several by a file. Secrets are never flags: TWILIO_API_KEY_SECRET,
-/// TWILIO_API_KEY_SECRET_2, TWILIO_AUTH_TOKEN, TOKEN_SERVICE_REDIS_URL and TOKEN_SERVICE_OPERATOR_TOKEN are variables; with _FILE appended to the
+/// TWILIO_API_KEY_SECRET_2, TWILIO_HISTORY_API_KEY_SECRET, TWILIO_AUTH_TOKEN, TOKEN_SERVICE_REDIS_URL and TOKEN_SERVICE_OPERATOR_TOKEN are variables; with _FILE appended to the
 /// name, they name a file with the secret.
 #[derive(Debug, Parser)]
 #[command(name = "token-service", version)]
@@ -60,13 +60,13 @@ pub struct Args {
     /// Where Voice clients connect, as dublin [default: roaming; for ie1 dublin, for au1 sydney].
     #[arg(long, env = "TWILIO_EDGE")]
     edge: Option<String>,
-    /// The TaskRouter workspace, for `doctor`; without it, the one that Flex uses.
+    /// The TaskRouter workspace, for --history, which needs it, and for `doctor`; without it, the one that Flex uses.
     #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…")]
     workspace_sid: Option<String>,
     /// Where Flex tokens are validated: https, or http on this machine [default: https://iam.twilio.com].
     #[arg(long, env = "TOKEN_SERVICE_IAM_BASE_URL", value_name = "URL")]
     iam_base_url: Option<String>,
-    /// Where `doctor` finds TaskRouter [default: https://taskrouter.twilio.com].
+    /// Where --history and `doctor` find TaskRouter [default: https://taskrouter.twilio.com].
     #[arg(long, env = "TOKEN_SERVICE_TASKROUTER_BASE_URL", value_name = "URL")]
     taskrouter_base_url: Option<String>,
     /// Where `doctor` finds Flex's own configuration [default: https://flex-api.twilio.com].
@@ -113,6 +113,45 @@ pub struct Args {
     /// A directory with updates.xml and packages (.crx), served under /extension/.
     #[arg(long, env = "TOKEN_SERVICE_EXTENSION_DIR", value_name = "DIRECTORY")]
     extension_dir: Option<String>,
+
+    /// Let agents read, by a task that they have, the conversations that came before it (/v1/history). Needs
+    /// --history-api-key-sid, TWILIO_HISTORY_API_KEY_SECRET and --workspace-sid.
+    #[arg(long, env = "TOKEN_SERVICE_HISTORY", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    history: Option<String>,
+    /// The API key that chat history is read with, and nothing else: SK and 32 hexadecimal digits.
+    #[arg(long, env = "TWILIO_HISTORY_API_KEY_SID", value_name = "SK…")]
+    history_api_key_sid: Option<String>,
+    /// The service of Conversations; without it, the account's default one.
+    #[arg(long, env = "TWILIO_CHAT_SERVICE_SID", value_name = "IS…")]
+    history_chat_service_sid: Option<String>,
+    /// A web origin that may ask for history. Repeat it, or separate several by commas [default: https://flex.twilio.com].
+    #[arg(
+        long = "history-allowed-origin",
+        env = "TOKEN_SERVICE_HISTORY_ALLOWED_ORIGINS",
+        value_delimiter = ','
+    )]
+    history_allowed_origins: Option<Vec<String>>,
+    /// Also let them read all other conversations of the task's customer, by their number or identity.
+    #[arg(long, env = "TOKEN_SERVICE_HISTORY_CUSTOMER_CONVERSATIONS", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    history_customer_conversations: Option<String>,
+    /// Take a source for named only if a customer of the task's own conversation is in it, and the agent in the latter.
+    #[arg(long, env = "TOKEN_SERVICE_HISTORY_SAME_CUSTOMER_ONLY", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    history_same_customer_only: Option<String>,
+    /// Hide messages that are older than so many days, 1 to 36500 [default: none is hidden].
+    #[arg(long, env = "TOKEN_SERVICE_HISTORY_RETENTION_DAYS", value_name = "DAYS")]
+    history_retention_days: Option<String>,
+    /// Requests for history a minute of one worker, and at once [default: 600].
+    #[arg(long, env = "TOKEN_SERVICE_HISTORY_REQUESTS_PER_MINUTE")]
+    history_requests_per_minute: Option<String>,
+    /// Where Conversations is [default: https://conversations.twilio.com].
+    #[arg(long, env = "TOKEN_SERVICE_HISTORY_CONVERSATIONS_BASE_URL", value_name = "URL")]
+    history_conversations_base_url: Option<String>,
+    /// Where the files of messages are [default: https://mcs.us1.twilio.com].
+    #[arg(long, env = "TOKEN_SERVICE_HISTORY_MEDIA_BASE_URL", value_name = "URL")]
+    history_media_base_url: Option<String>,
 
     /// The address to listen on [default: 127.0.0.1].
     #[arg(long, env = "TOKEN_SERVICE_HOST")]
@@ -205,6 +244,15 @@ impl Args {
             ("legacy_generate_token", self.legacy_generate_token),
             ("hsts_include_subdomains", self.hsts_include_subdomains),
             ("extension_dir", self.extension_dir),
+            ("history", self.history),
+            ("history_api_key_sid", self.history_api_key_sid),
+            ("history_chat_service_sid", self.history_chat_service_sid),
+            ("history_customer_conversations", self.history_customer_conversations),
+            ("history_same_customer_only", self.history_same_customer_only),
+            ("history_retention_days", self.history_retention_days),
+            ("history_requests_per_minute", self.history_requests_per_minute),
+            ("history_conversations_base_url", self.history_conversations_base_url),
+            ("history_media_base_url", self.history_media_base_url),
             ("host", self.host),
             ("port", self.port),
             ("admin_host", self.admin_host),
@@ -222,6 +270,7 @@ impl Args {
             ("allowed_roles", self.allowed_roles),
             ("allowed_origins", self.allowed_origins),
             ("trusted_proxies", self.trusted_proxies),
+            ("history_allowed_origins", self.history_allowed_origins),
         ];
         let texts = texts.into_iter().filter_map(|(key, text)| Some((key, Given::Text(text?))));
         let lists = lists.into_iter().filter_map(|(key, list)| Some((key, Given::List(list?))));

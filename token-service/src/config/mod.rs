@@ -6,6 +6,8 @@
 //! be a secret put in the wrong place.
 
 mod args;
+mod forms;
+mod history;
 
 use std::{
     collections::BTreeSet, ffi::OsString, fmt, net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration,
@@ -18,12 +20,16 @@ use service_kit::{
     settings::{Habits, Section, Source, Variable, read_file},
 };
 use toml::Table;
-use twilio::{ApiKey, WorkerSid, access_token, flex_token};
+use twilio::{ApiKey, WorkerSid, access_token, conversations, flex_token, media, taskrouter};
 
 pub use args::{Action, Args};
+pub use history::HISTORY_API_KEY_SECRET;
 pub use service_kit::settings::{ConfigError, ConfigErrors};
 
+use forms::{KEY, ORIGIN, is_origin};
+
 use crate::{
+    history::HistoryConfig,
     mint::{DEFAULT_LIFE_SECONDS, MIN_LIFE_SECONDS, TokenPolicy},
     operator::{Call, Say},
     revocations::{Name, Order},
@@ -52,10 +58,11 @@ const HABITS: Habits = Habits {
     flags: &[
         ("allowed_roles", "--allowed-role"),
         ("allowed_origins", "--allowed-origin"),
+        ("history_allowed_origins", "--history-allowed-origin"),
         ("trusted_proxies", "--trusted-proxy"),
     ],
     // A SID in the place of a secret is the mistake that people make; it would sign with what everybody knows.
-    is_no_secret: |text| ["AC", "SK", "WS", "AP"].iter().any(|prefix| is_sid(text, prefix)),
+    is_no_secret: |text| ["AC", "SK", "WS", "AP", "IS"].iter().any(|prefix| is_sid(text, prefix)),
     secret: "secret (1 to 256 visible characters, no SID)",
 };
 
@@ -84,8 +91,12 @@ pub struct Config {
     pub mints_per_minute: NonZeroU32,
     /// Where the extension finds this service; for `doctor`.
     pub public_url: Option<String>,
-    /// Where TaskRouter is; for `doctor`.
+    /// Where TaskRouter is; for chat history and `doctor`.
     pub taskrouter_base_url: String,
+    /// Where Conversations is; for chat history.
+    pub conversations_base_url: String,
+    /// Where the files of messages are; for chat history.
+    pub media_base_url: String,
     /// Where Flex's own configuration is; for `doctor`.
     pub flex_api_base_url: String,
     /// What is logged.
@@ -105,8 +116,10 @@ pub struct AccountConfig {
     pub allowed_origins: BTreeSet<String>,
     /// Whether `/generateToken` is served, for this account.
     pub legacy_generate_token: bool,
-    /// The TaskRouter workspace; for `doctor`.
+    /// The TaskRouter workspace; for chat history and `doctor`.
     pub workspace_sid: Option<String>,
+    /// How chat history is read, where it is.
+    pub history: Option<HistoryConfig>,
 }
 
 impl Config {
@@ -157,7 +170,12 @@ impl Config {
             failures_per_minute: whole.count("failures_per_minute", 10),
             mints_per_minute: whole.count("mints_per_minute", 30),
             public_url: whole.text("public_url", "URL (https://host[/path])", plain_url),
-            taskrouter_base_url: base_url("taskrouter_base_url", "https://taskrouter.twilio.com"),
+            taskrouter_base_url: base_url("taskrouter_base_url", taskrouter::DEFAULT_BASE_URL),
+            conversations_base_url: base_url(
+                "history_conversations_base_url",
+                conversations::DEFAULT_BASE_URL,
+            ),
+            media_base_url: base_url("history_media_base_url", media::DEFAULT_BASE_URL),
             flex_api_base_url: base_url("flex_api_base_url", "https://flex-api.twilio.com"),
             log: whole.log_filter("log"),
             accounts: accounts?,
@@ -250,7 +268,7 @@ fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<Account
     let accounts: Vec<Option<AccountConfig>> = if tables.is_empty() {
         vec![read_account(source, whole, || keys_of_environment(whole))]
     } else {
-        for key in ["account_sid", "api_key_sid", "api_key_sid_2"] {
+        for key in ["account_sid", "api_key_sid", "api_key_sid_2", "history_api_key_sid"] {
             if whole.is_set_here(key) {
                 source.error(ConfigError::Contradiction(format!(
                     "{key} is set outside of the accounts of the file: describe all of them there"
@@ -286,14 +304,15 @@ fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<Account
 fn read_account(
     source: &Source<'_>,
     section: &Section<'_>,
-    keys: impl FnOnce() -> (Vec<ApiKey>, Option<Secret>),
+    keys: impl FnOnce() -> Keys,
 ) -> Option<AccountConfig> {
     const ACCOUNT: &str = "account SID (AC and 32 hexadecimal digits)";
     let account_sid = section.own_text("account_sid", ACCOUNT, |text| text.parse::<AccountSid>().ok());
     if account_sid.is_none() && !section.is_set_here("account_sid") {
         section.missing("account_sid", ACCOUNT);
     }
-    let (keys, auth_token) = keys();
+    let Keys { signing: keys, auth_token, history } = keys();
+    let history = history::read(source, section, history, &keys);
     let auth = section.text("auth", "way to authenticate (token or key)", |text| {
         matches!(text, "token" | "key").then(|| text.to_owned())
     });
@@ -322,7 +341,6 @@ fn read_account(
         section.malformed("allowed_roles", "list of roles");
     }
     let roles = roles.unwrap_or_else(|| ["agent", "supervisor", "admin"].map(String::from).into());
-    const ORIGIN: &str = "origin (chrome-extension://<32 letters a to p>, or https://host[:port])";
     let origin = |text: &str| is_origin(text).then(|| text.to_owned());
     let origins = section.list("allowed_origins", ORIGIN, origin);
     let legacy_generate_token = section.switch("legacy_generate_token");
@@ -371,12 +389,19 @@ fn read_account(
         allowed_origins: origins.unwrap_or_default().into_iter().collect(),
         legacy_generate_token,
         workspace_sid,
+        history,
     })
 }
 
-const KEY: &str = "API key SID (SK and 32 hexadecimal digits)";
+/// What an account has of secrets.
+struct Keys {
+    signing: Vec<ApiKey>,
+    auth_token: Option<Secret>,
+    /// Of the API key that chat history is read with.
+    history: Option<Secret>,
+}
 
-fn keys_of_environment(whole: &Section<'_>) -> (Vec<ApiKey>, Option<Secret>) {
+fn keys_of_environment(whole: &Section<'_>) -> Keys {
     let first = whole.own_text("api_key_sid", KEY, |text| text.parse().ok());
     if first.is_none() && !whole.is_set_here("api_key_sid") {
         whole.missing("api_key_sid", KEY);
@@ -389,14 +414,14 @@ fn keys_of_environment(whole: &Section<'_>) -> (Vec<ApiKey>, Option<Secret>) {
     }
     let auth_token = whole.secret_of_environment(AUTH_TOKEN, false);
     let keys = [first.zip(first_secret), second.zip(second_secret)];
-    (keys.into_iter().flatten().map(|(sid, secret)| ApiKey::new(sid, secret)).collect(), auth_token)
+    Keys {
+        signing: keys.into_iter().flatten().map(|(sid, secret)| ApiKey::new(sid, secret)).collect(),
+        auth_token,
+        history: whole.secret_of_environment(HISTORY_API_KEY_SECRET, false),
+    }
 }
 
-fn keys_of_file<'s>(
-    source: &'s Source<'s>,
-    section: &Section<'s>,
-    at: &str,
-) -> (Vec<ApiKey>, Option<Secret>) {
+fn keys_of_file<'s>(source: &'s Source<'s>, section: &Section<'s>, at: &str) -> Keys {
     let tables = section.tables("api_key");
     if !(1..=2).contains(&tables.len()) {
         source.error(ConfigError::Contradiction(format!(
@@ -413,7 +438,11 @@ fn keys_of_file<'s>(
         key.report_unknown();
         Some(ApiKey::new(sid?, secret?))
     });
-    (keys.collect(), section.secret_of_file(["auth_token_file", "auth_token_env"], false))
+    Keys {
+        signing: keys.collect(),
+        auth_token: section.secret_of_file(["auth_token_file", "auth_token_env"], false),
+        history: section.secret_of_file(["history_api_key_secret_file", "history_api_key_secret_env"], false),
+    }
 }
 
 fn region(text: &str) -> Option<String> {
@@ -434,15 +463,6 @@ fn plain_url(text: &str) -> Option<String> {
     let url = reqwest::Url::parse(text).ok()?;
     let plain = matches!(url.scheme(), "https" | "http") && !text.contains(['@', '?', '#']);
     plain.then(|| text.to_owned())
-}
-
-/// As browsers write it: lower case, no path, no default port.
-fn is_origin(text: &str) -> bool {
-    if let Some(id) = text.strip_prefix("chrome-extension://") {
-        return id.len() == 32 && id.bytes().all(|b| (b'a'..=b'p').contains(&b));
-    }
-    text.starts_with("https://")
-        && reqwest::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
 }
 
 impl fmt::Display for Config {
@@ -493,6 +513,17 @@ impl fmt::Display for Config {
             writeln!(f, "  outlive_flex_token = {}", account.policy.outlive_flex_token)?;
             writeln!(f, "  legacy_generate_token = {}", account.legacy_generate_token)?;
             writeln!(f, "  workspace_sid = {}", account.workspace_sid.as_deref().unwrap_or("Flex's own"))?;
+            writeln!(f, "  history = {}", account.history.is_some())?;
+            let Some(history) = &account.history else { continue };
+            let service = history.chat_service_sid.as_ref().map_or("the default one", |sid| sid.as_str());
+            let days = history.retention_days.map_or_else(|| NOT_SET.to_owned(), |days| days.to_string());
+            writeln!(f, "  history_api_key = {}, secret set", history.api_key.sid())?;
+            writeln!(f, "  history_chat_service_sid = {service}")?;
+            writeln!(f, "  history_allowed_origins = {}", list(&history.allowed_origins))?;
+            writeln!(f, "  history_customer_conversations = {}", history.customer_conversations)?;
+            writeln!(f, "  history_same_customer_only = {}", history.same_customer_only)?;
+            writeln!(f, "  history_retention_days = {days}")?;
+            writeln!(f, "  history_requests_per_minute = {}", history.requests_per_minute)?;
         }
         Ok(())
     }
@@ -565,6 +596,7 @@ mod tests {
           outlive_flex_token = false
           legacy_generate_token = false
           workspace_sid = Flex's own
+          history = false
         ");
     }
 
@@ -821,6 +853,7 @@ mod tests {
           outlive_flex_token = false
           legacy_generate_token = true
           workspace_sid = Flex's own
+          history = false
         account AC22222222222222222222222222222222
           api_key = SK22222222222222222222222222222222, secret set
           api_key = SK11111111111111111111111111111111, secret set
@@ -835,6 +868,7 @@ mod tests {
           outlive_flex_token = true
           legacy_generate_token = false
           workspace_sid = Flex's own
+          history = false
         ");
     }
 
@@ -940,6 +974,59 @@ mod tests {
         assert_eq!(auth(&["--auth", "token"], &[GOOD, token]), Ok(true));
         assert!(auth(&["--auth", "token"], &[GOOD]).is_err());
         assert!(auth(&["--auth", "both"], &[GOOD]).is_err());
+    }
+
+    #[test]
+    fn history_is_off_until_it_is_switched_on_and_then_needs_a_key_of_its_own_and_a_workspace() {
+        let (own, minting) = (format!("SK{}", "9".repeat(32)), format!("SK{}", "2".repeat(32)));
+        let workspace = format!("WS{}", "4".repeat(32));
+        let secret = (HISTORY_API_KEY_SECRET, CANARY);
+        let all = ["--history", "--history-api-key-sid", &own, "--workspace-sid", &workspace];
+        let history = |flags: &[&str], variables: &[(&str, &str)]| {
+            config(flags, variables).map(|config| config.accounts[0].history.clone())
+        };
+        // The settings alone switch nothing on.
+        assert!(history(&all[1..], &[GOOD, secret]).unwrap().is_none());
+        let config = config(&all, &[GOOD, secret]).unwrap();
+        let text = config.to_string();
+        insta::assert_snapshot!(&text[text.find("  history = ").unwrap()..], @r"
+          history = true
+          history_api_key = SK99999999999999999999999999999999, secret set
+          history_chat_service_sid = the default one
+          history_allowed_origins = https://flex.twilio.com
+          history_customer_conversations = false
+          history_same_customer_only = false
+          history_retention_days = not set
+          history_requests_per_minute = 600
+        ");
+        assert!(!format!("{config:?}").contains(CANARY));
+        for (flags, variables, expected) in [
+            (
+                &["--history", "--workspace-sid", &workspace][..],
+                &[GOOD][..],
+                "Create one in the Twilio Console",
+            ),
+            (&all, &[GOOD], "has no secret: set TWILIO_HISTORY_API_KEY_SECRET"),
+            (
+                &["--history", "--history-api-key-sid", &minting, "--workspace-sid", &workspace],
+                &[GOOD, secret],
+                "is the key that signs Voice tokens",
+            ),
+            (&all[..3], &[GOOD, secret], "--workspace-sid is not set"),
+        ] {
+            let error = history(flags, variables).unwrap_err();
+            assert!(error.contains(expected) && error.lines().count() == 1, "{flags:?}: {error}");
+        }
+        for flag in [
+            "--history-retention-days=0",
+            "--history-retention-days=x",
+            "--history-chat-service-sid=IS1",
+            "--history-allowed-origin=*",
+            "--history-conversations-base-url=http://x.example",
+        ] {
+            let flags: Vec<&str> = all.into_iter().chain([flag]).collect();
+            assert!(history(&flags, &[GOOD, secret]).is_err(), "{flag}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the service answers: each feature gives its paths, routes, errors and documents in one place.
 
+pub mod chat_history;
 pub mod extension_files;
 pub mod legacy;
 pub mod revocations;
@@ -46,12 +47,15 @@ impl Modify for Bearer {
 pub fn front(state: AppState) -> Front {
     let service = Arc::clone(&state.service);
     let env = Env { clock: Arc::clone(&service.clock), random: Arc::clone(&service.random) };
+    let history = chat_history::feature(&state);
+    let own = history.iter().flat_map(|_| chat_history::OWN_CODES.map(chat_history::kind));
     let about = About {
         document: Document::openapi,
-        problems: TokenErrorCode::ALL.map(kind).to_vec(),
+        problems: TokenErrorCode::ALL.map(kind).into_iter().chain(own).collect(),
         too_often: kind(TokenErrorCode::RateLimited),
     };
-    let optional = [legacy::feature(&state), extension_files::feature(&state)].into_iter().flatten();
+    let optional = [legacy::feature(&state), extension_files::feature(&state), history];
+    let optional = optional.into_iter().flatten();
     let features = [voice_token::feature(state)].into_iter().chain(optional).collect();
     Front::new(env, Arc::clone(&service.metrics.kit), &service.config.server, about, features)
 }

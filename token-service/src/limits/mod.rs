@@ -41,6 +41,8 @@ pub enum LimitedBy {
     Address,
     /// Voice tokens of an identity.
     Identity,
+    /// What a worker reads of chat history.
+    Worker,
 }
 
 impl LimitedBy {
@@ -50,6 +52,7 @@ impl LimitedBy {
         match self {
             Self::Address => "address",
             Self::Identity => "identity",
+            Self::Worker => "worker",
         }
     }
 }
@@ -311,6 +314,7 @@ fn refusals_key(site: Site) -> String {
     match site.door {
         Door::VoiceToken => format!("fail:{}", site.network),
         Door::GenerateToken => format!("fail:{}:generateToken", site.network),
+        Door::History => format!("fail:{}:history", site.network),
     }
 }
 

@@ -358,6 +358,7 @@ pub(super) fn share_key(site: Site) -> String {
     match site.door {
         Door::VoiceToken => format!("share:{}", site.network),
         Door::GenerateToken => format!("share:{}:generateToken", site.network),
+        Door::History => format!("share:{}:history", site.network),
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Door {
     VoiceToken,
     /// `/generateToken`, at which any web page can make a browser ask.
     GenerateToken,
+    /// `/v1/history`.
+    History,
 }
 
 /// What counts as one client.
@@ -180,7 +182,11 @@ fn waiting(site: Site, token: &Key) -> Key {
         IpAddr::V6(v6) => v6.octets(),
     };
     key.iter_mut().zip(network).for_each(|(byte, network)| *byte ^= network);
-    key[31] ^= u8::from(site.door == Door::GenerateToken);
+    key[31] ^= match site.door {
+        Door::VoiceToken => 0,
+        Door::GenerateToken => 1,
+        Door::History => 2,
+    };
     key
 }
 
@@ -218,8 +224,8 @@ mod tests {
         }
         assert!(sites.take_share(SITE, &token(7), s(2)));
         let elsewhere = Site { network: "2001:db8::".parse().unwrap(), ..SITE };
-        let other_door = Site { door: Door::GenerateToken, ..SITE };
-        for other in [elsewhere, other_door] {
+        let [older, history] = [Door::GenerateToken, Door::History].map(|door| Site { door, ..SITE });
+        for other in [elsewhere, older, history] {
             assert!(!sites.take_share(other, &token(8), s(2)), "it was here, and not there");
         }
     }

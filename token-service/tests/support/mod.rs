@@ -33,7 +33,7 @@ use service_kit::{
 use token_service::{
     Config, Service,
     app::AppState,
-    config::{API_KEY_SECRET, AUTH_TOKEN, Args, OPERATOR_TOKEN},
+    config::{API_KEY_SECRET, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET, OPERATOR_TOKEN},
     features::front,
 };
 use twilio::{ApiKey, ApiKeySid, access_token, flex_token};
@@ -41,6 +41,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 pub const ACCOUNT: &str = "AC11111111111111111111111111111111";
 pub const KEY: &str = "SK22222222222222222222222222222222";
+pub const HISTORY_KEY: &str = "SK99999999999999999999999999999999";
 pub const WORKER: &str = "WK33333333333333333333333333333333";
 pub const ORIGIN: &str = "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -48,6 +49,7 @@ pub const ORIGIN: &str = "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub const FLEX_TOKEN: &str = "canary-flex-token";
 pub const KEY_SECRET: &str = "canary-key-secret";
 pub const AUTH: &str = "canary-auth-token";
+pub const HISTORY_SECRET: &str = "canary-history-secret";
 pub const OPERATOR: &str = "canary-operator-token-0123456789";
 
 /// 2023-11-14T22:13:20Z.
@@ -250,6 +252,7 @@ impl TestService {
         let variable = |name: &str| match name {
             API_KEY_SECRET => Some(OsString::from(KEY_SECRET)),
             AUTH_TOKEN => Some(OsString::from(AUTH)),
+            HISTORY_API_KEY_SECRET => Some(OsString::from(HISTORY_SECRET)),
             OPERATOR_TOKEN => Some(OsString::from(OPERATOR)),
             _ => None,
         };

@@ -35,14 +35,27 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("offscreen-wasm", &["kernel", "messages", "protocol", "sansio", "shell", "voice-sdk", "webext"]),
     ("content-wasm", &["kernel", "protocol", "sansio", "shell", "webext", "wire"]),
     ("popup-wasm", &["kernel", "messages", "protocol", "sansio", "shell", "webext", "wire"]),
-    ("plugin", &["kernel", "lifeline", "messages", "protocol", "sansio", "shell"]),
+    ("plugin", &["kernel", "lifeline", "messages", "protocol", "sansio", "shell", "webext"]),
     ("service-kit", &["kernel"]),
     ("token-service", &["kernel", "protocol", "service-kit", "twilio"]),
     ("token-bench", &["kernel", "protocol", "twilio"]),
     ("sandbox-voice", &["kernel", "sansio", "twilio"]),
-    ("sandbox-flex", &["kernel", "sansio"]),
+    ("sandbox-callbacks", &["kernel", "sansio", "twilio"]),
+    ("sandbox-conversations", &["kernel", "sandbox-callbacks", "sansio", "twilio"]),
+    ("sandbox-flex", &["kernel", "sandbox-conversations", "sansio", "twilio"]),
     ("sandbox-video", &["kernel", "sansio", "twilio"]),
-    ("sandbox", &["kernel", "sandbox-flex", "sandbox-video", "sandbox-voice", "twilio"]),
+    (
+        "sandbox",
+        &[
+            "kernel",
+            "sandbox-callbacks",
+            "sandbox-conversations",
+            "sandbox-flex",
+            "sandbox-video",
+            "sandbox-voice",
+            "twilio",
+        ],
+    ),
     (
         "fuzz",
         &[
@@ -260,6 +273,7 @@ fn the_errors_page_names_every_code_and_no_other() {
     for (heading, file, name) in [
         ("## The extension's codes", "crates/protocol/src/state.rs", "ProblemCode"),
         ("## The token service's codes", "crates/protocol/src/token.rs", "TokenErrorCode"),
+        ("## Chat history's codes", "crates/protocol/src/history.rs", "HistoryErrorCode"),
     ] {
         let section = page.split_once(heading).unwrap().1;
         let section = section.split("\n## ").next().unwrap();

@@ -1,66 +1,15 @@
 //! What the plugin says to an agent, and when. The words themselves are the catalogue's.
 
-use std::collections::BTreeMap;
-
 use messages::problems::Clause;
-pub use messages::{Language, flex::Text};
 use protocol::page::SignOutReason;
 use protocol::{CallPhase, Problem, QualityWarning};
 
 use super::grade::Grade;
 use super::intent::Intent;
 use super::voice::{Voice, Why};
-
-/// Who speaks: a language, and the administrator's own words.
-#[derive(Clone, Debug, Default)]
-pub struct Words {
-    language: Language,
-    own: BTreeMap<String, String>,
-}
+pub use crate::words::{Language, Text, Words};
 
 impl Words {
-    /// A speaker. `own`: texts that replace the built-in ones, by [`Text::key`].
-    #[must_use]
-    pub const fn new(language: Language, own: BTreeMap<String, String>) -> Self {
-        Self { language, own }
-    }
-
-    /// The agent reads English.
-    #[must_use]
-    pub const fn are_english(&self) -> bool {
-        matches!(self.language, Language::English)
-    }
-
-    /// A text with its `{places}` filled.
-    #[must_use]
-    pub fn say(&self, text: Text, places: &[(&str, &str)]) -> String {
-        let pattern = self.own.get(text.key()).map_or(text.built_in(self.language), String::as_str);
-        let mut said = String::with_capacity(pattern.len());
-        let mut rest = pattern;
-        // In one pass, so that what fills one place is never taken for another.
-        while let Some((before, after)) = rest.split_once('{') {
-            said.push_str(before);
-            match after.split_once('}') {
-                Some((name, tail)) if places.iter().any(|(place, _)| *place == name) => {
-                    said.extend(places.iter().find(|(place, _)| *place == name).map(|(_, value)| *value));
-                    rest = tail;
-                }
-                _ => {
-                    said.push('{');
-                    rest = after;
-                }
-            }
-        }
-        said.push_str(rest);
-        said
-    }
-
-    /// A text that has no places.
-    #[must_use]
-    pub fn plain(&self, text: Text) -> String {
-        self.say(text, &[])
-    }
-
     /// The header's text, and what it means.
     #[must_use]
     pub fn status(&self, voice: &Voice) -> (String, String) {

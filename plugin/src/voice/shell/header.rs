@@ -7,7 +7,8 @@ use js_sys::{Array, Function, Object};
 use protocol::AudioKind;
 use wasm_bindgen::prelude::*;
 
-use crate::flex::{self, Flex, at, object};
+use crate::draw::{Theme, element, style, unseen};
+use crate::flex::{self, Flex, object};
 use crate::machine::view::{AudioPanel, Choice, Grade, StatusLine};
 use crate::machine::{Event, Tone};
 use crate::outcome::warn_on_error;
@@ -151,35 +152,6 @@ impl Header {
 /// A device's id; the system's choice has none.
 fn named(id: String) -> Option<String> {
     Some(id).filter(|id| !id.is_empty())
-}
-
-/// The colours of Flex's theme.
-struct Theme {
-    background: String,
-    text: String,
-    weak: String,
-    border: String,
-    field: String,
-    dark: bool,
-}
-
-impl Theme {
-    fn of(props: &JsValue) -> Self {
-        let theme = at(props, &["theme"]);
-        let dark = at(&theme, &["isLight"]).as_bool() == Some(false);
-        let token = |group: &str, name: &str, light: &str, night: &str| {
-            flex::text(&theme, &["tokens", group, name])
-                .unwrap_or_else(|| if dark { night } else { light }.to_owned())
-        };
-        Self {
-            background: token("backgroundColors", "colorBackgroundBody", "#ffffff", "#121c2d"),
-            text: token("textColors", "colorText", "#121c2d", "#ffffff"),
-            weak: token("textColors", "colorTextWeak", "#606b85", "#aeb2c1"),
-            border: token("borderColors", "colorBorderWeak", "#cacdd8", "#4b5671"),
-            field: token("backgroundColors", "colorBackground", "#f4f4f6", "#1f304c"),
-            dark,
-        }
-    }
 }
 
 impl Shared {
@@ -487,26 +459,4 @@ fn bars(grade: Grade, full: &str, empty: &str, label: &str) -> Result<JsValue, J
         props.extend([("role", "img".into()), ("aria-label", JsValue::from_str(label))]);
     }
     element("span", &props, &parts)
-}
-
-/// Text for screen readers alone.
-fn unseen() -> JsValue {
-    style(&[
-        ("position", "absolute"),
-        ("width", "1px"),
-        ("height", "1px"),
-        ("overflow", "hidden"),
-        ("clipPath", "inset(50%)"),
-        ("whiteSpace", "nowrap"),
-    ])
-}
-
-fn element(kind: &str, props: &[(&str, JsValue)], children: &[JsValue]) -> Result<JsValue, JsValue> {
-    flex::create_element_of(&JsValue::from_str(kind), &object(props), &children.iter().collect())
-}
-
-fn style(rules: &[(&str, &str)]) -> JsValue {
-    let rules: Vec<(&str, JsValue)> =
-        rules.iter().map(|(name, value)| (*name, JsValue::from_str(value))).collect();
-    object(&rules).into()
 }

@@ -143,13 +143,17 @@ fn ordered(contents: Vec<Value>) -> Value {
     json!({ "contents": contents, "after_sid": null, "meta": { "next_token": null } })
 }
 
-/// The one queue.
-fn queue() -> Value {
+/// The queues: of calls, and of chats.
+fn queues() -> Vec<Value> {
+    vec![queue(account::TASK_QUEUE_SID, "Voice"), queue(account::CHAT_TASK_QUEUE_SID, "Chat")]
+}
+
+fn queue(sid: &str, name: &str) -> Value {
     json!({
         "account_sid": account::ACCOUNT_SID,
         "workspace_sid": account::WORKSPACE_SID,
-        "sid": account::TASK_QUEUE_SID,
-        "friendly_name": "Voice",
+        "sid": sid,
+        "friendly_name": name,
         "target_workers": "1==1",
         "max_reserved_workers": 1,
         "task_order": "FIFO",
@@ -174,12 +178,12 @@ fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Resu
     let now = millis(now());
     match rest {
         ["Workers"] => Ok(cloud.workspace(|space| ordered(space.workers()))),
-        ["TaskQueues"] => Ok(ordered(vec![queue()])),
+        ["TaskQueues"] => Ok(ordered(queues())),
         ["Activities"] => Ok(cloud.workspace(|space| list(space.activities()))),
         ["Tasks"] if post => {
             cloud.apply(Event::CreateTask { attributes: params.attributes().unwrap_or_default() })?;
             cloud.workspace(|space| {
-                let sid = space.newest_task().map(|task| task.task_sid).unwrap_or_default();
+                let sid = space.newest_task_sid().unwrap_or_default();
                 space.task(&sid, now)
             })
         }
@@ -192,8 +196,12 @@ fn answer(cloud: &FlexCloud, envelope: &Envelope, version: Option<&str>) -> Resu
         }
         ["Tasks", sid] => {
             if post {
-                let (attributes, status) = (params.attributes(), params.text("AssignmentStatus"));
-                cloud.apply(Event::UpdateTask { sid: (*sid).to_owned(), attributes, status })?;
+                cloud.apply(Event::UpdateTask {
+                    sid: (*sid).to_owned(),
+                    attributes: params.attributes(),
+                    status: params.text("AssignmentStatus"),
+                    reason: params.text("Reason"),
+                })?;
             }
             // A task that has just been completed or canceled is gone.
             Ok(cloud.workspace(|space| space.task(sid, now)).unwrap_or_else(|_| json!({ "sid": sid })))

@@ -10,6 +10,9 @@
 //! A voice reservation is not accepted when Flex says so, but when the agent's telephone is answered: Flex sends the
 //! instruction `conference`, TaskRouter calls the worker, and both meet in a conference.
 
+mod call;
+pub mod channel;
+pub mod chat;
 pub(crate) mod colleague;
 mod conference;
 pub mod event;
@@ -19,14 +22,15 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod transfer;
-mod view;
+pub(crate) mod view;
 mod worker;
 pub mod workspace;
 
 use kernel::Timestamp;
 
+use self::call::Customer;
 use self::event::{Command, Event, Options, Refusal};
-use self::task::{Customer, Reservation, ReservationStatus};
+use self::task::{Reservation, ReservationStatus};
 use self::workspace::{Timer, Workspace};
 use crate::account;
 
@@ -54,6 +58,10 @@ impl Machine {
             Event::CreateTask { attributes } => {
                 space.create_task(attributes, Some(account::WORKER_SID.to_owned()), now);
             }
+            Event::TaskArrives { attributes, channel, holder, long_lived } => {
+                space.task_arrives(attributes, channel, holder, long_lived, now);
+            }
+            Event::CustomerLeaves { sid } => space.customer_leaves_chat(&sid, now)?,
             Event::Reservation { sid, change } => space.change_reservation(&sid, change, now)?,
             Event::LegAnswered { call_sid } => space.leg_answered(&call_sid, now),
             Event::LegEnded { call_sid, reason } => space.leg_ended(&call_sid, reason, now),
@@ -115,8 +123,8 @@ impl Machine {
                 let commands = space.worker.merge(patch, now);
                 space.out.extend(commands);
             }
-            Event::UpdateTask { sid, attributes, status } => {
-                space.update_task(&sid, attributes, status.as_deref(), now)?;
+            Event::UpdateTask { sid, attributes, status, reason } => {
+                space.update_task(&sid, attributes, status.as_deref(), reason, now)?;
             }
             Event::Reset => space.reset(now),
         }
@@ -126,23 +134,30 @@ impl Machine {
 
     fn due(&mut self, timer: Timer, now: Timestamp) {
         let space = &mut self.0;
-        let (Timer::Ring(sid) | Timer::Accept(sid) | Timer::Timeout(sid)) = &timer;
-        let Ok(index) = space.find_task(sid) else { return };
         match timer {
-            Timer::Ring(_) => {
-                if let Customer::Ringing { then } = space.tasks[index].customer {
+            Timer::Ring(sid) => {
+                if let Ok(index) = space.find_task(&sid)
+                    && let Some(Customer::Ringing { then }) = space.tasks[index].customer()
+                {
                     match then.refusal() {
                         None => space.customer_answers(index, now),
                         Some(why) => space.customer_refuses(index, why, now),
                     }
                 }
             }
-            Timer::Accept(_) => space.set_reservation(index, ReservationStatus::Accepted, now),
-            Timer::Timeout(_) => {
-                if space.tasks[index].reservation.as_ref().is_some_and(Reservation::is_free) {
+            Timer::Accept(sid) => {
+                if let Ok(index) = space.find_task(&sid) {
+                    space.set_reservation(index, ReservationStatus::Accepted, now);
+                }
+            }
+            Timer::Timeout(sid) => {
+                if let Ok(index) = space.find_task(&sid)
+                    && space.tasks[index].reservation.as_ref().is_some_and(Reservation::is_free)
+                {
                     space.decline(index, ReservationStatus::TimedOut, now);
                 }
             }
+            Timer::Forget(sid) => space.forget(&sid),
         }
     }
 }

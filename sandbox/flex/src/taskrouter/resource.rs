@@ -15,6 +15,16 @@ pub(crate) fn seconds(at: Timestamp) -> i64 {
     i64::try_from(at.as_millis() / 1000).unwrap_or(i64::MAX)
 }
 
+/// A time as the public REST API has it.
+pub(crate) fn iso_seconds(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
+}
+
+/// The same SID with another prefix.
+pub(crate) fn renamed(prefix: &str, sid: &str) -> String {
+    format!("{prefix}{}", sid.get(2..).unwrap_or_default())
+}
+
 pub(crate) fn to_json(resource: &impl Serialize) -> Value {
     serde_json::to_value(resource).unwrap_or_default()
 }

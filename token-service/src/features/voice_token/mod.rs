@@ -121,12 +121,15 @@ async fn arrived(state: &AppState, address: IpAddr, request: Request) -> Result<
 
 /// What a request for this path is answered, whatever its method is.
 pub async fn answer(state: AppState, client: ClientAddress, request: Request) -> Response {
-    if let Err(error) = origin::check(&state.service.config, request.headers()) {
+    let config = &state.service.config;
+    if let Err(error) =
+        origin::check(config.allowed_origins(), config.allow_missing_origin, request.headers())
+    {
         return error.into_response();
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match *request.method() {
-        Method::OPTIONS => return origin::preflight(origin),
+        Method::OPTIONS => return origin::preflight("POST", origin),
         Method::POST => post(&state, client, request).await.into_response(),
         _ => (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, HeaderValue::from_static("POST"))])
             .into_response(),

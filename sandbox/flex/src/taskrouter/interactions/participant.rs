@@ -3,11 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::account;
-
-/// The same SID with another prefix.
-pub(super) fn renamed(prefix: &str, sid: &str) -> String {
-    format!("{prefix}{}", sid.get(2..).unwrap_or_default())
-}
+use crate::taskrouter::resource::renamed;
 
 /// What the event bridge says when an item of a conference's Sync map is written: the event's name and payload, if any.
 /// `before`: the item as it was.

@@ -3,10 +3,12 @@
 use kernel::{CallSid, Timestamp};
 use serde_json::json;
 
+use super::call::Customer;
 use super::colleague::ColleagueCall;
 use super::event::{Command, Refusal, log};
 use super::leg::{self, Leg, LegState, line};
-use super::task::{Customer, ReservationStatus};
+use super::task::ReservationStatus;
+use super::transfer::Transfer;
 use super::workspace::{Timer, Workspace};
 use crate::api::{FarEnd, LegCommand, LegEnd, Line, Outcome, Unreached};
 
@@ -81,6 +83,9 @@ impl Workspace {
         let (identity, parameters) = self.worker.contact(to)?;
         let call_sid = self.call_sid();
         let task = &mut self.tasks[index];
+        if task.call().is_none() {
+            return Err(Refusal::conflict(format!("Task {} is no call", task.sid)));
+        }
         let outbound = task.text("direction") == "outbound";
         let from = if outbound { task.text("outbound_to") } else { task.text("from") };
         let Some(reservation) = &mut task.reservation else { return Ok(()) };
@@ -110,11 +115,11 @@ impl Workspace {
             Some(leg) if leg.state == LegState::Dialling => leg.state = LegState::Joined,
             _ => return,
         }
-        if task.customer == Customer::NotCalled {
+        if task.customer() == Some(Customer::NotCalled) {
             self.out.extend(task.write_agent());
             // TaskRouter calls the worker first, and then, from within the conference, the customer.
             let FarEnd { ring_ms, then } = self.far_end;
-            task.customer = Customer::Ringing { then };
+            task.set_customer(Customer::Ringing { then });
             if then != Outcome::Wait {
                 self.timers.arm(Timer::Ring(task.sid.clone()), now.plus(u64::from(ring_ms)));
             }
@@ -128,13 +133,14 @@ impl Workspace {
     /// Agent and customer are in the conference.
     fn conference_begins(&mut self, index: usize, call_sid: &CallSid, now: Timestamp) {
         let task = &mut self.tasks[index];
+        let Some(call) = task.call() else { return };
         let conference = json!({
-            "sid": task.conference_sid,
-            "participants": { "worker": call_sid, "customer": task.customer_call_sid },
+            "sid": call.conference_sid,
+            "participants": { "worker": call_sid, "customer": call.customer_call_sid },
         });
         task.attributes.insert("conference".to_owned(), conference);
         task.touch(now);
-        self.out.push(task.write_customer());
+        self.out.extend(task.write_customer());
         self.out.extend(task.write_agent());
         self.out.push(log("conference.started", Some(call_sid), json!({ "task_sid": task.sid })));
         if task.reservation.is_some() {
@@ -149,18 +155,19 @@ impl Workspace {
     /// The task whose customer's telephone rings.
     pub(super) fn find_ringing(&self, sid: &str) -> Result<usize, Refusal> {
         let index = self.find_task(sid)?;
-        match self.tasks[index].customer {
-            Customer::Ringing { .. } => Ok(index),
+        match self.tasks[index].customer() {
+            Some(Customer::Ringing { .. }) => Ok(index),
             _ => Err(Refusal::conflict(format!("The customer of {sid} is not being called"))),
         }
     }
 
     pub(super) fn customer_answers(&mut self, index: usize, now: Timestamp) {
         let task = &mut self.tasks[index];
-        task.customer = Customer::OnLine;
+        task.set_customer(Customer::OnLine);
         self.timers.disarm(Timer::Ring(task.sid.clone()));
         let Some(call_sid) = task.agent_call().cloned() else { return };
-        task.attributes.insert("call_sid".to_owned(), json!(task.customer_call_sid));
+        let customer_call_sid = task.call().map(|call| json!(call.customer_call_sid)).unwrap_or_default();
+        task.attributes.insert("call_sid".to_owned(), customer_call_sid);
         let told = log("customer.answered", Some(&call_sid), json!({ "task_sid": task.sid }));
         self.out.extend([told, line(&call_sid, Line::Talking)]);
         self.conference_begins(index, &call_sid, now);
@@ -179,7 +186,7 @@ impl Workspace {
 
     fn customer_leaves(&mut self, index: usize) {
         let task = &mut self.tasks[index];
-        task.customer = Customer::Left;
+        task.set_customer(Customer::Left);
         self.timers.disarm(Timer::Ring(task.sid.clone()));
     }
 
@@ -192,7 +199,7 @@ impl Workspace {
         let task = &self.tasks[index];
         let Some(leg) = task.leg() else { return };
         let (state, ends_conference) = (leg.state, leg.end_conference_on_exit);
-        let alone = matches!(task.customer, Customer::NotCalled | Customer::Ringing { .. });
+        let alone = matches!(task.customer(), Some(Customer::NotCalled | Customer::Ringing { .. }));
         let data = json!({ "task_sid": task.sid, "reason": reason });
         self.out.push(log("worker.leg_ended", Some(call_sid), data));
         match state {
@@ -220,7 +227,7 @@ impl Workspace {
     }
 
     pub(super) fn customer_hung_up(&mut self, index: usize, now: Timestamp) {
-        if self.tasks[index].customer == Customer::Left {
+        if matches!(self.tasks[index].customer(), None | Some(Customer::Left)) {
             return;
         }
         self.customer_leaves(index);
@@ -245,8 +252,8 @@ impl Workspace {
             leg.state = LegState::Left;
         }
         self.out.extend(task.write_agent());
-        if task.customer == Customer::Left {
-            self.out.push(task.write_customer());
+        if task.customer() == Some(Customer::Left) {
+            self.out.extend(task.write_customer());
         }
         let status = task.reservation_status();
         if status == Some(ReservationStatus::Pending) {
@@ -275,7 +282,7 @@ impl Workspace {
     /// The conference is over for the colleague too.
     fn colleague_leaves(&mut self, index: usize) {
         let task = &mut self.tasks[index];
-        if let Some(leg) = task.transfer.as_mut().and_then(|transfer| transfer.colleague_mut()) {
+        if let Some(leg) = task.transfer_mut().and_then(Transfer::colleague_mut) {
             leg.state = LegState::Left;
             self.out.extend(task.write_colleague());
         }
@@ -302,8 +309,10 @@ impl Workspace {
 
     pub(super) fn hold_customer(&mut self, index: usize, hold: bool) {
         let task = &mut self.tasks[index];
-        task.customer_hold = hold;
-        self.out.push(task.write_customer());
+        if let Some(call) = task.call_mut() {
+            call.hold = hold;
+        }
+        self.out.extend(task.write_customer());
         if let Some(call_sid) = task.agent_call() {
             let told = log("customer.hold", Some(call_sid), json!({ "hold": hold }));
             self.out.extend([told, line(call_sid, if hold { Line::Held } else { Line::Talking })]);
@@ -341,7 +350,7 @@ impl Workspace {
     ) -> Result<(), Refusal> {
         let index = self.find_task(sid)?;
         let task = &mut self.tasks[index];
-        let Some(leg) = task.transfer.as_mut().and_then(|transfer| transfer.colleague_mut()) else {
+        let Some(leg) = task.transfer_mut().and_then(Transfer::colleague_mut) else {
             return Err(Refusal::conflict("The colleague is not in this conference".to_owned()));
         };
         leg.hold = hold.unwrap_or(leg.hold);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use kernel::CallSid;
 use serde_json::{Map, Value};
 
-use crate::api::{FarEnd, LegCommand, LegEnd, Unreached};
+use super::channel::TaskChannel;
+use crate::api::{FarEnd, Holder, LegCommand, LegEnd, Unreached};
 use crate::event::LogEvent;
 
 /// Attributes as JSON.
@@ -20,6 +21,8 @@ pub struct Options {
     pub reservation_timeout: Duration,
     /// How many voice tasks the agent may hold at a time.
     pub voice_capacity: u32,
+    /// How many chat tasks the agent may hold at a time, beside the voice tasks.
+    pub chat_capacity: u32,
     /// Activity of the agent at start.
     pub initial_activity: String,
     /// Attributes of the worker at start.
@@ -38,6 +41,19 @@ pub enum Event {
     CreateTask {
         /// Attributes of the task.
         attributes: Attributes,
+    },
+    /// A task is made that is no call: a chat if its attributes name a conversation.
+    TaskArrives {
+        attributes: Attributes,
+        channel: TaskChannel,
+        holder: Holder,
+        /// The conversation goes on when the task is completed.
+        long_lived: bool,
+    },
+    /// The customer of a chat leaves it.
+    CustomerLeaves {
+        /// The task, its reservation, or the conversation.
+        sid: String,
     },
     /// Flex changes a reservation.
     Reservation { sid: String, change: ReservationChange },
@@ -158,6 +174,8 @@ pub enum Event {
         attributes: Option<Attributes>,
         /// `wrapping`, `completed` or `canceled`.
         status: Option<String>,
+        /// Why, in words that are kept with the task.
+        reason: Option<String>,
     },
     /// Ends everything; the worker returns to how it was at start.
     Reset,
@@ -210,10 +228,23 @@ pub enum Command {
     },
     /// Ask the composing binary for something.
     Leg(LegCommand),
+    /// Change who is in a conversation.
+    Chat(ChatCommand),
     /// Tell the log.
     Log(LogEvent),
     /// What was asked for is refused, and nothing has changed.
     Refuse(Refusal),
+}
+
+/// What a chat task wants of its conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatCommand {
+    /// The agent becomes a participant.
+    Join { conversation_sid: String },
+    /// The agent is a participant no longer.
+    Leave { conversation_sid: String },
+    /// Nobody writes there any more.
+    Close { conversation_sid: String },
 }
 
 /// What live queries ask for.
@@ -251,7 +282,7 @@ impl Refusal {
         Self { status: 404, code: 20404, message: format!("The requested resource {what} was not found") }
     }
 
-    pub(super) fn conflict(message: String) -> Self {
+    pub(crate) fn conflict(message: String) -> Self {
         Self { status: 400, code: 20001, message }
     }
 

@@ -3,8 +3,9 @@
 use kernel::Timestamp;
 use serde_json::{Value, json};
 
+use super::chat::Chat;
 use super::event::{Attributes, Command, Refusal, ReservationChange, TransferMode, log};
-use super::task::{Reservation, ReservationStatus};
+use super::task::{Reservation, ReservationStatus, Task};
 use super::transfer::{Transfer, TransferStatus};
 use super::workspace::{Timer, Workspace};
 use crate::account;
@@ -34,7 +35,7 @@ impl Workspace {
             let may = if task.routing_target.is_some() {
                 !self.worker.is_offline()
             } else {
-                self.worker.is_available() && self.open_tasks() < self.options.voice_capacity
+                self.worker.is_available() && self.open_tasks(task.channel) < self.capacity(task.channel)
             };
             if !waits || !may {
                 continue;
@@ -65,6 +66,10 @@ impl Workspace {
                 self.call_worker(index, to, end_conference_on_exit)?;
             }
             ReservationChange::Accept if free => {
+                let task = &self.tasks[index];
+                // The agent is in the conversation when Flex hears that the reservation is accepted, and opens it.
+                let join = task.chat().map(|chat| Command::Chat(chat.join()));
+                self.out.extend(join);
                 self.set_reservation(index, ReservationStatus::Accepted, now);
             }
             ReservationChange::Reject if free => self.decline(index, ReservationStatus::Rejected, now),
@@ -86,8 +91,27 @@ impl Workspace {
     }
 
     fn complete(&mut self, index: usize, now: Timestamp) {
+        let leaves = self.tasks[index].chat().map(Chat::completed).unwrap_or_default();
+        self.out.extend(leaves.into_iter().map(Command::Chat));
         self.set_reservation(index, ReservationStatus::Completed, now);
-        self.remove_task(index);
+        self.remove_task(index, now);
+    }
+
+    /// The customer of a chat leaves: nobody is offered what is over, and who has begun finishes it.
+    pub(super) fn customer_leaves_chat(&mut self, sid: &str, now: Timestamp) -> Result<(), Refusal> {
+        let names =
+            |task: &Task| task.is_named(sid) || task.chat().is_some_and(|chat| chat.conversation_sid == sid);
+        let found = self.tasks.iter().position(|task| task.chat().is_some() && names(task));
+        let index = found.ok_or_else(|| Refusal::not_found(&format!("/Tasks/{sid}")))?;
+        let task = &mut self.tasks[index];
+        if let Some(chat) = task.chat_mut() {
+            chat.customer_leaves();
+        }
+        self.out.push(log("customer.left", None, json!({ "task_sid": task.sid })));
+        if matches!(task.reservation_status(), None | Some(ReservationStatus::Pending)) {
+            self.cancel(index, None, now);
+        }
+        Ok(())
     }
 
     pub(super) fn update_task(
@@ -95,6 +119,7 @@ impl Workspace {
         sid: &str,
         attributes: Option<Attributes>,
         status: Option<&str>,
+        reason: Option<String>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let index = self.find_task(sid)?;
@@ -110,6 +135,7 @@ impl Workspace {
                 return Err(Refusal::conflict(format!("Task {sid} is {is} and cannot become {status}")));
             }
         };
+        self.tasks[index].set_reason(reason);
         if let Some(attributes) = attributes {
             let task = &mut self.tasks[index];
             task.attributes = attributes;
@@ -172,6 +198,9 @@ impl Workspace {
                 self.cancel(index, None, now);
             }
         }
+        for task in std::mem::take(&mut self.finished) {
+            self.timers.disarm(Timer::Forget(task.sid));
+        }
         for mut call in std::mem::take(&mut self.colleague) {
             self.out.extend(call.ends());
         }
@@ -198,13 +227,15 @@ impl Workspace {
                 "The sandbox transfers to the colleague only, not to {to}"
             )));
         }
-        let task = &self.tasks[index];
-        let accepted = task.reservation_status() == Some(ReservationStatus::Accepted);
-        if !accepted || task.transfer.as_ref().is_some_and(Transfer::is_open) {
-            return Err(Refusal::conflict(format!("Task {} cannot be transferred now", task.sid)));
-        }
         let transfer = Transfer::new(self.sid("TT"), self.sid("WR"), mode, now);
-        self.tasks[index].transfer = Some(transfer);
+        let task = &mut self.tasks[index];
+        let accepted = task.reservation_status() == Some(ReservationStatus::Accepted);
+        match task.call_mut() {
+            Some(call) if accepted && !call.transfer.as_ref().is_some_and(Transfer::is_open) => {
+                call.transfer = Some(transfer);
+            }
+            _ => return Err(Refusal::conflict(format!("Task {} cannot be transferred now", task.sid))),
+        }
         self.announce_transfer(index);
         if mode == TransferMode::Cold {
             self.agent_leaves(index, now);
@@ -214,7 +245,7 @@ impl Workspace {
 
     fn announce_transfer(&mut self, index: usize) {
         let task = &self.tasks[index];
-        let Some((transfer, payload)) = task.transfer.as_ref().zip(task.transfer_resource()) else { return };
+        let Some((transfer, payload)) = task.transfer().zip(task.transfer_resource()) else { return };
         let event = transfer.event();
         let data = json!({ "task_sid": task.sid, "mode": transfer.mode() });
         let told = log(event, task.agent_call(), data);
@@ -226,12 +257,12 @@ impl Workspace {
         let found = self
             .tasks
             .iter()
-            .position(|task| task.is_transfer(sid) && task.transfer.as_ref().is_some_and(Transfer::is_open));
+            .position(|task| task.is_transfer(sid) && task.transfer().is_some_and(Transfer::is_open));
         found.ok_or_else(|| Refusal::conflict(format!("{sid} is not being transferred")))
     }
 
     fn settle_transfer(&mut self, index: usize, status: TransferStatus, now: Timestamp) {
-        if let Some(transfer) = &mut self.tasks[index].transfer {
+        if let Some(transfer) = self.tasks[index].transfer_mut() {
             transfer.settle(status, now);
         }
         self.announce_transfer(index);
@@ -257,7 +288,7 @@ impl Workspace {
         }
         let call_sid = self.call_sid();
         let task = &mut self.tasks[index];
-        if let Some(transfer) = &mut task.transfer {
+        if let Some(transfer) = task.transfer_mut() {
             transfer.joined(call_sid);
         }
         self.out.extend(task.write_colleague());

@@ -1,13 +1,16 @@
-//! A voice task with its reservation, and the resources that are made of it.
+//! A task with its reservation, and the resources that are made of it.
 
 use kernel::{CallSid, Timestamp};
 use serde_json::{Value, json};
 
+use super::call::{Call, Customer};
+use super::channel::TaskChannel;
+use super::chat::Chat;
 use super::event::{Attributes, Command};
 use super::leg::{Item, Leg, LegState, write};
 use super::transfer::Transfer;
 use crate::account;
-use crate::api::{Outcome, VoiceTask};
+use crate::api::{Holder, VoiceTask};
 use crate::taskrouter::resource::{ReservationResource, TaskResource, seconds, to_json};
 
 /// How far a reservation is.
@@ -69,20 +72,16 @@ impl Reservation {
     }
 }
 
-/// Where the customer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Customer {
-    /// Called us and waits, or is in the conference.
-    OnLine,
-    /// Is to be called once the agent is there.
-    NotCalled,
-    /// Their telephone rings, and then this happens.
-    Ringing { then: Outcome },
-    /// Hung up.
-    Left,
+/// What a task is about.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    Call(Call),
+    Chat(Chat),
+    /// Whatever its attributes say: made by REST for a reason of its own.
+    Other,
 }
 
-/// A voice task.
+/// A task.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     pub(super) sid: String,
@@ -91,40 +90,43 @@ pub(super) struct Task {
     updated: Timestamp,
     version: u32,
     pub(super) routing_target: Option<String>,
-    pub(super) conference_sid: String,
-    pub(super) customer_call_sid: CallSid,
-    pub(super) customer_hold: bool,
-    pub(super) customer: Customer,
+    pub(super) channel: TaskChannel,
+    /// Who gets it.
+    pub(super) holder: Holder,
+    work: Work,
     /// The agent declined or missed it: it is offered again when the agent next chooses an activity.
     pub(super) declined: bool,
     pub(super) canceled: bool,
     pub(super) reservation: Option<Reservation>,
-    pub(super) transfer: Option<Transfer>,
+    /// Reservations that ended without an agent.
+    pub(super) former: Vec<Reservation>,
+    reason: Option<String>,
 }
 
 impl Task {
     pub(super) fn new(
         sid: String,
-        conference_sid: String,
-        customer_call_sid: CallSid,
-        customer: Customer,
+        channel: TaskChannel,
+        holder: Holder,
+        work: Work,
+        attributes: Attributes,
         now: Timestamp,
     ) -> Self {
         Self {
             sid,
-            attributes: Attributes::new(),
+            attributes,
             created: now,
             updated: now,
             version: 0,
             routing_target: None,
-            conference_sid,
-            customer_call_sid,
-            customer_hold: false,
-            customer,
+            channel,
+            holder,
+            work,
             declined: false,
             canceled: false,
             reservation: None,
-            transfer: None,
+            former: Vec::new(),
+            reason: None,
         }
     }
 
@@ -165,9 +167,44 @@ impl Task {
         self.leg().map(|leg| &leg.call_sid)
     }
 
+    pub(super) fn call(&self) -> Option<&Call> {
+        if let Work::Call(call) = &self.work { Some(call) } else { None }
+    }
+
+    pub(super) fn call_mut(&mut self) -> Option<&mut Call> {
+        if let Work::Call(call) = &mut self.work { Some(call) } else { None }
+    }
+
+    pub(super) fn chat(&self) -> Option<&Chat> {
+        if let Work::Chat(chat) = &self.work { Some(chat) } else { None }
+    }
+
+    pub(super) fn chat_mut(&mut self) -> Option<&mut Chat> {
+        if let Work::Chat(chat) = &mut self.work { Some(chat) } else { None }
+    }
+
+    /// Where the customer of a call is.
+    pub(super) fn customer(&self) -> Option<Customer> {
+        Some(self.call()?.customer)
+    }
+
+    pub(super) fn set_customer(&mut self, customer: Customer) {
+        if let Some(call) = self.call_mut() {
+            call.customer = customer;
+        }
+    }
+
+    pub(super) fn transfer(&self) -> Option<&Transfer> {
+        self.call()?.transfer.as_ref()
+    }
+
+    pub(super) fn transfer_mut(&mut self) -> Option<&mut Transfer> {
+        self.call_mut()?.transfer.as_mut()
+    }
+
     pub(super) fn is_named(&self, sid: &str) -> bool {
         self.sid == sid
-            || self.customer_call_sid.as_str() == sid
+            || self.call().is_some_and(|call| call.customer_call_sid.as_str() == sid)
             || self.is_reservation(sid)
             || self.agent_call().is_some_and(|call_sid| call_sid.as_str() == sid)
     }
@@ -177,12 +214,17 @@ impl Task {
     }
 
     pub(super) fn is_transfer(&self, sid: &str) -> bool {
-        self.is_named(sid) || self.transfer.as_ref().is_some_and(|transfer| transfer.is_named(sid))
+        self.is_named(sid) || self.transfer().is_some_and(|transfer| transfer.is_named(sid))
     }
 
     pub(super) fn touch(&mut self, now: Timestamp) {
         self.updated = now;
         self.version += 1;
+    }
+
+    /// Why it ended, as whoever ended it says.
+    pub(super) fn set_reason(&mut self, reason: Option<String>) {
+        self.reason = reason.or_else(|| self.reason.take());
     }
 
     /// The reservation, and the task with it, has changed.
@@ -197,39 +239,21 @@ impl Task {
 
     // ---- the conference's Sync map --------------------------------------------------------------------------------
 
-    fn customer_item(&self) -> Item {
-        let data = json!({
-            "participant_type": "customer",
-            "status": if self.customer == Customer::Left { "left" } else { "joined" },
-            "conference_sid": self.conference_sid,
-            "call_sid": self.customer_call_sid,
-            "hold": self.customer_hold,
-            "muted": false,
-            "end_conference_on_exit": true,
-            "reservation_sid": null,
-            "worker_sid": null,
-        });
-        (self.customer_call_sid.as_str().to_owned(), data)
-    }
-
     fn agent_item(&self) -> Option<Item> {
         let reservation = self.reservation.as_ref()?;
         let leg = reservation.leg.as_ref()?;
-        Some(leg.item("worker", &self.conference_sid, &reservation.sid, account::WORKER_SID))
-    }
-
-    fn colleague_item(&self) -> Option<Item> {
-        self.transfer.as_ref()?.colleague_item(&self.conference_sid)
+        Some(leg.item("worker", &self.call()?.conference_sid, &reservation.sid, account::WORKER_SID))
     }
 
     /// Everybody in the conference.
     pub(super) fn participants(&self) -> Vec<Item> {
-        let all = [Some(self.customer_item()), self.agent_item(), self.colleague_item()];
+        let Some(call) = self.call() else { return Vec::new() };
+        let all = [Some(call.customer_item()), self.agent_item(), call.colleague_item()];
         all.into_iter().flatten().collect()
     }
 
-    pub(super) fn write_customer(&self) -> Command {
-        write(self.customer_item(), &self.sid)
+    pub(super) fn write_customer(&self) -> Option<Command> {
+        Some(write(self.call()?.customer_item(), &self.sid))
     }
 
     pub(super) fn write_agent(&self) -> Option<Command> {
@@ -237,12 +261,13 @@ impl Task {
     }
 
     pub(super) fn write_colleague(&self) -> Option<Command> {
-        Some(write(self.colleague_item()?, &self.sid))
+        Some(write(self.call()?.colleague_item()?, &self.sid))
     }
 
     // ---- resources ------------------------------------------------------------------------------------------------
 
-    fn view(&self, now: Timestamp) -> TaskResource {
+    pub(super) fn view(&self, now: Timestamp) -> TaskResource {
+        let (queue, queue_sid, workflow_sid) = self.channel.route();
         TaskResource {
             account_sid: account::ACCOUNT_SID,
             workspace_sid: account::WORKSPACE_SID,
@@ -255,19 +280,19 @@ impl Task {
             date_updated: seconds(self.updated),
             virtual_start_time: seconds(self.created),
             priority: 0,
-            queue_name: "Voice",
-            queue_sid: account::TASK_QUEUE_SID,
-            task_queue_name: "Voice",
-            task_queue_friendly_name: "Voice",
-            task_queue_sid: account::TASK_QUEUE_SID,
-            reason: None,
+            queue_name: queue,
+            queue_sid,
+            task_queue_name: queue,
+            task_queue_friendly_name: queue,
+            task_queue_sid: queue_sid,
+            reason: self.reason.clone(),
             routing_target: self.routing_target.clone(),
-            task_channel_unique_name: "voice",
-            task_channel_sid: format!("TC{:032x}", 0),
+            task_channel_unique_name: self.channel.unique_name(),
+            task_channel_sid: self.channel.sid(),
             timeout: 86_400,
-            workflow_name: "Voice",
-            workflow_friendly_name: "Voice",
-            workflow_sid: account::WORKFLOW_SID,
+            workflow_name: queue,
+            workflow_friendly_name: queue,
+            workflow_sid,
             version: self.version.to_string(),
         }
     }
@@ -279,17 +304,33 @@ impl Task {
     /// The newest transfer, as its client reads it.
     pub(super) fn transfer_resource(&self) -> Option<Value> {
         let reservation = self.reservation.as_ref().map(|reservation| reservation.sid.as_str());
-        Some(self.transfer.as_ref()?.resource(&self.sid, reservation))
+        Some(self.transfer()?.resource(&self.sid, reservation))
     }
 
+    /// The reservation as the event bridge has it.
     pub(super) fn reservation_resource(&self, timeout_s: u64, now: Timestamp) -> Option<Value> {
-        let reservation = self.reservation.as_ref()?;
-        let transferred = self.transfer.as_ref().is_some_and(Transfer::is_open);
-        Some(to_json(&ReservationResource {
+        Some(to_json(&self.reservation_view(self.reservation.as_ref()?, timeout_s, now)))
+    }
+
+    /// Every reservation that there was of it, the newest last.
+    pub(super) fn reservation_views(&self, timeout_s: u64, now: Timestamp) -> Vec<ReservationResource> {
+        let all = self.former.iter().chain(&self.reservation);
+        all.map(|reservation| self.reservation_view(reservation, timeout_s, now)).collect()
+    }
+
+    fn reservation_view(
+        &self,
+        reservation: &Reservation,
+        timeout_s: u64,
+        now: Timestamp,
+    ) -> ReservationResource {
+        let transferred = self.transfer().is_some_and(Transfer::is_open);
+        let (worker_sid, worker_name) = self.holder.worker();
+        ReservationResource {
             account_sid: account::ACCOUNT_SID,
             workspace_sid: account::WORKSPACE_SID,
-            worker_sid: account::WORKER_SID,
-            worker_name: account::AGENT_NAME,
+            worker_sid,
+            worker_name,
             sid: reservation.sid.clone(),
             reservation_status: reservation.status.names().0,
             reservation_timeout: i64::try_from(timeout_s).unwrap_or(i64::MAX),
@@ -300,16 +341,17 @@ impl Task {
             task: self.view(now),
             canceled_reason_code: reservation.canceled_reason,
             active_outgoing_task_transfer: transferred.then(|| self.transfer_resource()).flatten(),
-        }))
+        }
     }
 
-    pub(super) fn voice_task(&self) -> VoiceTask {
-        VoiceTask {
+    pub(super) fn voice_task(&self) -> Option<VoiceTask> {
+        let call = self.call()?;
+        Some(VoiceTask {
             task_sid: self.sid.clone(),
             reservation_sid: self.reservation.as_ref().map(|reservation| reservation.sid.clone()),
-            customer_call_sid: self.customer_call_sid.clone(),
-            conference_sid: self.conference_sid.clone(),
-        }
+            customer_call_sid: call.customer_call_sid.clone(),
+            conference_sid: call.conference_sid.clone(),
+        })
     }
 
     /// For people and tests.
@@ -321,14 +363,12 @@ impl Task {
             "direction": self.text("direction"),
             "reservation_sid": self.reservation.as_ref().map(|reservation| &reservation.sid),
             "reservation_status": self.reservation_status().map(|status| status.names().0),
-            "conference_sid": self.conference_sid,
-            "customer": {
-                "call_sid": self.customer_call_sid,
-                "hold": self.customer_hold,
-                "left": self.customer == Customer::Left,
-                "ringing": matches!(self.customer, Customer::Ringing { .. }),
-            },
-            "transfer": self.transfer.as_ref().map(Transfer::summary),
+            "task_channel": self.channel.unique_name(),
+            "worker": self.holder.worker().1,
+            "conference_sid": self.call().map(|call| &call.conference_sid),
+            "customer": self.call().map(Call::summary),
+            "transfer": self.transfer().map(Transfer::summary),
+            "chat": self.chat().map(Chat::summary),
             "agent": self.leg().map(|leg| json!({
                 "call_sid": leg.call_sid,
                 "state": match leg.state {

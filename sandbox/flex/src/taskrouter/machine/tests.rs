@@ -11,6 +11,8 @@ use super::event::{Attributes, ReservationChange, TransferMode};
 use super::*;
 use crate::api::{FarEnd, LegCommand, LegEnd, Line, Outcome, Unreached};
 
+mod chat;
+
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 fn machine() -> Machine {
@@ -19,6 +21,7 @@ fn machine() -> Machine {
         seed: [7; 32],
         reservation_timeout: Duration::from_secs(120),
         voice_capacity: 1,
+        chat_capacity: 2,
         initial_activity: account::ACTIVITY_AVAILABLE.to_owned(),
         worker_attributes: contact.as_object().cloned().unwrap(),
     };
@@ -370,6 +373,8 @@ fn an_agent_may_cancel_while_the_customers_telephone_rings() {
     rig.give(Event::LegEnded { call_sid, reason: LegEnd::Completed });
     assert_eq!(rig.pushes(), ["reservation.canceled"]);
     assert!(rig.space().newest_task().is_none());
+    rig.wait(300);
+    assert!(rig.said.is_empty(), "nothing rings any more");
     assert_eq!(rig.rig.machine.poll_timeout(), None);
 }
 
@@ -433,6 +438,7 @@ fn a_status_that_a_task_cannot_take_is_refused_with_its_attributes() {
         sid: task_sid.clone(),
         attributes: json!({ "from": "somebody else" }).as_object().cloned(),
         status: Some("completed".to_owned()),
+        reason: None,
     });
     assert_eq!(refused.unwrap_err().status, 400);
     assert_eq!(rig.space().task(&task_sid, rig.rig.now).unwrap(), before);

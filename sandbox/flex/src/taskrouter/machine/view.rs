@@ -3,13 +3,29 @@
 use kernel::Timestamp;
 use serde_json::{Value, json};
 
+use super::channel::TaskChannel;
 use super::colleague::ColleagueCall;
 use super::event::Refusal;
-use super::task::Task;
+use super::task::{ReservationStatus, Task};
 use super::workspace::Workspace;
 use crate::account;
-use crate::api::VoiceTask;
-use crate::taskrouter::resource::{LONG_AGO, WorkerChannelResource, to_json};
+use crate::api::{ChannelType, ChatTask, Holder, VoiceTask};
+use crate::taskrouter::resource::{
+    LONG_AGO, ReservationResource, TaskResource, WorkerChannelResource, to_json,
+};
+
+/// A chat task, as its interaction is made of it.
+#[derive(Debug, Clone)]
+pub(crate) struct ChatView {
+    pub(crate) conversation_sid: String,
+    pub(crate) channel_type: ChannelType,
+    pub(crate) customer_address: Value,
+    pub(crate) reservation_sid: Option<String>,
+    /// The agent is in the conversation.
+    pub(crate) joined: bool,
+    /// The agent has not ended it.
+    pub(crate) open: bool,
+}
 
 impl Workspace {
     #[must_use]
@@ -36,20 +52,17 @@ impl Workspace {
     /// The worker's channels.
     #[must_use]
     pub fn channels(&self) -> Vec<Value> {
-        ["voice", "chat", "sms", "email", "default"]
+        TaskChannel::ALL
             .into_iter()
-            .enumerate()
-            .map(|(n, name)| {
-                let is_voice = name == "voice";
-                let capacity = if is_voice { self.options.voice_capacity } else { 3 };
-                let assigned = if is_voice { self.open_tasks() } else { 0 };
+            .map(|channel| {
+                let (capacity, assigned) = (self.capacity(channel), self.open_tasks(channel));
                 to_json(&WorkerChannelResource {
                     account_sid: account::ACCOUNT_SID,
                     workspace_sid: account::WORKSPACE_SID,
                     worker_sid: account::WORKER_SID,
-                    sid: format!("WC{n:032x}"),
-                    task_channel_sid: format!("TC{n:032x}"),
-                    task_channel_unique_name: name,
+                    sid: channel.worker_channel_sid(),
+                    task_channel_sid: channel.sid(),
+                    task_channel_unique_name: channel.unique_name(),
                     configured_capacity: capacity,
                     available_capacity_percentage: 100 * capacity.saturating_sub(assigned) / capacity.max(1),
                     assigned_tasks: assigned,
@@ -66,7 +79,66 @@ impl Workspace {
     #[must_use]
     pub fn reservations(&self, now: Timestamp) -> Vec<Value> {
         let timeout = self.options.reservation_timeout.as_secs();
-        self.tasks.iter().filter_map(|task| task.reservation_resource(timeout, now)).collect()
+        let own = self.tasks.iter().filter(|task| task.holder == Holder::Agent);
+        own.filter_map(|task| task.reservation_resource(timeout, now)).collect()
+    }
+
+    /// One task, also one that has just ended, for who asks by REST.
+    ///
+    /// # Errors
+    /// [`Refusal`] 404 if there is none.
+    pub(crate) fn task_view(&self, sid: &str, now: Timestamp) -> Result<TaskResource, Refusal> {
+        Ok(self.known(sid)?.view(now))
+    }
+
+    /// Every reservation of a task, also of one that has just ended.
+    ///
+    /// # Errors
+    /// [`Refusal`] 404 if there is no such task.
+    pub(crate) fn reservation_views(
+        &self,
+        task_sid: &str,
+        now: Timestamp,
+    ) -> Result<Vec<ReservationResource>, Refusal> {
+        let timeout = self.options.reservation_timeout.as_secs();
+        Ok(self.known(task_sid)?.reservation_views(timeout, now))
+    }
+
+    /// Every reservation of a worker.
+    pub(crate) fn worker_reservation_views(
+        &self,
+        worker_sid: &str,
+        now: Timestamp,
+    ) -> Vec<ReservationResource> {
+        let timeout = self.options.reservation_timeout.as_secs();
+        let tasks = self.finished.iter().chain(&self.tasks);
+        let all = tasks.flat_map(|task| task.reservation_views(timeout, now));
+        all.filter(|reservation| reservation.worker_sid == worker_sid).collect()
+    }
+
+    /// All tasks, also those that have just ended.
+    pub(crate) fn task_views(&self, now: Timestamp) -> Vec<TaskResource> {
+        self.finished.iter().chain(&self.tasks).map(|task| task.view(now)).collect()
+    }
+
+    fn known(&self, sid: &str) -> Result<&Task, Refusal> {
+        let found = self.tasks.iter().chain(&self.finished).find(|task| task.sid == sid);
+        found.ok_or_else(|| Refusal::not_found(&format!("/Tasks/{sid}")))
+    }
+
+    /// A chat task that is not over, by its SID.
+    #[must_use]
+    pub(crate) fn chat(&self, task_sid: &str) -> Option<ChatView> {
+        let task = self.tasks.iter().find(|task| task.sid == task_sid)?;
+        let (chat, status) = (task.chat()?, task.reservation_status());
+        Some(ChatView {
+            conversation_sid: chat.conversation_sid.clone(),
+            channel_type: chat.channel_type(),
+            customer_address: chat.customer_address().clone(),
+            reservation_sid: task.reservation.as_ref().map(|reservation| reservation.sid.clone()),
+            joined: matches!(status, Some(ReservationStatus::Accepted | ReservationStatus::Wrapping)),
+            open: status != Some(ReservationStatus::Wrapping),
+        })
     }
 
     /// One reservation.
@@ -100,7 +172,20 @@ impl Workspace {
     /// The voice task that was created last.
     #[must_use]
     pub fn newest_task(&self) -> Option<VoiceTask> {
-        self.tasks.last().map(Task::voice_task)
+        self.tasks.iter().rev().find_map(Task::voice_task)
+    }
+
+    /// The task that was created last, as whoever makes a chat is told of it.
+    pub(crate) fn newest_chat(&self) -> Option<ChatTask> {
+        let task = self.tasks.last()?;
+        let reservation_sid = task.reservation.as_ref().map(|reservation| reservation.sid.clone());
+        Some(ChatTask { task_sid: task.sid.clone(), reservation_sid })
+    }
+
+    /// SID of the task that was created last.
+    #[must_use]
+    pub fn newest_task_sid(&self) -> Option<String> {
+        self.tasks.last().map(|task| task.sid.clone())
     }
 
     /// Everybody in a task's conference, as its Sync map has them.

@@ -6,12 +6,16 @@ use rand::{RngExt as _, SeedableRng as _};
 use sansio::Timers;
 use serde_json::json;
 
+use super::call::{Call, Customer};
+use super::channel::TaskChannel;
+use super::chat::Chat;
 use super::colleague::ColleagueCall;
 use super::event::{Attributes, Command, Options, Refusal, log};
 use super::leg;
-use super::task::{Customer, ReservationStatus, Task};
+use super::task::{Reservation, ReservationStatus, Task, Work};
 use super::worker::Worker;
-use crate::api::FarEnd;
+use crate::api::{FarEnd, Holder};
+use crate::taskrouter::resource::renamed;
 
 /// What is waited for, each with the task's SID.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +26,12 @@ pub(super) enum Timer {
     Accept(String),
     /// Nobody has taken the reservation in time.
     Timeout(String),
+    /// A task that is over is forgotten.
+    Forget(String),
 }
+
+/// How long a task that is over can still be asked for. Source: TaskRouter's documentation on the life of a task.
+const KEPT_MS: u64 = 5 * 60 * 1_000;
 
 /// Everything that TaskRouter knows of this account.
 #[derive(Debug)]
@@ -32,6 +41,8 @@ pub struct Workspace {
     pub(super) worker: Worker,
     pub(super) far_end: FarEnd,
     pub(super) tasks: Vec<Task>,
+    /// Tasks that are over, for a while.
+    pub(super) finished: Vec<Task>,
     pub(super) colleague: Vec<ColleagueCall>,
     pub(super) timers: Timers<Timer, Timestamp>,
     /// What is to be done.
@@ -45,6 +56,7 @@ impl Workspace {
             worker: Worker::new(options.worker_attributes.clone(), &options.initial_activity, now),
             far_end: FarEnd::default(),
             tasks: Vec::new(),
+            finished: Vec::new(),
             colleague: Vec::new(),
             timers: Timers::default(),
             out: Vec::new(),
@@ -70,10 +82,21 @@ impl Workspace {
         found.ok_or_else(|| Refusal::not_found(&format!("/Reservations/{sid}")))
     }
 
-    /// Tasks that use the worker's capacity.
-    pub(super) fn open_tasks(&self) -> u32 {
-        let open = self.tasks.iter().filter(|task| task.reservation.is_some()).count();
-        u32::try_from(open).unwrap_or(u32::MAX)
+    /// The agent's tasks that use the capacity of a channel.
+    pub(super) fn open_tasks(&self, channel: TaskChannel) -> u32 {
+        let uses = |task: &&Task| {
+            task.reservation.is_some() && task.holder == Holder::Agent && task.channel == channel
+        };
+        u32::try_from(self.tasks.iter().filter(uses).count()).unwrap_or(u32::MAX)
+    }
+
+    /// How many tasks of a channel the agent may hold.
+    pub(super) fn capacity(&self, channel: TaskChannel) -> u32 {
+        match channel {
+            TaskChannel::Voice => self.options.voice_capacity,
+            TaskChannel::Chat => self.options.chat_capacity,
+            TaskChannel::Sms | TaskChannel::Email | TaskChannel::Default => 3,
+        }
     }
 
     pub(super) fn create_task(
@@ -99,14 +122,52 @@ impl Workspace {
         self.out.extend(leg::open(&sid, &conference_sid));
         let from = attributes.get("from").cloned().unwrap_or_default();
         self.out.push(log("task.created", None, json!({ "task_sid": sid, "from": from })));
-        let mut task = Task::new(sid, conference_sid, customer_call_sid, customer, now);
-        (task.attributes, task.routing_target) = (attributes, routing_target);
+        let work = Work::Call(Call::new(conference_sid, customer_call_sid, customer));
+        let mut task = Task::new(sid, TaskChannel::Voice, Holder::Agent, work, attributes, now);
+        task.routing_target = routing_target;
+        self.tasks.push(task);
+    }
+
+    /// A task that is no call.
+    pub(super) fn task_arrives(
+        &mut self,
+        mut attributes: Attributes,
+        channel: TaskChannel,
+        holder: Holder,
+        long_lived: bool,
+        now: Timestamp,
+    ) {
+        let sid = self.sid("WT");
+        let chat = Chat::of(&attributes, long_lived);
+        let data =
+            json!({ "task_sid": sid, "channel": channel.unique_name(), "from": attributes.get("from") });
+        self.out.push(log("task.created", None, data));
+        if chat.is_some() {
+            // Flex accepts, wraps up and completes a chat by its interaction, which it finds by these.
+            for (name, prefix) in [
+                ("flexInteractionSid", "KD"),
+                ("flexInteractionChannelSid", "UO"),
+                ("flexChannelInviteSid", "KG"),
+            ] {
+                attributes.insert(name.to_owned(), json!(renamed(prefix, &sid)));
+            }
+        }
+        let work = chat.map_or(Work::Other, Work::Chat);
+        let mut task = Task::new(sid, channel, holder, work, attributes, now);
+        if holder == Holder::Colleague {
+            let mut reservation = Reservation::new(self.sid("WR"), now);
+            reservation.status = ReservationStatus::Accepted;
+            task.reservation = Some(reservation);
+        }
         self.tasks.push(task);
     }
 
     /// A task is over, and with it all that it waits for.
-    pub(super) fn remove_task(&mut self, index: usize) {
-        let sid = self.tasks.remove(index).sid;
+    pub(super) fn remove_task(&mut self, index: usize, now: Timestamp) {
+        let task = self.tasks.remove(index);
+        let sid = task.sid.clone();
+        self.finished.push(task);
+        self.timers.arm(Timer::Forget(sid.clone()), now.plus(KEPT_MS));
         self.timers.disarm(Timer::Ring(sid.clone()));
         self.timers.disarm(Timer::Accept(sid.clone()));
         self.timers.disarm(Timer::Timeout(sid));
@@ -132,19 +193,22 @@ impl Workspace {
         let event = reservation.status.names().1;
         let data = json!({ "task_sid": task.sid, "reservation_sid": reservation.sid });
         let told = log(event, task.agent_call(), data);
-        self.out.extend([Command::Push { event, payload }, told]);
+        let push = (task.holder == Holder::Agent).then_some(Command::Push { event, payload });
+        self.out.extend(push.into_iter().chain([told]));
     }
 
     pub(super) fn announce_task(&mut self, index: usize, now: Timestamp) {
-        let payload = self.tasks[index].resource(now);
-        self.out.push(Command::Push { event: "task.updated", payload });
+        let task = &self.tasks[index];
+        if task.holder == Holder::Agent {
+            self.out.push(Command::Push { event: "task.updated", payload: task.resource(now) });
+        }
     }
 
     /// The reservation is over without an agent; the task waits for another.
     pub(super) fn decline(&mut self, index: usize, status: ReservationStatus, now: Timestamp) {
         self.set_reservation(index, status, now);
         let task = &mut self.tasks[index];
-        task.reservation = None;
+        task.former.extend(task.reservation.take());
         // Inferred: Twilio might offer it to the same worker again at once; with one worker that would ring forever.
         task.declined = true;
         if status == ReservationStatus::TimedOut {
@@ -159,6 +223,11 @@ impl Workspace {
             self.set_reservation(index, ReservationStatus::Canceled, now);
         }
         self.out.push(log("task.canceled", None, json!({ "task_sid": self.tasks[index].sid })));
-        self.remove_task(index);
+        self.remove_task(index, now);
+    }
+
+    /// A task that has been over for long enough.
+    pub(super) fn forget(&mut self, sid: &str) {
+        self.finished.retain(|task| task.sid != sid);
     }
 }

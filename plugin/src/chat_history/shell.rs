@@ -1,0 +1,432 @@
+//! Turns what happens in the page into events, and carries out commands. Decides nothing.
+
+mod formats;
+mod paper;
+mod row;
+mod service;
+mod store;
+mod tab;
+
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::{Rc, Weak};
+
+use ::shell::{Clock as _, EventLoop, Shell};
+use js_sys::{Function, Promise};
+use kernel::Monotonic;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::AbortController;
+
+use self::formats::Formats;
+use self::tab::{Host, Tab};
+use crate::chat_history::machine::flex_view::FlexView;
+use crate::chat_history::machine::trouble::Fault;
+use crate::chat_history::machine::{Act, Command, Config, Event, Machine, What, transcript};
+use crate::draw::{Theme, element, style};
+use crate::flex::{self, Flex, Manager, at, object, text};
+use crate::outcome::{settle, warn_on_error};
+use crate::words::{Language, Text, Words};
+
+/// Where the tab's own storage keeps what outlives a reload.
+const KEPT_KEY: &str = "holdfast.history";
+
+/// Serves this page's agent, where chat history is switched on.
+pub fn serve(flex: Flex, manager: Manager) {
+    let Some(config) = Config::new(&store::settings(&manager)) else { return };
+    let language = manager.language();
+    let words = Words::new(Language::from_tag(language.as_deref().unwrap_or_default()), manager.own_texts());
+    let kept = storage().and_then(|storage| storage.get_item(KEPT_KEY).ok().flatten()).unwrap_or_default();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one source of randomness here: the seed of the machine's jitter"
+    )]
+    let seed = js_sys::Math::random().to_bits();
+    let shell = Rc::new_cyclic(|this: &Weak<HistoryShell>| HistoryShell {
+        event_loop: EventLoop::new(Machine::new(config, words, &kept, seed, Monotonic::now())),
+        view: RefCell::default(),
+        look_planned: Cell::new(false),
+        running: RefCell::default(),
+        tab: Tab::new(Weak::clone(this) as Weak<dyn Host>),
+        banners: RefCell::default(),
+        tabs: RefCell::default(),
+        formats: Formats::new(language),
+        flex,
+        manager,
+    });
+    shell.listen_to_flex();
+    shell.listen_to_complete();
+    shell.add_tab();
+    shell.add_banner();
+    shell.look_now();
+}
+
+/// The half of chat history that touches the page.
+struct HistoryShell {
+    flex: Flex,
+    manager: Manager,
+    event_loop: EventLoop<Machine>,
+    view: RefCell<FlexView>,
+    look_planned: Cell<bool>,
+    /// What can still be forgotten.
+    running: RefCell<Vec<(u64, AbortController)>>,
+    tab: Tab,
+    /// React's ways to draw what is mounted again.
+    banners: RefCell<Vec<Function>>,
+    tabs: RefCell<Vec<Function>>,
+    formats: Formats,
+}
+
+impl Shell for HistoryShell {
+    type Machine = Machine;
+
+    fn event_loop(&self) -> &EventLoop<Machine> {
+        &self.event_loop
+    }
+
+    fn carry_out(self: &Rc<Self>, command: Command) {
+        match command {
+            Command::Get { request, url, what } => self.get(request, url, what),
+            Command::Forget(request) => {
+                let forgotten = self.take_running(request);
+                if let Some(controller) = forgotten {
+                    controller.abort();
+                }
+            }
+            Command::Draw(_) => self.redraw(),
+            Command::SelectTab => {
+                let tab = object(&[("selectedTabName", JsValue::from_str(store::TAB))]);
+                let state = object(&[("name", "AgentTaskCanvasTabs".into()), ("state", tab.into())]);
+                settle(self.flex.actions().invoke_action("SetComponentState", &state), |_| {});
+            }
+            Command::Keep(text) => {
+                // Without storage nothing is kept.
+                if let Some(storage) = storage() {
+                    warn_on_error(storage.set_item(KEPT_KEY, &text));
+                }
+            }
+            Command::Copy(task) => {
+                let (shell, text) = (Rc::clone(self), self.transcript(&task));
+                settle(copy(&text), move |ok| {
+                    let ok = ok || paper::copy(&text).unwrap_or(false);
+                    shell.report(Event::Act(task, Act::Copied { ok }));
+                });
+            }
+            Command::Print(task) => {
+                let title = self.event_loop.machine().words().plain(Text::HistoryMessages);
+                warn_on_error(paper::print(&title, &self.transcript(&task)));
+            }
+            Command::Open(url) => {
+                if service::is_web(&url) {
+                    warn_on_error(paper::open(&url));
+                }
+            }
+        }
+    }
+
+    fn look(&self) -> Option<Event> {
+        let view = store::view(&self.manager);
+        if *self.view.borrow() == view {
+            return None;
+        }
+        self.view.replace(view.clone());
+        Some(Event::Flex(view))
+    }
+}
+
+impl Host for HistoryShell {
+    fn machine(&self) -> Ref<'_, Machine> {
+        self.event_loop.machine()
+    }
+
+    fn act(self: Rc<Self>, task: &str, act: Act) {
+        self.report(Event::Act(task.to_owned(), act));
+    }
+
+    fn redraw(&self) {
+        let mut redraws = self.banners.borrow().clone();
+        redraws.extend_from_slice(&self.tabs.borrow());
+        for redraw in redraws {
+            // React draws again only for a state that differs; a new object always does.
+            warn_on_error(redraw.call1(&JsValue::UNDEFINED, &object(&[])));
+        }
+    }
+
+    fn formats(&self) -> &Formats {
+        &self.formats
+    }
+
+    fn tab(&self) -> &Tab {
+        &self.tab
+    }
+}
+
+impl HistoryShell {
+    fn look_now(self: &Rc<Self>) {
+        if let Some(event) = self.look() {
+            self.report(event);
+        }
+    }
+
+    fn transcript(&self, task: &str) -> String {
+        let machine = self.event_loop.machine();
+        let when = |moment: &str| self.formats.both(moment);
+        machine
+            .chat(task)
+            .map(|chat| transcript::transcript(chat.timeline(), machine.words(), &when))
+            .unwrap_or_default()
+    }
+
+    fn get(self: &Rc<Self>, request: u64, url: String, what: What) {
+        let token = text(&self.manager.state(), &["session", "ssoTokenPayload", "token"]);
+        let controller = AbortController::new().ok();
+        let shell = Rc::clone(self);
+        let (Some(token), Some(controller)) = (token, controller) else {
+            return spawn_local(async move { shell.report(Event::Failed(request, Fault::NoToken)) });
+        };
+        let signal = controller.signal();
+        self.running.borrow_mut().push((request, controller));
+        spawn_local(async move {
+            let answer = service::get(url, token, what, signal).await;
+            // One that was forgotten is heard of by nobody.
+            if shell.take_running(request).is_some() {
+                shell.report(match answer {
+                    Ok(answer) => Event::Answered(request, answer),
+                    Err(fault) => Event::Failed(request, fault),
+                });
+            }
+        });
+    }
+
+    fn take_running(&self, request: u64) -> Option<AbortController> {
+        let mut running = self.running.borrow_mut();
+        let place = running.iter().position(|(known, _)| *known == request)?;
+        Some(running.swap_remove(place).1)
+    }
+
+    fn listen_to_flex(self: &Rc<Self>) {
+        let shell = Rc::clone(self);
+        // Flex dispatches many times in one turn; it is looked at once, at the turn's end.
+        let changed = Closure::<dyn Fn()>::new(move || {
+            if !shell.look_planned.replace(true) {
+                let shell = Rc::clone(&shell);
+                spawn_local(async move {
+                    shell.look_planned.set(false);
+                    shell.look_now();
+                });
+            }
+        })
+        .into_js_value();
+        warn_on_error(self.manager.store().subscribe(changed.unchecked_ref()));
+        let shell = Rc::clone(self);
+        let updated = Closure::<dyn Fn()>::new(move || shell.report(Event::TokenUpdated)).into_js_value();
+        if let Some(events) = self.manager.events() {
+            warn_on_error(events.add_listener("tokenUpdated", updated.unchecked_ref()));
+        }
+    }
+
+    /// A task must always be completable: what goes wrong in here lets the action through.
+    fn listen_to_complete(self: &Rc<Self>) {
+        let shell = Rc::clone(self);
+        let listener = Closure::<dyn Fn(JsValue, JsValue)>::new(move |payload: JsValue, abort: JsValue| {
+            shell.look_now();
+            let sid = text(&payload, &["task", "sid"]).or_else(|| text(&payload, &["sid"]));
+            let Some(sid) = sid else { return };
+            let refused = shell.event_loop.machine().refuses_to_complete(&sid, Monotonic::now());
+            if refused && let Some(abort) = abort.dyn_ref::<Function>() {
+                warn_on_error(abort.call0(&JsValue::UNDEFINED));
+                shell.report(Event::CompleteRefused(sid));
+            }
+        })
+        .into_js_value();
+        warn_on_error(self.flex.actions().add_listener("beforeCompleteTask", listener.unchecked_ref()));
+    }
+
+    fn add_tab(self: &Rc<Self>) {
+        let host: Rc<dyn Host> = Rc::<Self>::clone(self);
+        let body = self.component(move |props| Tab::draw(&host, props), true);
+        let body = flex::create_element(&body, &object(&[("key", "body".into())]), &JsValue::UNDEFINED);
+        let label = self.event_loop.machine().words().plain(Text::HistoryTab);
+        let props = object(&[
+            ("key", store::TAB.into()),
+            ("uniqueName", store::TAB.into()),
+            ("label", label.into()),
+            ("data-testid", store::TAB.into()),
+        ]);
+        let tab = body.and_then(|body| flex::create_element(&self.flex.tab(), &props, &body));
+        let shell = Rc::clone(self);
+        let wanted = Closure::<dyn Fn(JsValue) -> bool>::new(move |props: JsValue| {
+            let task = at(&props, &["task"]);
+            task.is_object() && shell.event_loop.machine().has_tab(store::source(&task))
+        })
+        .into_js_value();
+        let place = object(&[("sortOrder", JsValue::from_f64(3.0)), ("if", wanted)]);
+        warn_on_error(tab.and_then(|tab| self.flex.task_canvas_tabs().content().add(&tab, &place)));
+    }
+
+    fn add_banner(self: &Rc<Self>) {
+        let shell = Rc::clone(self);
+        let banner = self.component(move |props| shell.draw_banner(props), false);
+        let props = object(&[("key", "holdfast-history-banner".into())]);
+        let banner = flex::create_element(&banner, &props, &JsValue::UNDEFINED);
+        let place = object(&[("sortOrder", JsValue::from_f64(-1.0))]);
+        warn_on_error(banner.and_then(|banner| self.flex.task_canvas().content().add(&banner, &place)));
+    }
+
+    /// A React function component with the task and the theme in its props. While it is mounted it is drawn again when
+    /// something has changed.
+    fn component(
+        self: &Rc<Self>,
+        draw: impl Fn(&JsValue) -> Result<JsValue, JsValue> + 'static,
+        is_tab: bool,
+    ) -> JsValue {
+        let shell = Rc::clone(self);
+        let mount = Closure::<dyn Fn(Function) -> JsValue>::new(move |redraw: Function| {
+            shell.redraws(is_tab, |list| list.push(redraw.clone()));
+            let shell = Rc::clone(&shell);
+            Closure::once_into_js(move || {
+                shell.redraws(is_tab, |list| list.retain(|known| *known != redraw));
+            })
+        })
+        .into_js_value();
+        let shell = Rc::clone(self);
+        let after = Closure::<dyn Fn()>::new(move || {
+            if is_tab {
+                let host: Rc<dyn Host> = Rc::<Self>::clone(&shell);
+                shell.tab.was_drawn(&host);
+            }
+        })
+        .into_js_value();
+        let component = Closure::<dyn Fn(JsValue) -> JsValue>::new(move |props: JsValue| {
+            let drawn = flex::use_state(&JsValue::NULL).and_then(|state| {
+                let effect = mount.unchecked_ref::<Function>().bind1(&JsValue::UNDEFINED, &state.get(1));
+                flex::use_effect(effect.unchecked_ref(), &js_sys::Array::new())?;
+                flex::use_layout_effect(after.unchecked_ref())?;
+                draw(&props)
+            });
+            drawn.unwrap_or_else(|error| {
+                web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
+                JsValue::NULL
+            })
+        })
+        .into_js_value();
+        let with_task = self.flex.with_task_context(&component).unwrap_or(component);
+        self.flex.with_theme(&with_task).unwrap_or(with_task)
+    }
+
+    /// What draws the mounted tabs, or banners.
+    fn redraws(&self, of_tab: bool, act: impl FnOnce(&mut Vec<Function>)) {
+        act(&mut if of_tab { &self.tabs } else { &self.banners }.borrow_mut());
+    }
+
+    fn draw_banner(self: &Rc<Self>, props: &JsValue) -> Result<JsValue, JsValue> {
+        let Some(task) = text(props, &["task", "taskSid"]) else { return Ok(JsValue::NULL) };
+        let Some(banner) = self.event_loop.machine().banner(&task) else { return Ok(JsValue::NULL) };
+        let theme = Theme::of(props);
+        let mut parts = Vec::new();
+        if let Some(warning) = &banner.warning {
+            let (ground, ink) = if theme.dark { ("#4a3300", "#ffe0a3") } else { ("#fff1d6", "#4a3300") };
+            let box_ = bar(ground, ink);
+            parts.push(element(
+                "div",
+                &[
+                    ("key", "warning".into()),
+                    ("role", "alert".into()),
+                    ("data-testid", "holdfast-history-warning".into()),
+                    ("style", box_),
+                ],
+                &[
+                    element("span", &[("aria-hidden", JsValue::TRUE)], &["⚠".into()])?,
+                    warning.as_str().into(),
+                ],
+            )?);
+        }
+        if let Some([text, open, close]) = &banner.earlier {
+            let on = |act: fn() -> Act| self.handler(&task, move |_| Some(act()));
+            let plain = [
+                ("background", "none"),
+                ("border", "0"),
+                ("padding", "4px"),
+                ("font", "inherit"),
+                ("color", "inherit"),
+                ("cursor", "pointer"),
+            ];
+            let mut link = plain.to_vec();
+            link.extend([("textDecoration", "underline"), ("fontWeight", "600"), ("whiteSpace", "nowrap")]);
+            let mut cross = plain.to_vec();
+            cross.extend([("marginInlineStart", "auto"), ("lineHeight", "1")]);
+            let (ground, ink) = if theme.dark { ("#0b3a6e", "#ffffff") } else { ("#e3effd", "#06275a") };
+            parts.push(element(
+                "div",
+                &[
+                    ("key", "earlier".into()),
+                    ("role", "status".into()),
+                    ("data-testid", "holdfast-history-banner".into()),
+                    ("style", bar(ground, ink)),
+                ],
+                &[
+                    element("span", &[], &[text.as_str().into()])?,
+                    element(
+                        "button",
+                        &[
+                            ("type", "button".into()),
+                            ("data-testid", "holdfast-history-open".into()),
+                            ("onClick", on(|| Act::OpenTab)),
+                            ("style", style(&link)),
+                        ],
+                        &[open.as_str().into()],
+                    )?,
+                    element(
+                        "button",
+                        &[
+                            ("type", "button".into()),
+                            ("data-testid", "holdfast-history-close".into()),
+                            ("aria-label", close.as_str().into()),
+                            ("title", close.as_str().into()),
+                            ("onClick", on(|| Act::CloseBanner)),
+                            ("style", style(&cross)),
+                        ],
+                        &["✕".into()],
+                    )?,
+                ],
+            )?);
+        }
+        element("div", &[("className", "Holdfast-HistoryBanner".into())], &parts)
+    }
+
+    /// A handler of React's for one drawing.
+    fn handler(self: &Rc<Self>, task: &str, to_act: impl Fn(&JsValue) -> Option<Act> + 'static) -> JsValue {
+        let (shell, task) = (Rc::clone(self), task.to_owned());
+        Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
+            if let Some(act) = to_act(&event) {
+                Rc::clone(&shell).act(&task, act);
+            }
+        })
+        .into_js_value()
+    }
+}
+
+/// A line above the task.
+fn bar(ground: &str, ink: &str) -> JsValue {
+    style(&[
+        ("display", "flex"),
+        ("gap", "8px"),
+        ("alignItems", "center"),
+        ("padding", "6px 12px"),
+        ("fontSize", "14px"),
+        ("lineHeight", "20px"),
+        ("color", ink),
+        ("backgroundColor", ground),
+    ])
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    web_sys::window()?.session_storage().ok().flatten()
+}
+
+fn copy(text: &str) -> Result<Promise, JsValue> {
+    let window = web_sys::window().ok_or(JsValue::UNDEFINED)?;
+    let clipboard = at(&window, &["navigator", "clipboard"]);
+    let write = at(&clipboard, &["writeText"]);
+    let write = write.dyn_ref::<Function>().ok_or(JsValue::UNDEFINED)?;
+    write.call1(&clipboard, &JsValue::from_str(text)).map(|promise| Promise::resolve(&promise))
+}
