@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::chats::{Chats, routes};
+use crate::chats::routes;
 use crate::cli::Cli;
 use crate::glue::{self, Legs};
 use crate::hosts::Hosts;
@@ -71,11 +71,9 @@ impl Sandbox {
             signalling: signalling.local_addr()?.port(),
             http: http.local_addr()?.port(),
         };
-        let chats = Chats::new(flex.clone(), log.clone());
         let switchboard = Switchboard::new(
             voice.clone(),
             flex.clone(),
-            chats.clone(),
             proxy,
             legs.clone(),
             log.clone(),
@@ -85,8 +83,9 @@ impl Sandbox {
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
             }),
         );
+        let chats = routes::router(switchboard.chats());
         let plain = switchboard::router(switchboard)
-            .merge(routes::router(chats))
+            .merge(chats)
             .nest("/iam", flex.iam_router())
             .nest("/taskrouter", flex.taskrouter_router())
             .nest("/conversations", conversations.router())

@@ -51,7 +51,6 @@ impl Switchboard {
     pub(crate) fn new(
         voice: Voice,
         flex: FlexCloud,
-        chats: Chats,
         proxy: Proxy,
         legs: Legs,
         log: Log,
@@ -60,9 +59,9 @@ impl Switchboard {
     ) -> Self {
         let next_fault = AtomicU64::new(1);
         Self(Arc::new(Inner {
+            chats: Chats::new(flex.clone(), log.clone()),
             voice,
             flex,
-            chats,
             proxy,
             legs,
             log,
@@ -73,6 +72,11 @@ impl Switchboard {
             flex_faults: Mutex::default(),
             conversations_faults: Mutex::default(),
         }))
+    }
+
+    /// The customers who write.
+    pub(crate) fn chats(&self) -> Chats {
+        self.0.chats.clone()
     }
 }
 
