@@ -95,11 +95,16 @@ declare var __over: Record<string, { type: string }[]>;
 declare var __ports: Record<string, MessagePort>;
 declare var __overheard: { type: string; ports: number }[];
 declare var __persisted: boolean;
+declare var __printed: string;
 declare var __ran: unknown;
 declare var __gone: boolean;
 declare var __beat: ReturnType<typeof setInterval>;
 declare var __old: boolean;
 declare var __neverReloaded: boolean;
+/** What `lib/video.ts` keeps: the room that a page is in, what the SDK said, and a data track. */
+declare var __room: import('twilio-video').Room;
+declare var __said: import('./lib/video.ts').Said[] | undefined;
+declare var __data: import('twilio-video').LocalDataTrack;
 declare var __watched: { lostAt: number | null };
 
 interface Window {

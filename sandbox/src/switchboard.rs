@@ -9,13 +9,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
 use sandbox_callbacks::{Courier, Fault as CallbackFault};
 use sandbox_conversations::{Fault as ConversationsFault, FaultId as ConversationsFaultId, Rest};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
+use sandbox_video::{Video, VideoFault};
 use sandbox_voice::{NewCall, Voice, VoiceFault};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -36,6 +37,7 @@ struct Inner {
     voice: Voice,
     flex: FlexCloud,
     chats: Chats,
+    video: Video,
     proxy: Proxy,
     legs: Legs,
     log: Log,
@@ -54,7 +56,7 @@ impl Switchboard {
         proxy: Proxy,
         legs: Legs,
         log: Log,
-        (courier, conversations): (Courier, Rest),
+        (courier, conversations, video): (Courier, Rest, Video),
         settings: Value,
     ) -> Self {
         let next_fault = AtomicU64::new(1);
@@ -62,6 +64,7 @@ impl Switchboard {
             chats: Chats::new(flex.clone(), log.clone()),
             voice,
             flex,
+            video,
             proxy,
             legs,
             log,
@@ -102,6 +105,8 @@ pub(crate) fn router(switchboard: Switchboard) -> Router {
         .route("/api/faults/{id}", delete(remove_fault))
         .route("/api/callbacks", get(callbacks))
         .route("/api/reset", post(reset))
+        .route("/api/video", get(video))
+        .route("/api/video/ad-hoc", put(ad_hoc))
         .merge(flex_routes())
         .with_state(switchboard)
 }
@@ -343,6 +348,8 @@ async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex:
         fields["id"] = json!(id);
         all.push(fields);
     }
+    let video = switchboard.video.view().await["faults"].take();
+    all.extend(video.as_array().into_iter().flatten().cloned());
     all.sort_by_key(|fault| fault["id"].as_u64());
     all
 }
@@ -564,6 +571,9 @@ async fn add_fault(
             switchboard.courier.add_fault(id, parsed);
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
+        kind if kind.starts_with("video_") => {
+            switchboard.video.fault(id, serde_json::from_value::<VideoFault>(fault).map_err(bad)?).await;
+        }
         _ => switchboard.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
     }
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
@@ -579,6 +589,9 @@ async fn remove_fault(
 ) -> Result<StatusCode, Refusal> {
     if switchboard.voice.clear_fault(id).await? {
         return DONE; // the voice side has told the log
+    }
+    if switchboard.video.clear_fault(id).await {
+        return DONE; // the video side too
     }
     let flex_id = switchboard.flex_faults.lock().await.remove(&id);
     let conversations_id = switchboard.conversations_faults.lock().await.remove(&id);
@@ -597,6 +610,7 @@ async fn clear_faults(State(Switchboard(switchboard)): State<Switchboard>) -> Re
     for fault in switchboard.voice.view().await?.faults {
         switchboard.voice.clear_fault(fault.id).await?;
     }
+    switchboard.video.clear_faults().await;
     clear_http_faults(&switchboard).await;
     DONE
 }
@@ -618,6 +632,7 @@ async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<St
     switchboard.flex.reset();
     switchboard.chats.reset();
     switchboard.voice.reset().await?;
+    switchboard.video.reset().await;
     switchboard.log.add("switchboard", "reset", None, Value::Null);
     DONE
 }
@@ -625,6 +640,25 @@ async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<St
 /// What developers' servers were told, the oldest first.
 async fn callbacks(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
     Json(json!({ "callbacks": switchboard.courier.records() }))
+}
+
+/// The rooms, who is in them, and what goes to whom.
+async fn video(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
+    Json(switchboard.video.view().await)
+}
+
+#[derive(Deserialize)]
+struct AdHoc {
+    on: bool,
+}
+
+/// Whether clients may make rooms by joining them.
+async fn ad_hoc(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Json(AdHoc { on }): Json<AdHoc>,
+) -> Result<StatusCode, Refusal> {
+    switchboard.video.set_ad_hoc(on).await;
+    DONE
 }
 
 async fn agent(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {

@@ -43,9 +43,18 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("sandbox-callbacks", &["kernel", "sansio", "twilio"]),
     ("sandbox-conversations", &["kernel", "sandbox-callbacks", "sansio", "twilio"]),
     ("sandbox-flex", &["kernel", "sandbox-conversations", "sansio", "twilio"]),
+    ("sandbox-video", &["kernel", "sansio", "twilio"]),
     (
         "sandbox",
-        &["kernel", "sandbox-callbacks", "sandbox-conversations", "sandbox-flex", "sandbox-voice", "twilio"],
+        &[
+            "kernel",
+            "sandbox-callbacks",
+            "sandbox-conversations",
+            "sandbox-flex",
+            "sandbox-video",
+            "sandbox-voice",
+            "twilio",
+        ],
     ),
     (
         "fuzz",
