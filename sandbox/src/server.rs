@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::chats::{Chats, routes};
+use crate::chats::routes;
 use crate::cli::Cli;
 use crate::glue::{self, Legs};
 use crate::hosts::Hosts;
@@ -73,23 +73,21 @@ impl Sandbox {
             signalling: signalling.local_addr()?.port(),
             http: http.local_addr()?.port(),
         };
-        let chats = Chats::new(flex.clone(), log.clone());
         let switchboard = Switchboard::new(
             voice.clone(),
             flex.clone(),
-            chats.clone(),
-            video.clone(),
             proxy,
             legs.clone(),
             log.clone(),
-            (courier.clone(), conversations.clone()),
+            (courier.clone(), conversations.clone(), video.clone()),
             json!({
                 "tls": ports.tls, "signalling": ports.signalling, "http": ports.http, "rtt_ms": cli.rtt_ms,
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
             }),
         );
+        let chats = routes::router(switchboard.chats());
         let plain = switchboard::router(switchboard)
-            .merge(routes::router(chats))
+            .merge(chats)
             .nest("/iam", flex.iam_router())
             .nest("/taskrouter", flex.taskrouter_router())
             .nest("/conversations", conversations.router())

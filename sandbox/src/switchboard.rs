@@ -53,19 +53,17 @@ impl Switchboard {
     pub(crate) fn new(
         voice: Voice,
         flex: FlexCloud,
-        chats: Chats,
-        video: Video,
         proxy: Proxy,
         legs: Legs,
         log: Log,
-        (courier, conversations): (Courier, Rest),
+        (courier, conversations, video): (Courier, Rest, Video),
         settings: Value,
     ) -> Self {
         let next_fault = AtomicU64::new(1);
         Self(Arc::new(Inner {
+            chats: Chats::new(flex.clone(), log.clone()),
             voice,
             flex,
-            chats,
             video,
             proxy,
             legs,
@@ -77,6 +75,11 @@ impl Switchboard {
             flex_faults: Mutex::default(),
             conversations_faults: Mutex::default(),
         }))
+    }
+
+    /// The customers who write.
+    pub(crate) fn chats(&self) -> Chats {
+        self.0.chats.clone()
     }
 }
 
