@@ -9,7 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { launch, uiState } from './lib/browser.ts';
 import { percentile } from './lib/figures.ts';
-import { type Report, play } from './lib/play.ts';
+import { type Report, play, playHistory } from './lib/play.ts';
 import { Switchboard, readStack, wordsOf } from './lib/stack.ts';
 
 const { values: options } = parseArgs({
@@ -60,6 +60,7 @@ function table() {
   if (report.recovered_ms?.length) row(`F5 to live call with controls (${report.reloads} reloads)`, `median ${median(report.recovered_ms)} ms, largest ${Math.max(...report.recovered_ms)} ms`);
   if (report.agent_to_customer) row('agent to customer', direction(report.agent_to_customer));
   if (report.customer_to_agent) row('customer to agent', direction(report.customer_to_agent));
+  if (report.history) row('click to the first page of chat history', `${report.history.first_page_ms} ms, ${report.history.messages} messages; the agent ${report.history.agent_joined ? 'JOINED' : 'did not join'}`);
   row('digits heard / hung up by', `${report.dtmf_heard ?? '-'} / ${report.hangup_from ?? '-'}`);
   console.log(`\n  ${report.ok ? 'Every promise held.' : `BROKEN: ${report.broken.join('; ')}`}`);
 }
@@ -68,7 +69,9 @@ const browser = await launch(stack);
 try {
   say(`Chromium ${browser.version}, extension ${stack.extension_dir}`);
   await waitForWorker();
-  await play({ browser, stack, switchboard, reloads, picture: options.picture, report, promise, say });
+  const played = { browser, stack, switchboard, reloads, picture: options.picture, report, promise, say };
+  const flex = await play(played);
+  if (stack.history) await playHistory(played, flex);
 } catch (error) {
   const message = wordsOf(error);
   report.broken.push(message);

@@ -95,6 +95,7 @@ declare var __over: Record<string, { type: string }[]>;
 declare var __ports: Record<string, MessagePort>;
 declare var __overheard: { type: string; ports: number }[];
 declare var __persisted: boolean;
+declare var __printed: string;
 declare var __ran: unknown;
 declare var __gone: boolean;
 declare var __beat: ReturnType<typeof setInterval>;

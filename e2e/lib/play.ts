@@ -1,6 +1,8 @@
 // The whole promise, played on real parts; the demo prints what it finds and the tests insist on it.
 import { AGENT_TONE_HZ, type Browser } from './browser.ts';
+import { Chats } from './chats.ts';
 import { FlexPage } from './flex.ts';
+import { History } from './history.ts';
 import { type Switchboard, type Stack, must, sleep, until } from './stack.ts';
 
 const DTMF = '159';
@@ -30,6 +32,19 @@ export interface Report {
   hangup_from?: string;
   agent_to_customer?: Direction;
   customer_to_agent?: Direction;
+  history?: HistoryReport;
+}
+
+/** The same of the chat. */
+export interface HistoryReport {
+  /** From the click on the banner to the first message that is drawn. */
+  first_page_ms: number;
+  /** How many of the earlier conversation's messages were read. */
+  messages: number;
+  /** Whether the agent became a participant of what they read: never. */
+  agent_joined: boolean;
+  /** Over how many reloads tab and place were kept. */
+  reloads_kept: number;
 }
 
 interface Play {
@@ -43,10 +58,14 @@ interface Play {
   say(words: string): void;
 }
 
+/** How often the agent presses F5 in the History tab. */
+const HISTORY_RELOADS = 2;
+
 /**
  * Register, call, accept in Flex, two-way audio, N reloads (each until Flex shows the live call with working
  * controls), mute, DTMF, hang up with Flex's own button, wrap up. Fills `report`; `promise(holds, words)` is told of
- * every promise, and third whether it hangs on the machine's speed; throws where nothing further can be played.
+ * every promise, and third whether it hangs on the machine's speed; throws where nothing further can be played. Gives back
+ * Flex as the agent left it.
  */
 export async function play({ browser, stack, switchboard, reloads, picture, report, promise, say }: Play) {
   const call = (sid: string) => switchboard.getCall(sid);
@@ -158,5 +177,51 @@ export async function play({ browser, stack, switchboard, reloads, picture, repo
         `${direction}: largest gap during a reload ${figures.max_gap_ms_during_reload} ms, outside ${figures.max_gap_ms} ms, allowed ${Math.round(limit)} ms`, true);
     }
   }
+  return flex;
 }
 
+/**
+ * A customer chats with the bot, then asks for a person: accept, open the History tab by its banner, read what was said,
+ * F5, answer in the chat, complete. Another plugin may have no such tab: then there is nothing to play.
+ */
+export async function playHistory({ switchboard, report, promise, say }: Play, flex: FlexPage) {
+  const history = new History(flex);
+  const chats = new Chats(switchboard);
+  const chat = await chats.bot();
+  const source = must(chat.source_conversation_sid, 'conversation with the bot');
+  await flex.accept();
+  await history.banner.waitFor();
+  const { messages } = await chats.get(source);
+  const from = await flex.page.evaluate(() => performance.now());
+  await history.open.click();
+  await history.messages.first().waitFor();
+  const first_page_ms = Math.round(await flex.page.evaluate(() => performance.now()) - from);
+  const last = messages.at(-1)?.body ?? '';
+  await history.sees(last);
+  promise(true, `a customer asked the bot for a person; the agent accepted and read what was said before, ${first_page_ms} ms after the click`);
+  await history.scrollUpUntil('the first message', async () => (await history.shown()).some(({ sid }) => sid === messages[0].sid));
+  const read = new Set((await history.shown()).map(({ sid }) => sid));
+  promise(messages.every(({ sid }) => read.has(sid)), `all ${messages.length} messages of the conversation with the bot were read, pictures and places among them`);
+  let reloads_kept = 0;
+  for (let round = 1; round <= HISTORY_RELOADS; round++) {
+    const before = await until('a message in the middle', history.middle);
+    await flex.refresh();
+    await history.root.waitFor({ timeout: 20_000 });
+    const kept = await until('the tab to be where it was', async () => await history.middle() === before, { timeout: 20_000 }).catch(() => false);
+    if (kept && !await history.banner.isVisible()) reloads_kept += 1;
+    say(`reload ${round}/${HISTORY_RELOADS} in the History tab: ${kept ? 'where it was' : 'somewhere else'}`);
+  }
+  promise(reloads_kept === HISTORY_RELOADS, `over ${HISTORY_RELOADS} reloads: the tab open, the banner closed, the place kept`);
+  const agent_joined = await chats.hasAgent(source);
+  promise(!agent_joined, 'the agent was never a participant of what they read');
+  report.history = { first_page_ms, messages: messages.length, agent_joined, reloads_kept };
+
+  const answer = 'Hello, this is Ada. I have read what you told the assistant.';
+  await flex.invoke('SendMessage', { conversationSid: chat.conversation_sid, body: answer });
+  await chats.hears(chat.conversation_sid, answer);
+  const [{ sid }] = (await flex.store()).tasks;
+  await flex.invoke('WrapupTask', { sid });
+  await until('the chat to be wrapping', async () => (await flex.store()).tasks[0]?.status === 'wrapping');
+  await flex.complete();
+  promise(true, 'answered in the chat, wrapped up and completed');
+}

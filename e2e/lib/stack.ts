@@ -20,6 +20,10 @@ export interface Stack {
   chromium_args: string[];
   rtt_ms: number;
   run_dir: string;
+  /** What the token service logs. */
+  token_service_log: string;
+  /** Chat history, which another plugin or extension does not have; it hides what is older than so many days. */
+  history: { retention_days: number } | null;
   flex_ui: string;
   flex_ui_oldest: string;
   voice_sdk: string | null;

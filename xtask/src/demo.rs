@@ -110,7 +110,8 @@ fn show(project: &Project, tools: &Tools, stack: &Stack) -> Result<ExitCode> {
          \n  2. In Flex, choose the activity Available. On the switchboard, let a customer call in; accept it in Flex.\
          \n  3. Press F5 in Flex while you talk, or close the tab and open it again: the customer hears no gap.\
          \n  4. Mute, press keys and hang up, in Flex or in the extension's popup: both show the same call.\
-         \n  5. On the switchboard, break something: drop the signalling, expire the token, lose media.\n\
+         \n  5. On the switchboard, break something: drop the signalling, expire the token, lose media.\
+         \n  6. There, let a customer chat with the bot and then ask for a person: accept, and read in History what was said before.\n\
          \nSwitchboard: {}\nClose the window or press ctrl-c here to end everything.",
         stack.text("switchboard")
     );

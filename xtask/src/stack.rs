@@ -37,6 +37,9 @@ const TOKEN_PATH: &str = "/v1/voice/token";
 const LEGACY_TOKEN_PATH: &str = "/generateToken";
 /// What the page at this address is: the agent's desktop in the real Flex UI.
 pub const FLEX_URL: &str = "https://flex.twilio.com/agent-desktop";
+/// Chat history hides what is older: long enough for every earlier conversation that the switchboard makes, unless it is
+/// asked for an older one.
+const RETENTION_DAYS: u32 = 365;
 /// How long a server may take to come up.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -114,7 +117,7 @@ impl Stack {
 
         let token_service = match options.token_port {
             Some(_) => None,
-            None => Some(token_service(project, options, &extension_id, token_port, http, foreign)?),
+            None => Some(token_service(project, options, &extension_id, token_port, &ready, foreign)?),
         };
 
         let description = json!({
@@ -132,6 +135,8 @@ impl Stack {
             "chromium_args": chromium_args(rules, key, options.headless),
             "rtt_ms": options.rtt_ms,
             "run_dir": project.run_dir(),
+            "token_service_log": project.log(&format!("{}token-service", options.label)),
+            "history": (!foreign).then(|| json!({ "retention_days": RETENTION_DAYS })),
             "flex_ui": flex_bundles[0].0,
             "flex_ui_oldest": FlexUi::Oldest.version(project),
             "voice_sdk": npm_version(project, "@twilio/voice-sdk"),
@@ -196,20 +201,37 @@ fn token_service(
     options: &Options,
     extension_id: &str,
     port: u16,
-    sandbox_http: u64,
+    sandbox: &Value,
     foreign: bool,
 ) -> Result<Running> {
     let mut token_service = server(project, "token-service");
     token_service.args(["--port", &port.to_string(), "--admin-port", "0"]);
     token_service.args([
         "--iam-base-url",
-        &format!("http://127.0.0.1:{sandbox_http}/iam"),
+        &format!("http://127.0.0.1:{}/iam", sandbox["http"]),
         "--legacy-generate-token",
     ]);
     // Tests fail on purpose, and often; all of them come from one address.
     token_service.args(["--mints-per-minute", "600", "--failures-per-minute", "600"]);
     if foreign {
         token_service.arg("--allow-missing-origin");
+    }
+    // Chat history of the sandbox's account.
+    token_service.args(["--history", "--history-customer-conversations"]);
+    token_service.args([
+        "--history-api-key-sid",
+        account::READING_API_KEY_SID,
+        "--workspace-sid",
+        account::WORKSPACE_SID,
+    ]);
+    token_service.args(["--history-retention-days", &RETENTION_DAYS.to_string()]);
+    for (flag, name) in [
+        ("--taskrouter-base-url", "taskrouter_base_url"),
+        ("--history-conversations-base-url", "conversations_base_url"),
+        ("--history-media-base-url", "media_base_url"),
+    ] {
+        let url = sandbox[name].as_str().with_context(|| format!("the sandbox says no {name}"))?;
+        token_service.args([flag, url]);
     }
     token_service.args(["--allowed-origin", &format!("chrome-extension://{extension_id}")]);
     if let Some(id) = &options.signed_id {
@@ -219,6 +241,7 @@ fn token_service(
         .env("TWILIO_ACCOUNT_SID", account::ACCOUNT_SID)
         .env("TWILIO_API_KEY_SID", account::API_KEY_SID)
         .env("TWILIO_API_KEY_SECRET", account::API_KEY_SECRET)
+        .env("TWILIO_HISTORY_API_KEY_SECRET", account::READING_API_KEY_SECRET)
         .env("TWILIO_AUTH_TOKEN", account::AUTH_TOKEN);
     Ok(start_server(project, &format!("{}token-service", options.label), token_service)?.0)
 }

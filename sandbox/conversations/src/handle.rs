@@ -47,6 +47,8 @@ pub struct Config {
     pub auth_token: Secret,
     /// The key that must have signed the AccessTokens; good for basic authentication, too.
     pub api_key: ApiKey,
+    /// Another that is good for basic authentication alone.
+    pub reading_key: Option<ApiKey>,
     pub service_sid: String,
     /// Who an opaque Flex token belongs to, if there is a Flex.
     pub flex_tokens: Option<FlexTokens>,
@@ -583,7 +585,7 @@ impl Conversations {
 
     // ---- For the modules ----
 
-    /// Whether a request has the basic authentication of the account: its auth token, or the API key.
+    /// Whether a request has the basic authentication of the account: its auth token, or an API key.
     #[must_use]
     pub fn knows_password(&self, headers: &HeaderMap) -> bool {
         let given = headers
@@ -594,9 +596,10 @@ impl Conversations {
         let Some((user, password)) = given.as_deref().and_then(|given| given.split_once(':')) else {
             return false;
         };
-        let Config { account, auth_token, api_key, .. } = &self.0.config;
+        let Config { account, auth_token, api_key, reading_key, .. } = &self.0.config;
+        let mut keys = std::iter::once(api_key).chain(reading_key);
         user == account.as_str() && password == auth_token.expose()
-            || user == api_key.sid().as_str() && password == api_key.secret().expose()
+            || keys.any(|key| user == key.sid().as_str() && password == key.secret().expose())
     }
 
     /// Whose a client's token is.

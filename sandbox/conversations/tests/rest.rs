@@ -40,6 +40,7 @@ impl Api {
             account: AccountSid::new(account()).unwrap(),
             auth_token: Secret::new(AUTH_TOKEN),
             api_key: ApiKey::new(api_key, Secret::new("key-secret")),
+            reading_key: None,
             service_sid: SERVICE.into(),
             flex_tokens: None,
         });

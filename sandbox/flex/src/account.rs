@@ -9,6 +9,10 @@ pub const ACCOUNT_SID: &str = "AC5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 pub const API_KEY_SID: &str = "SK5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a";
 /// API key secret, which signs AccessTokens (HS256).
 pub const API_KEY_SECRET: &str = "sandbox-only-api-key-secret-opens-nothing";
+/// Another API key, which only reads: that of chat history, which is never the one that mints tokens.
+pub const READING_API_KEY_SID: &str = "SK5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b";
+/// Its secret.
+pub const READING_API_KEY_SECRET: &str = "sandbox-only-reading-key-secret-opens-nothing";
 /// Auth token of the account: the password of IAM's basic authentication.
 pub const AUTH_TOKEN: &str = "sandbox-only-auth-token-opens-nothing";
 

@@ -126,7 +126,8 @@ async fn plugins(State(cloud): State<FlexCloud>) -> Json<Value> {
 
 /// The Flex Configuration resource, whole: Flex UI refuses to start without some of the fields.
 fn flex_configuration(settings: &Settings, offline_activity_sid: &str) -> Value {
-    let mut holdfast = json!({ "token_service_url": settings.token_service_url });
+    let mut holdfast =
+        json!({ "token_service_url": settings.token_service_url, "history": { "customer": true } });
     if let Some(prefix) = &settings.identity_prefix {
         holdfast["identity_prefix"] = json!(prefix);
     }

@@ -179,9 +179,9 @@ fn caller(headers: &HeaderMap) -> Option<Caller> {
         .and_then(|value| STANDARD.decode(value.trim().trim_end_matches(')')).ok())
         .and_then(|bytes| String::from_utf8(bytes).ok())?;
     match credentials.split_once(':')? {
-        (account::ACCOUNT_SID, account::AUTH_TOKEN) | (account::API_KEY_SID, account::API_KEY_SECRET) => {
-            Some(Caller::Server)
-        }
+        (account::ACCOUNT_SID, account::AUTH_TOKEN)
+        | (account::API_KEY_SID, account::API_KEY_SECRET)
+        | (account::READING_API_KEY_SID, account::READING_API_KEY_SECRET) => Some(Caller::Server),
         ("token", token) => Some(Caller::Browser { token: token.to_owned() }),
         _ => None,
     }

@@ -578,6 +578,10 @@ fn start_conversations(flex: Weak<Inner>) -> Conversations {
             ApiKeySid::new(account::API_KEY_SID).expect(known),
             Secret::new(account::API_KEY_SECRET),
         ),
+        reading_key: Some(ApiKey::new(
+            ApiKeySid::new(account::READING_API_KEY_SID).expect(known),
+            Secret::new(account::READING_API_KEY_SECRET),
+        )),
         service_sid: account::CHAT_SERVICE_SID.to_owned(),
         flex_tokens: Some(Arc::new(move |token| {
             let flex = flex.upgrade().map(FlexCloud).ok_or(ChatTokenError::Invalid)?;

@@ -262,7 +262,7 @@ async fn the_flex_configuration_tells_the_plugin_where_its_token_service_is() {
     let attributes = &answer.body["ui_attributes"];
     assert_eq!(
         attributes["holdfast"],
-        json!({ "token_service_url": account::TOKEN_SERVICE_URL, "identity_prefix": "ext_" })
+        json!({ "token_service_url": account::TOKEN_SERVICE_URL, "identity_prefix": "ext_", "history": { "customer": true } })
     );
     assert_eq!(answer.body["account_sid"], account::ACCOUNT_SID);
     assert_eq!(answer.body["agent_conv_end_methods"]["enabled"], json!([]));

@@ -89,13 +89,13 @@ pub fn tab(chat: &Chat, words: &Words) -> TabView {
     } else {
         None
     };
-    let begin =
-        if is_whole { Some(retention.unwrap_or_else(|| words.plain(Text::HistoryBegin))) } else { None };
+    let empty = retention.clone().unwrap_or_else(|| words.plain(Text::HistoryEmpty));
+    let begin = is_whole.then(|| retention.unwrap_or_else(|| words.plain(Text::HistoryBegin)));
     let gone = timeline.stretches().any(|stretch| stretch.gone);
     let (status, status_is_for_ears) = status(chat, words);
     TabView {
-        empty: (is_whole && !has_messages && !gone).then(|| words.plain(Text::HistoryEmpty)),
-        begin: begin.filter(|_| has_messages || hidden),
+        empty: Some(empty).filter(|_| is_whole && !has_messages && !gone),
+        begin: begin.filter(|_| has_messages),
         status,
         status_is_for_ears,
         hits: chat.search().is_on().then(|| hits(chat, words)),
