@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::chats::{Chats, routes};
+use crate::chats::routes;
 use crate::cli::Cli;
 use crate::glue::{self, Legs};
 use crate::hosts::Hosts;
@@ -73,12 +73,10 @@ impl Sandbox {
             signalling: signalling.local_addr()?.port(),
             http: http.local_addr()?.port(),
         };
-        let chats = Chats::new(flex.clone(), log.clone());
         let switchboard = Switchboard::new(
             Parts {
                 voice: voice.clone(),
                 flex: flex.clone(),
-                chats: chats.clone(),
                 video: video.clone(),
                 proxy,
                 legs: legs.clone(),
@@ -91,8 +89,9 @@ impl Sandbox {
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
             }),
         );
+        let chats = routes::router(switchboard.chats());
         let plain = switchboard::router(switchboard)
-            .merge(routes::router(chats))
+            .merge(chats)
             .nest("/iam", flex.iam_router())
             .nest("/taskrouter", flex.taskrouter_router())
             .nest("/conversations", conversations.router())

@@ -53,7 +53,6 @@ struct Inner {
 pub(crate) struct Parts {
     pub voice: Voice,
     pub flex: FlexCloud,
-    pub chats: Chats,
     pub video: Video,
     pub proxy: Proxy,
     pub legs: Legs,
@@ -64,12 +63,12 @@ pub(crate) struct Parts {
 
 impl Switchboard {
     pub(crate) fn new(parts: Parts, settings: Value) -> Self {
-        let Parts { voice, flex, chats, video, proxy, legs, log, courier, conversations } = parts;
+        let Parts { voice, flex, video, proxy, legs, log, courier, conversations } = parts;
         let next_fault = AtomicU64::new(1);
         Self(Arc::new(Inner {
+            chats: Chats::new(flex.clone(), log.clone()),
             voice,
             flex,
-            chats,
             video,
             proxy,
             legs,
@@ -81,6 +80,11 @@ impl Switchboard {
             flex_faults: Mutex::default(),
             conversations_faults: Mutex::default(),
         }))
+    }
+
+    /// The customers who write.
+    pub(crate) fn chats(&self) -> Chats {
+        self.0.chats.clone()
     }
 }
 
