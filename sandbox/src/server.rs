@@ -19,7 +19,7 @@ use crate::hosts::Hosts;
 use crate::log::Log;
 use crate::pipe;
 use crate::proxy::Proxy;
-use crate::switchboard::{self, Switchboard};
+use crate::switchboard::{self, Parts, Switchboard};
 use crate::tls::{self, Certificate, TlsListener};
 
 /// Where it listens, all on 127.0.0.1.
@@ -74,12 +74,16 @@ impl Sandbox {
             http: http.local_addr()?.port(),
         };
         let switchboard = Switchboard::new(
-            voice.clone(),
-            flex.clone(),
-            proxy,
-            legs.clone(),
-            log.clone(),
-            (courier.clone(), conversations.clone(), video.clone()),
+            Parts {
+                voice: voice.clone(),
+                flex: flex.clone(),
+                video: video.clone(),
+                proxy,
+                legs: legs.clone(),
+                log: log.clone(),
+                courier: courier.clone(),
+                conversations: conversations.clone(),
+            },
             json!({
                 "tls": ports.tls, "signalling": ports.signalling, "http": ports.http, "rtt_ms": cli.rtt_ms,
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,

@@ -49,16 +49,21 @@ struct Inner {
     conversations_faults: Mutex<BTreeMap<u64, ConversationsFaultId>>,
 }
 
+/// The parts of the account that it operates, and where it writes down what it did.
+pub(crate) struct Parts {
+    pub voice: Voice,
+    pub flex: FlexCloud,
+    pub video: Video,
+    pub proxy: Proxy,
+    pub legs: Legs,
+    pub log: Log,
+    pub courier: Courier,
+    pub conversations: Rest,
+}
+
 impl Switchboard {
-    pub(crate) fn new(
-        voice: Voice,
-        flex: FlexCloud,
-        proxy: Proxy,
-        legs: Legs,
-        log: Log,
-        (courier, conversations, video): (Courier, Rest, Video),
-        settings: Value,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts, settings: Value) -> Self {
+        let Parts { voice, flex, video, proxy, legs, log, courier, conversations } = parts;
         let next_fault = AtomicU64::new(1);
         Self(Arc::new(Inner {
             chats: Chats::new(flex.clone(), log.clone()),

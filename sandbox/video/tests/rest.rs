@@ -1,5 +1,7 @@
 //! The hosts as a service of the developer's sees them: HTTP in, JSON out.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
