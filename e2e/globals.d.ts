@@ -54,7 +54,7 @@ interface FlexState {
   supervisor: { workers: { tasks: FlexTask[] }[]; callMonitoring: { status: number } };
 }
 
-/** Flex UI in its page; in the extension's offscreen document, the Voice SDK. */
+/** Flex UI in its page; in the extension's offscreen document, the Voice SDK; in a page of `lib/chat.ts`, the Conversations SDK. */
 declare var Twilio: {
   Flex: {
     VERSION?: string;
@@ -66,6 +66,7 @@ declare var Twilio: {
       };
     };
   };
+  Conversations: { Client: typeof import('@twilio/conversations').Client };
   Call: unknown;
   Device: { version: string; prototype: Record<string, unknown> };
 };
@@ -78,6 +79,9 @@ declare var __tell: ((said: import('./lib/flex.ts').Said) => void) | undefined;
 /** What `lib/probe.ts` hears from the extension; `Overheard`, because a message need not be what its type says. */
 declare var __in: Overheard[];
 interface Overheard { type: string; payload?: import('./lib/probe.ts').Payload }
+/** The client of `lib/chat.ts`, and what it told. */
+declare var __chat: import('@twilio/conversations').Client;
+declare var __told: import('./lib/chat.ts').ChatEvent[];
 declare var __port: ExtensionPort;
 declare var __heard: { name: string; keys: string[] }[];
 declare var __hears: true;
@@ -101,6 +105,10 @@ declare var __gone: boolean;
 declare var __beat: ReturnType<typeof setInterval>;
 declare var __old: boolean;
 declare var __neverReloaded: boolean;
+/** What `lib/video.ts` keeps: the room that a page is in, what the SDK said, and a data track. */
+declare var __room: import('twilio-video').Room;
+declare var __said: import('./lib/video.ts').Said[] | undefined;
+declare var __data: import('twilio-video').LocalDataTrack;
 declare var __watched: { lostAt: number | null };
 
 interface Window {

@@ -101,3 +101,36 @@ export interface LogEntry {
   source: string;
   data: unknown;
 }
+
+/** Frames of a track that went one way (sandbox/video). */
+export interface Flow {
+  frames: number;
+  bytes: number;
+  frames_per_second: number;
+  longest_gap_ms: number;
+  silent_ms: number | null;
+}
+
+/** A track that somebody publishes in a room of video, with what went through the media server. */
+export interface VideoTrack {
+  sid: string;
+  name: string;
+  kind: 'audio' | 'video' | 'data';
+  enabled: boolean;
+  media: {
+    from_publisher: Flow;
+    to: { participant: string; flow: Flow; switched_off: boolean }[];
+    width: number | null;
+    height: number | null;
+    level_dbov: number | null;
+  } | null;
+}
+
+/** A room of video. */
+export interface VideoRoom {
+  sid: string;
+  unique_name: string;
+  status: 'in-progress' | 'completed';
+  recording: boolean;
+  participants: { sid: string; identity: string; status: 'connected' | 'reconnecting' | 'disconnected'; tracks: VideoTrack[] }[];
+}

@@ -119,7 +119,7 @@ export class ChatCanvas {
   message = (text: string): Locator => this.page.locator('.Twilio-MessageBubble-Body, [data-testid="message-body"]').filter({ hasText: text }).first();
 
   get input() {
-    return this.page.locator('.Twilio-MessageInput [contenteditable="true"], .Twilio-MessageInput textarea, [data-testid="message-input"] [contenteditable="true"]').first();
+    return this.page.locator('.Twilio-TaskCanvas textarea').first();
   }
 
   /** Writes as an agent does. */
@@ -134,7 +134,8 @@ export class ChatCanvas {
   select = (name: string) => this.page.locator('.Twilio-TaskListBaseItem').filter({ hasText: name }).first().click();
 
   /** Ends the chat: after-call work begins. */
-  end = () => this.page.locator('.Twilio-TaskCanvasHeader-EndButton, [data-testid="end-chat"], button:has-text("End Chat"), button:has-text("End chat")').first().click({ timeout: 15_000 });
+  end = () => this.page.locator('.Twilio-TaskCanvasHeader-EndButton').filter({ hasText: 'End' }).click({ timeout: 15_000 });
 
-  complete = () => this.page.locator('.Twilio-TaskCanvasHeader button:has-text("Complete"), [data-testid="complete"], button:has-text("Complete")').first().click({ timeout: 15_000 });
+  /** The after-call work is done. */
+  complete = () => this.page.locator('.Twilio-TaskCanvasHeader-EndButton').filter({ hasText: 'Complete' }).click({ timeout: 15_000 });
 }

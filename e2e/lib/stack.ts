@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
-import type { CallWindow, ColleagueCall, GatewayCall, LogEntry, State, Task, Worker } from './answers.ts';
+import type { CallWindow, ColleagueCall, GatewayCall, LogEntry, State, Task, Worker, VideoRoom } from './answers.ts';
 
 /** What `cargo xtask` says of a running stack. */
 export interface Stack {
@@ -31,6 +31,7 @@ export interface Stack {
     account_sid: string;
     api_key_sid: string;
     api_key_secret: string;
+    auth_token: string;
     worker_sid: string;
     agent_identity: string;
     agent_name: string;
@@ -128,6 +129,10 @@ export class Switchboard {
   }
   fault = (fault: object) => this.request('POST', '/api/faults', fault);
   clearFaults = () => this.request('DELETE', '/api/faults');
+  /** {rooms, faults} of video: who is in which room, and what goes to whom. */
+  video = () => this.request<{ rooms: VideoRoom[] }>('GET', '/api/video');
+  /** Whether clients may make rooms of video by joining them. */
+  setAdHocRooms = (on: boolean) => this.request('PUT', '/api/video/ad-hoc', { on });
   reset = () => this.request('POST', '/api/reset', {});
   setActivity = (name: string) => this.request('PUT', '/api/agent/activity', { name });
   /** Changes some of the agent's worker attributes, as another client of TaskRouter would; null removes one. */

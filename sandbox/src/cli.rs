@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use sandbox_flex::FlexBundle;
 
-/// Twilio on your laptop: voice gateway, customer, Flex cloud, and a switchboard of faults. Loopback only, in memory.
+/// Twilio on your laptop: voice gateway, customer, Flex cloud, video rooms, and a switchboard of faults. Loopback only, in memory.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "sandbox", version)]
 pub struct Cli {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::{AccountSid, CallSid, Identity, Secret};
-use sandbox_callbacks::{Courier, Record, Signer, Targets};
+use sandbox_callbacks::{Courier, Method, Product, Record, Signer, Targets};
 use sandbox_flex::{FlexCloud, LegCommand, LegEnd, account};
+use sandbox_video::Video;
 use sandbox_voice::{Clock, Config, EndReason, Line, NewCall, Voice, VoiceError, VoiceEvent, VoiceEventKind};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
@@ -38,6 +39,42 @@ pub(crate) fn start_voice(clock: Clock, flex: &FlexCloud) -> anyhow::Result<Voic
         flex.identity_of_flex_token(token.expose()).and_then(|id| Identity::new(id).ok())
     }));
     Ok(Voice::start(config))
+}
+
+/// Starts the video side for the sandbox's account. A room's status callbacks arrive in their order.
+pub(crate) fn start_video(courier: Courier) -> anyhow::Result<Video> {
+    let (callbacks, mut wanted) = mpsc::unbounded_channel::<sandbox_video::Callback>();
+    tokio::spawn(async move {
+        while let Some(callback) = wanted.recv().await {
+            let field = |name| callback.fields.iter().find(|(known, _)| *known == name);
+            let value = |name| field(name).map(|(_, value)| value.clone()).unwrap_or_default();
+            let (queue, kind) = (value("RoomSid"), value("StatusCallbackEvent"));
+            courier.post(
+                &queue,
+                sandbox_callbacks::Callback {
+                    product: Product::StatusCallback,
+                    kind,
+                    url: callback.url,
+                    fallback_url: None,
+                    method: match callback.method {
+                        sandbox_video::Method::Get => Method::Get,
+                        sandbox_video::Method::Post => Method::Post,
+                    },
+                    params: callback
+                        .fields
+                        .into_iter()
+                        .map(|(name, value)| (name.to_owned(), value))
+                        .collect(),
+                },
+            );
+        }
+    });
+    Ok(Video::start(sandbox_video::Config {
+        account: AccountSid::new(account::ACCOUNT_SID)?,
+        auth_token: Secret::new(account::AUTH_TOKEN),
+        api_key: ApiKey::new(ApiKeySid::new(account::API_KEY_SID)?, Secret::new(account::API_KEY_SECRET)),
+        callbacks: Some(callbacks),
+    }))
 }
 
 /// Starts what tells developers' servers of the account's doings. The token service's host stands for the token service.
@@ -133,6 +170,23 @@ pub(crate) async fn follow_flex(mut events: broadcast::Receiver<sandbox_flex::Lo
             }
             Err(broadcast::error::RecvError::Lagged(lost)) => {
                 tracing::warn!(lost, "Flex events came faster than they were taken");
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Puts what happened in rooms into the log.
+pub(crate) async fn follow_video(mut events: broadcast::Receiver<sandbox_video::LogEvent>, log: Log) {
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                let mut tagged = serde_json::to_value(&event.event).unwrap_or_default();
+                let kind = tagged["type"].as_str().unwrap_or_default().to_owned();
+                log.add_at(event.at, "video", &kind, None, tagged["data"].take());
+            }
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "video events came faster than they were taken");
             }
             Err(broadcast::error::RecvError::Closed) => return,
         }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use sandbox_conversations::REST_HOST;
 use sandbox_flex::FlexCloud;
+use sandbox_video::Video;
 use sandbox_voice::media::audio::{RATE, Tone};
 use tower::ServiceExt as _;
 use tower_http::cors::CorsLayer;
@@ -20,6 +21,7 @@ pub(crate) struct Hosts {
     pub signalling: Router,
     /// Conversations by REST.
     pub conversations: Router,
+    pub video: Router,
     pub tokens: Router,
     pub token_host: String,
 }
@@ -46,6 +48,8 @@ impl Hosts {
                 Some(sounds.clone())
             } else if host == REST_HOST {
                 Some(hosts.conversations.clone())
+            } else if Video::serves(&host) {
+                Some(hosts.video.clone())
             } else if FlexCloud::serves(&host) {
                 Some(hosts.flex.clone())
             } else {
@@ -115,6 +119,7 @@ mod tests {
             flex: named("flex"),
             signalling: named("signalling"),
             conversations: named("conversations"),
+            video: named("video"),
             tokens: named("tokens"),
             token_host: "voice-tokens.example.com".into(),
         };
@@ -142,6 +147,9 @@ mod tests {
             ("iam.twilio.com", "flex"),
             ("mcs.us1.twilio.com", "flex"),
             ("conversations.twilio.com", "conversations"),
+            ("global.vss.twilio.com", "video"),
+            ("video.twilio.com", "video"),
+            ("sdkgw.us1.twilio.com", "video"),
         ] {
             assert_eq!(asked(host, "GET").await.2, part, "{host}");
         }

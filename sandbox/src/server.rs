@@ -12,14 +12,14 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::chats::{Chats, routes};
+use crate::chats::routes;
 use crate::cli::Cli;
 use crate::glue::{self, Legs};
 use crate::hosts::Hosts;
 use crate::log::Log;
 use crate::pipe;
 use crate::proxy::Proxy;
-use crate::switchboard::{self, Switchboard};
+use crate::switchboard::{self, Parts, Switchboard};
 use crate::tls::{self, Certificate, TlsListener};
 
 /// Where it listens, all on 127.0.0.1.
@@ -55,12 +55,14 @@ impl Sandbox {
         let proxy = Proxy::new(&cli.token_service_url)?;
         let legs = Legs::default();
         let courier = glue::start_courier(&cli.token_host, &cli.token_service_url);
+        let video = glue::start_video(courier.clone())?;
         let conversations = Rest::start(flex.conversations().clone(), courier.clone());
 
         let hosts = Hosts {
             flex: flex.router(),
             signalling: voice.router(),
             conversations: conversations.router(),
+            video: video.router(),
             tokens: proxy.router(),
             token_host: cli.token_host.to_ascii_lowercase(),
         };
@@ -71,31 +73,36 @@ impl Sandbox {
             signalling: signalling.local_addr()?.port(),
             http: http.local_addr()?.port(),
         };
-        let chats = Chats::new(flex.clone(), log.clone());
         let switchboard = Switchboard::new(
-            voice.clone(),
-            flex.clone(),
-            chats.clone(),
-            proxy,
-            legs.clone(),
-            log.clone(),
-            (courier.clone(), conversations.clone()),
+            Parts {
+                voice: voice.clone(),
+                flex: flex.clone(),
+                video: video.clone(),
+                proxy,
+                legs: legs.clone(),
+                log: log.clone(),
+                courier: courier.clone(),
+                conversations: conversations.clone(),
+            },
             json!({
                 "tls": ports.tls, "signalling": ports.signalling, "http": ports.http, "rtt_ms": cli.rtt_ms,
                 "token_host": cli.token_host, "token_service_url": cli.token_service_url,
             }),
         );
+        let chats = routes::router(switchboard.chats());
         let plain = switchboard::router(switchboard)
-            .merge(routes::router(chats))
+            .merge(chats)
             .nest("/iam", flex.iam_router())
             .nest("/taskrouter", flex.taskrouter_router())
             .nest("/conversations", conversations.router())
-            .nest("/media", flex.conversations().media_router());
+            .nest("/media", flex.conversations().media_router())
+            .nest("/video", video.router());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));
         tasks.spawn(glue::follow_callbacks(courier.subscribe(), log.clone()));
         tasks.spawn(glue::follow_flex(flex.events(), log.clone()));
+        tasks.spawn(glue::follow_video(video.subscribe(), log.clone()));
         tasks.spawn(glue::obey_flex(commands, flex, voice.clone(), legs, log));
         let Certificate { acceptor, spki_sha256 } = tls::certificate(&cli.token_host)?;
         tasks.spawn(serve(TlsListener::new(tls, acceptor)?, hosts.router()));
@@ -124,6 +131,7 @@ impl Sandbox {
             "taskrouter_base_url": format!("http://127.0.0.1:{}/taskrouter", self.ports.http),
             "conversations_base_url": format!("http://127.0.0.1:{}/conversations", self.ports.http),
             "media_base_url": format!("http://127.0.0.1:{}/media", self.ports.http),
+            "video_base_url": format!("http://127.0.0.1:{}/video", self.ports.http),
             "token_host": self.token_host,
             "host_resolver_rules": self.host_resolver_rules(),
             "spki_sha256": self.spki_sha256,

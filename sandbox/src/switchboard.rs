@@ -9,13 +9,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post};
+use axum::routing::{MethodFilter, MethodRouter, delete, get, on, post, put};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use kernel::{CallSid, DtmfDigits, Identity};
 use sandbox_callbacks::{Courier, Fault as CallbackFault};
-use sandbox_conversations::{Fault as ChatFault, FaultId as ChatFaultId, Rest};
+use sandbox_conversations::{Fault as ConversationsFault, FaultId as ConversationsFaultId, Rest};
 use sandbox_flex::{FarEnd, Fault as FlexFault, FaultId, FlexCloud, Unreached};
+use sandbox_video::{Video, VideoFault};
 use sandbox_voice::{NewCall, Voice, VoiceFault};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -36,6 +37,7 @@ struct Inner {
     voice: Voice,
     flex: FlexCloud,
     chats: Chats,
+    video: Video,
     proxy: Proxy,
     legs: Legs,
     log: Log,
@@ -44,25 +46,30 @@ struct Inner {
     settings: Value,
     next_fault: AtomicU64,
     flex_faults: Mutex<BTreeMap<u64, FaultId>>,
-    chat_faults: Mutex<BTreeMap<u64, ChatFaultId>>,
+    conversations_faults: Mutex<BTreeMap<u64, ConversationsFaultId>>,
+}
+
+/// The parts of the account that it operates, and where it writes down what it did.
+pub(crate) struct Parts {
+    pub voice: Voice,
+    pub flex: FlexCloud,
+    pub video: Video,
+    pub proxy: Proxy,
+    pub legs: Legs,
+    pub log: Log,
+    pub courier: Courier,
+    pub conversations: Rest,
 }
 
 impl Switchboard {
-    pub(crate) fn new(
-        voice: Voice,
-        flex: FlexCloud,
-        chats: Chats,
-        proxy: Proxy,
-        legs: Legs,
-        log: Log,
-        (courier, conversations): (Courier, Rest),
-        settings: Value,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts, settings: Value) -> Self {
+        let Parts { voice, flex, video, proxy, legs, log, courier, conversations } = parts;
         let next_fault = AtomicU64::new(1);
         Self(Arc::new(Inner {
+            chats: Chats::new(flex.clone(), log.clone()),
             voice,
             flex,
-            chats,
+            video,
             proxy,
             legs,
             log,
@@ -71,8 +78,13 @@ impl Switchboard {
             settings,
             next_fault,
             flex_faults: Mutex::default(),
-            chat_faults: Mutex::default(),
+            conversations_faults: Mutex::default(),
         }))
+    }
+
+    /// The customers who write.
+    pub(crate) fn chats(&self) -> Chats {
+        self.0.chats.clone()
     }
 }
 
@@ -98,6 +110,8 @@ pub(crate) fn router(switchboard: Switchboard) -> Router {
         .route("/api/faults/{id}", delete(remove_fault))
         .route("/api/callbacks", get(callbacks))
         .route("/api/reset", post(reset))
+        .route("/api/video", get(video))
+        .route("/api/video/ad-hoc", put(ad_hoc))
         .merge(flex_routes())
         .with_state(switchboard)
 }
@@ -327,7 +341,7 @@ async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex:
         }
     }
     let chat = switchboard.flex.conversations().state()["faults"].take();
-    for (id, chat_id) in switchboard.chat_faults.lock().await.iter() {
+    for (id, chat_id) in switchboard.conversations_faults.lock().await.iter() {
         let entry = chat.as_array().into_iter().flatten().find(|entry| entry["id"] == json!(chat_id));
         if let Some(Value::Object(mut fields)) = entry.map(|entry| entry["fault"].clone()) {
             fields.insert("id".into(), json!(id));
@@ -339,6 +353,8 @@ async fn faults(switchboard: &Inner, voice: &[sandbox_voice::ActiveFault], flex:
         fields["id"] = json!(id);
         all.push(fields);
     }
+    let video = switchboard.video.view().await["faults"].take();
+    all.extend(video.as_array().into_iter().flatten().cloned());
     all.sort_by_key(|fault| fault["id"].as_u64());
     all
 }
@@ -540,14 +556,28 @@ async fn add_fault(
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
         "conversations_down" | "conversation_fails" => {
-            let parsed: ChatFault = serde_json::from_value(fault.clone()).map_err(bad)?;
-            let chat_id = switchboard.flex.conversations().add_fault(parsed);
-            switchboard.chat_faults.lock().await.insert(id, chat_id);
+            let parsed: ConversationsFault = serde_json::from_value(fault.clone()).map_err(bad)?;
+            let conversations_id = switchboard.flex.conversations().add_fault(parsed);
+            switchboard.conversations_faults.lock().await.insert(id, conversations_id);
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
+        // These two are over at once.
+        "twilsock_drop" | "twilsock_offload" => {
+            let conversations = switchboard.flex.conversations();
+            if kind == "twilsock_drop" {
+                conversations.drop_sockets()
+            } else {
+                conversations.offload_sockets()
+            }
+            switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
         }
         "callback_lose" | "callback_double" | "callback_delay" | "callback_reorder" => {
             let parsed: CallbackFault = serde_json::from_value(fault.clone()).map_err(bad)?;
             switchboard.courier.add_fault(id, parsed);
             switchboard.log.add("switchboard", "fault_began", None, json!({ "id": id, "fault": fault }));
+        }
+        kind if kind.starts_with("video_") => {
+            switchboard.video.fault(id, serde_json::from_value::<VideoFault>(fault).map_err(bad)?).await;
         }
         _ => switchboard.voice.fault(id, serde_json::from_value::<VoiceFault>(fault).map_err(bad)?).await?,
     }
@@ -565,12 +595,15 @@ async fn remove_fault(
     if switchboard.voice.clear_fault(id).await? {
         return DONE; // the voice side has told the log
     }
+    if switchboard.video.clear_fault(id).await {
+        return DONE; // the video side too
+    }
     let flex_id = switchboard.flex_faults.lock().await.remove(&id);
-    let chat_id = switchboard.chat_faults.lock().await.remove(&id);
+    let conversations_id = switchboard.conversations_faults.lock().await.remove(&id);
     if switchboard.courier.remove_fault(id).await
         || switchboard.proxy.remove_fault(id)
         || flex_id.is_some_and(|id| switchboard.flex.remove_fault(id))
-        || chat_id.is_some_and(|id| switchboard.flex.conversations().remove_fault(id))
+        || conversations_id.is_some_and(|id| switchboard.flex.conversations().remove_fault(id))
     {
         switchboard.log.add("switchboard", "fault_ended", None, json!({ "id": id }));
         return DONE;
@@ -582,6 +615,7 @@ async fn clear_faults(State(Switchboard(switchboard)): State<Switchboard>) -> Re
     for fault in switchboard.voice.view().await?.faults {
         switchboard.voice.clear_fault(fault.id).await?;
     }
+    switchboard.video.clear_faults().await;
     clear_http_faults(&switchboard).await;
     DONE
 }
@@ -589,7 +623,7 @@ async fn clear_faults(State(Switchboard(switchboard)): State<Switchboard>) -> Re
 async fn clear_http_faults(switchboard: &Inner) {
     switchboard.flex_faults.lock().await.clear();
     switchboard.flex.clear_faults();
-    switchboard.chat_faults.lock().await.clear();
+    switchboard.conversations_faults.lock().await.clear();
     switchboard.flex.conversations().clear_faults();
     switchboard.proxy.clear_faults();
     switchboard.courier.clear_faults();
@@ -603,6 +637,7 @@ async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<St
     switchboard.flex.reset();
     switchboard.chats.reset();
     switchboard.voice.reset().await?;
+    switchboard.video.reset().await;
     switchboard.log.add("switchboard", "reset", None, Value::Null);
     DONE
 }
@@ -610,6 +645,25 @@ async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<St
 /// What developers' servers were told, the oldest first.
 async fn callbacks(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
     Json(json!({ "callbacks": switchboard.courier.records() }))
+}
+
+/// The rooms, who is in them, and what goes to whom.
+async fn video(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {
+    Json(switchboard.video.view().await)
+}
+
+#[derive(Deserialize)]
+struct AdHoc {
+    on: bool,
+}
+
+/// Whether clients may make rooms by joining them.
+async fn ad_hoc(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Json(AdHoc { on }): Json<AdHoc>,
+) -> Result<StatusCode, Refusal> {
+    switchboard.video.set_ad_hoc(on).await;
+    DONE
 }
 
 async fn agent(State(Switchboard(switchboard)): State<Switchboard>) -> Json<Value> {

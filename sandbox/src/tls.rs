@@ -31,7 +31,15 @@ pub(crate) struct Certificate {
 /// # Errors
 /// If the certificate cannot be made.
 pub(crate) fn certificate(token_host: &str) -> anyhow::Result<Certificate> {
-    let names = ["*.twilio.com", "*.us1.twilio.com", "*.twiliocdn.com", "*.twil.io", token_host, "localhost"];
+    let names = [
+        "*.twilio.com",
+        "*.us1.twilio.com",
+        "*.vss.twilio.com",
+        "*.twiliocdn.com",
+        "*.twil.io",
+        token_host,
+        "localhost",
+    ];
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(names.map(str::to_owned)).context("making a certificate")?;
     let spki = digest::digest(&digest::SHA256, &signing_key.subject_public_key_info());

@@ -293,9 +293,15 @@ async fn servers_read_and_write_conversations_on_both_ports_and_are_told_of_them
     let (status, list) = get(list["meta"]["next_page_url"].as_str().unwrap()).await;
     assert_eq!((status, &list["conversations"][0]["friendly_name"]), (200, &json!("lost")));
     let media = ready["media_base_url"].as_str().unwrap();
-    let (status, _) =
-        get(&format!("{media}/v1/Services/{}/Media/ME0", sandbox_flex::account::CHAT_SERVICE_SID)).await;
-    assert_eq!(status, 404);
+    let files = format!("{media}/v1/Services/{}/Media", sandbox_flex::account::CHAT_SERVICE_SID);
+    let uploaded = browser("localhost", 0).post(&files).basic_auth(account, Some(password));
+    let uploaded = uploaded.header("content-type", "text/plain").body("a note").send().await.unwrap();
+    let uploaded: Value = serde_json::from_str(&uploaded.text().await.unwrap()).unwrap();
+    let (_, file) = get(&format!("{files}/{}", uploaded["sid"].as_str().unwrap())).await;
+    let link = file["links"]["content_direct_temporary"].as_str().unwrap();
+    let content = browser("media.us1.twilio.com", port).get(link.replace(".com/", &format!(".com:{port}/")));
+    assert_eq!(content.send().await.unwrap().text().await.unwrap(), "a note");
+    assert_eq!(get(&format!("{files}/ME0")).await.0, 404);
 
     assert_eq!(switchboard.ask("POST", "/api/reset", Value::Null).await.0, 204);
     let (_, list) = get(&format!("{base}/v1/Conversations")).await;

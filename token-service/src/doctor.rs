@@ -15,6 +15,7 @@ use twilio::flex_token::{
 use crate::{
     config::{AccountConfig, Config},
     features::extension_files::MANIFEST,
+    history::HistoryConfig,
     limits::{
         Rate,
         shared::{Mode, PATIENCE, Shared},
@@ -75,6 +76,11 @@ pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
         say(offline_activity(config, account).await);
         for line in origins(config, account) {
             say(line);
+        }
+        if let Some(history) = &account.history {
+            for line in history_key(config, history).await {
+                say(line);
+            }
         }
     }
     let mut say = |about: &str, (verdict, text)| {
@@ -204,6 +210,39 @@ async fn offline_activity(config: &Config, account: &AccountConfig) -> Line {
              {workspace}, Activities)"
         )),
     }
+}
+
+/// What the API key for chat history may do: read tasks and conversations. Nothing of what is read is shown.
+async fn history_key(config: &Config, history: &HistoryConfig) -> Vec<Line> {
+    let (credentials, key) = (Credentials::api_key(&history.api_key), history.api_key.sid());
+    let service = history.chat_service_sid.as_ref().map(|sid| format!("/Services/{sid}")).unwrap_or_default();
+    let asked = [
+        (
+            "tasks",
+            &config.taskrouter_base_url,
+            format!("/v1/Workspaces/{}/Tasks?PageSize=1", history.workspace_sid),
+            "let it read TaskRouter, and check workspace_sid",
+        ),
+        (
+            "conversations",
+            &config.conversations_base_url,
+            format!("/v1{service}/Conversations?PageSize=1"),
+            "let it read Conversations, and check history_chat_service_sid",
+        ),
+    ];
+    let mut lines = Vec::new();
+    for (what, base_url, path, fix) in asked {
+        let url = format!("{}{path}", base_url.trim_end_matches('/'));
+        lines.push(match get(base_url, &url, &credentials).await {
+            Ok(_) => ok(format!("chat history can read {what} with API key {key}")),
+            Err(why) => to_do(format!("chat history cannot read {what} with API key {key} ({why}): {fix}")),
+        });
+    }
+    if history.retention_days.is_none() {
+        let text = "chat history hides no message for its age (history_retention_days)";
+        lines.push((Verdict::Note, text.to_owned()));
+    }
+    lines
 }
 
 /// For what is no question about a Flex token: with the same time limits, and no redirects either.

@@ -10,10 +10,10 @@ use clap::Parser as _;
 use kernel::Timestamp;
 use serde_json::{Value, json};
 use service_kit::env::Clock;
-use support::{ACCOUNT, AUTH, KEY, KEY_SECRET, ORIGIN, invalid};
+use support::{ACCOUNT, AUTH, HISTORY_KEY, HISTORY_SECRET, KEY, KEY_SECRET, ORIGIN, invalid};
 use token_service::{
     Config,
-    config::{API_KEY_SECRET, AUTH_TOKEN, Args},
+    config::{API_KEY_SECRET, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET},
     doctor::examine,
 };
 use wiremock::{
@@ -70,13 +70,16 @@ async fn twilio(validation: ResponseTemplate, activities: ResponseTemplate) -> M
 async fn says(server: &MockServer, flags: &[&str], now: u64) -> String {
     let url = server.uri();
     let mut all = vec!["token-service", "doctor", "--account-sid", ACCOUNT, "--api-key-sid", KEY];
-    for flag in ["--iam-base-url", "--taskrouter-base-url", "--flex-api-base-url"] {
+    for flag in
+        ["--iam-base-url", "--taskrouter-base-url", "--flex-api-base-url", "--history-conversations-base-url"]
+    {
         all.extend([flag, &url]);
     }
     all.extend(flags);
     let variable = |name: &str| match name {
         API_KEY_SECRET => Some(OsString::from(KEY_SECRET)),
         AUTH_TOKEN => Some(OsString::from(AUTH)),
+        HISTORY_API_KEY_SECRET => Some(OsString::from(HISTORY_SECRET)),
         _ => None,
     };
     let config = Config::new(Args::parse_from(all), &variable).unwrap();
@@ -157,4 +160,39 @@ async fn an_activity_that_is_available_and_a_twilio_that_answers_nothing_sensibl
         "{text}"
     );
     assert!(text.contains("TO DO public URL: http://127.0.0.1:1 cannot be reached from here"), "{text}");
+}
+
+#[tokio::test]
+async fn what_the_key_for_chat_history_may_read_is_looked_at_where_history_is_on() {
+    let (validation, activities) = good();
+    let server = twilio(validation, activities).await;
+    let tasks = format!("/v1/Workspaces/{WORKSPACE}/Tasks");
+    let list = ResponseTemplate::new(200).set_body_json(json!({"tasks": []}));
+    Mock::given(path(tasks))
+        .and(basic_auth(HISTORY_KEY, HISTORY_SECRET))
+        .respond_with(list)
+        .mount(&server)
+        .await;
+    let refused = ResponseTemplate::new(403).set_body_json(json!({"code": 70051}));
+    Mock::given(path("/v1/Conversations")).respond_with(refused).mount(&server).await;
+    let flags = [
+        "--allowed-origin",
+        ORIGIN,
+        "--workspace-sid",
+        WORKSPACE,
+        "--history",
+        "--history-api-key-sid",
+        HISTORY_KEY,
+    ];
+    let text = says(&server, &flags, NOW).await;
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("chat history")).collect();
+    assert_eq!(
+        lines,
+        [
+            "ok    AC11111111111111111111111111111111: chat history can read tasks with API key SK99999999999999999999999999999999",
+            "TO DO AC11111111111111111111111111111111: chat history cannot read conversations with API key \
+         SK99999999999999999999999999999999 (HTTP 403): let it read Conversations, and check history_chat_service_sid",
+            "note  AC11111111111111111111111111111111: chat history hides no message for its age (history_retention_days)",
+        ]
+    );
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::{
-    bench_token,
+    bench_history, bench_token,
     process::{command, exit_code, run_openly},
     project::Project,
     stack::{self, Stack},
@@ -20,6 +20,8 @@ pub enum Bench {
     Call(Call),
     /// The token service beside the function that it replaces
     Token(bench_token::Options),
+    /// From a click on the history tab to its first page, at ten thousand messages
+    History(bench_history::Options),
     /// Twenty thousand extensions that all want a token after an outage
     Storm,
     /// The worker's cold start and recovery, the content script's cost, and sizes
@@ -67,6 +69,7 @@ pub fn run(project: &Project, bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Answer(options) => answer(project, options),
         Bench::Token(options) => bench_token::run(project, options),
+        Bench::History(options) => bench_history::run(project, options),
         Bench::Storm => storm(project),
         Bench::Call(options) => alone(project, "bench-call", options.runs, options.json),
         Bench::Extension(options) => alone(project, "bench-extension", options.runs, options.json),

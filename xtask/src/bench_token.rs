@@ -53,8 +53,8 @@ const TODAY: Packages = Packages {
     packages: ["express@5.3.0", "twilio@6.2.0", "twilio-flex-token-validator@1.6.0"],
 };
 
-const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
-const API_KEY_SID: &str = "SK00000000000000000000000000000000";
+pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
+pub const API_KEY_SID: &str = "SK00000000000000000000000000000000";
 const ORIGIN: &str = "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 /// How often a start is timed.
 const STARTS: usize = 7;
@@ -247,7 +247,7 @@ fn table(candidates: &[Candidate], figures: &[Figures]) -> String {
 }
 
 /// Compiles the service as it ships, and the bench's own programs.
-fn build(project: &Project) -> Result<()> {
+pub fn build(project: &Project) -> Result<()> {
     let start = Instant::now();
     let mut cargo = command("cargo", &project.root);
     cargo.args([

@@ -10,6 +10,7 @@ mod api_test;
 mod attack;
 mod bars;
 mod bench;
+mod bench_history;
 mod bench_token;
 mod build;
 mod checklist;

@@ -145,6 +145,7 @@ impl Stack {
                 // The sandbox's own, which open nothing else.
                 "api_key_sid": account::API_KEY_SID,
                 "api_key_secret": account::API_KEY_SECRET,
+                "auth_token": account::AUTH_TOKEN,
                 "worker_sid": account::WORKER_SID,
                 "agent_identity": account::AGENT_IDENTITY,
                 "agent_name": account::AGENT_NAME,

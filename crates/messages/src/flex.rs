@@ -244,8 +244,8 @@ texts! {
     // What went wrong, and what to do.
     HistoryNotFound: "This conversation was deleted, or this task does not give it to you. If you need it, tell your administrator which task it is.",
         "Esta conversación se eliminó o esta tarea no le da acceso. Si la necesita, indique la tarea a su administrador.";
-    HistoryOff: "Chat history is not switched on at the service. Tell your administrator.",
-        "El historial de chat no está activado en el servicio. Avise a su administrador.";
+    HistoryOff: "Chat history is not switched on at the service, or not for this Flex. Tell your administrator.",
+        "El historial de chat no está activado en el servicio, o no para este Flex. Avise a su administrador.";
     HistoryToken: "Your Flex session is not accepted any more. Log in to Flex again, then try again.",
         "Su sesión de Flex ya no es válida. Vuelva a iniciar sesión en Flex y reintente.";
     HistoryWaitsForToken: "Your Flex session is being renewed; this goes on by itself.",

@@ -96,7 +96,7 @@ pub enum HistoryChannel {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HistoryPage {
-    /// At most [`MAX_PAGE`].
+    /// At most a hundred.
     pub messages: Vec<HistoryMessage>,
     /// For the messages before these; absent at the conversation's begin, or at what retention hides.
     #[serde(default, skip_serializing_if = "Option::is_none")]

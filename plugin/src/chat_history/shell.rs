@@ -105,8 +105,9 @@ impl Shell for HistoryShell {
                 }
             }
             Command::Copy(task) => {
-                let shell = Rc::clone(self);
-                settle(copy(&self.transcript(&task)), move |ok| {
+                let (shell, text) = (Rc::clone(self), self.transcript(&task));
+                settle(copy(&text), move |ok| {
+                    let ok = ok || paper::copy(&text).unwrap_or(false);
                     shell.report(Event::Act(task, Act::Copied { ok }));
                 });
             }
@@ -350,7 +351,7 @@ impl HistoryShell {
                 ("cursor", "pointer"),
             ];
             let mut link = plain.to_vec();
-            link.extend([("textDecoration", "underline"), ("fontWeight", "600")]);
+            link.extend([("textDecoration", "underline"), ("fontWeight", "600"), ("whiteSpace", "nowrap")]);
             let mut cross = plain.to_vec();
             cross.extend([("marginInlineStart", "auto"), ("lineHeight", "1")]);
             let (ground, ink) = if theme.dark { ("#0b3a6e", "#ffffff") } else { ("#e3effd", "#06275a") };

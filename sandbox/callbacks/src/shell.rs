@@ -1,11 +1,13 @@
 //! The courier: carries out what the machine says, over HTTP.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::Monotonic;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
 use sansio::Machine as _;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -271,12 +273,24 @@ impl Clients {
     }
 }
 
+/// Every name leads to this machine, whatever a resolver says: what is dialled is `localhost`, or below it.
+struct Loopback;
+
+impl Resolve for Loopback {
+    fn resolve(&self, _name: Name) -> Resolving {
+        let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        let addresses: Addrs = Box::new(here.into_iter().map(|address| SocketAddr::new(address, 0)));
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
 fn client(connect_ms: u64) -> Option<reqwest::Client> {
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_millis(connect_ms))
         // A redirect could lead off this machine.
         .redirect(redirect::Policy::none())
         .no_proxy()
+        .dns_resolver(Arc::new(Loopback))
         // Nobody vouches for a certificate of `localhost`, and nobody stands between this machine and itself.
         .tls_danger_accept_invalid_certs(true)
         .pool_max_idle_per_host(0)

@@ -168,6 +168,17 @@ async fn a_redirect_leads_nowhere_and_an_impersonated_host_to_what_stands_behind
 }
 
 #[tokio::test]
+async fn names_below_localhost_lead_to_this_machine_whatever_a_resolver_says() {
+    let (_, base) = Server::start().await;
+    let courier = courier(Targets::default());
+    for name in ["localhost", "no-resolver-knows-me.localhost"] {
+        let url = base.replace("127.0.0.1", name);
+        let outcome = courier.ask(callback(Product::Conversations, url, "x")).await;
+        assert!(matches!(outcome, Outcome::Answered(_)), "{name}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_fault_lasts_until_it_is_removed() {
     let (server, base) = Server::start().await;
     let courier = courier(Targets::default());

@@ -264,7 +264,7 @@ pub(crate) fn read(
         },
         ["Client", "v1", "Conversations", name, rest @ ..] => {
             let Some(room) = store.room(name) else { return missing() };
-            if !client.peek && room.participant(client.identity).is_none() {
+            if !client.peek && !room.belongs_to(client.identity) {
                 // Inferred: the code. That the default role decides is documented.
                 return refused(&Refusal::new(403, 50107, "User unauthorized for command"));
             }

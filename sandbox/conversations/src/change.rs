@@ -124,6 +124,8 @@ pub struct NewMessage {
     pub media: Vec<String>,
     pub legacy_media: bool,
     pub content_sid: Option<String>,
+    /// The author that a pre-webhook gave it, whoever may say it.
+    pub renamed: Option<String>,
     /// Another time than now.
     pub created: Option<Timestamp>,
 }

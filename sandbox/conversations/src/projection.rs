@@ -49,7 +49,7 @@ pub(crate) fn may_see(store: &Store, identity: &str, peek: bool, name: &str) -> 
         return owner == identity;
     }
     let conversation = name.split('.').next().and_then(|sid| store.room(sid));
-    conversation.is_none_or(|room| peek || room.participant(identity).is_some())
+    conversation.is_none_or(|room| peek || room.belongs_to(identity))
 }
 
 /// Writes what has happened into Sync, and says who hears of it.

@@ -16,7 +16,6 @@ impl Conversations {
     }
 
     /// Everything that Twilio serves for Conversations, by host, for the TLS port. Who serves it allows other origins.
-    #[must_use]
     pub fn hosts(&self) -> [(&'static str, Router); 3] {
         let [twilsock, mcs, media] = Self::HOSTS;
         [

@@ -851,4 +851,181 @@ mod tests {
         assert_eq!(pushes[0].1["event_type"], "live_query_item_removed");
         assert_eq!(pushes[0].1["event"]["item_key"], "WR3");
     }
+
+    /// The events that a subscriber is sent who has seen everything up to `seen`, and how the subscription answers.
+    fn caught_up(sync: &mut Sync, kind: &str, sid: &str, seen: u64) -> (Vec<Value>, Value) {
+        let requests = json!([{ "object_sid": sid, "object_type": kind, "last_event_id": seen }]);
+        let body = json!({ "action": "establish", "correlation_id": 9, "requests": requests });
+        let (_, pushes) =
+            ask(sync, 3, &request("POST", "/v4/Subscriptions", body), Timestamp::from_millis(0));
+        assert!(pushes.iter().all(|(socket, event)| *socket == 3 && event["correlation_id"] == 9));
+        let mut events: Vec<Value> = pushes.into_iter().map(|(_, event)| event).collect();
+        let established = events.pop().unwrap();
+        assert_eq!(established["event_type"], "subscription_established");
+        (events, established["events"][0].clone())
+    }
+
+    #[test]
+    fn who_subscribes_late_is_sent_all_that_happened_since_their_read_and_then_told_so() {
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
+        for index in 0..3 {
+            sync.set_list_item("messages", index, json!({ "text": index }), now);
+        }
+        let sid = sync.list("messages", now);
+        sync.set_list_item("messages", 3, json!({ "text": 3 }), now);
+        sync.set_list_item("messages", 0, json!({ "text": "edited" }), now);
+        sync.remove_list_item("messages", 1, now);
+        let (events, established) = caught_up(&mut sync, "list", &sid, 3);
+        let types: Vec<&str> = events.iter().map(|event| event["event_type"].as_str().unwrap()).collect();
+        assert_eq!(types, ["list_item_added", "list_item_updated", "list_item_removed"]);
+        let ids: Vec<u64> = events.iter().map(|event| event["events"][0]["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids, [4, 5, 6]);
+        assert_eq!(
+            (&established["replay_status"], &established["last_event_id"]),
+            (&json!("completed"), &json!(6))
+        );
+        assert_eq!(caught_up(&mut sync, "list", &sid, 6).0, Vec::<Value>::new());
+    }
+
+    #[test]
+    fn a_document_that_changed_meanwhile_is_told_and_one_that_did_not_is_not() {
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
+        sync.set_document("channel", json!({ "state": "active" }), now);
+        let sid = sync.document("channel", now);
+        sync.set_document("channel", json!({ "state": "active" }), now);
+        assert_eq!(caught_up(&mut sync, "document", &sid, 1).0, Vec::<Value>::new());
+        sync.set_document("channel", json!({ "state": "closed" }), now);
+        let (events, _) = caught_up(&mut sync, "document", &sid, 1);
+        assert_eq!(events[0]["events"][0]["document_data"]["state"], "closed");
+    }
+
+    #[test]
+    fn who_was_away_for_longer_than_the_log_reaches_is_told_that_the_replay_is_broken() {
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
+        let kept = u64::try_from(EVENTS_KEPT).unwrap();
+        for index in 0..kept + 2 {
+            sync.set_list_item("messages", index, json!({}), now);
+        }
+        let sid = sync.list("messages", now);
+        let (events, established) = caught_up(&mut sync, "list", &sid, 1);
+        assert_eq!((events.len(), &established["replay_status"]), (0, &json!("interrupted")));
+        let (events, established) = caught_up(&mut sync, "list", &sid, 2);
+        assert_eq!((events.len(), &established["replay_status"]), (EVENTS_KEPT, &json!("completed")));
+    }
+
+    #[test]
+    fn what_a_client_may_not_see_it_can_neither_read_nor_follow() {
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
+        let sid = sync.map("CH1.roster", now);
+        let not_that = |name: &str| name != "CH1.roster";
+        for path in
+            [format!("/v3/Maps/{sid}"), format!("/v3/Maps/{sid}/Items"), "/v3/Maps/CH1.roster".to_owned()]
+        {
+            let (answer, _) = sync.request(3, &request("GET", &path, Value::Null), &not_that, now);
+            assert_eq!((answer.status, &answer.body["code"]), (403, &json!(54007)), "{path}");
+        }
+        let (_, pushes) = sync.request(3, &subscription("establish", &sid), &not_that, now);
+        assert_eq!(pushes[0].1["event_type"], "subscription_failed");
+        assert_eq!(pushes[0].1["events"][0]["error"]["status"], 403);
+        assert_eq!(sync.set_item("CH1.roster", "MB1", json!({}), now), []);
+    }
+
+    /// Reads a list page by page, doing something to it after each page.
+    fn pages(sync: &mut Sync, size: u64, order: &str, mut between: impl FnMut(&mut Sync)) -> Vec<u64> {
+        let now = Timestamp::from_millis(0);
+        let mut read = request("GET", "/v3/Lists/messages/Items", Value::Null);
+        read.params.insert("PageSize".to_owned(), json!(size));
+        read.params.insert("Order".to_owned(), json!(order));
+        let mut seen = Vec::new();
+        loop {
+            let (page, _) = ask(sync, 1, &read, now);
+            seen.extend(
+                page.body["items"].as_array().unwrap().iter().map(|item| item["index"].as_u64().unwrap()),
+            );
+            let Some(next) = page.body["meta"]["next_token"].as_str() else { return seen };
+            read.params = JsonMap::from_iter([
+                ("PageToken".to_owned(), json!(next)),
+                ("PageSize".to_owned(), json!(size)),
+            ]);
+            between(sync);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn pages_neither_skip_nor_double_whatever_comes_and_goes_between_them(
+            size in 1_u64..7,
+            descending: bool,
+            removed in proptest::collection::vec(0_u64..20, 0..20),
+        ) {
+            let now = Timestamp::from_millis(0);
+            let mut sync = sync();
+            for index in 0..20 {
+                sync.set_list_item("messages", index, json!({}), now);
+            }
+            let order = if descending { "desc" } else { "asc" };
+            let (mut to_remove, mut gone, mut added) = (removed.into_iter(), BTreeSet::new(), 20);
+            let seen = pages(&mut sync, size, order, |sync| {
+                if let Some(index) = to_remove.next() {
+                    sync.remove_list_item("messages", index, now);
+                    gone.insert(index);
+                }
+                // A few arrive; not for ever, or reading upwards would never end.
+                if added < 24 {
+                    sync.set_list_item("messages", added, json!({}), now);
+                    added += 1;
+                }
+            });
+            let distinct: BTreeSet<u64> = seen.iter().copied().collect();
+            proptest::prop_assert_eq!(distinct.len(), seen.len(), "none twice");
+            for index in (0..20).filter(|index| !gone.contains(index)) {
+                proptest::prop_assert!(distinct.contains(&index), "{} is missing", index);
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_in_the_middle_leads_both_ways() {
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
+        for index in 0..20 {
+            sync.set_list_item("messages", index, json!({}), now);
+        }
+        let mut page = |params: Value| {
+            let mut read = request("GET", "/v3/Lists/messages/Items", Value::Null);
+            read.params = params.as_object().unwrap().clone();
+            let body = ask(&mut sync, 1, &read, now).0.body;
+            let items: Vec<u64> = body["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|item| item["index"].as_u64().unwrap())
+                .collect();
+            (items, body["meta"]["previous_token"].clone(), body["meta"]["next_token"].clone())
+        };
+        for (order, here, earlier, later) in
+            [("asc", [9, 10, 11], [6, 7, 8], [12, 13, 14]), ("desc", [9, 8, 7], [12, 11, 10], [6, 5, 4])]
+        {
+            let (items, previous, next) = page(json!({ "From": 9, "PageSize": "3", "Order": order }));
+            assert_eq!(items, here);
+            assert_eq!(page(json!({ "PageToken": previous, "PageSize": 3 })).0, earlier);
+            assert_eq!(page(json!({ "PageToken": next, "PageSize": 3 })).0, later);
+        }
+        assert_eq!(page(json!({ "Order": "asc" })).1, Value::Null);
+    }
+
+    #[test]
+    fn a_map_comes_with_its_items_where_that_is_asked_for() {
+        let now = Timestamp::from_millis(0);
+        let mut sync = sync();
+        sync.set_item("ada.info", "friendlyName", json!({ "value": "Ada" }), now);
+        let mut read = request("GET", "/v3/Maps/ada.info", Value::Null);
+        assert_eq!(ask(&mut sync, 1, &read, now).0.body.get("items"), None);
+        read.params.insert("Include".to_owned(), json!("items"));
+        assert_eq!(ask(&mut sync, 1, &read, now).0.body["items"][0]["data"]["value"], "Ada");
+    }
 }

@@ -16,7 +16,7 @@ use crate::change::{
     Refusal, Source,
 };
 use crate::clock::iso;
-use crate::model::{Channel, Conversation, Media, Message, Participant, User};
+use crate::model::{Channel, Conversation, Media, Message, Participant, SYSTEM, User};
 use crate::store::Store;
 
 /// What the service, or the account, tells whom.
@@ -106,7 +106,7 @@ impl Webhooks {
     ) -> Option<Callback> {
         let level = self.level();
         let url = level.pre_url.as_ref().filter(|_| actor.webhooks)?;
-        let (event, fields) = before(change, store)?;
+        let (event, fields) = before(actor, change, store)?;
         let wanted = level.filters.iter().any(|filter| filter == event);
         wanted.then(|| callback(owner, actor, event, fields, (url, level.method)))
     }
@@ -186,9 +186,9 @@ pub(crate) fn judged(change: Change, outcome: &Outcome) -> Result<Change, Refusa
 fn altered(mut change: Change, said: &Value) -> Change {
     let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
     match &mut change {
-        Change::AddMessage { message: NewMessage { body, author, attributes, .. }, .. } => {
+        Change::AddMessage { message: NewMessage { body, renamed, attributes, .. }, .. } => {
             *body = text("body").or(body.take());
-            *author = text("author").or(author.take());
+            *renamed = text("author");
             *attributes = text("attributes").or(attributes.take());
         }
         Change::UpdateMessage { patch: MessagePatch { body, author, attributes, .. }, .. } => {
@@ -251,7 +251,7 @@ fn put(fields: &mut Fields, name: &'static str, value: Option<&str>) {
 }
 
 /// The event before a change, and what it says. None: nobody is asked.
-fn before(change: &Change, store: &Store) -> Option<(&'static str, Fields)> {
+fn before(actor: &Actor, change: &Change, store: &Store) -> Option<(&'static str, Fields)> {
     let mut fields = Fields::new();
     let room_of = |name: &str| store.room(name);
     let event = match change {
@@ -299,7 +299,7 @@ fn before(change: &Change, store: &Store) -> Option<(&'static str, Fields)> {
         }
         Change::AddMessage { conversation, message } => {
             let room = room_of(conversation)?;
-            let author = message.author.as_deref().unwrap_or("system");
+            let author = message.author.as_deref().or(actor.identity.as_deref()).unwrap_or(SYSTEM);
             put(&mut fields, "ConversationSid", Some(&room.conversation().sid));
             put(&mut fields, "Body", message.body.as_deref());
             put(&mut fields, "Author", Some(author));

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kernel::{AccountSid, Secret};
 use sandbox_callbacks::{Courier, Signer, Targets};
-use sandbox_conversations::change::{Actor, NewMessage, NewParticipant};
+use sandbox_conversations::change::{Actor, Change, Happened, NewMessage, NewParticipant};
 use sandbox_conversations::{Config, Conversations, Rest};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -362,6 +362,9 @@ async fn what_is_set_up_is_found_again() {
     assert_eq!(services["services"][0]["sid"], SERVICE);
     assert_eq!(api.get(&format!("Services/{SERVICE}")).await["sid"], SERVICE);
     assert_eq!(api.get("Configuration").await["default_chat_service_sid"], SERVICE);
+    let default = [("DefaultChatServiceSid", SERVICE)];
+    assert_eq!(api.post("Configuration", &default).await["default_chat_service_sid"], SERVICE);
+    assert_eq!(api.refused("POST", "Configuration", &[("DefaultClosedTimer", "P1D")]).await, (400, 20001));
     let configuration = format!("Services/{SERVICE}/Configuration");
     assert_eq!(
         api.post(&configuration, &[("ReachabilityEnabled", "true")]).await["reachability_enabled"],
@@ -576,7 +579,21 @@ async fn a_pre_webhook_changes_or_rejects_a_message_before_anybody_sees_it() {
         ("onMessageAdd".into(), "my card is 4111".into())
     );
 
+    // A client's message, too, whose author it may not choose itself.
+    api.conversations.add_participant(&Actor::api(), &sid, NewParticipant::identity("grace")).unwrap();
+    let say = || Change::AddMessage {
+        conversation: sid.clone(),
+        message: NewMessage { body: Some("4111".into()), ..NewMessage::default() },
+    };
+    let happened = api.conversations.submit(&Actor::sdk("grace"), say()).await.unwrap();
+    let Happened::MessageAdded { message, .. } = &happened[0] else { panic!("{happened:?}") };
+    assert_eq!((message.body.as_deref(), message.author.as_str()), (Some("[removed]"), "moderator"));
+    let (_, _, params) = server.last();
+    assert_eq!((param(&params, "Author"), param(&params, "Source")), ("grace".into(), "SDK".into()));
+
     api.post(&webhooks, &[("PreWebhookUrl", &format!("{base}/reject"))]).await;
+    let refused = api.conversations.submit(&Actor::sdk("grace"), say()).await.unwrap_err();
+    assert_eq!(refused.status, 409);
     let (status, body) = api.ask("POST", &messages, &[("Body", "no")], true).await;
     assert_eq!((status, &body["status"]), (StatusCode::CONFLICT, &json!(409)));
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -586,7 +603,7 @@ async fn a_pre_webhook_changes_or_rejects_a_message_before_anybody_sees_it() {
     // What would leave this machine is not asked, and hinders nothing.
     api.post(&webhooks, &[("PreWebhookUrl", "https://example.com/pre")]).await;
     assert_eq!(api.ask("POST", &messages, &[("Body", "yes")], true).await.0, StatusCode::CREATED);
-    assert_eq!(api.conversations.messages(&sid).len(), 2);
+    assert_eq!(api.conversations.messages(&sid).len(), 3);
 }
 
 #[tokio::test]

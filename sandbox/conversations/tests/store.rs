@@ -312,6 +312,12 @@ fn a_client_may_join_but_neither_speak_in_conversations_of_others_nor_change_wha
         participant: NewParticipant::identity(identity),
     };
     assert_eq!(code(ask(&mut store, &ada, say(), START)), (403, 50107));
+    let own = ask(&mut store, &ada, Change::AddConversation(NewConversation::default()), START).unwrap();
+    let [Happened::ConversationAdded(own)] = own.as_slice() else { panic!("{own:?}") };
+    let room = store.room(&own.sid).unwrap();
+    assert!(room.belongs_to("ada") && !room.belongs_to("ben"));
+    let hello = Change::AddMessage { conversation: own.sid.clone(), message: NewMessage::default() };
+    assert_eq!(code(ask(&mut store, &ada, hello, START)), (403, 50107), "who has made it takes no part yet");
     assert_eq!(code(ask(&mut store, &ada, add("ben"), START)), (403, 50107));
     ask(&mut store, &ada, add("ada"), START).unwrap();
     ask(&mut store, &ada, add("ben"), START).unwrap();

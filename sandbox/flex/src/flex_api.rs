@@ -188,7 +188,7 @@ fn flex_configuration(settings: &Settings, offline_activity_sid: &str) -> Value 
         "flex_insights_hr": {},
         "flex_insights_drilldown": false,
         "flex_url": null,
-        "channel_configs": [],
+        "channel_configs": channel_configs(),
         "debugger_integration": { "enabled": false },
         "flex_ui_status_report": { "enabled": false },
         "notifications": { "enabled": false, "mode": "whenNotInFocus" },
@@ -197,4 +197,23 @@ fn flex_configuration(settings: &Settings, offline_activity_sid: &str) -> Value 
         "offline_config": { "enabled": false },
         "agent_conv_end_methods": { "date_updated": created, "enabled": [] },
     })
+}
+
+/// That files may be sent: without these Flex UI says of a picture that media are not supported. The numbers are Flex UI's
+/// own, for channels that are not configured.
+fn channel_configs() -> Value {
+    const MIB: u32 = 1 << 20;
+    let attachments = |channel: &str, number: u32, file_mib: u32, total_mib: u32| {
+        json!({
+            "address_type": channel,
+            "cbm_attachments": {
+                "enabled": true,
+                "number_of_attachments": number,
+                "max_file_size": file_mib * MIB,
+                "max_total_file_size": total_mib * MIB,
+                "accepted_extensions": ["jpg", "jpeg", "png", "amr", "mp3", "mp4", "pdf", "heic", "txt", "vcf"],
+            },
+        })
+    };
+    json!([attachments("web", 10, 16, 64), attachments("sms", 10, 2, 5), attachments("whatsapp", 1, 16, 64)])
 }

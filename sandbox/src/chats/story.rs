@@ -104,7 +104,7 @@ pub(crate) fn agent(number: u64) -> Vec<Line> {
 /// A very long conversation with a bot: `count` messages, a minute apart, of lengths that differ.
 pub(crate) fn long(count: u64) -> Vec<Line> {
     let line = |n: u64| {
-        let side = if n % 2 == 0 { Side::Customer } else { Side::Bot };
+        let side = if n.is_multiple_of(2) { Side::Customer } else { Side::Bot };
         let more = "and so on, ".repeat(usize::try_from(n % 23).unwrap_or(0));
         (side, Content::Text { text: format!("Message {n} of {count}: {more}that is all.") })
     };

@@ -17,6 +17,10 @@ pub struct Inbox {
 pub struct Message<'b> {
     /// The status of an answer; 0 for a request.
     pub status: u16,
+    /// Path and query of a request; empty for an answer.
+    pub target: String,
+    /// Its method; empty for an answer.
+    pub method: String,
     pub body: &'b [u8],
     /// Whether the other side keeps the connection.
     pub keeps: bool,
@@ -26,6 +30,8 @@ pub struct Message<'b> {
 
 struct Head {
     status: u16,
+    target: String,
+    method: String,
     length: usize,
     body: usize,
     keeps: bool,
@@ -61,14 +67,15 @@ impl Inbox {
             }
         }
         self.read = end;
-        let Head { status, body, keeps, retry_after, .. } = head;
-        Ok(Some(Message { status, body: &self.bytes[body..end], keeps, retry_after }))
+        let Head { status, target, method, body, keeps, retry_after, .. } = head;
+        Ok(Some(Message { status, target, method, body: &self.bytes[body..end], keeps, retry_after }))
     }
 }
 
 /// The head, once all of it is there.
 fn parse(bytes: &[u8]) -> Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; 48];
+    let (mut target, mut method) = (String::new(), String::new());
     let (status, parsed, headers) = if bytes.starts_with(b"HTTP/") {
         let mut answer = httparse::Response::new(&mut headers);
         let parsed = answer.parse(bytes)?;
@@ -76,6 +83,8 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>> {
     } else {
         let mut request = httparse::Request::new(&mut headers);
         let parsed = request.parse(bytes)?;
+        request.path.unwrap_or_default().clone_into(&mut target);
+        request.method.unwrap_or_default().clone_into(&mut method);
         (0, parsed, &*request.headers)
     };
     let httparse::Status::Complete(body) = parsed else { return Ok(None) };
@@ -94,7 +103,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>> {
     }
     let keeps = !value("connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
     let retry_after = value("retry-after").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-    Ok(Some(Head { status, length, body, keeps, retry_after }))
+    Ok(Some(Head { status, target, method, length, body, keeps, retry_after }))
 }
 
 #[cfg(test)]

@@ -6,8 +6,12 @@ use kernel::Secret;
 use service_kit::settings::{ConfigError, Section, Source};
 use twilio::{ApiKey, ChatServiceSid, WorkspaceSid};
 
-use super::{HISTORY_API_KEY_SECRET, KEY, ORIGIN, is_origin};
+use super::forms::{KEY, ORIGIN, is_origin};
 use crate::history::HistoryConfig;
+
+/// The name of the variable with the secret of the API key that chat history is read with; with `_FILE` appended, of the one that names
+/// a file.
+pub const HISTORY_API_KEY_SECRET: &str = "TWILIO_HISTORY_API_KEY_SECRET";
 
 /// Where Flex is when nothing else is said.
 const FLEX_ORIGIN: &str = "https://flex.twilio.com";

@@ -6,6 +6,7 @@
 //! be a secret put in the wrong place.
 
 mod args;
+mod forms;
 mod history;
 
 use std::{
@@ -22,7 +23,10 @@ use toml::Table;
 use twilio::{ApiKey, WorkerSid, access_token, conversations, flex_token, media, taskrouter};
 
 pub use args::{Action, Args};
+pub use history::HISTORY_API_KEY_SECRET;
 pub use service_kit::settings::{ConfigError, ConfigErrors};
+
+use forms::{KEY, ORIGIN, is_origin};
 
 use crate::{
     history::HistoryConfig,
@@ -38,8 +42,6 @@ pub const API_KEY_SECRET: &str = "TWILIO_API_KEY_SECRET";
 pub const API_KEY_SECRET_2: &str = "TWILIO_API_KEY_SECRET_2";
 /// The name of the variable with the account's auth token; with `_FILE` appended, of the one that names a file.
 pub const AUTH_TOKEN: &str = "TWILIO_AUTH_TOKEN";
-/// The same for the API key that chat history is read with.
-pub const HISTORY_API_KEY_SECRET: &str = "TWILIO_HISTORY_API_KEY_SECRET";
 /// The name of the variable with the address of Redis, password included; with `_FILE` appended, of the one that names
 /// a file.
 pub const REDIS_URL: &str = "TOKEN_SERVICE_REDIS_URL";
@@ -391,8 +393,6 @@ fn read_account(
     })
 }
 
-const ORIGIN: &str = "origin (chrome-extension://<32 letters a to p>, or https://host[:port])";
-
 /// What an account has of secrets.
 struct Keys {
     signing: Vec<ApiKey>,
@@ -400,8 +400,6 @@ struct Keys {
     /// Of the API key that chat history is read with.
     history: Option<Secret>,
 }
-
-const KEY: &str = "API key SID (SK and 32 hexadecimal digits)";
 
 fn keys_of_environment(whole: &Section<'_>) -> Keys {
     let first = whole.own_text("api_key_sid", KEY, |text| text.parse().ok());
@@ -465,15 +463,6 @@ fn plain_url(text: &str) -> Option<String> {
     let url = reqwest::Url::parse(text).ok()?;
     let plain = matches!(url.scheme(), "https" | "http") && !text.contains(['@', '?', '#']);
     plain.then(|| text.to_owned())
-}
-
-/// As browsers write it: lower case, no path, no default port.
-fn is_origin(text: &str) -> bool {
-    if let Some(id) = text.strip_prefix("chrome-extension://") {
-        return id.len() == 32 && id.bytes().all(|b| (b'a'..=b'p').contains(&b));
-    }
-    text.starts_with("https://")
-        && reqwest::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
 }
 
 impl fmt::Display for Config {

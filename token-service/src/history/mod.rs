@@ -7,12 +7,13 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`named`] | what a task names, and whose it is: pure |
-//! | [`people`] | who wrote: pure |
+//! | [`people`], [`marks`] | who wrote: pure |
 //! | [`view`], [`text`] | messages as agents see them: pure |
 //! | [`cursor`] | where lists go on |
 //! | [`upstream`] | asks Twilio within bounds |
 
 pub mod cursor;
+pub mod marks;
 pub mod named;
 pub mod people;
 pub mod text;

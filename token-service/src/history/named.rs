@@ -9,7 +9,7 @@ use twilio::{
     taskrouter::Reservation,
 };
 
-use super::people::{Mark, mark};
+use super::marks::{Mark, mark};
 
 /// In which attributes a task names the conversation that came before it: ours, and the one of the plugin that Holdfast replaces.
 const SOURCES: [&str; 2] = ["sourceConversationSid", "sourceChatChannelSid"];

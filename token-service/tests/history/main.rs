@@ -714,6 +714,7 @@ async fn older_messages_are_hidden_by_the_retention_rule_everywhere() {
 
 #[tokio::test]
 async fn a_link_is_given_only_for_a_file_of_that_message_and_only_to_twilios_hosts() {
+    let log = capture_log();
     let rig = Rig::with_source(&[]).await;
     let (im, me) = (sid("IM", 1_000_005), sid("ME", 5));
     {
@@ -728,6 +729,8 @@ async fn a_link_is_given_only_for_a_file_of_that_message_and_only_to_twilios_hos
     };
     let link: MediaLink = read(&rig.get(&path(&im, &me)).await);
     assert_eq!(link.url, "https://media.us1.twilio.com/ME5?Signature=abc");
+    // Whoever has it can read the file, without any token.
+    assert!(!log.text().contains("Signature=abc"));
     assert_eq!(rig.get(&path(&sid("IM", 1_000_006), &sid("ME", 6))).await.status, 200, "the old shape");
     assert_eq!(error(&rig.get(&path(&im, &sid("ME", 6))).await), "404 not_found", "of another message");
     assert_eq!(error(&rig.get(&path(&sid("IM", 0xdead), &me)).await), "404 not_found");

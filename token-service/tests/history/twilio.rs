@@ -35,10 +35,13 @@ pub struct Conversation {
     pub messages: BTreeMap<u64, Value>,
 }
 
+/// Whose, and of what status.
+type Reservations = Vec<(String, &'static str)>;
+
 #[derive(Default)]
 pub struct World {
-    /// Attributes, and whose reservations of what status there are.
-    pub tasks: BTreeMap<String, (Value, Vec<(String, &'static str)>)>,
+    /// Attributes and reservations.
+    pub tasks: BTreeMap<String, (Value, Reservations)>,
     pub conversations: BTreeMap<String, Conversation>,
     pub users: BTreeMap<String, String>,
     pub link: String,

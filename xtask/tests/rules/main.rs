@@ -43,9 +43,18 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("sandbox-callbacks", &["kernel", "sansio", "twilio"]),
     ("sandbox-conversations", &["kernel", "sandbox-callbacks", "sansio", "twilio"]),
     ("sandbox-flex", &["kernel", "sandbox-conversations", "sansio", "twilio"]),
+    ("sandbox-video", &["kernel", "sansio", "twilio"]),
     (
         "sandbox",
-        &["kernel", "sandbox-callbacks", "sandbox-conversations", "sandbox-flex", "sandbox-voice", "twilio"],
+        &[
+            "kernel",
+            "sandbox-callbacks",
+            "sandbox-conversations",
+            "sandbox-flex",
+            "sandbox-video",
+            "sandbox-voice",
+            "twilio",
+        ],
     ),
     (
         "fuzz",
@@ -264,6 +273,7 @@ fn the_errors_page_names_every_code_and_no_other() {
     for (heading, file, name) in [
         ("## The extension's codes", "crates/protocol/src/state.rs", "ProblemCode"),
         ("## The token service's codes", "crates/protocol/src/token.rs", "TokenErrorCode"),
+        ("## Chat history's codes", "crates/protocol/src/history.rs", "HistoryErrorCode"),
     ] {
         let section = page.split_once(heading).unwrap().1;
         let section = section.split("\n## ").next().unwrap();

@@ -245,6 +245,11 @@ impl Chat {
             Act::Scrolled(anchor) => {
                 (self.pages_to_place, self.kept.anchor, draws) = (0, anchor, false);
             }
+            Act::Jump { to_begin } => {
+                let first = self.timeline.row(0).filter(|_| to_begin);
+                self.kept.anchor = first.map(|row| Anchor { key: row.key().to_owned(), offset: 0 });
+                self.pages_to_place = 0;
+            }
             Act::NearBegin => (self.near_begin, draws) = (true, false),
             Act::Search(text) => {
                 (self.search, self.stopped, self.notice) = (Search::new(text), false, None);
@@ -318,7 +323,7 @@ impl Chat {
         self.version += 1;
         // The reader's report of what is near was about the rows before.
         self.near_begin = false;
-        self.notice = Some(Notice::Loaded(new.len()));
+        self.notice = Some(Notice::Loaded(new));
         if self.pages_to_place > 0 {
             let found =
                 self.kept.anchor.as_ref().is_some_and(|anchor| self.timeline.place_of(&anchor.key).is_some());
@@ -329,11 +334,8 @@ impl Chat {
         } else if first && self.kept.anchor.is_some() {
             self.kept.anchor = None;
         }
-        if self.search.is_on() {
-            let messages: Vec<_> = new.iter().rev().filter_map(|sid| self.timeline.message(sid)).collect();
-            if self.search.look_at(messages.into_iter()) {
-                self.show_hit();
-            }
+        if self.search.look_at(self.timeline.oldest(conversation, new)) {
+            self.show_hit();
         }
     }
 

@@ -54,6 +54,11 @@ pub enum Act {
     Resized,
     /// The reader is here now; at the foot when absent.
     Scrolled(Option<Anchor>),
+    /// *Home* or *End*: the first row of what was read, or the foot.
+    Jump {
+        /// To the first row.
+        to_begin: bool,
+    },
     /// The begin of what was read is near.
     NearBegin,
     /// The agent looks for this.

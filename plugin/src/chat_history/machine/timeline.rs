@@ -178,13 +178,13 @@ impl Timeline {
         );
     }
 
-    /// Takes messages of a conversation. Those that are new to it, the oldest first.
-    pub fn take_page(&mut self, conversation: &str, page: HistoryPage) -> Vec<String> {
+    /// Takes messages of a conversation: how many are new.
+    pub fn take_page(&mut self, conversation: &str, page: HistoryPage) -> usize {
         let Some(place) = self.stretches.iter().position(|it| it.summary.sid == conversation) else {
-            return Vec::new();
+            return 0;
         };
         let above: usize = self.stretches.iter().skip(place + 1).map(Stretch::rows).sum();
-        let Some(stretch) = self.stretches.get_mut(place) else { return Vec::new() };
+        let Some(stretch) = self.stretches.get_mut(place) else { return 0 };
         let first = stretch.left == Left::All;
         // A message that came or went between two pages moves the rest: none is shown twice.
         let oldest = stretch.messages.front().map(|message| message.index);
@@ -192,16 +192,16 @@ impl Timeline {
         new.retain(|message| oldest.is_none_or(|oldest| message.index < oldest));
         stretch.hidden |= page.hidden;
         stretch.left = Left::after(page.cursor);
-        let sids: Vec<String> = new.iter().map(|message| message.sid.clone()).collect();
+        let count = new.len();
         for message in new.into_iter().rev() {
             stretch.messages.push_front(message);
         }
         if first {
             self.list.insert(above, 1);
         }
-        self.list.insert(above + 1, sids.len());
-        self.messages += sids.len();
-        sids
+        self.list.insert(above + 1, count);
+        self.messages += count;
+        count
     }
 
     /// A conversation that was listed cannot be read.
@@ -265,10 +265,13 @@ impl Timeline {
         self.stretches.iter().find(has).map(|stretch| &*stretch.summary.sid)
     }
 
-    /// A message by its SID.
-    #[must_use]
-    pub fn message(&self, sid: &str) -> Option<&HistoryMessage> {
-        self.stretches.iter().flat_map(|stretch| &stretch.messages).find(|message| message.sid == sid)
+    /// The oldest messages that were read of a conversation, so many, the newest of them first.
+    pub fn oldest(&self, conversation: &str, count: usize) -> impl Iterator<Item = &HistoryMessage> {
+        let stretch = self.stretches.iter().find(|stretch| stretch.summary.sid == conversation);
+        stretch.into_iter().flat_map(move |stretch| {
+            let oldest = stretch.messages.range(..count.min(stretch.messages.len()));
+            oldest.rev()
+        })
     }
 
     /// What the reader's eyes are on at a scroll position; `None` for the foot, which is kept when the list grows.

@@ -8,11 +8,16 @@ use crate::words::{Text, Words};
 /// How long is waited between two tries.
 pub const RETRY: Backoff = Backoff::new(2_000, 60_000);
 
+/// A service that is closed to us is asked this much later.
+const CLOSED_PAUSE_MS: u64 = 30_000;
+
 /// How a request failed, as the shell saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing came back: no network, no such host, or the service does not let this page ask.
+    /// Nothing came back: no network, or no such host.
     Network,
+    /// The service is there, and does not let this page read its answer: it allows other origins, or has no such path.
+    Closed,
     /// Flex's store holds no token.
     NoToken,
     /// What came back is not the contract.
@@ -33,7 +38,7 @@ pub enum Fault {
 pub enum Trouble {
     /// No such conversation, or none that this task gives.
     NotFound,
-    /// The service does not have chat history.
+    /// The service does not have chat history, or not for this Flex.
     Off,
     /// The Flex token is not valid, and no new one came.
     Token,
@@ -70,6 +75,8 @@ impl Fault {
         let Self::Refused { status, code, retry_after_s } = self else {
             return match self {
                 Self::NoToken => Verdict::WaitForToken,
+                // It may have been a passing fault of the network, after all.
+                Self::Closed => Verdict::TryAgain(Trouble::Off, Some(CLOSED_PAUSE_MS)),
                 Self::Malformed => Verdict::Stop(Trouble::Broken("malformed")),
                 Self::Network | Self::Refused { .. } => Verdict::TryAgain(Trouble::Unavailable, None),
             };

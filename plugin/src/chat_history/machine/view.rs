@@ -48,6 +48,8 @@ pub struct TabView {
     pub retry: Option<String>,
     /// What is going on, or was done last; read out.
     pub status: String,
+    /// Eyes see it anyway.
+    pub status_is_for_ears: bool,
     /// What is above the first message: that it is the first, or why it is not.
     pub begin: Option<String>,
     /// There is nothing to show.
@@ -87,13 +89,15 @@ pub fn tab(chat: &Chat, words: &Words) -> TabView {
     } else {
         None
     };
-    let begin =
-        if is_whole { Some(retention.unwrap_or_else(|| words.plain(Text::HistoryBegin))) } else { None };
+    let empty = retention.clone().unwrap_or_else(|| words.plain(Text::HistoryEmpty));
+    let begin = is_whole.then(|| retention.unwrap_or_else(|| words.plain(Text::HistoryBegin)));
     let gone = timeline.stretches().any(|stretch| stretch.gone);
+    let (status, status_is_for_ears) = status(chat, words);
     TabView {
-        empty: (is_whole && !has_messages && !gone).then(|| words.plain(Text::HistoryEmpty)),
-        begin: begin.filter(|_| has_messages || hidden),
-        status: status(chat, words),
+        empty: Some(empty).filter(|_| is_whole && !has_messages && !gone),
+        begin: begin.filter(|_| has_messages),
+        status,
+        status_is_for_ears,
         hits: chat.search().is_on().then(|| hits(chat, words)),
         stop: (chat.reads_everything() || chat.is_finding_the_place())
             .then(|| words.plain(Text::HistoryStop)),
@@ -105,26 +109,24 @@ pub fn tab(chat: &Chat, words: &Words) -> TabView {
     }
 }
 
-fn status(chat: &Chat, words: &Words) -> String {
-    let count = chat.timeline().messages().to_string();
-    let counted = |text| words.say(text, &[("count", &count)]);
-    match (chat.reads(), chat.notice()) {
+/// What is going on or was done last, and whether that is for screen readers alone.
+fn status(chat: &Chat, words: &Words) -> (String, bool) {
+    let count = |text, count: usize| words.say(text, &[("count", &count.to_string())]);
+    let messages = chat.timeline().messages();
+    let said = match (chat.reads(), chat.notice()) {
         (Some(true), _) => words.plain(Text::HistorySlow),
         (Some(false), _) if chat.is_finding_the_place() => words.plain(Text::HistoryPlace),
-        (Some(false), _) if chat.reads_everything() => counted(Text::HistoryReading),
-        (Some(false), _) if chat.timeline().messages() == 0 => words.plain(Text::HistoryLoading),
+        (Some(false), _) if chat.reads_everything() => count(Text::HistoryReading, messages),
+        (Some(false), _) if messages == 0 => words.plain(Text::HistoryLoading),
         (_, Some(Notice::NotCopied)) => words.plain(Text::HistoryNotCopied),
         (_, Some(Notice::NoFile)) => words.plain(Text::HistoryNoFile),
-        (_, Some(Notice::Copied(copied))) => {
-            let text = if chat.timeline().is_whole() { Text::HistoryCopied } else { Text::HistoryCopiedPart };
-            words.say(text, &[("count", &copied.to_string())])
-        }
-        _ if chat.is_at_the_bound() => counted(Text::HistoryBound),
-        (_, Some(Notice::Loaded(loaded))) => {
-            words.say(Text::HistoryLoaded, &[("count", &loaded.to_string())])
-        }
-        (_, None) => String::new(),
-    }
+        (_, Some(Notice::Copied(copied))) if chat.timeline().is_whole() => count(Text::HistoryCopied, copied),
+        (_, Some(Notice::Copied(copied))) => count(Text::HistoryCopiedPart, copied),
+        _ if chat.is_at_the_bound() => count(Text::HistoryBound, messages),
+        (_, Some(Notice::Loaded(loaded))) => return (count(Text::HistoryLoaded, loaded), true),
+        (_, None) => return (String::new(), true),
+    };
+    (said, false)
 }
 
 fn hits(chat: &Chat, words: &Words) -> String {

@@ -1,7 +1,8 @@
 //! What leaves the tab: a print, and a file's own tab.
 
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
-use web_sys::{HtmlAnchorElement, HtmlElement, HtmlIFrameElement};
+use web_sys::{HtmlAnchorElement, HtmlElement, HtmlIFrameElement, HtmlTextAreaElement};
 
 use crate::flex::{at, text as text_at};
 
@@ -24,6 +25,28 @@ pub fn print(title: &str, text: &str) -> Result<(), JsValue> {
     let gone = Closure::once_into_js(move || frame.remove());
     window.add_event_listener_with_callback("afterprint", gone.unchecked_ref())?;
     window.print()
+}
+
+/// Copies a text as one did before pages had a clipboard: also where that is kept from them, as in some frames.
+pub fn copy(text: &str) -> Result<bool, JsValue> {
+    let missing = || JsValue::from_str("no document");
+    let document = web_sys::window().and_then(|window| window.document()).ok_or_else(missing)?;
+    let focused = document.active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    let field: HtmlTextAreaElement = document.create_element("textarea")?.unchecked_into();
+    field.set_attribute("style", "position:fixed;opacity:0")?;
+    field.set_value(text);
+    document.body().ok_or_else(missing)?.append_child(&field)?;
+    field.select();
+    let command = at(&document, &["execCommand"]);
+    let copied = match command.dyn_ref::<Function>() {
+        Some(command) => command.call1(&document, &JsValue::from_str("copy"))?.is_truthy(),
+        None => false,
+    };
+    field.remove();
+    if let Some(focused) = focused {
+        focused.focus()?;
+    }
+    Ok(copied)
 }
 
 /// Opens a link in a tab of its own, which knows nothing of this one.

@@ -1,6 +1,5 @@
 //! Asks the service.
 
-use js_sys::JsString;
 use protocol::history::HistoryErrorCode;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -23,7 +22,9 @@ pub async fn get(url: String, token: String, what: What, signal: AbortSignal) ->
     ]);
     let window = web_sys::window().ok_or(Fault::Network)?;
     let answer = window.fetch_with_str_and_init(&url, init.unchecked_ref::<RequestInit>());
-    let answer = JsFuture::from(answer).await.map_err(|_said| Fault::Network)?;
+    let Ok(answer) = JsFuture::from(answer).await else {
+        return Err(if is_there(&url).await { Fault::Closed } else { Fault::Network });
+    };
     let response: Response = answer.unchecked_into();
     let body = match response.json() {
         Ok(body) => JsFuture::from(body).await,
@@ -47,9 +48,22 @@ pub async fn get(url: String, token: String, what: What, signal: AbortSignal) ->
     .ok_or(Fault::Malformed)
 }
 
+/// Whether the service can be reached at all. Browsers do not say why a request failed: a service that does not let this page
+/// ask looks like one that is down. This asks for nothing, brings no token, and reads no answer.
+async fn is_there(url: &str) -> bool {
+    let (Ok(parsed), Some(window)) = (web_sys::Url::new(url), web_sys::window()) else { return false };
+    let init = object(&[
+        ("mode", "no-cors".into()),
+        ("cache", "no-store".into()),
+        ("credentials", "omit".into()),
+        ("referrerPolicy", "no-referrer".into()),
+    ]);
+    let asked = window.fetch_with_str_and_init(&parsed.origin(), init.unchecked_ref::<RequestInit>());
+    JsFuture::from(asked).await.is_ok()
+}
+
 /// A link that may be opened: of the web, and nothing else.
 pub fn is_web(url: &str) -> bool {
     let parsed = web_sys::Url::new(url);
     parsed.is_ok_and(|parsed| matches!(&*parsed.protocol(), "https:" | "http:"))
-        && !JsString::from(url).is_falsy()
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, Ref, RefCell};
 use std::ops::Range;
 use std::rc::{Rc, Weak};
 
+use js_sys::Function;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, ResizeObserver};
 
@@ -16,6 +17,7 @@ use crate::chat_history::machine::view::{self, TabView};
 use crate::chat_history::machine::{Act, Chat, Machine, MediaRef};
 use crate::draw::{Theme, element, style, unseen};
 use crate::flex::{at, object, text};
+use crate::outcome::warn_on_error;
 use crate::words::{Text, Words};
 
 /// Before the first drawing nobody knows how high the tab is.
@@ -23,6 +25,9 @@ const VIEWPORT_PX: f64 = 600.0;
 
 /// The begin of what was read is near: the next page is read before the reader is there.
 const NEAR_PX: f64 = 800.0;
+
+/// The reader has stopped scrolling when nothing has moved for this long.
+const STANDS_MS: i32 = 150;
 
 /// What the tab needs of the rest.
 pub trait Host {
@@ -47,6 +52,10 @@ pub struct Tab {
     size: Cell<(f64, f64)>,
     /// Where we have scrolled to ourselves.
     scrolled_to: Cell<f64>,
+    /// The timer of the reader's scrolling, which is over when it rings.
+    scrolling: Cell<Option<i32>>,
+    /// How far the rows are moved up meanwhile: to scroll under the reader's fingers would end what the browser is at.
+    shift: Cell<f64>,
     drawn: RefCell<Range<usize>>,
     seen: RefCell<Vec<MediaRef>>,
     handlers: Handlers,
@@ -57,6 +66,8 @@ pub struct Tab {
 struct Handlers {
     region: JsValue,
     scroll: JsValue,
+    scrolled: JsValue,
+    jump: JsValue,
     search: JsValue,
     key: JsValue,
     older: JsValue,
@@ -96,6 +107,8 @@ impl Tab {
         let handlers = Handlers {
             region: on(|host, element| host.tab().mounted(element)),
             scroll: on(|host, _| host.tab().scrolled(host)),
+            scrolled: on(|host, _| host.tab().stands(host)),
+            jump: on(|host, event| host.tab().jump(host, &event)),
             search: acts(|event| text(event, &["target", "value"]).map(Act::Search)),
             key: acts(|event| match text(event, &["key"])?.as_str() {
                 "Enter" => Some(Act::Step { older: !at(event, &["shiftKey"]).is_truthy() }),
@@ -119,6 +132,8 @@ impl Tab {
             region: RefCell::default(),
             size: Cell::default(),
             scrolled_to: Cell::new(f64::NAN),
+            scrolling: Cell::default(),
+            shift: Cell::default(),
             drawn: RefCell::default(),
             seen: RefCell::default(),
             handlers,
@@ -134,6 +149,7 @@ impl Tab {
             }
         }
         self.scrolled_to.set(f64::NAN);
+        self.scrolling.set(None);
         self.region.replace(element);
     }
 
@@ -165,21 +181,57 @@ impl Tab {
     fn scrolled(&self, host: &Rc<dyn Host>) {
         let Some(region) = self.region() else { return };
         let top = f64::from(region.scroll_top());
-        let task = self.task.borrow().clone();
         // Our own scrolling is the reader's place already.
-        if (top - self.scrolled_to.get()).abs() >= 1.5 {
+        let is_ours = self.scrolling.get().is_none() && (top - self.scrolled_to.get()).abs() < 1.5;
+        let place = top + self.shift.get();
+        let task = self.task.borrow().clone();
+        if !is_ours {
             self.scrolled_to.set(f64::NAN);
-            let anchor = host.machine().chat(&task).map(|chat| chat.timeline().anchor(top, self.viewport()));
+            self.scrolls();
+            let chat = |chat: &Chat| chat.timeline().anchor(place, self.viewport());
+            let anchor = host.machine().chat(&task).map(chat);
             if let Some(anchor) = anchor {
                 Rc::clone(host).act(&task, Act::Scrolled(anchor));
             }
         }
-        let window =
-            host.machine().chat(&task).map(|chat| chat.timeline().list().window(top, self.viewport()));
+        let chat = |chat: &Chat| chat.timeline().list().window(place, self.viewport());
+        let window = host.machine().chat(&task).map(chat);
         if window.is_some_and(|window| window != *self.drawn.borrow()) {
             host.redraw();
         }
-        self.look_for_begin(host, &task, top);
+        self.look_for_begin(host, &task, place);
+    }
+
+    /// The reader scrolls, until nothing has moved for a moment.
+    fn scrolls(&self) {
+        let Some(window) = web_sys::window() else { return };
+        if let Some(timer) = self.scrolling.get() {
+            window.clear_timeout_with_handle(timer);
+        }
+        let rings = self.handlers.scrolled.unchecked_ref();
+        let timer = window.set_timeout_with_callback_and_timeout_and_arguments_0(rings, STANDS_MS);
+        self.scrolling.set(timer.ok());
+    }
+
+    /// The reader's scrolling is over: what was moved instead of scrolled is made good.
+    fn stands(&self, host: &Rc<dyn Host>) {
+        self.scrolling.set(None);
+        self.was_drawn(host);
+    }
+
+    /// *Home* and *End* go to the first and the last of what was read, however high the rows between turn out to be.
+    fn jump(&self, host: &Rc<dyn Host>, event: &JsValue) {
+        let to_begin = match text(event, &["key"]).as_deref() {
+            Some("Home") => true,
+            Some("End") => false,
+            _ => return,
+        };
+        if let Some(prevent) = at(event, &["preventDefault"]).dyn_ref::<Function>() {
+            warn_on_error(prevent.call0(event));
+        }
+        self.scrolling.set(None);
+        let task = self.task.borrow().clone();
+        Rc::clone(host).act(&task, Act::Jump { to_begin });
     }
 
     fn look_for_begin(&self, host: &Rc<dyn Host>, task: &str, top: f64) {
@@ -204,17 +256,32 @@ impl Tab {
             let top = chat.timeline().scroll_top(chat.anchor(), self.viewport());
             (top, pictures(chat, &self.drawn.borrow()))
         };
-        let top = f64::from(region.scroll_top());
-        if (top - wanted).abs() > 1.0 {
-            #[expect(clippy::cast_possible_truncation, reason = "pixels of a page")]
-            region.set_scroll_top(wanted.round() as i32);
-            self.scrolled_to.set(f64::from(region.scroll_top()));
-        }
+        self.put(&region, wanted);
         if *self.seen.borrow() != pictures {
             self.seen.replace(pictures.clone());
             Rc::clone(host).act(&task, Act::Pictures(pictures));
         }
-        self.look_for_begin(host, &task, f64::from(region.scroll_top()));
+        self.look_for_begin(host, &task, wanted);
+    }
+
+    /// Brings a place of the list to the viewport's upper edge: by scrolling, or while the reader does that by moving the rows.
+    fn put(&self, region: &HtmlElement, place: f64) {
+        let top = f64::from(region.scroll_top());
+        let shift = if self.scrolling.get().is_some() { place - top } else { 0.0 };
+        if (shift - self.shift.get()).abs() > 1.0 || shift == 0.0 {
+            self.shift.set(shift);
+            let rows = region.first_element_child().and_then(|rows| rows.dyn_into::<HtmlElement>().ok());
+            if let Some(rows) = rows {
+                #[expect(clippy::cast_possible_truncation, reason = "pixels of a page")]
+                let moved = format!("translateY({}px)", -shift.round() as i32);
+                warn_on_error(rows.style().set_property("transform", &moved));
+            }
+        }
+        if self.scrolling.get().is_none() && (top - place).abs() > 1.0 {
+            #[expect(clippy::cast_possible_truncation, reason = "pixels of a page")]
+            region.set_scroll_top(place.round() as i32);
+            self.scrolled_to.set(f64::from(region.scroll_top()));
+        }
     }
 
     pub fn draw(host: &Rc<dyn Host>, props: &JsValue) -> Result<JsValue, JsValue> {
@@ -224,6 +291,7 @@ impl Tab {
             this.task.replace(task.clone());
             this.seen.take();
             this.scrolled_to.set(f64::NAN);
+            this.scrolling.set(None);
         }
         let machine = host.machine();
         let Some(chat) = machine.chat(&task) else { return Ok(JsValue::NULL) };
@@ -363,7 +431,7 @@ impl Tab {
                 ("key", "status".into()),
                 ("role", "status".into()),
                 ("data-testid", "holdfast-history-status".into()),
-                ("style", if view.status.is_empty() { unseen() } else { shown }),
+                ("style", if view.status_is_for_ears { unseen() } else { shown }),
             ],
             &[view.status.as_str().into()],
         )
@@ -464,6 +532,7 @@ impl Tab {
                 ("tabIndex", 0.into()),
                 ("data-testid", "holdfast-history-messages".into()),
                 ("onScroll", self.handlers.scroll.clone()),
+                ("onKeyDown", self.handlers.jump.clone()),
                 ("style", region),
             ],
             &parts,

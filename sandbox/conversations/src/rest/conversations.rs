@@ -306,6 +306,7 @@ async fn messages(
                 media: form.list("MediaSid").unwrap_or_default(),
                 legacy_media: false,
                 content_sid: form.owned("ContentSid"),
+                renamed: None,
                 created: form.instant("DateCreated")?,
             };
             let change = Change::AddMessage { conversation, message };

@@ -110,6 +110,8 @@ where
 mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn ask(list: &BTreeSet<u64>, token: Option<String>, order: Order) -> Page<u64> {
@@ -148,6 +150,36 @@ mod tests {
             let second = ask(&list, first.next, order);
             let seen: Vec<u64> = first.items.into_iter().chain(second.items).collect();
             assert_eq!(seen, expected, "{order:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_and_goes_between_pages_what_stays_is_said_once(
+            stays in prop::collection::btree_set(0_u64..200, 1..60),
+            comes_and_goes in prop::collection::vec((0_u64..200, any::<bool>()), 0..60),
+            size in 1_usize..8,
+            descending in any::<bool>(),
+        ) {
+            let order = if descending { Order::Descending } else { Order::Ascending };
+            let mut list = stays.clone();
+            let mut changes = comes_and_goes.into_iter().filter(|(key, _)| !stays.contains(key));
+            let (mut seen, mut token) = (Vec::new(), None);
+            loop {
+                let asked = Asked { size: Some(size), number: 0, token, order };
+                let page = page(list.iter().map(|n| (*n, *n)), &asked).unwrap();
+                seen.extend(page.items);
+                token = page.next;
+                if token.is_none() {
+                    break;
+                }
+                for (key, comes) in changes.by_ref().take(3) {
+                    if comes { list.insert(key) } else { list.remove(&key) };
+                }
+            }
+            let once: BTreeSet<u64> = seen.iter().copied().collect();
+            prop_assert_eq!(once.len(), seen.len());
+            prop_assert!(stays.is_subset(&once));
         }
     }
 

@@ -74,6 +74,18 @@ fn services(admin: &Admin, request: &Request<'_>) -> Outcome {
 fn configuration(admin: &mut Admin, request: &Request<'_>, rest: &[&str], level: Level) -> Outcome {
     match (&request.method, rest, level) {
         (&Method::GET, [], Level::Account) => Ok(Answer::Found(view::account_configuration(request.place))),
+        (&Method::POST, [], Level::Account) => {
+            // The account has one service, which is its default, and nothing else that could be one.
+            let service = request.form.text("DefaultChatServiceSid");
+            if service.is_some_and(|sid| sid != request.place.service_sid) {
+                return Err(Refusal::missing("/Services"));
+            }
+            let others = ["DefaultMessagingServiceSid", "DefaultInactiveTimer", "DefaultClosedTimer"];
+            if let Some(name) = others.iter().find(|name| request.form.text(name).is_some()) {
+                return Err(Refusal::invalid(format!("The sandbox has no {name}")));
+            }
+            Ok(Answer::Found(view::account_configuration(request.place)))
+        }
         (&Method::GET | &Method::POST, [], Level::Service) => {
             admin.configure_service(&request.form)?;
             Ok(Answer::Found(view::service_configuration(request.place, &admin.configuration)))

@@ -107,7 +107,7 @@ async fn create_task(State(cloud): State<FlexCloud>, body: Bytes) -> Response {
     let form = Form::read(&body);
     let attributes = match form.attributes() {
         Ok(attributes) => attributes.unwrap_or_default(),
-        Err(response) => return response,
+        Err(refusal) => return refused(&refusal),
     };
     let channel = form.text("TaskChannel").unwrap_or("default");
     let Some(channel) = TaskChannel::named(channel) else {
@@ -135,7 +135,7 @@ async fn update_task(State(cloud): State<FlexCloud>, Path((_, sid)): One, body: 
     let form = Form::read(&body);
     let attributes = match form.attributes() {
         Ok(attributes) => attributes,
-        Err(response) => return response,
+        Err(refusal) => return refused(&refusal),
     };
     let event = Event::UpdateTask {
         sid: sid.clone(),
@@ -405,11 +405,9 @@ impl Form {
     }
 
     /// `Attributes`, which must be a JSON object.
-    fn attributes(&self) -> Result<Option<Attributes>, Response> {
+    fn attributes(&self) -> Result<Option<Attributes>, Refusal> {
         let Some(text) = self.text("Attributes") else { return Ok(None) };
-        match serde_json::from_str(text) {
-            Ok(attributes) => Ok(Some(attributes)),
-            Err(_) => Err(error(StatusCode::BAD_REQUEST, 20001, "Attributes must be a valid JSON object")),
-        }
+        let unreadable = |_| Refusal::conflict("Attributes must be a valid JSON object".to_owned());
+        serde_json::from_str(text).map(Some).map_err(unreadable)
     }
 }

@@ -94,6 +94,17 @@ fn scrolling_writes_twice_a_second_at_most() {
 }
 
 #[test]
+fn home_goes_to_the_first_row_of_what_was_read_and_end_to_the_foot() {
+    let mut rig = Rig::opened();
+    rig.serve();
+    rig.act(Act::Jump { to_begin: true });
+    assert_eq!(rig.chat().anchor(), Some(&Anchor { key: sid("CH", 1), offset: 0 }));
+    assert!(rig.chat().timeline().scroll_top(rig.chat().anchor(), 500.0).abs() < 1.0);
+    rig.act(Act::Jump { to_begin: false });
+    assert_eq!(rig.chat().anchor(), None);
+}
+
+#[test]
 fn nonsense_in_the_storage_is_nothing() {
     for text in ["\n\n", "x", "WT1 co IM1", "WT1 co IM1 much", "🦀 🦀 🦀 🦀"] {
         let mut rig = Rig::new(settings(), text);

@@ -138,6 +138,12 @@ fn what_retention_hides_is_said_with_its_days() {
     rig.serve();
     let said = "Older messages are hidden by your organisation's rule of 90 days.";
     assert_eq!(rig.tab().begin.as_deref(), Some(said));
+
+    // Also where it hides everything.
+    let mut rig = Rig::opened();
+    (rig.conversations, rig.retention_days) = (vec![0], Some(90));
+    rig.serve();
+    assert_eq!((rig.tab().begin, rig.tab().empty.as_deref()), (None, Some(said)));
 }
 
 #[test]

@@ -16,7 +16,10 @@ fn every_failure_is_a_sentence_that_says_what_to_do_and_a_button() {
             refused(404, Code::NotFound),
             "This conversation was deleted, or this task does not give it to you.",
         ),
-        (plain(404), "Chat history is not switched on at the service. Tell your administrator."),
+        (
+            plain(404),
+            "Chat history is not switched on at the service, or not for this Flex. Tell your administrator.",
+        ),
         (refused(403, Code::NotAllowed), "The service does not let you read chat history (not_allowed)."),
         (refused(403, Code::WrongAccount), "The service does not let you read chat history (wrong_account)."),
         (
@@ -33,6 +36,7 @@ fn every_failure_is_a_sentence_that_says_what_to_do_and_a_button() {
             "Earlier messages cannot be read at the moment; it is tried again by itself.",
         ),
         (plain(502), "Earlier messages cannot be read at the moment;"),
+        (Fault::Closed, "Chat history is not switched on at the service, or not for this Flex."),
         (Fault::Network, "Earlier messages cannot be read at the moment;"),
         (refused(429, Code::RateLimited), "Too many requests just now. This goes on by itself in 10 s."),
         (Fault::NoToken, "Your Flex session is being renewed; this goes on by itself."),

@@ -1,0 +1,16 @@
+//! What settings look like, for those of several kinds.
+
+/// What an origin is, for a person.
+pub(super) const ORIGIN: &str = "origin (chrome-extension://<32 letters a to p>, or https://host[:port])";
+
+/// What an API key's SID is, for a person.
+pub(super) const KEY: &str = "API key SID (SK and 32 hexadecimal digits)";
+
+/// As browsers write it: lower case, no path, no default port.
+pub(super) fn is_origin(text: &str) -> bool {
+    if let Some(id) = text.strip_prefix("chrome-extension://") {
+        return id.len() == 32 && id.bytes().all(|b| (b'a'..=b'p').contains(&b));
+    }
+    text.starts_with("https://")
+        && reqwest::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
