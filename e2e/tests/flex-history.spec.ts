@@ -238,6 +238,8 @@ test.describe('chat history in the newest Flex UI', () => {
     await expect(history.warning).toContainText('Another task of yours is on this same chat');
     await flex.invoke('CompleteTask', { sid });
     await until('the first task to be gone', async () => !await desk.task(first));
+    // Flex has a word of its own on two tasks of one customer, which stays until it is closed.
+    await flex.page.locator('.Twilio-NotificationBar button').first().click();
     await desk.complete(second);
   });
 

@@ -132,6 +132,12 @@ impl Timeline {
         !self.stretches.is_empty()
     }
 
+    /// Whether what the task names is among them.
+    #[must_use]
+    pub fn has_source(&self) -> bool {
+        self.stretches.iter().any(|stretch| stretch.summary.source)
+    }
+
     /// How many messages were read.
     #[must_use]
     pub const fn messages(&self) -> usize {

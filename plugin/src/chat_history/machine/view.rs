@@ -70,11 +70,14 @@ pub fn tab(chat: &Chat, words: &Words) -> TabView {
     let timeline = chat.timeline();
     let malformed = match chat.view().source {
         // With all conversations of the customer there may be something to read all the same.
-        Source::Malformed(attribute) if !timeline.is_known() => {
+        Source::Malformed(attribute) if !timeline.has_conversations() => {
             Some(words.say(Text::HistoryMalformed, &[("attribute", attribute)]))
         }
         _ => None,
     };
+    // The service lists what the task names first, or it does not give it.
+    let is_missing = chat.view().source == Source::Named && timeline.is_known() && !timeline.has_source();
+    let missing = is_missing.then(|| words.plain(Text::HistoryNotFound));
     let trouble = chat.trouble().map(|trouble| trouble.say(words));
     let waits = chat.waits_for_token().then(|| words.plain(Text::HistoryWaitsForToken));
     let retry = (trouble.is_some() || waits.is_some()).then(|| words.plain(Text::HistoryRetry));
@@ -94,7 +97,8 @@ pub fn tab(chat: &Chat, words: &Words) -> TabView {
     let gone = timeline.stretches().any(|stretch| stretch.gone);
     let (status, status_is_for_ears) = status(chat, words);
     TabView {
-        empty: Some(empty).filter(|_| is_whole && !has_messages && !gone),
+        empty: Some(empty)
+            .filter(|_| is_whole && !has_messages && !gone && malformed.is_none() && !is_missing),
         begin: begin.filter(|_| has_messages),
         status,
         status_is_for_ears,
@@ -103,7 +107,7 @@ pub fn tab(chat: &Chat, words: &Words) -> TabView {
             .then(|| words.plain(Text::HistoryStop)),
         load_all: (has_messages && !is_whole && !chat.reads_everything() && !chat.is_at_the_bound())
             .then(|| words.plain(Text::HistoryLoadAll)),
-        trouble: malformed.or(trouble).or(waits),
+        trouble: malformed.or(trouble).or(missing).or(waits),
         retry,
         has_messages,
     }

@@ -140,6 +140,27 @@ fn an_attribute_that_is_no_sid_is_named_and_nothing_is_asked() {
 }
 
 #[test]
+fn a_source_that_the_service_does_not_list_or_that_is_no_sid_is_not_taken_for_an_empty_history() {
+    let mut rig = Rig::opened();
+    rig.conversations = Vec::new();
+    rig.serve();
+    assert!(
+        rig.trouble().starts_with("This conversation was deleted, or this task does not give it to you.")
+    );
+    assert_eq!(rig.tab().empty, None);
+
+    let mut rig = Rig::new(Settings { customer: true, ..settings() }, "");
+    let mut view = task(1);
+    view.source = Source::Malformed("sourceConversationSid");
+    rig.have(vec![view]);
+    rig.look(true);
+    rig.conversations = Vec::new();
+    rig.serve();
+    assert!(rig.trouble().starts_with("The task's attribute “sourceConversationSid”"), "{}", rig.trouble());
+    assert_eq!(rig.tab().empty, None);
+}
+
+#[test]
 fn either_attribute_names_a_source_and_what_is_malformed_does_not() {
     let text = |text: &str| Attribute::Text(text.to_owned());
     let good = sid("CH", 7);
