@@ -189,8 +189,8 @@ texts! {
     HistoryBanner: "An earlier conversation with this customer exists.", "Existe una conversación anterior con este cliente.";
     HistoryOpen: "Open it", "Abrirla";
     HistoryClose: "Close this notice", "Cerrar este aviso";
-    HistoryReadOnly: "Only to read: the customer does not see this tab. Write in Chat.",
-        "Solo para leer: el cliente no ve esta pestaña. Escriba en Chat.";
+    HistoryReadOnly: "Only to read: the customer does not see this tab. Write in the chat.",
+        "Solo para leer: el cliente no ve esta pestaña. Escriba en el chat.";
     HistoryMessages: "Earlier messages", "Mensajes anteriores";
     HistoryLoading: "Loading…", "Cargando…";
     HistorySlow: "Still loading. The chat beside it works meanwhile.",
