@@ -37,6 +37,8 @@ export class History {
   get retry() { return this.#part('retry'); }
   get search() { return this.#part('search'); }
   get hits() { return this.#part('hits'); }
+  get loadAll() { return this.#part('load-all'); }
+  get stop() { return this.#part('stop'); }
   get copy() { return this.#part('copy'); }
   get print() { return this.#part('print'); }
   /** Files: pictures in their place, all others as a button. */
@@ -74,6 +76,21 @@ export class History {
       return false;
     }, { timeout, every: 100 });
   }
+
+  /** Scrolls up by a part of a screen in each of so many frames. How long each took to be drawn, in ms, and the most messages in the document at once. */
+  scrollFor = (frames: number) => this.scroll.evaluate((region, count) => new Promise<{ took: number[]; most: number }>(done => {
+    const took: number[] = [];
+    let [most, last] = [0, performance.now()];
+    const frame = (now: number) => {
+      took.push(now - last);
+      last = now;
+      most = Math.max(most, region.querySelectorAll('[data-testid="holdfast-history-message"]').length);
+      if (took.length > count) return done({ took: took.slice(1), most });
+      region.scrollTop -= 300;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  }), frames);
 
   /** The message in the middle of what is seen: what a reload has to keep. */
   middle = () => this.scroll.evaluate(region => {

@@ -2,8 +2,10 @@
 // never by joining. Each of these is a row of what agents of other products ask for, or a bad input. A boot of Flex takes
 // longer than most of them, so they are played one after the other in one tab.
 import fs from 'node:fs';
+import { bar } from '../lib/bars.ts';
 import { type Browser, launch } from '../lib/browser.ts';
 import { type ChatBegun, Chats } from '../lib/chats.ts';
+import { percentile } from '../lib/figures.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { History } from '../lib/history.ts';
 import { type Stack, Switchboard, must, until } from '../lib/stack.ts';
@@ -307,6 +309,31 @@ test.describe('chat history in the newest Flex UI', () => {
     await expect(history.trouble).toBeHidden();
     await desk.complete(chat);
   });
+});
+
+test('ten thousand messages scroll smoothly, and only those that are near are in the document', { tag: '@alone' }, async ({ stack }) => {
+  const desk = await Desk.open(stack);
+  try {
+    const { chats, history } = desk;
+    const { conversation_sid } = await chats.long({ count: 10_000 });
+    const chat = await chats.begin({ attributes: { sourceConversationSid: conversation_sid } });
+    await desk.accept(chat);
+    await history.open.waitFor();
+    const from = performance.now();
+    await desk.openTab();
+    await history.messages.first().waitFor();
+    bar('a History tab with 10 000 messages is opened', 'until its first page is drawn', performance.now() - from, 500);
+    await history.loadAll.click();
+    await expect(history.loadAll).toBeHidden();
+    await expect(history.stop).toBeHidden({ timeout: 60_000 });
+    const { took, most } = await history.scrollFor(240);
+    bar('240 steps through 10 000 messages', 'p95 of a frame', must(percentile(took, 0.95), 'frame'), 50);
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThan(120);
+    await history.sees('Message ');
+  } finally {
+    await desk.close();
+  }
 });
 
 test('in the oldest Flex UI the banner leads to the tab, for Programmable Chat’s attribute too, and F5 keeps it', { tag: '@long' }, async ({ stack }) => {
