@@ -256,7 +256,7 @@ test.describe('chat history in the newest Flex UI', () => {
     await desk.complete(chat);
   });
 
-  test('a conversation that is unknown, deleted or another customer’s is said to be out of reach, and a malformed name of one to be so', async () => {
+  test('a conversation that is unknown or deleted is said to be out of reach, and a malformed name of one to be so', async () => {
     const { chats, flex, history } = desk;
     const deleted = await chats.bot({ task: false });
     const gone = must(deleted.source_conversation_sid, 'conversation');
