@@ -55,7 +55,8 @@ pub async fn ready(mut command: Command) -> Process {
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    timeout(Duration::from_secs(10), stdout.read_line(&mut line)).await.unwrap().unwrap();
+    // A debug build of 80 MB may have to come from a disk that others use.
+    timeout(Duration::from_secs(60), stdout.read_line(&mut line)).await.unwrap().unwrap();
     let ready: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(ready["event"], "ready");
     let port = |name: &str| u16::try_from(ready[name].as_u64().unwrap()).unwrap();
