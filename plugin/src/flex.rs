@@ -4,12 +4,15 @@
 //! What is public API of Flex is bound as methods. Flex's store is read by path, because every step of a path
 //! may be missing while Flex starts or runs degraded.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use js_sys::{Array, Function, JSON, Map, Object, Promise, Reflect};
 use kernel::{AccountSid, Identity, Secret};
 use protocol::page::{ExpectReason, FlexToken};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 
 use crate::machine::attribute::{self, Switch, Value};
 use crate::machine::contact::PREVIOUS;
@@ -17,6 +20,7 @@ use crate::machine::expect::Coming;
 use crate::machine::flex_view::FlexSession;
 use crate::machine::i18n::Text;
 use crate::machine::{ActiveCall, Activity, ActivityChoice, FlexView, Settings, VoiceReservation, VoiceTask};
+use crate::outcome::warn_on_error;
 
 #[wasm_bindgen]
 extern "C" {
@@ -294,6 +298,33 @@ impl Manager {
             None => drop(Reflect::delete_property(&copy, &JsValue::from_str(PREVIOUS))?),
         }
         client.set_attributes(&copy)
+    }
+
+    /// Calls `look` when Flex's store has changed: once at the end of a turn, in which Flex dispatches many times. What is
+    /// returned does the same for other events.
+    pub fn on_change(&self, look: impl Fn() + 'static) -> Function {
+        let (look, planned) = (Rc::new(look), Rc::new(Cell::new(false)));
+        let changed = Closure::<dyn Fn()>::new(move || {
+            if !planned.replace(true) {
+                let (look, planned) = (Rc::clone(&look), Rc::clone(&planned));
+                spawn_local(async move {
+                    planned.set(false);
+                    look();
+                });
+            }
+        })
+        .into_js_value()
+        .unchecked_into();
+        warn_on_error(self.store().subscribe(&changed));
+        changed
+    }
+
+    /// Calls `told` when Flex has a new token.
+    pub fn on_token_updated(&self, told: impl Fn() + 'static) {
+        let told = Closure::<dyn Fn()>::new(told).into_js_value();
+        if let Some(events) = self.events() {
+            warn_on_error(events.add_listener("tokenUpdated", told.unchecked_ref()));
+        }
     }
 
     /// What `flex.phone.activeCall` is now.

@@ -7,7 +7,7 @@ mod service;
 mod store;
 mod tab;
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Ref, RefCell};
 use std::rc::{Rc, Weak};
 
 use ::shell::{Clock as _, EventLoop, Shell};
@@ -44,7 +44,6 @@ pub fn serve(flex: Flex, manager: Manager) {
     let shell = Rc::new_cyclic(|this: &Weak<HistoryShell>| HistoryShell {
         event_loop: EventLoop::new(Machine::new(config, words, &kept, seed, Monotonic::now())),
         view: RefCell::default(),
-        look_planned: Cell::new(false),
         running: RefCell::default(),
         tab: Tab::new(Weak::clone(this) as Weak<dyn Host>),
         banners: RefCell::default(),
@@ -66,7 +65,6 @@ struct HistoryShell {
     manager: Manager,
     event_loop: EventLoop<Machine>,
     view: RefCell<FlexView>,
-    look_planned: Cell<bool>,
     /// What can still be forgotten.
     running: RefCell<Vec<(u64, AbortController)>>,
     tab: Tab,
@@ -205,23 +203,9 @@ impl HistoryShell {
 
     fn listen_to_flex(self: &Rc<Self>) {
         let shell = Rc::clone(self);
-        // Flex dispatches many times in one turn; it is looked at once, at the turn's end.
-        let changed = Closure::<dyn Fn()>::new(move || {
-            if !shell.look_planned.replace(true) {
-                let shell = Rc::clone(&shell);
-                spawn_local(async move {
-                    shell.look_planned.set(false);
-                    shell.look_now();
-                });
-            }
-        })
-        .into_js_value();
-        warn_on_error(self.manager.store().subscribe(changed.unchecked_ref()));
+        self.manager.on_change(move || shell.look_now());
         let shell = Rc::clone(self);
-        let updated = Closure::<dyn Fn()>::new(move || shell.report(Event::TokenUpdated)).into_js_value();
-        if let Some(events) = self.manager.events() {
-            warn_on_error(events.add_listener("tokenUpdated", updated.unchecked_ref()));
-        }
+        self.manager.on_token_updated(move || shell.report(Event::TokenUpdated));
     }
 
     /// A task must always be completable: what goes wrong in here lets the action through.

@@ -3,7 +3,7 @@
 mod call_object;
 mod header;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use ::shell::{Clock as _, EventLoop, Shell};
@@ -12,7 +12,6 @@ use kernel::{Monotonic, Timestamp};
 use lifeline::channel::{Channel, ChannelChoice, Hello};
 use protocol::page::{ToExtension, ToPage, line};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
 use web_sys::{MessageChannel, MessageEvent, MessagePort};
 
 use self::call_object::CallObject;
@@ -61,7 +60,6 @@ pub fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
         VoiceShell {
             event_loop: EventLoop::new(Machine::new(boot, Monotonic::now())),
             view: RefCell::new(view),
-            look_planned: Cell::new(false),
             call: RefCell::default(),
             channel: RefCell::default(),
             port: RefCell::default(),
@@ -94,7 +92,6 @@ struct VoiceShell {
     flex: Flex,
     manager: Manager,
     event_loop: EventLoop<Machine>,
-    look_planned: Cell<bool>,
     view: RefCell<FlexView>,
     call: RefCell<Option<Rc<CallObject>>>,
     channel: RefCell<ChannelChoice>,
@@ -338,29 +335,14 @@ impl VoiceShell {
     }
 
     fn listen_to_flex(self: &Rc<Self>) {
-        // Flex dispatches many times in one turn; it is looked at once, at the turn's end.
         let shell = Rc::clone(self);
-        let changed = Closure::<dyn Fn()>::new(move || {
-            if !shell.look_planned.replace(true) {
-                let shell = Rc::clone(&shell);
-                spawn_local(async move {
-                    shell.look_planned.set(false);
-                    shell.look_now();
-                });
-            }
-        })
-        .into_js_value();
-        warn_on_error(self.manager.store().subscribe(changed.unchecked_ref()));
+        let changed = self.manager.on_change(move || shell.look_now());
         // What another tab of Flex remembers.
         if let Some(window) = web_sys::window() {
-            warn_on_error(window.add_event_listener_with_callback("storage", changed.unchecked_ref()));
+            warn_on_error(window.add_event_listener_with_callback("storage", &changed));
         }
-
         let shell = Rc::clone(self);
-        let updated = Closure::<dyn Fn()>::new(move || shell.report(Event::TokenUpdated)).into_js_value();
-        if let Some(events) = self.manager.events() {
-            warn_on_error(events.add_listener("tokenUpdated", updated.unchecked_ref()));
-        }
+        self.manager.on_token_updated(move || shell.report(Event::TokenUpdated));
     }
 
     /// Asks the machine before the actions that need the voice client.
