@@ -456,13 +456,13 @@ impl Chats {
                         "sid": media.sid, "filename": media.filename, "content_type": media.content_type,
                         "size": media.size,
                     })).collect::<Vec<_>>(),
-                    "at": sandbox_conversations::iso(message.created),
+                    "at": sandbox_kit::clock::iso(message.created),
                 })
             });
             Some(json!({
                 "conversation_sid": conversation.sid,
                 "state": conversation.state.name(),
-                "date_created": sandbox_conversations::iso(conversation.created),
+                "date_created": sandbox_kit::clock::iso(conversation.created),
                 "channel": customer.map(|customer| customer.channel),
                 "address": customer.map(|customer| &customer.address),
                 "name": customer.map(|customer| &customer.name),

@@ -11,11 +11,11 @@ use crate::change::{
     Change, ConversationPatch, Happened, MessagePatch, NewConversation, NewMessage, NewParticipant,
     ParticipantPatch, Refusal, UserPatch,
 };
-use crate::clock::iso;
 use crate::model::{Message, Participant, State, User};
 use crate::projection;
 use crate::store::{Room, Store};
 use crate::sync::{Answer, Request, Sync};
+use sandbox_kit::clock::iso;
 
 const AIM: &str = "https://aim.us1.twilio.com/Client";
 const MCS: &str = "https://mcs.us1.twilio.com/v1/Services";

@@ -1,12 +1,7 @@
 //! Faults on purpose: what a test or a person at the switchboard breaks in Conversations.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
+use sandbox_kit::fault::{Faults, Interference};
 use serde::{Deserialize, Serialize};
-
-/// Handle of an active fault.
-pub type FaultId = u64;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -31,63 +26,25 @@ pub enum Fault {
     },
 }
 
-/// What faults do to one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Interference {
-    pub delay: Duration,
-    pub status: Option<u16>,
-}
-
-/// The active faults.
-#[derive(Debug, Default)]
-pub(crate) struct Faults {
-    next: FaultId,
-    active: BTreeMap<FaultId, Fault>,
-}
-
-impl Faults {
-    pub(crate) fn add(&mut self, fault: Fault) -> FaultId {
-        self.next += 1;
-        self.active.insert(self.next, fault);
-        self.next
-    }
-
-    pub(crate) fn remove(&mut self, id: FaultId) -> bool {
-        self.active.remove(&id).is_some()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.active.clear();
-    }
-
-    pub(crate) fn active(&self) -> impl Iterator<Item = (FaultId, &Fault)> {
-        self.active.iter().map(|(id, fault)| (*id, fault))
-    }
-
-    /// What happens to the next answer, which is about a conversation or about none. Counts a limited fault down.
-    pub(crate) fn interfere(&mut self, about: Option<&str>) -> Interference {
-        let mut result = Interference::default();
-        self.active.retain(|_, fault| match fault {
-            Fault::ConversationsDown { status, delay_ms, times } => {
-                result.delay = result.delay.max(Duration::from_millis(delay_ms.unwrap_or(0)));
-                result.status = result.status.or(*status);
-                let left = times.map(|times| times.saturating_sub(1));
-                *times = left;
-                left != Some(0)
+/// What happens to the next answer, which is about a conversation or about none. Counts a limited fault down.
+pub(crate) fn interfere(faults: &mut Faults<Fault>, about: Option<&str>) -> Interference {
+    let mut result = Interference::default();
+    faults.retain(|fault| match fault {
+        Fault::ConversationsDown { status, delay_ms, times } => !result.add(*status, *delay_ms, times),
+        Fault::ConversationFails { conversation, status } => {
+            if about == Some(conversation) {
+                result.status = result.status.or(Some(*status));
             }
-            Fault::ConversationFails { conversation, status } => {
-                if about == Some(conversation) {
-                    result.status = result.status.or(Some(*status));
-                }
-                true
-            }
-        });
-        result
-    }
+            true
+        }
+    });
+    result
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -96,13 +53,13 @@ mod tests {
         let fault = r#"{"kind":"conversations_down","status":503,"delay_ms":20,"times":2}"#;
         faults.add(serde_json::from_str(fault).unwrap());
         let hit = Interference { delay: Duration::from_millis(20), status: Some(503) };
-        assert_eq!([faults.interfere(None), faults.interfere(Some("CH1"))], [hit, hit]);
-        assert_eq!(faults.interfere(None), Interference::default());
+        assert_eq!([interfere(&mut faults, None), interfere(&mut faults, Some("CH1"))], [hit, hit]);
+        assert_eq!(interfere(&mut faults, None), Interference::default());
 
         let fault = r#"{"kind":"conversation_fails","conversation":"CH1","status":500}"#;
         let id = faults.add(serde_json::from_str(fault).unwrap());
-        assert_eq!(faults.interfere(Some("CH2")), Interference::default());
-        assert_eq!(faults.interfere(Some("CH1")).status, Some(500));
+        assert_eq!(interfere(&mut faults, Some("CH2")), Interference::default());
+        assert_eq!(interfere(&mut faults, Some("CH1")).status, Some(500));
         assert_eq!(faults.active().count(), 1);
         assert!(faults.remove(id) && !faults.remove(id));
     }

@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::HeaderMap;
 use kernel::{AccountSid, Secret, Timestamp};
 use sansio::Machine as _;
 use serde_json::{Value, json};
@@ -23,7 +21,10 @@ use crate::change::{
     NewParticipant, Notice, ParticipantPatch, Refusal, UserPatch,
 };
 use crate::clock::now;
-use crate::fault::{Fault, FaultId, Faults, Interference};
+use sandbox_kit::basic;
+use sandbox_kit::fault::{FaultId, Faults, Interference};
+
+use crate::fault::{Fault, interfere};
 use crate::files::{Files, MEDIA_HOST};
 use crate::model::{Conversation, Delivery, Media, Message, Participant, State as ConversationState, User};
 use crate::projection;
@@ -93,7 +94,7 @@ struct State {
     sessions: Sessions,
     senders: HashMap<SocketId, mpsc::UnboundedSender<Outgoing>>,
     files: Files,
-    faults: Faults,
+    faults: Faults<Fault>,
     gate: Option<Arc<dyn Gate>>,
     followers: Vec<mpsc::UnboundedSender<Notice>>,
     notifications: u64,
@@ -513,7 +514,7 @@ impl Conversations {
     /// What faults do to the next answer, which is about a conversation or about none.
     #[must_use]
     pub fn interference(&self, about: Option<&str>) -> Interference {
-        self.with(|state| state.faults.interfere(about))
+        self.with(|state| interfere(&mut state.faults, about))
     }
 
     /// Every connection breaks off, without a word.
@@ -588,14 +589,7 @@ impl Conversations {
     /// Whether a request has the basic authentication of the account: its auth token, or an API key.
     #[must_use]
     pub fn knows_password(&self, headers: &HeaderMap) -> bool {
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "))
-            .and_then(|text| STANDARD.decode(text).ok())
-            .and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some((user, password)) = given.as_deref().and_then(|given| given.split_once(':')) else {
-            return false;
-        };
+        let Some((user, password)) = basic::credentials(headers) else { return false };
         let Config { account, auth_token, api_key, reading_key, .. } = &self.0.config;
         let mut keys = std::iter::once(api_key).chain(reading_key);
         user == account.as_str() && password == auth_token.expose()

@@ -40,7 +40,7 @@ pub mod token;
 mod twilsock;
 mod webhooks;
 
-pub use clock::iso;
-pub use fault::{Fault, FaultId, Interference};
+pub use fault::Fault;
 pub use handle::{Config, Conversations, Gate, Gated, WeakConversations};
 pub use rest::{REST_HOST, Rest};
+pub use sandbox_kit::fault::{FaultId, Interference};

@@ -14,9 +14,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::change::NewFile;
-use crate::clock::iso;
 use crate::handle::Conversations;
 use crate::model::Media;
+use sandbox_kit::answer::error;
+use sandbox_kit::clock::iso;
 
 /// Source: the SDK's configuration, which the backend sends, has the same limit.
 const FILE_BYTES: usize = 150 * 1024 * 1024;
@@ -33,17 +34,6 @@ pub(crate) fn router(conversations: Conversations) -> Router {
 
 pub(crate) fn content_router(conversations: Conversations) -> Router {
     Router::new().route("/{sid}", get(linked)).with_state(conversations)
-}
-
-/// Twilio's error resource.
-fn error(status: StatusCode, code: u32, message: &str) -> Response {
-    let body = json!({
-        "code": code,
-        "message": message,
-        "more_info": format!("https://www.twilio.com/docs/errors/{code}"),
-        "status": status.as_u16(),
-    });
-    (status, Json(body)).into_response()
 }
 
 /// Who asks: a client's identity, or none for a server; and whether a fault lets them.

@@ -6,10 +6,10 @@ use kernel::Timestamp;
 use serde_json::{Value, json};
 
 use crate::change::Happened;
-use crate::clock::iso;
 use crate::model::{Conversation, Delivery, Media, Message, Participant, User};
 use crate::store::{Room, Store};
 use crate::sync::{Kind, Push, Sync};
+use sandbox_kit::clock::iso;
 
 pub(crate) fn document_name(conversation: &str) -> String {
     format!("{conversation}.channel")

@@ -13,7 +13,7 @@ use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as JsonMap, Value, json};
 
-use crate::clock::iso;
+use sandbox_kit::clock::iso;
 
 /// Events that are kept of an object for those who come back. Who was away for longer reads it anew.
 ///

@@ -15,9 +15,9 @@ use crate::change::{
     Actor, Change, ConversationPatch, Happened, MessagePatch, NewConversation, NewMessage, Notice, Reason,
     Refusal, Source,
 };
-use crate::clock::iso;
 use crate::model::{Channel, Conversation, Media, Message, Participant, SYSTEM, User};
 use crate::store::Store;
+use sandbox_kit::clock::iso;
 
 /// What the service, or the account, tells whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

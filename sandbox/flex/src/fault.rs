@@ -1,12 +1,9 @@
 //! Faults on purpose: what a test or a person at the switchboard breaks in the Flex cloud.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sandbox_kit::fault::{Faults, Interference};
 use serde::{Deserialize, Serialize};
-
-/// Handle of an active fault.
-pub type FaultId = u64;
 
 /// Which product an HTTP fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,74 +44,28 @@ pub enum Fault {
     FlexTokenInvalid {},
 }
 
-/// What a fault does to one HTTP answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Interference {
-    pub(crate) delay: Duration,
-    pub(crate) status: Option<u16>,
+/// What happens to the next answer of `target`. Counts a limited fault down.
+pub(crate) fn interfere(faults: &mut Faults<Fault>, target: HttpTarget) -> Interference {
+    let mut result = Interference::default();
+    faults.retain(|fault| match fault {
+        Fault::Http { target: hit, status, delay_ms, times } if *hit == target => {
+            !result.add(*status, *delay_ms, times)
+        }
+        _ => true,
+    });
+    result
 }
 
-/// The active faults.
-#[derive(Debug, Default)]
-pub(crate) struct Faults {
-    next: FaultId,
-    active: BTreeMap<FaultId, Fault>,
+/// The life of new Flex tokens, if a fault names one. The newest wins.
+pub(crate) fn flex_token_ttl(faults: &Faults<Fault>) -> Option<Duration> {
+    faults.active().rev().find_map(|(_, fault)| match fault {
+        Fault::FlexTokenTtl { seconds } => Some(Duration::from_secs(*seconds)),
+        _ => None,
+    })
 }
 
-impl Faults {
-    pub(crate) fn add(&mut self, fault: Fault) -> FaultId {
-        self.next += 1;
-        self.active.insert(self.next, fault);
-        self.next
-    }
-
-    pub(crate) fn remove(&mut self, id: FaultId) -> bool {
-        self.active.remove(&id).is_some()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.active.clear();
-    }
-
-    pub(crate) fn active(&self) -> impl Iterator<Item = (FaultId, &Fault)> {
-        self.active.iter().map(|(id, fault)| (*id, fault))
-    }
-
-    /// What happens to the next answer of `target`. Counts a limited fault down.
-    pub(crate) fn interfere(&mut self, target: HttpTarget) -> Interference {
-        let mut result = Interference::default();
-        let mut spent = Vec::new();
-        for (id, fault) in &mut self.active {
-            let Fault::Http { target: hit, status, delay_ms, times } = fault else { continue };
-            if *hit != target {
-                continue;
-            }
-            result.delay = result.delay.max(Duration::from_millis(delay_ms.unwrap_or(0)));
-            result.status = result.status.or(*status);
-            if let Some(left) = times {
-                *left = left.saturating_sub(1);
-                if *left == 0 {
-                    spent.push(*id);
-                }
-            }
-        }
-        for id in spent {
-            self.active.remove(&id);
-        }
-        result
-    }
-
-    /// The life of new Flex tokens, if a fault names one. The newest wins.
-    pub(crate) fn flex_token_ttl(&self) -> Option<Duration> {
-        self.active.values().rev().find_map(|fault| match fault {
-            Fault::FlexTokenTtl { seconds } => Some(Duration::from_secs(*seconds)),
-            _ => None,
-        })
-    }
-
-    pub(crate) fn flex_tokens_invalid(&self) -> bool {
-        self.active.values().any(|fault| matches!(fault, Fault::FlexTokenInvalid {}))
-    }
+pub(crate) fn flex_tokens_invalid(faults: &Faults<Fault>) -> bool {
+    faults.active().any(|(_, fault)| matches!(fault, Fault::FlexTokenInvalid {}))
 }
 
 #[cfg(test)]
@@ -129,10 +80,10 @@ mod tests {
     fn a_fault_with_a_count_goes_away_after_that_many_answers() {
         let mut faults = Faults::default();
         faults.add(http(HttpTarget::Iam, 429, Some(2)));
-        assert_eq!(faults.interfere(HttpTarget::Taskrouter).status, None);
-        assert_eq!(faults.interfere(HttpTarget::Iam).status, Some(429));
-        assert_eq!(faults.interfere(HttpTarget::Iam).status, Some(429));
-        assert_eq!(faults.interfere(HttpTarget::Iam).status, None);
+        assert_eq!(interfere(&mut faults, HttpTarget::Taskrouter).status, None);
+        assert_eq!(interfere(&mut faults, HttpTarget::Iam).status, Some(429));
+        assert_eq!(interfere(&mut faults, HttpTarget::Iam).status, Some(429));
+        assert_eq!(interfere(&mut faults, HttpTarget::Iam).status, None);
         assert_eq!(faults.active().count(), 0);
     }
 

@@ -12,12 +12,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::account;
-use crate::answer::error;
 use crate::api::Settings;
 use crate::fault::HttpTarget;
 use crate::iam::{self, Validation};
 use crate::interference::with_faults;
 use crate::state::FlexCloud;
+use sandbox_kit::answer::error;
 
 pub(crate) fn router(cloud: FlexCloud) -> Router {
     let router = Router::new()

@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::account;
-use crate::answer::error;
 use crate::iam::tokens::Login;
 use crate::state::FlexCloud;
+use sandbox_kit::answer::error;
 
 const PAGE: &str = include_str!("page.html");
 

@@ -10,20 +10,19 @@ use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::tokens::{FlexUser, TokenError, iso};
 use crate::account;
-use crate::answer::error;
 use crate::fault::HttpTarget;
 use crate::interference::with_faults;
 use crate::state::FlexCloud;
+use sandbox_kit::answer::error;
+use sandbox_kit::basic;
 
 /// The answer of `Tokens/validate`, and, with a token, of the Flex API's `Tokens/Info`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -171,14 +170,9 @@ pub(crate) fn is_server(headers: &HeaderMap) -> bool {
 }
 
 fn caller(headers: &HeaderMap) -> Option<Caller> {
-    let credentials = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Basic "))
-        // Flex UI 2.7 closes a bracket that it has not opened.
-        .and_then(|value| STANDARD.decode(value.trim().trim_end_matches(')')).ok())
-        .and_then(|bytes| String::from_utf8(bytes).ok())?;
-    match credentials.split_once(':')? {
+    // Flex UI 2.7 closes a bracket that it has not opened.
+    let (user, password) = basic::decoded(basic::encoded(headers)?.trim_end_matches(')'))?;
+    match (user.as_str(), password.as_str()) {
         (account::ACCOUNT_SID, account::AUTH_TOKEN)
         | (account::API_KEY_SID, account::API_KEY_SECRET)
         | (account::READING_API_KEY_SID, account::READING_API_KEY_SECRET) => Some(Caller::Server),

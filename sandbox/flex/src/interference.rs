@@ -6,9 +6,9 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 
-use crate::answer::error;
 use crate::fault::HttpTarget;
 use crate::state::FlexCloud;
+use sandbox_kit::answer::error;
 
 /// Lets faults spoil a product's answers.
 pub(crate) fn with_faults(router: Router, cloud: &FlexCloud, target: HttpTarget) -> Router {

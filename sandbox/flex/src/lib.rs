@@ -22,7 +22,6 @@
 #![recursion_limit = "256"] // the Flex Configuration is one large json!
 
 pub mod account;
-mod answer;
 mod api;
 mod clock;
 mod event;
@@ -41,5 +40,6 @@ pub use api::{
     PluginFile, Settings, Unreached, VoiceTask,
 };
 pub use event::LogEvent;
-pub use fault::{Fault, FaultId, HttpTarget};
+pub use fault::{Fault, HttpTarget};
+pub use sandbox_kit::fault::FaultId;
 pub use state::{FlexCloud, UnknownActivity};

@@ -18,9 +18,9 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use self::store::DOMAIN;
-use crate::answer::error;
 use crate::iam;
 use crate::state::FlexCloud;
+use sandbox_kit::answer::error;
 
 /// `serverless.twilio.com` and `serverless-upload.twilio.com`.
 pub(crate) fn serverless_router(cloud: FlexCloud) -> Router {

@@ -10,11 +10,11 @@ use sandbox_conversations::Conversations;
 use tower::ServiceExt as _;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-use crate::answer::error;
 use crate::plugins_api::store::DOMAIN;
 use crate::state::FlexCloud;
 use crate::taskrouter::{bridge, rest};
 use crate::{flex_api, host, iam, plugins_api};
+use sandbox_kit::answer::error;
 
 impl FlexCloud {
     /// Everything that Twilio serves for Flex, for the TLS port. It chooses by the `Host` header; [`Self::serves`]

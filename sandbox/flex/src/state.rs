@@ -19,7 +19,9 @@ use crate::account;
 use crate::api::{ChatTask, FarEnd, LegCommand, LegEnd, NewChatTask, Settings, Unreached, VoiceTask};
 use crate::clock::{millis, now};
 use crate::event::LogEvent;
-use crate::fault::{Fault, FaultId, Faults, HttpTarget, Interference};
+use sandbox_kit::fault::{FaultId, Faults, Interference};
+
+use crate::fault::{self, Fault, HttpTarget};
 use crate::iam::tokens::{FlexUser, Login, TokenError, Tokens};
 use crate::plugins_api::store::Store;
 use crate::taskrouter::interactions::participant;
@@ -52,7 +54,7 @@ struct Inner {
 struct State {
     machine: Machine,
     tokens: Tokens,
-    faults: Faults,
+    faults: Faults<Fault>,
     bridges: HashMap<SocketId, mpsc::UnboundedSender<String>>,
     /// Attributes that somebody else changes just before Flex does.
     race: Option<Attributes>,
@@ -415,7 +417,7 @@ impl FlexCloud {
 
     /// What faults do to the next answer of a product.
     pub(crate) fn interference(&self, target: HttpTarget) -> Interference {
-        self.with(|_, state| state.faults.interfere(target))
+        self.with(|_, state| fault::interfere(&mut state.faults, target))
     }
 
     pub(crate) fn offline_activity_sid(&self) -> String {
@@ -425,7 +427,7 @@ impl FlexCloud {
     pub(crate) fn check_token(&self, token: &str) -> Result<FlexUser, TokenError> {
         let now = now();
         self.with(|_, state| {
-            if state.faults.flex_tokens_invalid() {
+            if fault::flex_tokens_invalid(&state.faults) {
                 return Err(TokenError::Invalid);
             }
             state.tokens.check(token, now)
@@ -435,7 +437,7 @@ impl FlexCloud {
     pub(crate) fn issue_token(&self) -> Login {
         let now = now();
         self.with(|inner, state| {
-            let life = state.faults.flex_token_ttl().unwrap_or(inner.settings.flex_token_ttl);
+            let life = fault::flex_token_ttl(&state.faults).unwrap_or(inner.settings.flex_token_ttl);
             let (token, user) = state.tokens.issue(account::AGENT_IDENTITY, life, now, random_bytes());
             Login::new(token, user, state.roles.clone())
         })

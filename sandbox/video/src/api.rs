@@ -4,10 +4,10 @@ use axum::Router;
 use serde_json::Value;
 use tokio::sync::{broadcast, oneshot};
 
-use crate::clock::Clock;
 use crate::config::{Config, LogEvent};
 use crate::machine::fault::VideoFault;
 use crate::shell::{self, Input, Shared};
+use sandbox_kit::clock::Clock;
 
 /// How many events may wait for whoever listens.
 const EVENTS: usize = 4096;

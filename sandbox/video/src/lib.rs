@@ -14,7 +14,6 @@
 //! forwards whole frames without decoding them, and counts them: "the customer sees the agent" is a number here.
 
 mod api;
-mod clock;
 mod config;
 pub mod ids;
 pub mod machine;

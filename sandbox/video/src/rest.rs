@@ -3,9 +3,9 @@
 //! Source: <https://www.twilio.com/docs/video/api>. What is not here (recordings' files, compositions, transcriptions) is
 //! answered as a resource that does not exist.
 
-use axum::http::Method;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use axum::http::{HeaderMap, Method};
 use kernel::{AccountSid, Secret};
+use sandbox_kit::basic;
 use twilio::ApiKey;
 
 use crate::machine::delivery;
@@ -64,17 +64,15 @@ impl Form {
 
 /// Whether the credentials are the account's: its auth token, or an API key with its secret.
 pub(crate) fn is_allowed(
-    header: Option<&str>,
+    headers: &HeaderMap,
     account: &AccountSid,
     auth_token: &Secret,
     key: &ApiKey,
 ) -> bool {
-    let encoded = header.and_then(|header| header.strip_prefix("Basic "));
-    let decoded = encoded.and_then(|encoded| STANDARD.decode(encoded.trim()).ok());
-    let Some(text) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
-    let Some((user, password)) = text.split_once(':') else { return false };
-    (user == account.as_str() && password == auth_token.expose())
-        || (user == key.sid().as_str() && password == key.secret().expose())
+    basic::credentials(headers).is_some_and(|(user, password)| {
+        (user == account.as_str() && password == auth_token.expose())
+            || (user == key.sid().as_str() && password == key.secret().expose())
+    })
 }
 
 /// Reads a request. `path` begins after the version.
@@ -213,6 +211,8 @@ fn decoded(part: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     use twilio::ApiKeySid;
 
     use super::*;
@@ -306,15 +306,19 @@ mod tests {
         let key =
             ApiKey::new(ApiKeySid::new(format!("SK{}", "2".repeat(32))).unwrap(), Secret::new("key-secret"));
         let token = Secret::new("auth-token");
+        let brought = |authorization: Option<&str>| {
+            let header = authorization.map(|text| (header::AUTHORIZATION, text.parse().unwrap()));
+            header.into_iter().collect::<HeaderMap>()
+        };
         let allowed = |user: &str, password: &str| {
             let header = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-            is_allowed(Some(&header), &account, &token, &key)
+            is_allowed(&brought(Some(&header)), &account, &token, &key)
         };
         assert!(allowed(account.as_str(), "auth-token"));
         assert!(allowed(key.sid().as_str(), "key-secret"));
         assert!(!allowed(account.as_str(), "key-secret"));
         assert!(!allowed(key.sid().as_str(), ""));
-        assert!(!is_allowed(None, &account, &token, &key));
-        assert!(!is_allowed(Some("Bearer x"), &account, &token, &key));
+        assert!(!is_allowed(&brought(None), &account, &token, &key));
+        assert!(!is_allowed(&brought(Some("Bearer x")), &account, &token, &key));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use twilio::ApiKey;
 
-use crate::clock::Clock;
 use crate::config::{Config, LogEvent};
 use crate::ids::RoomSid;
 use crate::machine::Machine;
@@ -31,6 +30,7 @@ use crate::media::thread::MediaServer;
 use crate::problem::Problem;
 use crate::rest::{self, Form};
 use crate::token;
+use sandbox_kit::clock::Clock;
 
 type Reply<T> = oneshot::Sender<T>;
 
@@ -285,8 +285,7 @@ async fn rest(
     body: Bytes,
 ) -> Response {
     let Credentials { account, auth_token, api_key } = &*shared.credentials;
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let answered = if rest::is_allowed(authorization, account, auth_token, api_key) {
+    let answered = if rest::is_allowed(&headers, account, auth_token, api_key) {
         let path = uri.path().strip_prefix("/v1").unwrap_or_default();
         let query = Form::parse(uri.query().unwrap_or_default().as_bytes());
         match rest::parse(&method, path, &query, &Form::parse(&body)) {

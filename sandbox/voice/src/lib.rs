@@ -13,7 +13,6 @@
 //! changes audio is pure too ([`media::stats`], [`media::audio`]), so only the two shells touch the outside world.
 
 mod api;
-mod clock;
 pub mod machine;
 pub mod media;
 mod shell;
@@ -27,4 +26,4 @@ pub use api::types::{
     LossDirection, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault, VoiceView,
     WindowFigures, WindowView, WindowsView,
 };
-pub use clock::Clock;
+pub use sandbox_kit::clock::Clock;

@@ -18,7 +18,6 @@ use crate::api::types::{
     CallView, Config, Line, NewCall, SocketView, VoiceError, VoiceEvent, VoiceEventKind, VoiceFault,
     VoiceView, WindowsView,
 };
-use crate::clock::Clock;
 use crate::machine::Machine;
 use crate::machine::event::{CallFacts, Command, Event, MediaOrder, SocketId};
 use crate::media::session::{Facts, MediaNews, Session, SharedFacts};
@@ -26,6 +25,7 @@ use crate::media::stats::Window;
 use crate::token::{self, Grant};
 use crate::view::{self, Times};
 use crate::wire::{HEARTBEAT, ServerMessage};
+use sandbox_kit::clock::Clock;
 
 type Reply<T> = oneshot::Sender<T>;
 type Outcome<T> = Reply<Result<T, VoiceError>>;

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use crate::api::types::{AgentToCustomer, CallView, CustomerToAgent, WindowView, WindowsView};
-use crate::clock::Clock;
 use crate::machine::event::CallFacts;
 use crate::media::audio;
 use crate::media::session::Facts;
 use crate::media::stats::{self, Scope, Window};
+use sandbox_kit::clock::Clock;
 
 /// Times that only the shell knows, because they are those of frames.
 #[derive(Clone, Copy, Debug, Default)]

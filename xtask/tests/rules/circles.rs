@@ -171,6 +171,7 @@ fn the_files_of_services_and_sandbox_form_no_circle() {
         "crates/service-kit",
         "token-service",
         "sandbox",
+        "sandbox/kit",
         "sandbox/voice",
         "sandbox/flex",
         "sandbox/callbacks",

@@ -1,7 +1,7 @@
 //! What the REST API answers: each resource as Twilio writes it.
 
-use jiff::Timestamp as Instant;
 use kernel::Timestamp;
+use sandbox_kit::clock::iso_seconds;
 use serde_json::{Value, json};
 
 use crate::model::{Binding, Conversation, Delivery, Media, Message, Participant, Receipt, User};
@@ -18,14 +18,8 @@ pub(crate) struct Place<'a> {
     pub base: &'a str,
 }
 
-/// As the REST API writes an instant: seconds, and `Z`.
-pub(crate) fn seconds(at: Timestamp) -> String {
-    let at = i64::try_from(at.as_millis() / 1000).ok().and_then(|at| Instant::from_second(at).ok());
-    at.unwrap_or_default().to_string()
-}
-
 fn timers(conversation: &Conversation) -> Value {
-    let due = |length: Option<u64>| length.map(|length| seconds(conversation.last_activity.plus(length)));
+    let due = |length: Option<u64>| length.map(|length| iso_seconds(conversation.last_activity.plus(length)));
     let mut timers = serde_json::Map::new();
     for (name, at) in [
         ("date_inactive", due(conversation.timers.inactive_ms)),
@@ -47,8 +41,8 @@ pub(crate) fn conversation(place: Place<'_>, of: &Conversation) -> Value {
         "unique_name": of.unique_name,
         "attributes": of.attributes,
         "state": of.state.name(),
-        "date_created": seconds(of.created),
-        "date_updated": seconds(of.updated),
+        "date_created": iso_seconds(of.created),
+        "date_updated": iso_seconds(of.updated),
         "timers": timers(of),
         "bindings": {},
         "links": {
@@ -80,9 +74,9 @@ pub(crate) fn participant(place: Place<'_>, conversation: &str, of: &Participant
         "attributes": of.attributes,
         "role_sid": of.role_sid,
         "last_read_message_index": of.last_read,
-        "last_read_timestamp": of.last_read_at.map(seconds),
-        "date_created": seconds(of.created),
-        "date_updated": seconds(of.updated),
+        "last_read_timestamp": of.last_read_at.map(iso_seconds),
+        "date_created": iso_seconds(of.created),
+        "date_updated": iso_seconds(of.updated),
         "url": format!("{}/Conversations/{conversation}/Participants/{}", place.base, of.sid),
     })
 }
@@ -136,8 +130,8 @@ pub(crate) fn message(place: Place<'_>, conversation: &str, of: &Message) -> Val
         "attributes": of.attributes,
         "content_sid": of.content_sid,
         "delivery": delivery(&of.receipts),
-        "date_created": seconds(of.created),
-        "date_updated": seconds(of.updated),
+        "date_created": iso_seconds(of.created),
+        "date_updated": iso_seconds(of.updated),
         "links": {
             "delivery_receipts": format!("{url}/Receipts"),
             "channel_metadata": format!("{url}/ChannelMetadata"),
@@ -157,8 +151,8 @@ pub(crate) fn receipt(place: Place<'_>, conversation: &str, message: &str, of: &
         "participant_sid": of.participant_sid,
         "status": of.status.name(),
         "error_code": of.error_code,
-        "date_created": seconds(of.created),
-        "date_updated": seconds(of.updated),
+        "date_created": iso_seconds(of.created),
+        "date_updated": iso_seconds(of.updated),
         "url": format!("{}/Conversations/{conversation}/Messages/{message}/Receipts/{}", place.base, of.sid),
     })
 }
@@ -181,8 +175,8 @@ pub(crate) fn participant_conversation(
         "conversation_unique_name": conversation.unique_name,
         "conversation_friendly_name": conversation.friendly_name,
         "conversation_attributes": conversation.attributes,
-        "conversation_date_created": seconds(conversation.created),
-        "conversation_date_updated": seconds(conversation.updated),
+        "conversation_date_created": iso_seconds(conversation.created),
+        "conversation_date_updated": iso_seconds(conversation.updated),
         "conversation_created_by": conversation.created_by,
         "conversation_state": conversation.state.name(),
         "conversation_timers": timers(conversation),
@@ -205,8 +199,8 @@ pub(crate) fn user(place: Place<'_>, of: &User) -> Value {
         "attributes": of.attributes,
         "is_online": of.online,
         "is_notifiable": null,
-        "date_created": seconds(of.created),
-        "date_updated": seconds(of.updated),
+        "date_created": iso_seconds(of.created),
+        "date_updated": iso_seconds(of.updated),
         "links": { "user_conversations": format!("{url}/Conversations") },
         "url": url,
     })
@@ -226,8 +220,8 @@ pub(crate) fn user_conversation(place: Place<'_>, room: &Room, of: &Participant,
         "conversation_state": conversation.state.name(),
         "timers": timers(conversation),
         "attributes": conversation.attributes,
-        "date_created": seconds(conversation.created),
-        "date_updated": seconds(conversation.updated),
+        "date_created": iso_seconds(conversation.created),
+        "date_updated": iso_seconds(conversation.updated),
         "created_by": conversation.created_by,
         "notification_level": of.notification_level,
         "unique_name": conversation.unique_name,
@@ -244,8 +238,8 @@ pub(crate) fn service(place: Place<'_>, friendly_name: &str, made: Timestamp) ->
         "account_sid": place.account_sid,
         "sid": place.service_sid,
         "friendly_name": friendly_name,
-        "date_created": seconds(made),
-        "date_updated": seconds(made),
+        "date_created": iso_seconds(made),
+        "date_updated": iso_seconds(made),
         "links": {
             "conversations": format!("{}/Conversations", place.base),
             "users": format!("{}/Users", place.base),
@@ -309,8 +303,8 @@ pub(crate) fn scoped_webhook(place: Place<'_>, conversation: &str, of: &ScopedWe
             "flow_sid": of.flow_sid,
             "replay_after": of.replay_after,
         },
-        "date_created": seconds(of.created),
-        "date_updated": seconds(of.updated),
+        "date_created": iso_seconds(of.created),
+        "date_updated": iso_seconds(of.updated),
         "url": format!("{}/Conversations/{conversation}/Webhooks/{}", place.base, of.sid),
     })
 }
@@ -323,8 +317,8 @@ pub(crate) fn role(place: Place<'_>, of: &Role) -> Value {
         "friendly_name": of.friendly_name,
         "type": of.kind,
         "permissions": of.permissions,
-        "date_created": seconds(of.created),
-        "date_updated": seconds(of.updated),
+        "date_created": iso_seconds(of.created),
+        "date_updated": iso_seconds(of.updated),
         "url": format!("{}/Roles/{}", place.base, of.sid),
     })
 }
@@ -347,8 +341,8 @@ pub(crate) fn address(place: Place<'_>, of: &Address) -> Value {
             "studio_flow_sid": of.studio_flow_sid,
             "studio_retry_count": of.studio_retry_count,
         },
-        "date_created": seconds(of.created),
-        "date_updated": seconds(of.updated),
+        "date_created": iso_seconds(of.created),
+        "date_updated": iso_seconds(of.updated),
         "url": format!("{}/Configuration/Addresses/{}", place.base, of.sid),
     })
 }

@@ -22,12 +22,12 @@ use super::interactions;
 use super::machine::event::{Attributes, Event, Refusal, ReservationChange, TransferMode};
 use super::resource::LONG_AGO;
 use crate::account;
-use crate::answer::error;
 use crate::clock::{millis, now};
 use crate::fault::HttpTarget;
 use crate::iam::tokens::INVALID_ACCESS_TOKEN;
 use crate::interference::with_faults;
 use crate::state::FlexCloud;
+use sandbox_kit::answer::error;
 
 /// The client closes a socket that has been silent for 30 s.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -16,13 +16,13 @@ use super::machine::channel::TaskChannel;
 use super::machine::event::{Attributes, Event, Refusal, ReservationChange};
 use super::resource::{ReservationResource, TaskResource, iso_seconds};
 use crate::account;
-use crate::answer::error;
 use crate::api::Holder;
 use crate::clock::{millis, now};
 use crate::fault::HttpTarget;
 use crate::iam::is_server;
 use crate::interference::with_faults;
 use crate::state::FlexCloud;
+use sandbox_kit::answer::error;
 
 const BASE: &str = "https://taskrouter.twilio.com/v1/Workspaces";
 /// What a page holds unless the request says otherwise, and at most.

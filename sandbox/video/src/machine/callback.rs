@@ -8,8 +8,8 @@ use kernel::Timestamp;
 use super::delivery::Callback;
 use super::participant::Track;
 use super::room::Room;
-use crate::clock::iso_millis;
 use crate::ids::ParticipantSid;
+use sandbox_kit::clock::iso;
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn callback(
         ("RoomType", "group".into()),
         ("RoomStatus", room.status().into()),
         ("StatusCallbackEvent", happening.name().into()),
-        ("Timestamp", iso_millis(now)),
+        ("Timestamp", iso(now)),
         ("SequenceNumber", sequence.to_string()),
     ];
     let (participant, track) = match happening {

@@ -9,7 +9,7 @@ use super::participant::{Participant, Stage, Track};
 use super::request::Page;
 use super::room::Room;
 use super::rules::Rules;
-use crate::clock::iso;
+use sandbox_kit::clock::iso_seconds;
 
 const BASE: &str = "https://video.twilio.com/v1";
 
@@ -22,9 +22,9 @@ pub(crate) fn room(account: &str, room: &Room) -> Value {
         "status": room.status(),
         "type": "group",
         "unique_name": room.name,
-        "date_created": iso(room.created),
-        "date_updated": iso(room.updated),
-        "end_time": room.ended.map(iso),
+        "date_created": iso_seconds(room.created),
+        "date_updated": iso_seconds(room.updated),
+        "end_time": room.ended.map(iso_seconds),
         "duration": room.ended.map(|ended| ended.since(room.created) / 1000),
         "enable_turn": true,
         "max_participants": settings.max_participants,
@@ -60,10 +60,10 @@ pub(crate) fn participant(account: &str, room: &Room, participant: &Participant)
         "account_sid": account,
         "status": participant.status(),
         "identity": participant.identity,
-        "date_created": iso(participant.started),
-        "date_updated": iso(participant.updated),
-        "start_time": iso(participant.started),
-        "end_time": ended.map(iso),
+        "date_created": iso_seconds(participant.started),
+        "date_updated": iso_seconds(participant.updated),
+        "start_time": iso_seconds(participant.started),
+        "end_time": ended.map(iso_seconds),
         "duration": ended.map(|ended| ended.since(participant.started) / 1000),
         "url": url,
         "links": {
@@ -83,8 +83,8 @@ pub(crate) fn published(room: &Room, participant: &Participant, track: &Track) -
         "name": track.name,
         "kind": track.kind,
         "enabled": track.enabled,
-        "date_created": iso(track.since),
-        "date_updated": iso(track.since),
+        "date_created": iso_seconds(track.since),
+        "date_updated": iso_seconds(track.since),
         "url": format!("{BASE}/Rooms/{}/Participants/{}/PublishedTracks/{}", room.sid, participant.sid, track.sid),
     })
 }
@@ -103,8 +103,8 @@ pub(crate) fn subscribed(
         "name": track.name,
         "kind": track.kind,
         "enabled": track.enabled,
-        "date_created": iso(track.since),
-        "date_updated": iso(track.since),
+        "date_created": iso_seconds(track.since),
+        "date_updated": iso_seconds(track.since),
         "url": format!("{BASE}/Rooms/{}/Participants/{}/SubscribedTracks/{}", room.sid, participant.sid, track.sid),
     })
 }
@@ -113,8 +113,8 @@ pub(crate) fn recording_rules(room: &Room) -> Value {
     json!({
         "room_sid": room.sid,
         "rules": room.recording_rules.to_json(),
-        "date_created": iso(room.created),
-        "date_updated": iso(room.recording_rules_updated),
+        "date_created": iso_seconds(room.created),
+        "date_updated": iso_seconds(room.recording_rules_updated),
     })
 }
 
@@ -128,8 +128,8 @@ pub(crate) fn subscribe_rules(
         "participant_sid": participant.sid,
         "room_sid": room.sid,
         "rules": rules.to_json(),
-        "date_created": iso(participant.started),
-        "date_updated": iso(now),
+        "date_created": iso_seconds(participant.started),
+        "date_updated": iso_seconds(now),
     })
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::facts::TrackView;
 use super::order::{MediaNews, Order};
 use super::sfu::Sfu;
-use crate::clock::Clock;
+use sandbox_kit::clock::Clock;
 
 /// The longest wait, should nothing happen.
 const LONGEST: Duration = Duration::from_secs(1);

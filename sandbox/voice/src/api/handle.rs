@@ -6,8 +6,8 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::types::{
     CallView, Config, Line, NewCall, VoiceError, VoiceEvent, VoiceFault, VoiceView, WindowsView,
 };
-use crate::clock::Clock;
 use crate::shell::{self, Input};
+use sandbox_kit::clock::Clock;
 
 /// The handle. Clones refer to the same gateway, which runs until the last one is dropped.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use kernel::{AccountSid, CallSid, Identity, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 use twilio::ApiKey;
 
-use crate::clock::Clock;
+use sandbox_kit::clock::Clock;
 
 /// Looks up who a Flex token belongs to.
 pub type FlexTokens = Arc<dyn Fn(&Secret) -> Option<Identity> + Send + Sync>;

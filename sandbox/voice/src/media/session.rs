@@ -27,8 +27,8 @@ use super::recording::Recording;
 use super::socket::{Datagram, TimedSocket};
 use super::stats::{Arrival, Report, Window};
 use crate::api::types::Line;
-use crate::clock::Clock;
 use crate::machine::event::MediaOrder;
+use sandbox_kit::clock::Clock;
 
 /// Time between two packets.
 const PACE: Duration = Duration::from_millis(20);

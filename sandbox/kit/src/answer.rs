@@ -6,7 +6,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
 /// Twilio's error resource.
-pub(crate) fn error(status: StatusCode, code: u32, message: &str) -> Response {
+#[must_use]
+pub fn error(status: StatusCode, code: u32, message: &str) -> Response {
     let body = json!({
         "code": code,
         "message": message,
