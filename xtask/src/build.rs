@@ -65,13 +65,21 @@ struct Room {
     packing: Packing,
 }
 
-const ROOMS: [Room; 5] = [
+const ROOMS: [Room; 6] = [
     Room { crate_dir: "worker-wasm", name: "worker", packing: Packing::Worker },
     Room { crate_dir: "offscreen-wasm", name: "offscreen", packing: Packing::Page },
     Room { crate_dir: "popup-wasm", name: "popup", packing: Packing::Page },
     Room { crate_dir: "content-wasm", name: "content", packing: Packing::Content },
     Room { crate_dir: "plugin", name: "plugin", packing: Packing::Plugin },
+    Room { crate_dir: "web/join-wasm", name: "join", packing: Packing::Page },
 ];
+
+impl Room {
+    /// The name of its package.
+    fn package(&self) -> &'static str {
+        self.crate_dir.rsplit('/').next().unwrap_or(self.crate_dir)
+    }
+}
 
 /// Crates that every room may be made of.
 const SHARED_CRATES: &[&str] = &[
@@ -86,6 +94,8 @@ const SHARED_CRATES: &[&str] = &[
     "crates/wire-derive",
     "crates/webext",
     "crates/voice-sdk",
+    "crates/video-sdk",
+    "crates/ui",
 ];
 
 /// The Voice SDK as its makers ship it, and its licence, which the minified file itself does not carry.
@@ -178,7 +188,7 @@ impl Builder<'_> {
 
     /// Where a room's finished files wait to be put together.
     fn staged(&self, room: &Room) -> PathBuf {
-        self.project.target.join("wasm/staged").join(room.crate_dir)
+        self.project.target.join("wasm/staged").join(room.package())
     }
 
     /// What to leave behind when the room is built, or `None` when it was built from the same inputs already.
@@ -254,23 +264,23 @@ impl Builder<'_> {
         let [first, ..] = group else { return Ok(()) };
         let mut cargo = self.tools.for_wasm(self.project, "cargo");
         cargo.args(["build", "--lib", "--release", "--locked", "--target", TARGET]);
-        cargo.args(group.iter().flat_map(|room| ["--package", room.crate_dir]));
+        cargo.args(group.iter().flat_map(|room| ["--package", room.package()]));
         cargo.env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(first)?).env("CARGO_TARGET_DIR", self.target());
-        run_quietly(&mut cargo, &self.project.log(&format!("build-{}", first.crate_dir)))
+        run_quietly(&mut cargo, &self.project.log(&format!("build-{}", first.package())))
     }
 
     /// Makes a compiled room's glue, and gives the directory that has it, beside the WASM that goes with it.
     fn bind(&self, room: &Room) -> Result<PathBuf> {
-        let pkg = self.target().join("pkg").join(room.crate_dir);
+        let pkg = self.target().join("pkg").join(room.package());
         if pkg.exists() {
             fs::remove_dir_all(&pkg)?;
         }
-        let wasm = format!("{}.wasm", room.crate_dir.replace('-', "_"));
+        let wasm = format!("{}.wasm", room.package().replace('-', "_"));
         let mut bindgen = command(bindgen(self.project)?, &self.project.root);
         bindgen.arg(self.target().join(TARGET).join("release").join(wasm));
         bindgen.args(["--no-typescript", "--target", room.packing.target()]);
         bindgen.args(["--out-name", room.name, "--out-dir"]).arg(&pkg);
-        run_quietly(&mut bindgen, &self.project.log(&format!("bind-{}", room.crate_dir)))?;
+        run_quietly(&mut bindgen, &self.project.log(&format!("bind-{}", room.package())))?;
         Ok(pkg)
     }
 

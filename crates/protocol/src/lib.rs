@@ -4,6 +4,7 @@
 //! Flex page (plugin)  --window.postMessage-->  content script  --Port "flexUI"-->   worker
 //! popup, options      --Port "popup"------------------------------------------->   worker
 //! offscreen document  --Port "offscreen"--------------------------------------->   worker
+//! video window        --Port "video"------------------------------------------->   worker
 //! worker              --HTTPS--------------------------------------------------->  token service
 //! ```
 //!
@@ -23,6 +24,8 @@ pub mod popup;
 pub mod quality;
 pub mod state;
 pub mod token;
+pub mod video;
+pub mod video_window;
 
 #[cfg(test)]
 mod typescript;
@@ -49,4 +52,6 @@ pub mod port {
     pub const POPUP: &str = "popup";
     /// The offscreen document.
     pub const OFFSCREEN: &str = "offscreen";
+    /// A window with an agent's video.
+    pub const VIDEO: &str = "video";
 }

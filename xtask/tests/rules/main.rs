@@ -27,6 +27,12 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("lifeline", &["kernel", "protocol", "sansio"]),
     ("webext", &["wire"]),
     ("voice-sdk", &[]),
+    ("video-sdk", &[]),
+    ("ui", &["messages"]),
+    (
+        "join-wasm",
+        &["kernel", "messages", "protocol", "sansio", "shell", "ui", "video-sdk", "webext", "wire"],
+    ),
     ("twilio", &["kernel"]),
     (
         "worker-wasm",

@@ -1,0 +1,1 @@
+//! Bindings of `twilio-video` 2.36, as far as Holdfast uses it.

@@ -1,0 +1,1 @@
+//! The page of a video call: the customer's, and the agent's window.
