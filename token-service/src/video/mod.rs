@@ -1,6 +1,6 @@
 //! A conversation goes on face to face: sessions of video, their links, seats and rooms. The contract is [`protocol::video`].
 
-use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf};
+use std::{collections::BTreeSet, num::NonZeroU32};
 
 use kernel::Secret;
 use twilio::{ApiKey, WorkspaceSid};
@@ -16,8 +16,6 @@ pub struct VideoConfig {
     pub workspace_sid: WorkspaceSid,
     /// What links begin with, without a slash at its end.
     pub public_origin: String,
-    /// Where the files of the page are.
-    pub page_dir: Option<PathBuf>,
     /// The web origins of Flex.
     pub allowed_origins: BTreeSet<String>,
     /// The origins of the extension, whose window is the page, too.
