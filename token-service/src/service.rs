@@ -27,6 +27,7 @@ use crate::{
     },
     metrics::Metrics,
     mint::{Minted, NotMinted},
+    page_files::{NoPage, PageFiles},
     revocations::{Name, Reach, TooMany},
     upstream::RetryAfter,
     validation::{self, Answer, FlexTokens, NotAsked, Recalled, Unknown},
@@ -44,6 +45,8 @@ pub struct Service {
     pub limits: Limits,
     /// Counts everything.
     pub metrics: Arc<Metrics>,
+    /// The page of video, where some account has video and there is one.
+    pub page: Option<Arc<PageFiles>>,
     accounts: Vec<Account>,
     retry: Mutex<RetryAfter>,
 }
@@ -119,6 +122,9 @@ pub enum Unusable {
     /// What chat history is read with.
     #[error("chat history cannot be read: {0}")]
     History(#[from] NoReader),
+    /// The page of video.
+    #[error("the page of video cannot be served: {0}")]
+    Page(#[from] NoPage),
     /// The address of Redis.
     #[error(transparent)]
     Redis(#[from] InvalidRedisUrl),
@@ -164,6 +170,8 @@ impl Service {
             let flex_tokens = FlexTokens::new(validators, config.validation_cache, clock, metrics);
             Ok::<_, Unusable>(Account { config: account.clone(), history, flex_tokens })
         };
+        let has_video = config.accounts.iter().any(|account| account.video.is_some());
+        let page = config.video_page_dir.as_deref().filter(|_| has_video).map(PageFiles::read).transpose()?;
         let shared = config.redis_url.as_ref().map(|url| Shared::new(url, PATIENCE)).transpose()?;
         let limits = Limits::new(
             config.failures_per_minute,
@@ -175,6 +183,7 @@ impl Service {
         Ok(Arc::new(Self {
             accounts: config.accounts.iter().map(&mut account).collect::<Result<_, _>>()?,
             limits,
+            page: page.map(Arc::new),
             retry: Mutex::default(),
             metrics,
             config,

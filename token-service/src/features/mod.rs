@@ -4,6 +4,7 @@ pub mod chat_history;
 pub mod extension_files;
 pub mod legacy;
 pub mod revocations;
+pub mod video_page;
 pub mod voice_token;
 
 use std::sync::Arc;
@@ -54,7 +55,8 @@ pub fn front(state: AppState) -> Front {
         problems: TokenErrorCode::ALL.map(kind).into_iter().chain(own).collect(),
         too_often: kind(TokenErrorCode::RateLimited),
     };
-    let optional = [legacy::feature(&state), extension_files::feature(&state), history];
+    let optional =
+        [legacy::feature(&state), extension_files::feature(&state), history, video_page::feature(&state)];
     let optional = optional.into_iter().flatten();
     let features = [voice_token::feature(state)].into_iter().chain(optional).collect();
     Front::new(env, Arc::clone(&service.metrics.kit), &service.config.server, about, features)
