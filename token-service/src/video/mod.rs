@@ -1,5 +1,7 @@
 //! A conversation goes on face to face: sessions of video, their links, seats and rooms. The contract is [`protocol::video`].
 
+pub mod session;
+
 use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf};
 
 use kernel::Secret;
