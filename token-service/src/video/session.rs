@@ -382,7 +382,14 @@ impl Session {
         self.codes.iter().map(|code| code.digest.as_str())
     }
 
-    /// The customer's page was opened.
+    /// Whether a code leads here: one that is good, or by which a seat came.
+    #[must_use]
+    pub fn knows_code(&self, code: &str) -> bool {
+        self.codes().any(|known| known == code) || self.seats.iter().any(|seat| seat.code == code)
+    }
+
+    /// What a code is for, and whether the seat that was named would be let in again. Of a customer's it is kept that the page was
+    /// opened, and nothing is used up.
     ///
     /// # Errors
     /// [`NotSeated::UnknownCode`].
