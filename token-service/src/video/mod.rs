@@ -1,6 +1,8 @@
 //! A conversation goes on face to face: sessions of video, their links, seats and rooms. The contract is [`protocol::video`].
 
+pub mod names;
 pub mod session;
+pub mod sessions;
 pub mod store;
 
 use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf};
