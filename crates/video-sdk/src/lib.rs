@@ -18,8 +18,7 @@ use wasm_bindgen::prelude::*;
 
 pub use self::{
     error::SdkError,
-    listener::Listener,
-    room::{ConnectOptions, Participant, Room, RoomEvent, connect},
+    room::{ConnectOptions, Other, Participant, Room, RoomEvent, connect},
     track::{Constraints, Facing, Kind, LocalTrack, RemoteTrack, open},
 };
 

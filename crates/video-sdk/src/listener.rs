@@ -15,7 +15,7 @@ extern "C" {
 
 /// A listener at an object of the SDK; dropping it takes it away.
 #[must_use]
-pub struct Listener {
+pub(crate) struct Listener {
     emitter: Emitter,
     event: &'static str,
     closure: Closure<dyn Fn(JsValue, JsValue, JsValue)>,

@@ -93,10 +93,32 @@ impl Participant {
     }
 }
 
+/// Somebody else, with what is received of them.
+pub struct Other {
+    /// Who.
+    pub participant: Participant,
+    /// Their signalling is lost.
+    pub reconnecting: bool,
+    /// What can be played already.
+    pub tracks: Vec<RemoteTrack>,
+}
+
+impl Other {
+    fn of(raw: &JsValue) -> Self {
+        let theirs: &RawParticipant = raw.unchecked_ref();
+        let tracks = theirs.tracks().values().into_iter().flatten();
+        Self {
+            participant: Participant::of(raw),
+            reconnecting: theirs.state().as_deref() == Some("reconnecting"),
+            tracks: tracks.filter_map(|publication| track_of(&publication)).collect(),
+        }
+    }
+}
+
 /// What happens in a room.
 pub enum RoomEvent {
-    /// Somebody is there; also said of everybody who was when we came.
-    ParticipantConnected(Participant),
+    /// Somebody came.
+    ParticipantConnected(Other),
     /// They are gone: left, removed, or given up by the room.
     ParticipantDisconnected(Participant),
     /// Their signalling is lost.
@@ -120,8 +142,15 @@ pub enum RoomEvent {
         /// Whose it is.
         participant: Participant,
     },
-    /// A text came over a data track.
-    TrackMessage(String, Participant),
+    /// A text came over a data track of this name.
+    TrackMessage {
+        /// The track's name.
+        track: String,
+        /// What came; empty for bytes.
+        text: String,
+        /// Whose it is.
+        participant: Participant,
+    },
     /// Who speaks, of the others; nobody in particular.
     DominantSpeaker(Option<Participant>),
     /// How good somebody's network is, 0 to 5; ours for `None`.
@@ -133,7 +162,7 @@ pub enum RoomEvent {
     Reconnected,
     /// Over: by [`Room::disconnect`] or by a removal without an error, else with one. Nothing comes after it.
     Disconnected(Option<SdkError>),
-    /// The room is recorded; also said when it was as we came.
+    /// The room is recorded from now on.
     RecordingStarted,
     /// No longer.
     RecordingStopped,
@@ -163,46 +192,50 @@ pub async fn connect(token: &str, options: &ConnectOptions<'_>) -> Result<Room, 
 }
 
 impl Room {
-    /// Tells of all that happens from now on, after what is there already. Call it once, in the turn in which [`connect`] answered:
-    /// what happens before is not told.
+    /// Tells of all that happens from now on. Call it once, in the turn in which [`connect`] answered, in which
+    /// [`Room::others`] says what is there already.
     pub fn listen(&self, sink: impl Fn(RoomEvent) + 'static) {
         let sink: Sink = Rc::new(sink);
-        self.listeners.borrow_mut().extend(of_room(self.raw.as_ref(), &sink));
         let local = self.raw.local_participant();
-        self.listeners.borrow_mut().extend(of_ourselves(local.as_ref(), &sink));
+        let mut all = of_room(self.raw.as_ref(), &sink);
+        all.extend(of_ourselves(local.as_ref(), &sink));
+        all.extend(self.raw.participants().values().into_iter().flatten().map(|raw| of_quality(&raw, &sink)));
         let listeners = Rc::clone(&self.listeners);
-        let tell = Rc::clone(&sink);
-        self.listeners.borrow_mut().push(Listener::new(
-            self.raw.as_ref(),
-            "participantConnected",
-            move |raw, _, _| came(&raw, &listeners, &tell),
-        ));
-        for entry in self.raw.participants().values() {
-            let Ok(raw) = entry else { break };
-            came(&raw, &self.listeners, &sink);
-        }
-        if self.raw.is_recording() {
-            sink(RoomEvent::RecordingStarted);
-        }
+        all.push(Listener::new(self.raw.as_ref(), "participantConnected", move |raw, _, _| {
+            listeners.borrow_mut().push(of_quality(&raw, &sink));
+            sink(RoomEvent::ParticipantConnected(Other::of(&raw)));
+        }));
+        self.listeners.replace(all);
     }
 
-    /// Our own `PA…`.
+    /// Who else is there.
     #[must_use]
-    pub fn own_sid(&self) -> String {
-        self.raw.local_participant().sid().unwrap_or_default()
+    pub fn others(&self) -> Vec<Other> {
+        self.raw.participants().values().into_iter().flatten().map(|raw| Other::of(&raw)).collect()
     }
 
-    /// Publishes a track; `first` of all when the network is short.
+    /// Whether it is recorded.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.raw.is_recording()
+    }
+
+    /// Publishes a track; `first` of all when the network is short. It begins at once; the answer may be waited for without
+    /// holding the room. A refusal is told of as [`RoomEvent::PublicationFailed`] too.
     ///
     /// # Errors
     /// [`SdkError`] when the room does not take it.
-    pub async fn publish(&self, track: &LocalTrack, first: bool) -> Result<(), SdkError> {
-        let priority = if first { "high" } else { "standard" };
-        let options = object([("priority", priority.into())]);
-        // A statement of its own: the future must not hold the room.
-        let published = self.raw.local_participant().publish_track(&track.0, &options)?;
-        JsFuture::from(published).await?;
-        Ok(())
+    pub fn publish(
+        &self,
+        track: &LocalTrack,
+        first: bool,
+    ) -> impl Future<Output = Result<(), SdkError>> + use<> {
+        let options = object([("priority", if first { "high" } else { "standard" }.into())]);
+        let published = self.raw.local_participant().publish_track(&track.0, &options);
+        async move {
+            JsFuture::from(published?).await?;
+            Ok(())
+        }
     }
 
     /// Takes a track back. It is not stopped by that.
@@ -224,25 +257,12 @@ impl Room {
     }
 }
 
-/// Somebody came, or was there: tells of them, of what they had published, and listens to what only they themselves tell.
-fn came(raw: &JsValue, listeners: &Listeners, sink: &Sink) {
-    let participant = Participant::of(raw);
-    let (same, tell) = (participant.clone(), Rc::clone(sink));
-    let quality = Listener::new(raw, "networkQualityLevelChanged", move |level, _, _| {
-        tell(RoomEvent::NetworkQuality(Some(same.clone()), quality_level(&level)));
-    });
-    listeners.borrow_mut().push(quality);
-    sink(RoomEvent::ParticipantConnected(participant.clone()));
-    let theirs: &RawParticipant = raw.unchecked_ref();
-    for publication in theirs.tracks().values() {
-        let Ok(publication) = publication else { break };
-        if let Some(track) = track_of(&publication) {
-            sink(RoomEvent::TrackSubscribed(track, participant.clone()));
-        }
-    }
-    if theirs.state().as_deref() == Some("reconnecting") {
-        sink(RoomEvent::ParticipantReconnecting(participant));
-    }
+/// What only a participant itself tells.
+fn of_quality(raw: &JsValue, sink: &Sink) -> Listener {
+    let (participant, sink) = (Participant::of(raw), Rc::clone(sink));
+    Listener::new(raw, "networkQualityLevelChanged", move |level, _, _| {
+        sink(RoomEvent::NetworkQuality(Some(participant.clone()), quality_level(&level)));
+    })
 }
 
 fn of_room(room: &JsValue, sink: &Sink) -> Vec<Listener> {
@@ -265,9 +285,10 @@ fn of_room(room: &JsValue, sink: &Sink) -> Vec<Listener> {
         }),
         on("trackEnabled", |publication, who, _| enabled(&publication, &who, true)),
         on("trackDisabled", |publication, who, _| enabled(&publication, &who, false)),
-        on("trackMessage", |data, _, who| {
-            // Bytes are none of ours.
-            RoomEvent::TrackMessage(data.as_string().unwrap_or_default(), Participant::of(&who))
+        on("trackMessage", |data, track, who| RoomEvent::TrackMessage {
+            track: RemoteTrack(track.unchecked_into()).name(),
+            text: data.as_string().unwrap_or_default(),
+            participant: Participant::of(&who),
         }),
         on("dominantSpeakerChanged", |who, _, _| {
             RoomEvent::DominantSpeaker(who.is_object().then(|| Participant::of(&who)))

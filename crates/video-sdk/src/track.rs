@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{HtmlMediaElement, MediaStreamTrack};
 
-use crate::{SdkError, listener::Listener, object::object};
+use crate::{SdkError, object::object};
 
 #[wasm_bindgen]
 extern "C" {
@@ -86,8 +86,6 @@ pub enum Facing {
 pub struct Constraints {
     /// The device, if there is a choice: another is opened when this one is not there.
     pub device: Option<String>,
-    /// The same, but nothing is opened rather than another.
-    pub exactly: bool,
     /// Which camera of a phone.
     pub facing: Option<Facing>,
     /// Width, height and pictures a second that would be best.
@@ -98,9 +96,7 @@ impl Constraints {
     fn to_js(&self, name: Option<&str>) -> Object {
         let ideal = |value: JsValue| JsValue::from(object([("ideal", value)]));
         let number = |value: Option<f64>| value.map_or(JsValue::UNDEFINED, |value| ideal(value.into()));
-        let device = self.device.as_deref().map_or(JsValue::UNDEFINED, |id| {
-            object([(if self.exactly { "exact" } else { "ideal" }, id.into())]).into()
-        });
+        let device = self.device.as_deref().map_or(JsValue::UNDEFINED, |id| ideal(id.into()));
         let facing = self.facing.map_or(JsValue::UNDEFINED, |facing| {
             ideal(match facing {
                 Facing::User => "user".into(),
@@ -142,6 +138,14 @@ pub async fn open(
 /// A microphone, a camera or a screen of ours, or our end of a data track. A handle; cheap to clone.
 #[derive(Clone)]
 pub struct LocalTrack(pub(crate) RawTrack);
+
+impl PartialEq for LocalTrack {
+    /// The same object of the SDK.
+    fn eq(&self, other: &Self) -> bool {
+        let (this, that): (&JsValue, &JsValue) = (self.0.as_ref(), other.0.as_ref());
+        this == that
+    }
+}
 
 impl LocalTrack {
     /// Pictures that the browser gave out without the SDK: a screen.
@@ -231,11 +235,6 @@ impl LocalTrack {
     /// [`SdkError`] when the track is none of data.
     pub fn send(&self, text: &str) -> Result<(), SdkError> {
         Ok(self.0.send(text)?)
-    }
-
-    /// The device gives nothing any more, whether we stopped it or not.
-    pub fn on_stopped(&self, callback: impl Fn() + 'static) -> Listener {
-        Listener::new(self.0.as_ref(), "stopped", move |_, _, _| callback())
     }
 }
 
