@@ -10,7 +10,7 @@ use protocol::video::{
 use serde::{Deserialize, Serialize};
 use twilio::{ConversationSid, RoomSid, TaskSid, WorkerSid};
 
-use super::RecordingPolicy;
+use super::settings::RecordingPolicy;
 
 /// Of what form the stored session is. A service that finds a newer one leaves it alone.
 pub const FORMAT: u32 = 1;

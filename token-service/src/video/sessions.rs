@@ -27,9 +27,9 @@ use twilio::{
 };
 
 use super::{
-    RecordingPolicy, VideoConfig,
     names::{self, Link, digest_of},
     session::{Agent, NotSeated, Policy, Recorded, Session, Standing, Subject, Tap},
+    settings::{RecordingPolicy, VideoConfig},
     store::{Store, StoreError, Stored},
 };
 use crate::{
