@@ -68,7 +68,8 @@ pub fn seat(session: &str, source: &dyn Random) -> Result<NewSeat, NoRandomness>
 #[must_use]
 pub fn session_of_seat(seat: &str) -> Option<&str> {
     let (session, secret) = seat.split_once('.')?;
-    let is_of = |text: &str, length| text.len() == length && text.bytes().all(|byte| ALPHABET.contains(&byte));
+    let is_of =
+        |text: &str, length| text.len() == length && text.bytes().all(|byte| ALPHABET.contains(&byte));
     (is_of(session, SESSION_LENGTH) && is_of(secret, SEAT_LENGTH)).then_some(session)
 }
 

@@ -4,9 +4,7 @@
 //! seats stand in it by their digests: whoever reads the store can join nothing.
 
 use kernel::AccountSid;
-use protocol::video::{
-    EndReason, Person, Recording, SeatRole, VideoPhase, VideoStatus, Waiting, WaitingWhy,
-};
+use protocol::video::{EndReason, Person, Recording, SeatRole, VideoPhase, VideoStatus, Waiting, WaitingWhy};
 use serde::{Deserialize, Serialize};
 use twilio::{ConversationSid, RoomSid, TaskSid, WorkerSid};
 
@@ -429,7 +427,8 @@ impl Session {
     /// The name of the agent that a customer meets: of who is in the room, or else of who came last.
     #[must_use]
     pub fn agent_name(&self, now: u64) -> &str {
-        let present = self.seats.iter().filter(|seat| seat.is_present(now)).filter_map(|seat| seat.agent.as_ref());
+        let present =
+            self.seats.iter().filter(|seat| seat.is_present(now)).filter_map(|seat| seat.agent.as_ref());
         let coded = self.codes.iter().filter_map(|code| code.agent.as_ref());
         let seated = self.seats.iter().filter_map(|seat| seat.agent.as_ref());
         let named = |agent: &&Agent| !agent.name.is_empty();
@@ -472,14 +471,22 @@ impl Session {
                 }
             }
             (None, Some((agent, is_used))) => self.agent_comes(agent, is_used, tap, policy, now),
-            (Some(at), None) if by_own_code || self.seats.get(at).is_some_and(|seat| seat.agent.is_none()) => {
+            (Some(at), None)
+                if by_own_code || self.seats.get(at).is_some_and(|seat| seat.agent.is_none()) =>
+            {
                 self.come_back(at, tap, policy, now)
             }
             (_, None) => self.customer_comes(tap, policy, now),
         }
     }
 
-    fn come_back(&mut self, at: usize, tap: &Tap<'_>, policy: &Policy, now: u64) -> Result<Seated, NotSeated> {
+    fn come_back(
+        &mut self,
+        at: usize,
+        tap: &Tap<'_>,
+        policy: &Policy,
+        now: u64,
+    ) -> Result<Seated, NotSeated> {
         let asks = policy.recording == RecordingPolicy::Ask;
         let Some(seat) = self.seats.get_mut(at) else { return Err(NotSeated::UnknownCode) };
         if asks && seat.agent.is_none() && seat.consent.is_none() && tap.consent.is_none() {
@@ -624,7 +631,11 @@ impl Session {
             identity: (is_seated && !seat.in_room).then(|| seat.identity()),
             waiting: (lives && seat.state == SeatState::Waiting).then(|| self.why(policy, now)),
             turned_away: seat.state == SeatState::TurnedAway,
-            others_waiting: if is_seated && seat.agent.is_some() { self.waiters(policy, now) } else { Vec::new() },
+            others_waiting: if is_seated && seat.agent.is_some() {
+                self.waiters(policy, now)
+            } else {
+                Vec::new()
+            },
             recording: self.recording(policy),
             seconds: self.seconds(now),
             ended,
@@ -685,9 +696,8 @@ impl Session {
             seat.turn_away(SeatState::TurnedAway);
             return Ok(Admitted::default());
         }
-        let guests = self.seats.iter().filter(|seat| {
-            seat.role == SeatRole::Guest && seat.state == SeatState::Seated
-        });
+        let guests =
+            self.seats.iter().filter(|seat| seat.role == SeatRole::Guest && seat.state == SeatState::Seated);
         let guests = guests.count();
         if !self.seats.iter_mut().any(|seat| is_waiting(&seat)) {
             return Err(NobodyWaits);
@@ -727,7 +737,8 @@ impl Session {
         let mut displaced = Vec::new();
         self.codes.retain(|code| code.agent.as_ref().is_none_or(|agent| agent.task != *sid));
         for seat in &mut self.seats {
-            if seat.agent.as_ref().is_some_and(|agent| agent.task == *sid) && seat.state == SeatState::Seated {
+            if seat.agent.as_ref().is_some_and(|agent| agent.task == *sid) && seat.state == SeatState::Seated
+            {
                 displaced.extend(seat.admitted.then(|| seat.identity()));
                 seat.turn_away(SeatState::TaskOver);
             }
@@ -858,7 +869,8 @@ impl Session {
     }
 
     fn phase(&self, now: u64) -> VideoPhase {
-        let present = |wanted: fn(&Seat) -> bool| self.seats.iter().any(|seat| wanted(seat) && seat.is_present(now));
+        let present =
+            |wanted: fn(&Seat) -> bool| self.seats.iter().any(|seat| wanted(seat) && seat.is_present(now));
         let (customer, agent) = (present(|seat| seat.agent.is_none()), present(|seat| seat.agent.is_some()));
         match () {
             () if self.ended.is_some() => VideoPhase::Ended,
@@ -893,7 +905,9 @@ impl Session {
             return;
         }
         let is_lost = |seat: &Seat| !seat.spoke && now.saturating_sub(seat.heard_ms) > UNHEARD_MS;
-        let Some(lost) = self.seats.iter_mut().find(|seat| seat.is_customer() && is_lost(seat)) else { return };
+        let Some(lost) = self.seats.iter_mut().find(|seat| seat.is_customer() && is_lost(seat)) else {
+            return;
+        };
         lost.turn_away(SeatState::TurnedAway);
         let waits = |seat: &&mut Seat| {
             seat.state == SeatState::Waiting && now.saturating_sub(seat.heard_ms) <= WAITS_MS

@@ -203,8 +203,7 @@ impl Sessions {
         let rooms = WritableRest::new(http(urls.video)?, urls.video, &credentials)?;
         let texts = WritableRest::new(http(urls.messages)?, urls.messages, &credentials)?;
         let (clock, metrics) = (&given.clock, &given.metrics);
-        let upstream =
-            |api| Upstream::new(api, Arc::clone(clock), Arc::clone(metrics), Metrics::video_asked);
+        let upstream = |api| Upstream::new(api, Arc::clone(clock), Arc::clone(metrics), Metrics::video_asked);
         let rate = Rate { per_minute: config.requests_per_minute, burst: config.requests_per_minute };
         Ok(Self {
             account: account.clone(),
@@ -258,8 +257,7 @@ impl Sessions {
             return Err(VideoError::NoTask);
         }
         let (agent_link, invitation) = (self.link()?, self.link()?);
-        let agent =
-            Agent { worker: who.sid.clone(), task: who.task.clone(), name: String::new(), call_live };
+        let agent = Agent { worker: who.sid.clone(), task: who.task.clone(), name: String::new(), call_live };
         let now = self.now();
         let open = |session: &mut Session| {
             session.open(agent.clone(), agent_link.digest.clone(), now);
@@ -273,11 +271,17 @@ impl Sessions {
         for _ in 0..4 {
             let known = self.of_subject(grant.subject.as_str()).await?;
             if let Some(known) = known.as_ref().filter(|known| known.ended.is_none()) {
-                let updated = self.store().update(&known.id, now, |session| {
-                    session.ended.is_none().then(|| open(session))
-                });
+                let updated = self
+                    .store()
+                    .update(&known.id, now, |session| session.ended.is_none().then(|| open(session)));
                 if let Some((session, Some(invites))) = updated.await? {
-                    return Ok(self.opened(&session, who, &grant, &agent_link, invites.then_some(&invitation)));
+                    return Ok(self.opened(
+                        &session,
+                        who,
+                        &grant,
+                        &agent_link,
+                        invites.then_some(&invitation),
+                    ));
                 }
                 continue;
             }
@@ -402,7 +406,10 @@ impl Sessions {
         };
         let session = match &grant {
             Some(grant) => self.of_subject(grant.subject.as_str()).await?,
-            None => self.of_subject(who.task.as_str()).await?.filter(|session| session.has_agent(who.sid, who.task)),
+            None => self
+                .of_subject(who.task.as_str())
+                .await?
+                .filter(|session| session.has_agent(who.sid, who.task)),
         };
         let Some(session) = session else {
             let by_text = self.by_text(grant.as_deref().ok_or(VideoError::NoTask)?);
@@ -420,9 +427,15 @@ impl Sessions {
     ///
     /// # Errors
     /// [`VideoError`].
-    pub async fn look(&self, session: &Session, code: &str, seat: Option<&str>) -> Result<Looked, VideoError> {
+    pub async fn look(
+        &self,
+        session: &Session,
+        code: &str,
+        seat: Option<&str>,
+    ) -> Result<Looked, VideoError> {
         let (code, seat, now) = (digest_of(code), seat.map(digest_of), self.now());
-        let updated = self.store().update(&session.id, now, |session| session.look(&code, seat.as_deref(), now));
+        let updated =
+            self.store().update(&session.id, now, |session| session.look(&code, seat.as_deref(), now));
         let (session, looked) = updated.await?.ok_or(NotSeated::UnknownCode)?;
         let (role, seated) = looked?;
         let recording = match self.policy.recording {
@@ -477,7 +490,8 @@ impl Sessions {
         self.remove(&session, &seated.displaced).await;
         let outcome = if admission.is_some() { seated.role.name() } else { "waiting" };
         self.given.metrics.video_joined(outcome);
-        let (account, role, waiting) = (&self.account, seated.role.name(), seated.waiting.map(|why| why.name()));
+        let (account, role, waiting) =
+            (&self.account, seated.role.name(), seated.waiting.map(|why| why.name()));
         tracing::info!(target: TARGET, %account, session = session.id, role, waiting, came_back = !seated.is_new,
             identity = seated.identity, "video: a tap");
         Ok(Joined {
@@ -502,9 +516,9 @@ impl Sessions {
     ) -> Result<Pulsed, VideoError> {
         let session = self.checked(session, CHECK_EVERY_MS).await?;
         let (digest, now) = (digest_of(seat), self.now());
-        let updated = self.store().update(&session.id, now, |session| {
-            session.pulse(&digest, in_room, quality, &self.policy, now)
-        });
+        let updated = self
+            .store()
+            .update(&session.id, now, |session| session.pulse(&digest, in_room, quality, &self.policy, now));
         let (session, standing) = updated.await?.ok_or(VideoError::UnknownSeat)?;
         let standing = standing.ok_or(VideoError::UnknownSeat)?;
         let session = self.settled(session).await;
@@ -593,7 +607,10 @@ impl Sessions {
         };
         let Some(stored) = self.store().load(id).await? else { return Ok(()) };
         let session = stored.session;
-        if session.room() == room_name && session.account == self.account && !session.may_be_in_the_room(identity) {
+        if session.room() == room_name
+            && session.account == self.account
+            && !session.may_be_in_the_room(identity)
+        {
             tracing::warn!(target: TARGET, account = %self.account, session = session.id, identity,
                 "video: somebody without a seat is sent out of the room");
             self.ask_rooms.ask(self.rooms.disconnect(&sid, identity)).await?;
@@ -675,9 +692,14 @@ impl Sessions {
 
     /// What the Video SDK needs, once the room is there and is recorded only as it may be with this one in it. A room that was seen so
     /// lately is not looked for.
-    async fn admission(&self, session: Session, identity: &str, lately_ms: u64) -> Result<Admission, VideoError> {
+    async fn admission(
+        &self,
+        session: Session,
+        identity: &str,
+        lately_ms: u64,
+    ) -> Result<Admission, VideoError> {
         let session = self.in_progress(session, lately_ms).await?;
-        let session = self.record(session).await?;
+        let session = self.set_recording(session).await?;
         let mut random = [0; 12];
         self.given.random.fill(&mut random)?;
         let room = session.room();
@@ -753,7 +775,7 @@ impl Sessions {
         if session.ended.is_some() {
             return self.complete(session).await;
         }
-        match self.record(session.clone()).await {
+        match self.set_recording(session.clone()).await {
             Ok(session) => session,
             Err(error) => {
                 tracing::warn!(target: TARGET, account = %self.account, session = session.id, %error,
@@ -765,7 +787,7 @@ impl Sessions {
 
     /// Has the room recorded as it should be. What is about to be recorded is said to be so before Twilio is told: whoever comes
     /// meanwhile and does not agree has it stopped.
-    async fn record(&self, mut session: Session) -> Result<Session, VideoError> {
+    async fn set_recording(&self, mut session: Session) -> Result<Session, VideoError> {
         for _ in 0..4 {
             let (Some(on), Some(sid)) = (session.must_record(&self.policy), session.room_sid.clone()) else {
                 return Ok(session);
@@ -790,7 +812,9 @@ impl Sessions {
                             session.room_ended(&sid);
                         }
                     }
-                    (true, true) if session.should_be_recorded(&self.policy) => session.recorded = Recorded::Yes,
+                    (true, true) if session.should_be_recorded(&self.policy) => {
+                        session.recorded = Recorded::Yes
+                    }
                     // Somebody has come meanwhile who does not agree: it is stopped in the next turn.
                     (true, true) => session.recorded = Recorded::Perhaps,
                     (true, false) => session.recorded = Recorded::No,
@@ -899,7 +923,9 @@ impl Sessions {
                 Ok(task) if task.status.is_open() => {
                     tasks.open.push(sid.clone());
                 }
-                Ok(_) | Err(NoAnswer::Rest { error: RestError::NotFound, .. }) => tasks.over.push(sid.clone()),
+                Ok(_) | Err(NoAnswer::Rest { error: RestError::NotFound, .. }) => {
+                    tasks.over.push(sid.clone())
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -940,7 +966,8 @@ impl Sessions {
         };
         let (task, reservations) = (task.map_err(of)?, reservations.map_err(of)?);
         let has = |status| {
-            let is = |held: &twilio::taskrouter::Reservation| held.worker_sid == *who.sid && held.status == status;
+            let is =
+                |held: &twilio::taskrouter::Reservation| held.worker_sid == *who.sid && held.status == status;
             reservations.iter().any(is)
         };
         let accepted = has(ReservationStatus::Accepted);
@@ -985,9 +1012,9 @@ impl Sessions {
 
     fn log_consent(&self, session: &Session, role: SeatRole, consented: Option<bool>) {
         if let Some(agreed) = consented {
-            let (role, at) = (role.name(), crate::service::iso_8601(self.now() / 1000));
+            let (role, at_ms) = (role.name(), self.now());
             let consent = if agreed { "given" } else { "refused" };
-            tracing::info!(target: TARGET, account = %self.account, session = session.id, role, at, consent,
+            tracing::info!(target: TARGET, account = %self.account, session = session.id, role, at_ms, consent,
                 "video: consent to recording");
         }
     }

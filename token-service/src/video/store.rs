@@ -111,9 +111,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn load(&self, id: &str) -> Result<Option<Stored>, StoreError> {
         match self {
-            Self::Memory(memory) => {
-                Ok(locked(memory).sessions.get(id).map(|(stored, _)| stored.clone()))
-            }
+            Self::Memory(memory) => Ok(locked(memory).sessions.get(id).map(|(stored, _)| stored.clone())),
             Self::Redis { shared, .. } => {
                 let mut question = redis::cmd("HMGET");
                 question.arg(session_key(id)).arg("version").arg("session");
@@ -144,7 +142,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn of_subject(&self, account: &AccountSid, subject: &str) -> Result<Option<String>, StoreError> {
+    pub async fn of_subject(
+        &self,
+        account: &AccountSid,
+        subject: &str,
+    ) -> Result<Option<String>, StoreError> {
         let key = subject_key(account, subject);
         match self {
             Self::Memory(memory) => Ok(locked(memory).subjects.get(&key).cloned()),
