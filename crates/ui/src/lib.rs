@@ -1,9 +1,9 @@
 //! Components of our own pages, and the only crate that names the library that draws them.
 //!
-//! A page is a pure view of its machine: a value with every text and every button in it. What draws it puts that value into a
-//! [`signal`](RwSignal) and describes, with [`tree`] and the components here, which part of the page follows which part
-//! of the value. How all this looks is in `ui.css`, by classes and attributes alone: our pages' policies allow no
-//! style that is written into an element.
+//! A page is a pure view of its machine: a value with every text and every button in it. A [`Stage`] puts that value on the
+//! screen: what draws it describes, with [`tree`] and the components here, which part of the page follows which part of the
+//! value. How all this looks is in `ui.css`, by classes and attributes alone: our pages' policies allow no style that is
+//! written into an element.
 
 #![warn(missing_docs)]
 
@@ -11,10 +11,11 @@ mod button;
 mod choice;
 pub mod clock;
 mod dialog;
-pub mod focus;
+mod focus;
 pub mod icon;
 mod meter;
 mod picture;
+mod stage;
 pub mod tree;
 
 pub use button::{ButtonState, button};
@@ -22,11 +23,4 @@ pub use choice::{Choices, choice};
 pub use dialog::dialog;
 pub use meter::meter;
 pub use picture::picture;
-
-pub use leptos::{
-    mount::mount_to,
-    prelude::{
-        Effect, Get, GetUntracked, LocalStorage, Owner, RwSignal, Set, StoredValue, With, WithUntracked,
-        WithValue,
-    },
-};
+pub use stage::{Page, Stage};

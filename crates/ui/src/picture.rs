@@ -1,17 +1,14 @@
 //! A moving picture.
 
-use std::rc::Rc;
-
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlVideoElement;
 
 use crate::tree::{El, el};
 
-/// A `<video>` with this id. Whoever has the track is given the element as soon as it is made. It plays by itself, in its place
-/// on phones, too, and makes no sound: sound is played apart from pictures, so that it goes on while no picture is shown.
+/// A `<video>` with this id, for whoever has the track. It plays by itself, in its place on phones, too, and makes no sound:
+/// sound is played apart from pictures, so that it goes on while no picture is shown.
 #[must_use]
-pub fn picture(id: String, made: Rc<dyn Fn(&str, &HtmlVideoElement)>) -> El {
-    let name = id.clone();
+pub fn picture(id: String) -> El {
     el("video", "")
         .fixed("id", id)
         .fixed("autoplay", "")
@@ -20,11 +17,10 @@ pub fn picture(id: String, made: Rc<dyn Fn(&str, &HtmlVideoElement)>) -> El {
         .fixed("disablepictureinpicture", "")
         // The name stands beside it, and in the list of people.
         .fixed("aria-hidden", "true")
-        .made(move |element| {
+        .made(|element| {
+            // The attribute counts only in HTML that the browser itself has read.
             if let Ok(element) = element.dyn_into::<HtmlVideoElement>() {
-                // The attribute counts only in HTML that the browser itself has read.
                 element.set_muted(true);
-                made(&name, &element);
             }
         })
 }
