@@ -27,20 +27,21 @@ use crate::{
 type Page = ui::Page<View, Action>;
 
 /// The page, drawn.
-pub struct Drawing {
+struct Drawing {
     act: Rc<dyn Fn(Action)>,
     stage: RefCell<Option<Stage<View>>>,
 }
 
-/// Draws into the element `app`, from the first view on. `act` is called in the turn of the event by which a person did something.
+/// Draws into the element `app`, from the first view on: gives what shows a view. Its elements follow in a microtask. `act` is
+/// called in the turn of the event by which a person did something.
 #[must_use]
-pub fn mount(act: impl Fn(Action) + 'static) -> Drawing {
-    Drawing { act: Rc::new(act), stage: RefCell::default() }
+pub fn mount(act: Rc<dyn Fn(Action)>) -> Box<dyn Fn(View)> {
+    let drawing = Drawing { act, stage: RefCell::default() };
+    Box::new(move |view| drawing.show(view))
 }
 
 impl Drawing {
-    /// Shows a view. The elements follow in a microtask.
-    pub fn show(&self, view: View) {
+    fn show(&self, view: View) {
         let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
         let Some(app) = document.get_element_by_id("app").and_then(|app| app.dyn_into::<HtmlElement>().ok())
         else {

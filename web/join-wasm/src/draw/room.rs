@@ -17,7 +17,7 @@ pub(super) fn room_of(view: &View) -> Option<&Room> {
 }
 
 pub(super) fn room(page: Page) -> El {
-    el("main", "room")
+    el("main", "room dark")
         .child(top(page))
         .child(tiles::people(page))
         .child(
