@@ -5,5 +5,7 @@
 
 #![warn(missing_docs)]
 
+#[cfg(target_arch = "wasm32")]
+pub mod draw;
 pub mod machine;
 pub mod view;
