@@ -6,4 +6,6 @@
 #![warn(missing_docs)]
 
 pub mod machine;
+#[cfg(target_arch = "wasm32")]
+pub mod shell;
 pub mod view;
