@@ -24,14 +24,10 @@ pub(super) async fn ask(service: String, ask: Ask) -> Result<Answer, Fault> {
         Ask::Look(body) => (LOOK_PATH, webext::to_js(body)),
         Ask::Join(body) => (JOIN_PATH, webext::to_js(body)),
         Ask::Pulse(body) => (PULSE_PATH, webext::to_js(body)),
-        Ask::Leave(body) => (LEAVE_PATH, webext::to_js(body)),
         Ask::Admit(body) => (ADMIT_PATH, webext::to_js(body)),
         Ask::End(body) => (END_PATH, webext::to_js(body)),
     };
     let response = post(&format!("{service}{path}"), &body).await.map_err(|_said| Fault::Unreachable)?;
-    if response.ok() && matches!(ask, Ask::Leave(_)) {
-        return Ok(Answer::Left);
-    }
     let answer = json(&response).await.map_err(|_said| Fault::Unreachable)?;
     if !response.ok() {
         let body: VideoErrorBody = webext::from_js(&answer).map_err(|_form| Fault::Unreachable)?;
@@ -45,7 +41,6 @@ pub(super) async fn ask(service: String, ask: Ask) -> Result<Answer, Fault> {
         Ask::Look(_) => webext::from_js(&answer).ok().map(Answer::Looked),
         Ask::Join(_) => webext::from_js(&answer).ok().map(Answer::Joined),
         Ask::Pulse(_) | Ask::Admit(_) | Ask::End(_) => webext::from_js(&answer).ok().map(Answer::Pulsed),
-        Ask::Leave(_) => Some(Answer::Left),
     }
     .ok_or(Fault::Unreachable)
 }
