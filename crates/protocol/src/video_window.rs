@@ -1,12 +1,23 @@
 //! The hop of the agent's video window: an extension page of its own, over the [`crate::port::VIDEO`] port.
 //!
-//! The page's address is `video.html#<key>`, where the key is what the Flex page named the session by: a conversation's or a
-//! task's SID. Links never stand in an address.
+//! The page's address is `video.html#<key>`. The key is the worker's: the [`VideoKey`] by which the Flex page names the
+//! session, a dot, and a word that is another for each agent, so that two agents at one desk never share a window or what it
+//! has stored. Links never stand in an address.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+kernel::identifier! {
+    /// What a Flex page names a video session by: a conversation's or a task's SID, or any other name of 1 to 64 letters and digits.
+    #[cfg_attr(test, derive(ts_rs::TS))]
+    VideoKey, "name of a video session (letters and digits)", |v| {
+        (1..=64).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_alphanumeric())
+    }
+}
+
 /// From the window to the worker.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum FromVideoWindow {
@@ -46,4 +57,15 @@ pub enum ToVideoWindow {
         /// Whether.
         live: bool,
     },
+}
+
+impl fmt::Debug for ToVideoWindow {
+    /// Without the link.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link { service, .. } => write!(f, "Link to {service}"),
+            Self::Failed { message } => f.debug_struct("Failed").field("message", message).finish(),
+            Self::Call { live } => f.debug_struct("Call").field("live", live).finish(),
+        }
+    }
 }
