@@ -12,6 +12,7 @@
 //! | [`validation`] | asks Twilio, bounded in time and number |
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
 //! | [`history`] | reads the conversations that came before a task |
+//! | [`video`] | sessions of video: links, seats, rooms |
 //! | [`limits`] | how often somebody may fail, or be served |
 //! | [`revocations`] | whom an operator has shut out: pure |
 //! | [`operator`] | what an operator says to a running service |
@@ -40,6 +41,7 @@ pub mod serve;
 pub mod service;
 pub mod upstream;
 pub mod validation;
+pub mod video;
 
 pub use config::Config;
 pub use service::Service;

@@ -81,7 +81,7 @@ impl Upstream {
         let outcome = match &answer {
             Ok(_) => "answered",
             Err(RestError::NotFound) => "not_found",
-            Err(RestError::BadRequest) => "bad_request",
+            Err(RestError::BadRequest | RestError::Refused { .. }) => "bad_request",
             Err(RestError::CredentialsRefused { .. }) => "credentials_refused",
             Err(RestError::Unavailable(Unavailable::TooManyRequests { .. })) => "too_many_requests",
             Err(RestError::Unavailable(_)) => "unavailable",

@@ -293,12 +293,14 @@ impl Shared {
             .collect())
     }
 
-    async fn ask<A: FromRedisValue>(&self, question: &ScriptInvocation<'_>) -> Result<A, NoAnswer> {
+    /// Runs a script.
+    pub(crate) async fn ask<A: FromRedisValue>(&self, question: &ScriptInvocation<'_>) -> Result<A, NoAnswer> {
         let mut connection = self.redis().connection.clone();
         self.within_patience(question.invoke_async::<A>(&mut connection)).await
     }
 
-    async fn command<A: FromRedisValue>(&self, command: &redis::Cmd) -> Result<A, NoAnswer> {
+    /// Runs a command.
+    pub(crate) async fn command<A: FromRedisValue>(&self, command: &redis::Cmd) -> Result<A, NoAnswer> {
         let mut connection = self.redis().connection.clone();
         self.within_patience(command.query_async::<A>(&mut connection)).await
     }

@@ -1,1 +1,9 @@
-//! The page of a video call: the customer's, and the agent's window.
+//! The page of a video call: the customer's, and the agent's tab and window.
+//!
+//! [`machine`] decides and [`view`] says what is shown; both are pure and are tested natively. The shell carries out what the machine wants,
+//! and the drawing makes elements of the view.
+
+#![warn(missing_docs)]
+
+pub mod machine;
+pub mod view;
