@@ -27,6 +27,7 @@ use crate::{
     },
     metrics::Metrics,
     mint::{Minted, NotMinted},
+    page_files::{NoPage, PageFiles},
     revocations::{Name, Reach, TooMany},
     upstream::RetryAfter,
     validation::{self, Answer, FlexTokens, NotAsked, Recalled, Unknown},
@@ -50,6 +51,8 @@ pub struct Service {
     pub limits: Limits,
     /// Counts everything.
     pub metrics: Arc<Metrics>,
+    /// The page of video, where some account has video and there is one.
+    pub page: Option<Arc<PageFiles>>,
     accounts: Vec<Account>,
     /// Where the sessions of video are, of all accounts.
     video: Arc<Store>,
@@ -132,6 +135,9 @@ pub enum Unusable {
     /// What video is asked with.
     #[error("video cannot be served: {0}")]
     Video(#[from] NoSessions),
+    /// The page of video.
+    #[error("the page of video cannot be served: {0}")]
+    Page(#[from] NoPage),
     /// The address of Redis.
     #[error(transparent)]
     Redis(#[from] InvalidRedisUrl),
@@ -195,6 +201,8 @@ impl Service {
             let flex_tokens = FlexTokens::new(validators, config.validation_cache, clock, metrics);
             Ok::<_, Unusable>(Account { config: account.clone(), history, video, flex_tokens })
         };
+        let has_video = config.accounts.iter().any(|account| account.video.is_some());
+        let page = config.video_page_dir.as_deref().filter(|_| has_video).map(PageFiles::read).transpose()?;
         let limits = Limits::new(
             config.failures_per_minute,
             config.mints_per_minute,
@@ -206,6 +214,7 @@ impl Service {
             accounts: config.accounts.iter().map(&mut account).collect::<Result<_, _>>()?,
             video,
             limits,
+            page: page.map(Arc::new),
             retry: Mutex::default(),
             metrics,
             config,

@@ -5,5 +5,9 @@
 
 #![warn(missing_docs)]
 
+#[cfg(target_arch = "wasm32")]
+pub mod draw;
 pub mod machine;
+#[cfg(target_arch = "wasm32")]
+pub mod shell;
 pub mod view;
