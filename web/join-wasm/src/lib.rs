@@ -11,3 +11,4 @@ pub mod machine;
 #[cfg(target_arch = "wasm32")]
 pub mod shell;
 pub mod view;
+mod words;
