@@ -8,4 +8,6 @@
 #[cfg(target_arch = "wasm32")]
 pub mod draw;
 pub mod machine;
+#[cfg(target_arch = "wasm32")]
+pub mod shell;
 pub mod view;

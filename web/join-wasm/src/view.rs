@@ -443,7 +443,7 @@ impl View {
 #[must_use]
 pub fn view(machine: &Machine, _now: Monotonic) -> View {
     View {
-        language: machine.language(),
+        language: machine.setup().language,
         title: "Video call",
         screen: Screen::Busy(Busy { heading: "One moment", sentence: None, own: None }),
         notes: Vec::new(),
