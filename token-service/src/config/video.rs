@@ -6,10 +6,7 @@ use kernel::Secret;
 use service_kit::settings::{ConfigError, Section, Source};
 use twilio::{ApiKey, WorkspaceSid, flex_token};
 
-use super::{
-    forms::{FLEX_ORIGIN, KEY, ORIGIN, is_origin},
-    plain_url,
-};
+use super::forms::{FLEX_ORIGIN, KEY, ORIGIN, is_origin, plain_url};
 use crate::video::{RecordingPolicy, VideoConfig};
 
 /// The name of the variable with the secret of video's API key; with `_FILE` appended, of the one that names a file.
