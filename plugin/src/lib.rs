@@ -11,6 +11,8 @@
 //! to keep hold of the extension is the crate `lifeline`. `flex` binds Flex, `shell` starts it all.
 
 pub mod chat_history;
+pub mod service;
+pub mod video;
 pub mod voice;
 pub mod words;
 

@@ -13,6 +13,7 @@ use messages::{
     extension::{Entry, Key, NAMED_ELSEWHERE, entries},
     flex::Text,
     problems::{CODES, REFUSALS, WARNINGS},
+    video,
 };
 use serde_json::Value;
 
@@ -127,6 +128,10 @@ fn every_key_that_is_used_has_words_in_every_locale_and_every_word_is_used() {
     {
         assert!(names(&plugin, &format!("Text::{text}")), "nobody says Text::{text}");
     }
+    let page = source("web/join-wasm");
+    for text in video::Text::ALL {
+        assert!(names(&page, &format!("Text::{text:?}")), "nobody says video::Text::{text:?}");
+    }
 }
 
 #[test]
@@ -156,7 +161,8 @@ fn both_locales_say_something_everywhere_and_take_the_same_substitutions() {
             [Language::English, Language::Spanish].map(|language| text.built_in(language));
         (text.key(), messages::Words { english, spanish })
     });
-    for (name, words) in pages.chain(plugin) {
+    let video = video::Text::ALL.iter().map(|text| ("a video call's", text.words()));
+    for (name, words) in pages.chain(plugin).chain(video) {
         for text in [words.english, words.spanish] {
             assert!(!text.is_empty() && text.trim() == text, "{name}: {text:?}");
         }
@@ -187,4 +193,26 @@ fn an_administrator_can_replace_each_text_of_the_plugin_by_a_key_of_its_own() {
     let keys: BTreeSet<&str> = Text::all().map(Text::key).collect();
     assert_eq!(keys.len(), Text::all().count(), "two texts under one key");
     assert!(keys.iter().all(|key| key.starts_with("Holdfast")), "{keys:?}");
+}
+
+/// The characters of GSM-7's default alphabet that take one place each (3GPP TS 23.038, 6.2.1), but for line breaks.
+const GSM_7: &str = "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+
+#[test]
+fn the_invitation_to_video_is_one_segment_of_a_text_message_in_each_language_and_nothing_stands_behind_its_link()
+ {
+    let origin = format!("https://{}.example", "v".repeat(45 - "https://.example".len()));
+    assert_eq!(origin.len(), 45);
+    let url = format!("{origin}/v/{}", "0".repeat(20));
+    for (language, name) in LANGUAGES {
+        let pattern = Text::VideoInvitation.built_in(language);
+        assert!(
+            pattern.ends_with(" {url}"),
+            "{name}: a chat takes what stands behind a link for a part of it"
+        );
+        let text = pattern.replace("{url}", &url);
+        let strange: String = text.chars().filter(|letter| !GSM_7.contains(*letter)).collect();
+        assert_eq!(strange, "", "{name}: not in GSM-7, so the segment has 70 characters");
+        assert!(text.chars().count() <= 160, "{name}: {} characters", text.chars().count());
+    }
 }

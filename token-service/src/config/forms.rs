@@ -6,6 +6,9 @@ pub(super) const ORIGIN: &str = "origin (chrome-extension://<32 letters a to p>,
 /// What an API key's SID is, for a person.
 pub(super) const KEY: &str = "API key SID (SK and 32 hexadecimal digits)";
 
+/// Where Flex is when nothing else is said.
+pub(super) const FLEX_ORIGIN: &str = "https://flex.twilio.com";
+
 /// As browsers write it: lower case, no path, no default port.
 pub(super) fn is_origin(text: &str) -> bool {
     if let Some(id) = text.strip_prefix("chrome-extension://") {

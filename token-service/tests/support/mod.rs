@@ -33,7 +33,9 @@ use service_kit::{
 use token_service::{
     Config, Service,
     app::AppState,
-    config::{API_KEY_SECRET, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET, OPERATOR_TOKEN},
+    config::{
+        API_KEY_SECRET, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET, OPERATOR_TOKEN, VIDEO_API_KEY_SECRET,
+    },
     features::front,
 };
 use twilio::{ApiKey, ApiKeySid, access_token, flex_token};
@@ -42,6 +44,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 pub const ACCOUNT: &str = "AC11111111111111111111111111111111";
 pub const KEY: &str = "SK22222222222222222222222222222222";
 pub const HISTORY_KEY: &str = "SK99999999999999999999999999999999";
+pub const VIDEO_KEY: &str = "SK88888888888888888888888888888888";
+pub const WORKSPACE: &str = "WS44444444444444444444444444444444";
+pub const VIDEO_ORIGIN: &str = "https://video.example";
 pub const WORKER: &str = "WK33333333333333333333333333333333";
 pub const ORIGIN: &str = "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -50,6 +55,7 @@ pub const FLEX_TOKEN: &str = "canary-flex-token";
 pub const KEY_SECRET: &str = "canary-key-secret";
 pub const AUTH: &str = "canary-auth-token";
 pub const HISTORY_SECRET: &str = "canary-history-secret";
+pub const VIDEO_SECRET: &str = "canary-video-secret";
 pub const OPERATOR: &str = "canary-operator-token-0123456789";
 
 /// 2023-11-14T22:13:20Z.
@@ -253,6 +259,7 @@ impl TestService {
             API_KEY_SECRET => Some(OsString::from(KEY_SECRET)),
             AUTH_TOKEN => Some(OsString::from(AUTH)),
             HISTORY_API_KEY_SECRET => Some(OsString::from(HISTORY_SECRET)),
+            VIDEO_API_KEY_SECRET => Some(OsString::from(VIDEO_SECRET)),
             OPERATOR_TOKEN => Some(OsString::from(OPERATOR)),
             _ => None,
         };
@@ -345,7 +352,7 @@ impl Drop for TestService {
 }
 
 /// Headers that an answer may have. Whatever else turned up would be a leak, or an oversight.
-const ALLOWED_HEADERS: [&str; 27] = [
+const ALLOWED_HEADERS: [&str; 32] = [
     "content-range",
     "accept-ranges",
     "access-control-allow-headers",
@@ -355,15 +362,19 @@ const ALLOWED_HEADERS: [&str; 27] = [
     "access-control-max-age",
     "allow",
     "cache-control",
+    "content-encoding",
     "content-length",
     "content-security-policy",
     "content-type",
+    "cross-origin-opener-policy",
     "cross-origin-resource-policy",
     "date",
     "deprecation",
     "etag",
     "last-modified",
     "link",
+    "location",
+    "permissions-policy",
     "ratelimit",
     "ratelimit-policy",
     "referrer-policy",
@@ -373,6 +384,7 @@ const ALLOWED_HEADERS: [&str; 27] = [
     "www-authenticate",
     "x-content-type-options",
     "x-request-id",
+    "x-robots-tag",
 ];
 
 pub struct Answer {
@@ -449,6 +461,17 @@ impl Answer {
         access_token::verify(&jwt, &key, &AccountSid::new(ACCOUNT).unwrap(), now).unwrap().claims
     }
 }
+
+/// What switches video on.
+pub const VIDEO: [&str; 7] = [
+    "--video",
+    "--video-api-key-sid",
+    VIDEO_KEY,
+    "--workspace-sid",
+    WORKSPACE,
+    "--video-public-origin",
+    VIDEO_ORIGIN,
+];
 
 /// The ordinary question, to be changed.
 pub fn builder() -> request::Builder {

@@ -28,7 +28,7 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
     ("webext", &["wire"]),
     ("voice-sdk", &[]),
     ("video-sdk", &[]),
-    ("ui", &["messages"]),
+    ("ui", &[]),
     (
         "join-wasm",
         &["kernel", "messages", "protocol", "sansio", "shell", "ui", "video-sdk", "webext", "wire"],
