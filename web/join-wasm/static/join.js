@@ -1,8 +1,7 @@
 // The first view of a call: in whose language, and what is loaded after the tap. Everything else is Rust.
 (() => {
   const page = document.documentElement;
-  const languages = (navigator.languages || [navigator.language]).map(tag => tag.slice(0, 2).toLowerCase());
-  page.lang = languages.find(language => language === 'en' || language === 'es') || 'en';
+  page.lang = /^es\b/i.test(navigator.language) ? 'es' : 'en';
   page.dataset.state = window.WebAssembly && window.RTCPeerConnection ? 'ready' : 'old';
 
   const parsed = new Promise(resolve => addEventListener('DOMContentLoaded', resolve, { once: true }));

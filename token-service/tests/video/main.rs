@@ -1,0 +1,5 @@
+//! A conversation goes on face to face: who gets in, who waits, what ends, and what goes wrong.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
+
+mod session;
