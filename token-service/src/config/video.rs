@@ -96,6 +96,7 @@ pub(super) fn read(source: &Source<'_>, section: &Section<'_>, secrets: Secrets<
         (None, _) if !section.is_set_here("video_api_key_sid") => {
             told(
                 &name,
+                // Source: <https://www.twilio.com/docs/iam/api-keys/restricted-api-keys>.
                 "is not set: video has an API key of its own. Create one in the Twilio Console (Account, API keys; in region US1, \
                  a standard one, since a restricted one cannot sign access tokens)",
             );
