@@ -13,6 +13,7 @@
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
 //! | [`history`] | reads the conversations that came before a task |
 //! | [`video`] | sessions of video: links, seats, rooms |
+//! | [`page_files`] | the page of video, in memory |
 //! | [`limits`] | how often somebody may fail, or be served |
 //! | [`revocations`] | whom an operator has shut out: pure |
 //! | [`operator`] | what an operator says to a running service |
@@ -35,6 +36,7 @@ pub mod metrics;
 pub mod mint;
 pub mod operator;
 pub mod origin;
+pub mod page_files;
 pub mod problems;
 pub mod revocations;
 pub mod serve;

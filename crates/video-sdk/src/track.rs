@@ -140,10 +140,8 @@ pub async fn open(
 pub struct LocalTrack(pub(crate) RawTrack);
 
 impl PartialEq for LocalTrack {
-    /// The same object of the SDK.
     fn eq(&self, other: &Self) -> bool {
-        let (this, that): (&JsValue, &JsValue) = (self.0.as_ref(), other.0.as_ref());
-        this == that
+        is_same(&self.0, &other.0)
     }
 }
 
@@ -242,6 +240,12 @@ impl LocalTrack {
 #[derive(Clone)]
 pub struct RemoteTrack(pub(crate) RawTrack);
 
+impl PartialEq for RemoteTrack {
+    fn eq(&self, other: &Self) -> bool {
+        is_same(&self.0, &other.0)
+    }
+}
+
 impl RemoteTrack {
     /// What names it in the room: `MT…`.
     #[must_use]
@@ -287,4 +291,10 @@ impl RemoteTrack {
 pub(crate) fn track_of(publication: &JsValue) -> Option<RemoteTrack> {
     let track = Reflect::get(publication, &"track".into()).ok().filter(JsValue::is_object)?;
     Some(RemoteTrack(track.unchecked_into()))
+}
+
+/// Whether these are one object of the SDK.
+fn is_same(this: &RawTrack, that: &RawTrack) -> bool {
+    let (this, that): (&JsValue, &JsValue) = (this.as_ref(), that.as_ref());
+    this == that
 }

@@ -294,7 +294,10 @@ impl Shared {
     }
 
     /// Runs a script.
-    pub(crate) async fn ask<A: FromRedisValue>(&self, question: &ScriptInvocation<'_>) -> Result<A, NoAnswer> {
+    pub(crate) async fn ask<A: FromRedisValue>(
+        &self,
+        question: &ScriptInvocation<'_>,
+    ) -> Result<A, NoAnswer> {
         let mut connection = self.redis().connection.clone();
         self.within_patience(question.invoke_async::<A>(&mut connection)).await
     }
@@ -361,6 +364,8 @@ pub(super) fn share_key(site: Site) -> String {
         Door::VoiceToken => format!("share:{}", site.network),
         Door::GenerateToken => format!("share:{}:generateToken", site.network),
         Door::History => format!("share:{}:history", site.network),
+        Door::Video => format!("share:{}:video", site.network),
+        Door::VideoPage => format!("share:{}:videoPage", site.network),
     }
 }
 

@@ -4,13 +4,11 @@
 //! seats stand in it by their digests: whoever reads the store can join nothing.
 
 use kernel::AccountSid;
-use protocol::video::{
-    EndReason, Person, Recording, SeatRole, VideoPhase, VideoStatus, Waiting, WaitingWhy,
-};
+use protocol::video::{EndReason, Person, Recording, SeatRole, VideoPhase, VideoStatus, Waiting, WaitingWhy};
 use serde::{Deserialize, Serialize};
-use twilio::{ConversationSid, TaskSid, WorkerSid};
+use twilio::{ConversationSid, RoomSid, TaskSid, WorkerSid};
 
-use super::RecordingPolicy;
+use super::settings::RecordingPolicy;
 
 /// Of what form the stored session is. A service that finds a newer one leaves it alone.
 pub const FORMAT: u32 = 1;
@@ -30,6 +28,9 @@ pub const GONE_MS: u64 = 45_000;
 /// Whoever waits speaks every second; after so long without a word they wait no more. Chrome lets the timers of a hidden page
 /// run once a minute.
 pub const WAITS_MS: u64 = 75_000;
+
+/// A page speaks within a second or two of getting its seat; after so long without a word the seat has never arrived.
+const UNHEARD_MS: u64 = 10_000;
 
 /// So many may wait at once: more are somebody who sends the link around, and the agent's list is for people.
 const MOST_WAITING: usize = 5;
@@ -92,7 +93,7 @@ pub struct Session {
     pub tasks: Vec<KnownTask>,
     /// The room that was made last, by its SID; `None` before the first, and once it is known to be completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub room_sid: Option<String>,
+    pub room_sid: Option<RoomSid>,
     /// When the room was last seen in progress.
     #[serde(default)]
     pub room_seen_ms: u64,
@@ -107,9 +108,9 @@ pub struct Session {
     /// When customer and agent were first in the room together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub met_ms: Option<u64>,
-    /// What Twilio was last told, or is being told, to record in the room.
+    /// Whether the room is recorded.
     #[serde(default)]
-    pub is_recorded: bool,
+    pub recorded: Recorded,
     /// When it was last looked whether a task lives.
     #[serde(default)]
     pub checked_ms: u64,
@@ -127,6 +128,19 @@ pub struct KnownTask {
     pub sid: TaskSid,
     /// Whether it is known to be over.
     pub over: bool,
+}
+
+/// Whether a room is recorded, as far as Twilio has said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recorded {
+    /// It is not.
+    #[default]
+    No,
+    /// Twilio is being told to, or has not answered.
+    Perhaps,
+    /// It is.
+    Yes,
 }
 
 /// A link.
@@ -176,6 +190,9 @@ pub struct Seat {
     /// Whether a token was given, by which it could be in the room.
     #[serde(default)]
     admitted: bool,
+    /// Whether its page was heard of since it was given.
+    #[serde(default)]
+    spoke: bool,
     #[serde(default)]
     in_room: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -318,7 +335,7 @@ impl Session {
             looked: false,
             customer_came: false,
             met_ms: None,
-            is_recorded: false,
+            recorded: Recorded::No,
             checked_ms: now,
             ended: None,
             codes: Vec::new(),
@@ -410,7 +427,8 @@ impl Session {
     /// The name of the agent that a customer meets: of who is in the room, or else of who came last.
     #[must_use]
     pub fn agent_name(&self, now: u64) -> &str {
-        let present = self.seats.iter().filter(|seat| seat.is_present(now)).filter_map(|seat| seat.agent.as_ref());
+        let present =
+            self.seats.iter().filter(|seat| seat.is_present(now)).filter_map(|seat| seat.agent.as_ref());
         let coded = self.codes.iter().filter_map(|code| code.agent.as_ref());
         let seated = self.seats.iter().filter_map(|seat| seat.agent.as_ref());
         let named = |agent: &&Agent| !agent.name.is_empty();
@@ -453,14 +471,22 @@ impl Session {
                 }
             }
             (None, Some((agent, is_used))) => self.agent_comes(agent, is_used, tap, policy, now),
-            (Some(at), None) if by_own_code || self.seats.get(at).is_some_and(|seat| seat.agent.is_none()) => {
+            (Some(at), None)
+                if by_own_code || self.seats.get(at).is_some_and(|seat| seat.agent.is_none()) =>
+            {
                 self.come_back(at, tap, policy, now)
             }
             (_, None) => self.customer_comes(tap, policy, now),
         }
     }
 
-    fn come_back(&mut self, at: usize, tap: &Tap<'_>, policy: &Policy, now: u64) -> Result<Seated, NotSeated> {
+    fn come_back(
+        &mut self,
+        at: usize,
+        tap: &Tap<'_>,
+        policy: &Policy,
+        now: u64,
+    ) -> Result<Seated, NotSeated> {
         let asks = policy.recording == RecordingPolicy::Ask;
         let Some(seat) = self.seats.get_mut(at) else { return Err(NotSeated::UnknownCode) };
         if asks && seat.agent.is_none() && seat.consent.is_none() && tap.consent.is_none() {
@@ -483,7 +509,7 @@ impl Session {
         if asks && tap.consent.is_some() {
             seat.consent = tap.consent;
         }
-        seat.heard_ms = now;
+        (seat.heard_ms, seat.spoke) = (now, true);
         // A page that begins anew is not in the room, whatever the one before has said.
         seat.in_room = false;
         let (role, state) = (seat.role, seat.state);
@@ -507,8 +533,11 @@ impl Session {
         if is_used {
             return Err(NotSeated::LinkUsed);
         }
+        // Also those who are on their way in.
         let others = self.seats.iter().filter(|seat| {
-            seat.agent.as_ref().is_some_and(|other| other.worker != agent.worker) && seat.is_present(now)
+            seat.agent.as_ref().is_some_and(|other| other.worker != agent.worker)
+                && seat.state == SeatState::Seated
+                && now.saturating_sub(seat.heard_ms) <= GONE_MS
         });
         if others.count() >= MOST_AGENTS {
             return Err(NotSeated::Full);
@@ -544,6 +573,7 @@ impl Session {
         if asks && tap.consent.is_none() {
             return Err(NotSeated::ConsentNeeded);
         }
+        self.pass_on_unheard(policy, now);
         let waits = policy.knock || self.customer().is_some();
         if waits && self.waiting(now).count() >= MOST_WAITING {
             return Err(NotSeated::Full);
@@ -577,13 +607,14 @@ impl Session {
     ) -> Option<Standing> {
         let at = self.seats.iter().position(|known| known.digest == seat)?;
         let known = self.seats.get_mut(at)?;
-        known.heard_ms = now;
+        (known.heard_ms, known.spoke) = (now, true);
         if known.state == SeatState::Seated && self.ended.is_none() {
             known.in_room = in_room;
             known.quality = quality.filter(|quality| *quality <= 5);
             known.admitted = true;
             self.customer_came |= in_room && known.role == SeatRole::Customer;
         }
+        self.pass_on_unheard(policy, now);
         self.meet(now);
         self.standing(seat, policy, now)
     }
@@ -603,7 +634,11 @@ impl Session {
             identity: (is_seated && !seat.in_room).then(|| seat.identity()),
             waiting: (lives && seat.state == SeatState::Waiting).then(|| self.why(policy, now)),
             turned_away: seat.state == SeatState::TurnedAway,
-            others_waiting: if is_seated && seat.agent.is_some() { self.waiters(policy, now) } else { Vec::new() },
+            others_waiting: if is_seated && seat.agent.is_some() {
+                self.waiters(policy, now)
+            } else {
+                Vec::new()
+            },
             recording: self.recording(policy),
             seconds: self.seconds(now),
             ended,
@@ -615,6 +650,8 @@ impl Session {
     pub fn leave(&mut self, seat: &str, by_hand: bool) -> Option<SeatRole> {
         let seat = self.seats.iter_mut().find(|known| known.digest == seat)?;
         (seat.in_room, seat.quality) = (false, None);
+        // Not heard of any more, until they speak again; whoever waited waits no more.
+        (seat.heard_ms, seat.spoke) = (0, true);
         if seat.state == SeatState::Waiting && by_hand {
             seat.turn_away(SeatState::TurnedAway);
         }
@@ -626,6 +663,22 @@ impl Session {
     pub fn agent_of(&self, seat: &str) -> Option<&Agent> {
         let seat = self.seats.iter().find(|known| known.digest == seat)?;
         seat.agent.as_ref().filter(|_| seat.state == SeatState::Seated)
+    }
+
+    /// Whether this worker came, or can come, by this task.
+    #[must_use]
+    pub fn has_agent(&self, worker: &WorkerSid, task: &TaskSid) -> bool {
+        let is_theirs = |agent: &Agent| agent.worker == *worker && agent.task == *task;
+        self.seats.iter().filter_map(|seat| seat.agent.as_ref()).any(is_theirs)
+            || self.codes.iter().filter_map(|code| code.agent.as_ref()).any(is_theirs)
+    }
+
+    /// A seat that was made is not, because there is no way into the room: nobody has its secret.
+    pub fn undo_join(&mut self, tap: &Tap<'_>) {
+        self.seats.retain(|seat| seat.digest != tap.fresh.digest);
+        if let Some(code) = self.codes.iter_mut().find(|code| code.digest == tap.code) {
+            code.used_ms = None;
+        }
     }
 
     /// Whether there is such a seat, of whatever kind.
@@ -648,9 +701,8 @@ impl Session {
             seat.turn_away(SeatState::TurnedAway);
             return Ok(Admitted::default());
         }
-        let guests = self.seats.iter().filter(|seat| {
-            seat.role == SeatRole::Guest && seat.state == SeatState::Seated
-        });
+        let guests =
+            self.seats.iter().filter(|seat| seat.role == SeatRole::Guest && seat.state == SeatState::Seated);
         let guests = guests.count();
         if !self.seats.iter_mut().any(|seat| is_waiting(&seat)) {
             return Err(NobodyWaits);
@@ -690,7 +742,8 @@ impl Session {
         let mut displaced = Vec::new();
         self.codes.retain(|code| code.agent.as_ref().is_none_or(|agent| agent.task != *sid));
         for seat in &mut self.seats {
-            if seat.agent.as_ref().is_some_and(|agent| agent.task == *sid) && seat.state == SeatState::Seated {
+            if seat.agent.as_ref().is_some_and(|agent| agent.task == *sid) && seat.state == SeatState::Seated
+            {
                 displaced.extend(seat.admitted.then(|| seat.identity()));
                 seat.turn_away(SeatState::TaskOver);
             }
@@ -716,21 +769,22 @@ impl Session {
     }
 
     /// The room was completed while the session goes on: it is made anew when somebody joins.
-    pub fn room_ended(&mut self, room_sid: &str) {
-        if self.room_sid.as_deref() != Some(room_sid) {
+    pub fn room_ended(&mut self, room_sid: &RoomSid) {
+        if self.room_sid.as_ref() != Some(room_sid) {
             return;
         }
-        (self.room_sid, self.is_recorded) = (None, false);
+        (self.room_sid, self.recorded) = (None, Recorded::No);
         for seat in &mut self.seats {
             (seat.in_room, seat.quality) = (false, None);
         }
     }
 
     /// A room was made, or found in progress.
-    pub fn room_seen(&mut self, room_sid: &str, now: u64) {
-        if self.room_sid.as_deref() != Some(room_sid) {
-            self.room_sid = Some(room_sid.to_owned());
-            self.is_recorded = false;
+    pub fn room_seen(&mut self, room_sid: &RoomSid, now: u64) {
+        if self.room_sid.as_ref() != Some(room_sid) {
+            self.room_sid = Some(room_sid.clone());
+            // A room is made without recording.
+            self.recorded = Recorded::No;
         }
         self.room_seen_ms = now;
     }
@@ -749,6 +803,16 @@ impl Session {
         self.ended.is_none() && self.met_ms.is_some_and(|met| now.saturating_sub(met) >= longest_ms)
     }
 
+    /// What Twilio must be told of recording: `Some(true)` to record, `Some(false)` not to.
+    #[must_use]
+    pub fn must_record(&self, policy: &Policy) -> Option<bool> {
+        self.room_sid.as_ref()?;
+        match (self.should_be_recorded(policy), self.recorded) {
+            (true, Recorded::Yes) | (false, Recorded::No) => None,
+            (should, _) => Some(should),
+        }
+    }
+
     /// Whether the room should be recorded now: customer and agent have met, and nobody who may be in it has not agreed. An agent
     /// who does not say no has agreed by working under the policy; their window shows that it is recorded.
     #[must_use]
@@ -759,9 +823,10 @@ impl Session {
     /// What is recorded, for people.
     #[must_use]
     pub fn recording(&self, policy: &Policy) -> Recording {
-        match self.consent(policy) {
-            Recording::On if !self.is_recorded => Recording::Asking,
-            other => other,
+        match (self.consent(policy), self.recorded) {
+            // What may be recorded is shown as recorded.
+            (Recording::On, Recorded::No) => Recording::Asking,
+            (consent, _) => consent,
         }
     }
 
@@ -809,7 +874,8 @@ impl Session {
     }
 
     fn phase(&self, now: u64) -> VideoPhase {
-        let present = |wanted: fn(&Seat) -> bool| self.seats.iter().any(|seat| wanted(seat) && seat.is_present(now));
+        let present =
+            |wanted: fn(&Seat) -> bool| self.seats.iter().any(|seat| wanted(seat) && seat.is_present(now));
         let (customer, agent) = (present(|seat| seat.agent.is_none()), present(|seat| seat.agent.is_some()));
         match () {
             () if self.ended.is_some() => VideoPhase::Ended,
@@ -835,6 +901,25 @@ impl Session {
     /// The customer's seat.
     fn customer(&self) -> Option<&Seat> {
         self.seats.iter().find(|seat| seat.is_customer())
+    }
+
+    /// A seat of whose page nobody ever heard was given in an answer that got lost: whoever waits longest has it, which is the same
+    /// browser as a rule, that has tapped again.
+    fn pass_on_unheard(&mut self, policy: &Policy, now: u64) {
+        if policy.knock || self.ended.is_some() {
+            return;
+        }
+        let is_lost = |seat: &Seat| !seat.spoke && now.saturating_sub(seat.heard_ms) > UNHEARD_MS;
+        let Some(lost) = self.seats.iter_mut().find(|seat| seat.is_customer() && is_lost(seat)) else {
+            return;
+        };
+        lost.turn_away(SeatState::TurnedAway);
+        let waits = |seat: &&mut Seat| {
+            seat.state == SeatState::Waiting && now.saturating_sub(seat.heard_ms) <= WAITS_MS
+        };
+        if let Some(next) = self.seats.iter_mut().find(waits) {
+            (next.state, next.admitted) = (SeatState::Seated, true);
+        }
     }
 
     /// Why whoever waits has to.
@@ -916,6 +1001,7 @@ impl Seat {
             state,
             consent: None,
             admitted: false,
+            spoke: false,
             in_room: false,
             quality: None,
             heard_ms: now,

@@ -28,7 +28,7 @@ const MOST_TURNS: usize = 64;
 
 const PREFIX: &str = "holdfast:token-service:video:";
 
-/// Saves a session if it has the version that was changed. Keys: the session, its subject, then its codes. Arguments: the version
+/// Saves a session if it has the version that was changed. Keys: the session, its subject, then its codes and tasks. Arguments: the version
 /// (0 for a new one), the session, its ID, for how many milliseconds it is kept, and which session the subject had.
 const SAVE: &str = "
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
@@ -91,6 +91,7 @@ pub enum Store {
 pub struct Memory {
     sessions: HashMap<String, (Stored, u64)>,
     codes: HashMap<String, String>,
+    /// Of conversations and tasks.
     subjects: HashMap<String, String>,
 }
 
@@ -110,9 +111,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn load(&self, id: &str) -> Result<Option<Stored>, StoreError> {
         match self {
-            Self::Memory(memory) => {
-                Ok(locked(memory).sessions.get(id).map(|(stored, _)| stored.clone()))
-            }
+            Self::Memory(memory) => Ok(locked(memory).sessions.get(id).map(|(stored, _)| stored.clone())),
             Self::Redis { shared, .. } => {
                 let mut question = redis::cmd("HMGET");
                 question.arg(session_key(id)).arg("version").arg("session");
@@ -143,7 +142,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn of_subject(&self, account: &AccountSid, subject: &str) -> Result<Option<String>, StoreError> {
+    pub async fn of_subject(
+        &self,
+        account: &AccountSid,
+        subject: &str,
+    ) -> Result<Option<String>, StoreError> {
         let key = subject_key(account, subject);
         match self {
             Self::Memory(memory) => Ok(locked(memory).subjects.get(&key).cloned()),
@@ -173,6 +176,10 @@ impl Store {
                 for code in session.codes() {
                     memory.codes.insert(code.to_owned(), session.id.clone());
                 }
+                for task in session.tasks.iter().filter(|_| session.conversation.is_some()) {
+                    let key = subject_key(&session.account, task.sid.as_str());
+                    memory.subjects.insert(key, session.id.clone());
+                }
                 let stored = Stored { session: session.clone(), version: version + 1 };
                 memory.sessions.insert(session.id.clone(), (stored, now.saturating_add(kept_ms)));
                 Ok(true)
@@ -183,6 +190,9 @@ impl Store {
                 question.key(subject);
                 for code in session.codes() {
                     question.key(code_key(code));
+                }
+                for task in session.tasks.iter().filter(|_| session.conversation.is_some()) {
+                    question.key(subject_key(&session.account, task.sid.as_str()));
                 }
                 question.arg(changed.version).arg(json).arg(&session.id).arg(kept_ms);
                 question.arg(instead.unwrap_or_default());

@@ -33,7 +33,7 @@ pub enum Command {
         /// What.
         ask: Ask,
     },
-    /// The same as an [`Ask::Leave`] by `navigator.sendBeacon`, which outlives the page. Nothing is reported.
+    /// `POST /v1/video/leave` by `navigator.sendBeacon`, which outlives the page. Nothing is reported.
     Beacon {
         /// As in [`Self::Ask`].
         service: String,
@@ -136,8 +136,6 @@ pub enum Ask {
     Join(Join),
     /// `POST /v1/video/pulse`.
     Pulse(Pulse),
-    /// `POST /v1/video/leave`.
-    Leave(Leave),
     /// `POST /v1/video/admit`.
     Admit(AdmitBySeat),
     /// `POST /v1/video/end`.

@@ -210,8 +210,6 @@ pub enum Answer {
     Joined(Joined),
     /// To a pulse, an admission or an end.
     Pulsed(Pulsed),
-    /// To a leave.
-    Left,
 }
 
 /// What came of a request instead of an answer.
