@@ -25,6 +25,9 @@ use wire::{FromTree as _, Tree};
 /// The one type that may bring a port.
 const CONFIGURE: &str = "VOICE_CLIENT_EXTENSION_CONFIGURE";
 
+/// The one type that is heard over the plugin's port alone: it may bring a link, which is a secret, and takes the screen.
+const SHOW_VIDEO: &str = "VOICE_CLIENT_EXTENSION_SHOW_VIDEO";
+
 /// The longest message that is read, in characters of JSON: the longest Flex token, and what else its message says.
 pub const MAX_BODY: usize = MAX_FLEX_TOKEN + 512;
 
@@ -321,6 +324,9 @@ impl Machine {
             Kind::Unknown => None,
         };
         let offer = channel == Channel::WindowWithPort && known == Some(CONFIGURE);
+        if known == Some(SHOW_VIDEO) && channel != Channel::Port {
+            return Some(Event::Foreign);
+        }
         if self.private && channel != Channel::Port {
             return (!offer || !self.offers.take(1, now)).then_some(Event::Foreign);
         }
@@ -886,8 +892,8 @@ mod tests {
         };
         assert_eq!(
             turned_away(&mut machine, Channel::Window, 0),
-            0,
-            "without a port all speak in the window"
+            1,
+            "without a port all speak in the window, but for SHOW_VIDEO"
         );
         let out = machine.handle(Event::Page(Channel::WindowWithPort, reading(HELLO)), at(1));
         assert_eq!(out.first(), Some(&Command::TakePort));
@@ -996,6 +1002,17 @@ mod tests {
         assert_eq!(machine.turns_away(Channel::Window, hang_up, at(6)), Some(Event::Foreign));
         assert_eq!(machine.turns_away(Channel::Window, Some(CONFIGURE), at(6)), Some(Event::Foreign));
         assert_eq!(machine.turns_away(Channel::WindowWithPort, Some(CONFIGURE), at(6)), None);
+    }
+
+    #[test]
+    fn a_video_window_is_asked_for_over_the_plugins_port_alone() {
+        let show = Some(SHOW_VIDEO);
+        let mut machine = accepted();
+        assert_eq!(machine.turns_away(Channel::Window, show, at(2)), Some(Event::Foreign), "without a port");
+        let mut machine = over_a_port();
+        assert_eq!(machine.turns_away(Channel::Window, show, at(2)), Some(Event::Foreign));
+        assert_eq!(machine.turns_away(Channel::WindowWithPort, show, at(2)), Some(Event::Foreign));
+        assert_eq!(machine.turns_away(Channel::Port, show, at(2)), None);
     }
 
     #[test]
@@ -1234,6 +1251,7 @@ mod tests {
             "SET_VOLUME" => serde_json::json!({"percent": 40}),
             "CALL_CONTEXT" => serde_json::json!({"callSid": call, "onHold": false}),
             "SIGN_OUT" => serde_json::json!({"reason": "offline"}),
+            "SHOW_VIDEO" => serde_json::json!({"key": "CH1", "link": "l", "failed": "No."}),
             "EXPECT_CALLS" => serde_json::json!({"calls": [{"id": "WR1", "reason": "reservation"}]}),
             new => panic!("what does a plugin say with {new}?"),
         }

@@ -669,6 +669,23 @@ export type SetVolume = {
 percent: number, };
 
 /**
+ * Payload of SHOW_VIDEO.
+ */
+export type ShowVideo = { 
+/**
+ * The same for the same session: its conversation's SID, or its task's where there is none.
+ */
+key: VideoKey, 
+/**
+ * What to join, as in [`crate::video::VideoOpened::agent_link`].
+ */
+link?: Secret | null, 
+/**
+ * The session could not be opened, in the plugin's words for the agent.
+ */
+failed?: string | null, };
+
+/**
  * Payload of SIGN_OUT.
  */
 export type SignOut = { 
@@ -735,7 +752,11 @@ payload: SignOut, } | { "type": "VOICE_CLIENT_EXTENSION_EXPECT_CALLS",
 /**
  * All of them, each time.
  */
-payload: ExpectCalls, };
+payload: ExpectCalls, } | { "type": "VOICE_CLIENT_EXTENSION_SHOW_VIDEO", 
+/**
+ * Which window, and what it is told.
+ */
+payload: ShowVideo, };
 
 /**
  * From the extension to the page.
@@ -899,6 +920,11 @@ waiting: WaitingCall | null,
  * Microphone and speaker; `None` until the offscreen document has said.
  */
 audio: AudioState | null, };
+
+/**
+ * What a Flex page names a video session by: a conversation's or a task's SID, or any other name of 1 to 64 letters and digits.
+ */
+export type VideoKey = string;
 
 /**
  * A call that rings until the agent says something: a second one while another is live (policy `secondCall: offer`), or

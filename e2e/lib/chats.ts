@@ -93,6 +93,8 @@ export class Chats {
   comeBack = (sid: string, request: ChatRequest = {}) => this.switchboard.request<ChatBegun>('POST', `/api/chats/${sid}/return`, request);
   /** Another task on the same conversation. */
   another = (sid: string, request: ChatRequest = {}) => this.switchboard.request<ChatBegun>('POST', `/api/chats/${sid}/task`, request);
+  /** Somebody else goes on: a task of their own, and the one that is open is wrapped up. */
+  transfer = (sid: string, worker: 'agent' | 'colleague') => this.switchboard.request<ChatBegun>('POST', `/api/chats/${sid}/transfer`, { worker });
   /** Deletes the conversation for good. */
   remove = (sid: string) => this.switchboard.request('DELETE', `/api/chats/${sid}`);
 

@@ -24,6 +24,8 @@ export interface Stack {
   token_service_log: string;
   /** Chat history, which another plugin or extension does not have; it hides what is older than so many days. */
   history: { retention_days: number } | null;
+  /** Video, which another plugin or extension does not have. */
+  video: boolean;
   flex_ui: string;
   flex_ui_oldest: string;
   voice_sdk: string | null;
@@ -32,6 +34,8 @@ export interface Stack {
     api_key_sid: string;
     api_key_secret: string;
     auth_token: string;
+    workspace_sid: string;
+    call_centre_number: string;
     worker_sid: string;
     agent_identity: string;
     agent_name: string;
@@ -115,6 +119,10 @@ export class Switchboard {
   agent = () => this.request<Worker>('GET', '/api/agent');
   /** A customer calls in: a task and a reservation for the agent, through Flex. */
   task = (from = '+15550100') => this.request<Task>('POST', '/api/tasks', { from, task_channel: 'voice' });
+  /** Whoever made a task takes it back, before anybody has accepted it. */
+  cancelTask = (sid: string) => this.request('POST', `/api/tasks/${sid}/cancel`);
+  /** Text messages that a server has had sent. */
+  texts = () => this.request<{ sid: string; to: string; from: string; body: string }[]>('GET', '/api/texts');
   /** Calls a client directly, without Flex. */
   call = (to: string, from = '+15550111', params: object = {}) => this.request<{ call_sid: string }>('POST', '/api/calls', { to, from, params });
   getCall = (sid: string) => this.request<GatewayCall>('GET', `/api/calls/${sid}`);

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import tls from 'node:tls';
 import twilio from 'twilio';
 import { type Stack, must, until } from '../lib/stack.ts';
+import { Chats } from '../lib/chats.ts';
 import { expect, test } from '../lib/test.ts';
 
 /** The library, whose every connection leads to the sandbox, as Chromium's do. */
@@ -121,6 +122,33 @@ test('a webhook is taken for Twilio\'s by its own validator, and a pre-webhook r
   expect((await messages.create({ xTwilioWebhookEnabled: 'true', body: 'yes' })).body).toBe('yes');
   expect(await messages.list()).toHaveLength(1);
   stop();
+});
+
+test('Twilio\'s library finds the open tasks of a conversation, sends a text, and a task goes from hand to hand', async ({ stack, switchboard }) => {
+  const client = twilioOf(stack);
+  const chats = new Chats(switchboard);
+  const chat = await chats.begin();
+  const { tasks } = client.taskrouter.v1.workspaces(stack.account.workspace_sid);
+  const open = async (sid: string) => (await tasks.list({
+    evaluateTaskAttributes: `conversationSid == "${sid}"`, assignmentStatus: ['pending', 'reserved', 'assigned'],
+  })).map(task => task.sid);
+  const first = must(chat.task_sid, 'task');
+  expect(await open(chat.conversation_sid)).toEqual([first]);
+  expect(await open(`CH${'0'.repeat(32)}`)).toEqual([]);
+  await tasks(first).reservations(must(chat.reservation_sid, 'reservation')).update({ reservationStatus: 'accepted' });
+  const second = must((await chats.transfer(chat.conversation_sid, 'colleague')).task_sid, 'task');
+  expect((await tasks(first).fetch()).assignmentStatus).toBe('wrapping');
+  expect(await open(chat.conversation_sid)).toEqual([second]);
+  const third = must((await chats.transfer(chat.conversation_sid, 'agent')).task_sid, 'task');
+  await switchboard.cancelTask(third);
+  expect((await tasks(third).fetch()).assignmentStatus).toBe('canceled');
+  expect(await open(chat.conversation_sid)).toEqual([]);
+
+  const { call_centre_number: from } = stack.account;
+  const { sid, status } = await client.messages.create({ from, to: '+15550100', body: 'Come & see' });
+  expect(status).toBe('queued');
+  expect(await switchboard.texts()).toEqual([{ sid, from, to: '+15550100', body: 'Come & see' }]);
+  await expect(client.messages.create({ from, to: 'anonymous', body: 'x' })).rejects.toMatchObject({ status: 400, code: 21211 });
 });
 
 test('Twilio\'s library throws what Twilio refuses', async ({ stack, switchboard: _clean }) => {

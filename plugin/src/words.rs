@@ -18,6 +18,12 @@ impl Words {
         Self { language, own }
     }
 
+    /// The same language, and the built-in words alone.
+    #[must_use]
+    pub const fn without_own(&self) -> Self {
+        Self { language: self.language, own: BTreeMap::new() }
+    }
+
     /// The agent reads English.
     #[must_use]
     pub const fn are_english(&self) -> bool {

@@ -147,6 +147,14 @@ impl Chats {
         self.route(conversation_sid, routing)
     }
 
+    /// Somebody else goes on with a conversation: a task of their own, and the one that is open is wrapped up.
+    pub(crate) fn transfer(&self, conversation_sid: String, to: Holder) -> Result<Begun, Refusal> {
+        let customer = self.writer(&conversation_sid)?;
+        let task = self.0.flex.hand_chat_over(&conversation_sid, to);
+        let task = task.map_err(|refusal| Refusal(StatusCode::CONFLICT, refusal.to_string()))?;
+        Ok(Begun { conversation_sid, customer, source: None, task: Some(task) })
+    }
+
     /// Makes a task of a conversation that a customer writes in.
     pub(crate) fn route(&self, conversation_sid: String, routing: Routing) -> Result<Begun, Refusal> {
         let customer = self.writer(&conversation_sid)?;

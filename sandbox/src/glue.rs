@@ -72,7 +72,13 @@ pub(crate) fn start_video(courier: Courier) -> anyhow::Result<Video> {
     Ok(Video::start(sandbox_video::Config {
         account: AccountSid::new(account::ACCOUNT_SID)?,
         auth_token: Secret::new(account::AUTH_TOKEN),
-        api_key: ApiKey::new(ApiKeySid::new(account::API_KEY_SID)?, Secret::new(account::API_KEY_SECRET)),
+        api_keys: [
+            (account::VIDEO_API_KEY_SID, account::VIDEO_API_KEY_SECRET),
+            (account::API_KEY_SID, account::API_KEY_SECRET),
+        ]
+        .into_iter()
+        .map(|(sid, secret)| Ok(ApiKey::new(ApiKeySid::new(sid)?, Secret::new(secret))))
+        .collect::<anyhow::Result<_>>()?,
         callbacks: Some(callbacks),
     }))
 }

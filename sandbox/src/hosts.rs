@@ -22,6 +22,8 @@ pub(crate) struct Hosts {
     /// Conversations by REST.
     pub conversations: Router,
     pub video: Router,
+    /// Text messages by REST.
+    pub texts: Router,
     pub tokens: Router,
     pub token_host: String,
 }
@@ -48,6 +50,8 @@ impl Hosts {
                 Some(sounds.clone())
             } else if host == REST_HOST {
                 Some(hosts.conversations.clone())
+            } else if host == "api.twilio.com" {
+                Some(hosts.texts.clone())
             } else if Video::serves(&host) {
                 Some(hosts.video.clone())
             } else if FlexCloud::serves(&host) {
@@ -120,6 +124,7 @@ mod tests {
             signalling: named("signalling"),
             conversations: named("conversations"),
             video: named("video"),
+            texts: named("texts"),
             tokens: named("tokens"),
             token_host: "voice-tokens.example.com".into(),
         };
@@ -150,6 +155,7 @@ mod tests {
             ("global.vss.twilio.com", "video"),
             ("video.twilio.com", "video"),
             ("sdkgw.us1.twilio.com", "video"),
+            ("api.twilio.com", "texts"),
         ] {
             assert_eq!(asked(host, "GET").await.2, part, "{host}");
         }

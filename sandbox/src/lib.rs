@@ -19,6 +19,7 @@ mod proxy;
 mod refusal;
 mod server;
 mod switchboard;
+mod texts;
 mod tls;
 
 pub use cli::Cli;

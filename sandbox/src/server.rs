@@ -20,6 +20,7 @@ use crate::log::Log;
 use crate::pipe;
 use crate::proxy::Proxy;
 use crate::switchboard::{self, Parts, Switchboard};
+use crate::texts::Texts;
 use crate::tls::{self, Certificate, TlsListener};
 
 /// Where it listens, all on 127.0.0.1.
@@ -58,11 +59,13 @@ impl Sandbox {
         let video = glue::start_video(courier.clone())?;
         let conversations = Rest::start(flex.conversations().clone(), courier.clone());
 
+        let texts = Texts::new(log.clone());
         let hosts = Hosts {
             flex: flex.router(),
             signalling: voice.router(),
             conversations: conversations.router(),
             video: video.router(),
+            texts: texts.rest(),
             tokens: proxy.router(),
             token_host: cli.token_host.to_ascii_lowercase(),
         };
@@ -83,6 +86,7 @@ impl Sandbox {
                 log: log.clone(),
                 courier: courier.clone(),
                 conversations: conversations.clone(),
+                texts: texts.clone(),
             },
             json!({
                 "tls": ports.tls, "signalling": ports.signalling, "http": ports.http, "rtt_ms": cli.rtt_ms,
@@ -92,11 +96,13 @@ impl Sandbox {
         let chats = routes::router(switchboard.chats());
         let plain = switchboard::router(switchboard)
             .merge(chats)
+            .merge(texts.board())
             .nest("/iam", flex.iam_router())
             .nest("/taskrouter", flex.taskrouter_router())
             .nest("/conversations", conversations.router())
             .nest("/media", flex.conversations().media_router())
-            .nest("/video", video.router());
+            .nest("/video", video.router())
+            .nest("/texts", texts.rest());
 
         let mut tasks = JoinSet::new();
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));
@@ -132,6 +138,7 @@ impl Sandbox {
             "conversations_base_url": format!("http://127.0.0.1:{}/conversations", self.ports.http),
             "media_base_url": format!("http://127.0.0.1:{}/media", self.ports.http),
             "video_base_url": format!("http://127.0.0.1:{}/video", self.ports.http),
+            "messages_base_url": format!("http://127.0.0.1:{}/texts", self.ports.http),
             "token_host": self.token_host,
             "host_resolver_rules": self.host_resolver_rules(),
             "spki_sha256": self.spki_sha256,
@@ -167,6 +174,7 @@ fn settings(cli: &Cli) -> Settings {
         token_service_url: format!("https://{}{}", cli.token_host, cli.token_path),
         identity_prefix: cli.identity_prefix.clone(),
         offline_activity: cli.offline_activity.clone(),
+        video: cli.video,
         features: cli.features.clone(),
         flex_token_ttl: Duration::from_secs(cli.flex_token_ttl),
         reservation_timeout: Duration::from_secs(cli.reservation_timeout),

@@ -28,6 +28,7 @@ use crate::glue::Legs;
 use crate::log::{Entry, Log};
 use crate::proxy::{Proxy, TokenFault};
 use crate::refusal::{DONE, Refusal, bad, done};
+use crate::texts::Texts;
 
 /// What the switchboard operates. Clones are handles to the same.
 #[derive(Clone)]
@@ -43,6 +44,7 @@ struct Inner {
     log: Log,
     courier: Courier,
     conversations: Rest,
+    texts: Texts,
     settings: Value,
     next_fault: AtomicU64,
     flex_faults: Mutex<BTreeMap<u64, FaultId>>,
@@ -59,11 +61,12 @@ pub(crate) struct Parts {
     pub log: Log,
     pub courier: Courier,
     pub conversations: Rest,
+    pub texts: Texts,
 }
 
 impl Switchboard {
     pub(crate) fn new(parts: Parts, settings: Value) -> Self {
-        let Parts { voice, flex, video, proxy, legs, log, courier, conversations } = parts;
+        let Parts { voice, flex, video, proxy, legs, log, courier, conversations, texts } = parts;
         let next_fault = AtomicU64::new(1);
         Self(Arc::new(Inner {
             chats: Chats::new(flex.clone(), log.clone()),
@@ -75,6 +78,7 @@ impl Switchboard {
             log,
             courier,
             conversations,
+            texts,
             settings,
             next_fault,
             flex_faults: Mutex::default(),
@@ -97,6 +101,7 @@ pub(crate) fn router(switchboard: Switchboard) -> Router {
         .route("/api/events", get(events))
         .route("/api/events/stream", get(follow))
         .route("/api/tasks", post(task))
+        .route("/api/tasks/{sid}/cancel", post(cancel_task))
         .route("/api/calls", post(call))
         .route("/api/calls/{sid}", get(call_view))
         .route("/api/calls/{sid}/hangup", post(hang_up))
@@ -419,6 +424,14 @@ async fn task(
     Ok((StatusCode::CREATED, Json(task)).into_response())
 }
 
+/// Whoever made the task takes it back before anybody has accepted it.
+async fn cancel_task(
+    State(Switchboard(switchboard)): State<Switchboard>,
+    Path(sid): Sid,
+) -> Result<StatusCode, Refusal> {
+    done(switchboard.flex.cancel_task(&sid))
+}
+
 #[derive(Deserialize)]
 struct DirectCall {
     to: String,
@@ -638,6 +651,7 @@ async fn reset(State(Switchboard(switchboard)): State<Switchboard>) -> Result<St
     switchboard.chats.reset();
     switchboard.voice.reset().await?;
     switchboard.video.reset().await;
+    switchboard.texts.reset();
     switchboard.log.add("switchboard", "reset", None, Value::Null);
     DONE
 }

@@ -40,8 +40,16 @@ impl Board {
         value
     }
 
-    /// The attributes of a task, as TaskRouter has them.
     async fn attributes(&self, task_sid: &Value) -> Value {
+        serde_json::from_str(self.task(task_sid).await["attributes"].as_str().unwrap()).unwrap()
+    }
+
+    async fn status(&self, task_sid: &Value) -> Value {
+        self.task(task_sid).await["assignment_status"].clone()
+    }
+
+    /// A task, as TaskRouter has it.
+    async fn task(&self, task_sid: &Value) -> Value {
         let workspace = sandbox_flex::account::WORKSPACE_SID;
         let url = format!(
             "{}/taskrouter/v1/Workspaces/{workspace}/Tasks/{}",
@@ -50,8 +58,7 @@ impl Board {
         );
         let (user, secret) = (sandbox_flex::account::API_KEY_SID, sandbox_flex::account::API_KEY_SECRET);
         let answer = self.client.get(url).basic_auth(user, Some(secret)).send().await.unwrap();
-        let task: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-        serde_json::from_str(task["attributes"].as_str().unwrap()).unwrap()
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 }
 
@@ -191,5 +198,60 @@ async fn faults_of_conversations_are_begun_and_ended_as_all_others() {
     assert_eq!(board.ask("DELETE", &format!("/faults/{first}"), Value::Null).await.0, 204);
     assert_eq!(board.ask("DELETE", "/faults", Value::Null).await.0, 204);
     assert_eq!(board.get("/state").await["faults"], json!([]));
+    sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_goes_to_the_colleague_and_back_and_a_task_that_nobody_took_is_canceled() {
+    let (sandbox, board) = Board::start().await;
+    let first = board.made("/chats", json!({})).await;
+    let path = format!("/chats/{}/transfer", sid(&first));
+    let to = |worker: &str| json!({ "worker": worker });
+    assert_eq!(board.ask("POST", &path, to("colleague")).await.0, 409, "nobody has accepted it");
+    let task = board.made(&format!("/chats/{}/task", sid(&first)), to("colleague")).await;
+    let back = board.made(&path, to("agent")).await;
+    assert_eq!(sid(&back), sid(&first));
+    assert_eq!(board.status(&task["task_sid"]).await, "wrapping");
+    assert_eq!(board.status(&back["task_sid"]).await, "reserved");
+    let cancel = format!("/tasks/{}/cancel", back["task_sid"].as_str().unwrap());
+    assert_eq!(board.ask("POST", &cancel, Value::Null).await.0, 204);
+    assert_eq!(board.status(&back["task_sid"]).await, "canceled");
+    assert_eq!(board.ask("POST", &cancel, Value::Null).await.0, 400);
+    sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_message_of_a_server_is_kept_for_the_switchboard() {
+    use sandbox_flex::account::{
+        ACCOUNT_SID, CALL_CENTRE_NUMBER, READING_API_KEY_SID, VIDEO_API_KEY_SECRET, VIDEO_API_KEY_SID,
+    };
+    let (sandbox, board) = Board::start().await;
+    let send = async |key: &str, from: &str, to: &str, body: &str| {
+        let url = format!("{}/texts/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json", board.base);
+        let request = board.client.post(url).basic_auth(key, Some(VIDEO_API_KEY_SECRET));
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("To", to), ("From", from), ("Body", body)])
+            .finish();
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap())
+    };
+    let (status, sent) = send(VIDEO_API_KEY_SID, CALL_CENTRE_NUMBER, "+15550100", "Come & see").await;
+    assert_eq!((status, &sent["status"], &sent["body"]), (201, &json!("queued"), &json!("Come & see")));
+    let kept = board.get("/texts").await;
+    assert_eq!((&kept[0]["to"], &kept[0]["body"]), (&json!("+15550100"), &json!("Come & see")));
+    for (key, from, to, body, code) in [
+        (READING_API_KEY_SID, CALL_CENTRE_NUMBER, "+15550100", "x", 20003),
+        (VIDEO_API_KEY_SID, CALL_CENTRE_NUMBER, "anonymous", "x", 21211),
+        (VIDEO_API_KEY_SID, "+15550999", "+15550100", "x", 21606),
+        (VIDEO_API_KEY_SID, CALL_CENTRE_NUMBER, "+15550100", "", 21602),
+        (VIDEO_API_KEY_SID, CALL_CENTRE_NUMBER, "+15550100", "x".repeat(1601).as_str(), 21617),
+    ] {
+        assert_eq!(send(key, from, to, body).await.1["code"], code);
+    }
+    assert_eq!(board.get("/texts").await.as_array().map(Vec::len), Some(1));
+    assert_eq!(board.ask("POST", "/reset", Value::Null).await.0, 204);
+    assert_eq!(board.get("/texts").await, json!([]));
     sandbox.stop().await;
 }

@@ -12,6 +12,8 @@
 //! | [`validation`] | asks Twilio, bounded in time and number |
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
 //! | [`history`] | reads the conversations that came before a task |
+//! | [`video`] | sessions of video: links, seats, rooms |
+//! | [`page_files`] | the page of video, in memory |
 //! | [`limits`] | how often somebody may fail, or be served |
 //! | [`revocations`] | whom an operator has shut out: pure |
 //! | [`operator`] | what an operator says to a running service |
@@ -34,12 +36,14 @@ pub mod metrics;
 pub mod mint;
 pub mod operator;
 pub mod origin;
+pub mod page_files;
 pub mod problems;
 pub mod revocations;
 pub mod serve;
 pub mod service;
 pub mod upstream;
 pub mod validation;
+pub mod video;
 
 pub use config::Config;
 pub use service::Service;

@@ -18,6 +18,7 @@ use token_service::{
     doctor::{self, Verdict},
     limits::shared,
     operator::Call,
+    page_files::PageFiles,
     serve,
 };
 use zeroizing_alloc::ZeroAlloc;
@@ -55,6 +56,9 @@ fn check(config: &Config) -> anyhow::Result<ExitCode> {
     config.redis_url.as_ref().map(shared::client).transpose()?;
     if let Some(directory) = &config.extension_dir {
         std::fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    }
+    if let Some(directory) = &config.video_page_dir {
+        PageFiles::read(directory)?;
     }
     write!(io::stdout(), "{config}")?;
     Ok(ExitCode::SUCCESS)

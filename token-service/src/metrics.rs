@@ -30,6 +30,16 @@ struct Api {
     api: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Role {
+    role: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    code: &'static str,
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     /// What every service counts.
@@ -48,6 +58,11 @@ struct Own {
     history_reads: Family<What, Counter>,
     history_requests: Family<Asked, Counter>,
     history_durations: Family<Api, Histogram>,
+    video_sessions: Family<Outcome, Counter>,
+    video_joins: Family<Role, Counter>,
+    video_refusals: Family<Code, Counter>,
+    video_requests: Family<Asked, Counter>,
+    video_durations: Family<Api, Histogram>,
 }
 
 impl Default for Metrics {
@@ -62,6 +77,11 @@ impl Default for Metrics {
             history_reads: Family::default(),
             history_requests: Family::default(),
             history_durations: Family::new_with_constructor(kit::durations as fn() -> Histogram),
+            video_sessions: Family::default(),
+            video_joins: Family::default(),
+            video_refusals: Family::default(),
+            video_requests: Family::default(),
+            video_durations: Family::new_with_constructor(kit::durations as fn() -> Histogram),
         };
         let register = |registry: &mut Registry| own.register(registry);
         let kit = kit::Metrics::new("token_service", env!("CARGO_PKG_VERSION"), register);
@@ -105,6 +125,32 @@ impl Own {
             "Time that Twilio's APIs take to answer for chat history",
             Unit::Seconds,
             self.history_durations.clone(),
+        );
+        registry.register(
+            "video_sessions",
+            "Sessions of video that were opened (opened), and that ended, by why",
+            self.video_sessions.clone(),
+        );
+        registry.register(
+            "video_joins",
+            "Taps on pages of video: who was let in (agent, customer, guest), and who has to wait (waiting)",
+            self.video_joins.clone(),
+        );
+        registry.register(
+            "video_refusals",
+            "Requests for video that were refused, by code",
+            self.video_refusals.clone(),
+        );
+        registry.register(
+            "video_requests",
+            "Questions to Twilio for video by API and outcome, and those that were not asked (not_asked)",
+            self.video_requests.clone(),
+        );
+        registry.register_with_unit(
+            "video_request_duration",
+            "Time that Twilio's APIs take to answer for video",
+            Unit::Seconds,
+            self.video_durations.clone(),
         );
     }
 }
@@ -163,6 +209,29 @@ impl Metrics {
         self.own.history_requests.get_or_create(&Asked { api, outcome }).inc();
         if outcome != "not_asked" {
             self.own.history_durations.get_or_create(&Api { api }).observe(took.as_secs_f64());
+        }
+    }
+
+    /// A session of video was opened, or ended.
+    pub fn video_session(&self, outcome: &'static str) {
+        self.own.video_sessions.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Somebody was let in, or has to wait.
+    pub fn video_joined(&self, role: &'static str) {
+        self.own.video_joins.get_or_create(&Role { role }).inc();
+    }
+
+    /// A request for video was refused.
+    pub fn video_refused(&self, code: &'static str) {
+        self.own.video_refusals.get_or_create(&Code { code }).inc();
+    }
+
+    /// One of Twilio's APIs was asked for video, or was not.
+    pub fn video_asked(&self, api: &'static str, outcome: &'static str, took: Duration) {
+        self.own.video_requests.get_or_create(&Asked { api, outcome }).inc();
+        if outcome != "not_asked" {
+            self.own.video_durations.get_or_create(&Api { api }).observe(took.as_secs_f64());
         }
     }
 

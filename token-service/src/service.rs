@@ -27,9 +27,16 @@ use crate::{
     },
     metrics::Metrics,
     mint::{Minted, NotMinted},
+    page_files::{NoPage, PageFiles},
     revocations::{Name, Reach, TooMany},
     upstream::RetryAfter,
     validation::{self, Answer, FlexTokens, NotAsked, Recalled, Unknown},
+    video::{
+        names::{digest_of, session_of_seat},
+        session::Session,
+        sessions::{self, NoSessions, Sessions},
+        store::{Store, StoreError},
+    },
 };
 
 /// The configured service, shared by all requests.
@@ -44,7 +51,11 @@ pub struct Service {
     pub limits: Limits,
     /// Counts everything.
     pub metrics: Arc<Metrics>,
+    /// The page of video, where some account has video and there is one.
+    pub page: Option<Arc<PageFiles>>,
     accounts: Vec<Account>,
+    /// Where the sessions of video are, of all accounts.
+    video: Arc<Store>,
     retry: Mutex<RetryAfter>,
 }
 
@@ -53,6 +64,8 @@ pub struct Account {
     pub config: AccountConfig,
     /// Reads earlier conversations, where that is switched on.
     pub history: Option<Reader>,
+    /// The sessions of video, where that is switched on.
+    pub video: Option<Sessions>,
     flex_tokens: FlexTokens,
 }
 
@@ -119,6 +132,12 @@ pub enum Unusable {
     /// What chat history is read with.
     #[error("chat history cannot be read: {0}")]
     History(#[from] NoReader),
+    /// The page of video.
+    #[error("the page of video cannot be served: {0}")]
+    Page(#[from] NoPage),
+    /// What video is asked with.
+    #[error("video cannot be served: {0}")]
+    Video(#[from] NoSessions),
     /// The address of Redis.
     #[error(transparent)]
     Redis(#[from] InvalidRedisUrl),
@@ -145,6 +164,14 @@ impl Service {
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>, Unusable> {
         let metrics = Arc::new(Metrics::default());
+        let shared = config.redis_url.as_ref().map(|url| Shared::new(url, PATIENCE)).transpose()?;
+        let video = Arc::new(Store::new(shared.clone()));
+        let given = sessions::Given {
+            store: Arc::clone(&video),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            metrics: Arc::clone(&metrics),
+        };
         let mut account = |account: &AccountConfig| {
             let base_url = &account.iam_base_url;
             let validators = account.credentials().into_iter().map(|credentials| {
@@ -160,11 +187,22 @@ impl Service {
                 Reader::new(&account.policy.account_sid, history, &urls, http, &clock, &metrics)
             });
             let history = history.transpose()?;
+            let urls = sessions::BaseUrls {
+                taskrouter: &config.taskrouter_base_url,
+                video: &config.video_base_url,
+                messages: &config.messages_base_url,
+            };
+            let video = account
+                .video
+                .as_ref()
+                .map(|video| Sessions::new(&account.policy.account_sid, video, &urls, http, given.clone()));
+            let video = video.transpose()?;
             let (clock, metrics) = (Arc::clone(&clock), Arc::clone(&metrics));
             let flex_tokens = FlexTokens::new(validators, config.validation_cache, clock, metrics);
-            Ok::<_, Unusable>(Account { config: account.clone(), history, flex_tokens })
+            Ok::<_, Unusable>(Account { config: account.clone(), history, video, flex_tokens })
         };
-        let shared = config.redis_url.as_ref().map(|url| Shared::new(url, PATIENCE)).transpose()?;
+        let has_video = config.accounts.iter().any(|account| account.video.is_some());
+        let page = config.video_page_dir.as_deref().filter(|_| has_video).map(PageFiles::read).transpose()?;
         let limits = Limits::new(
             config.failures_per_minute,
             config.mints_per_minute,
@@ -174,7 +212,9 @@ impl Service {
         );
         Ok(Arc::new(Self {
             accounts: config.accounts.iter().map(&mut account).collect::<Result<_, _>>()?,
+            video,
             limits,
+            page: page.map(Arc::new),
             retry: Mutex::default(),
             metrics,
             config,
@@ -207,6 +247,59 @@ impl Service {
             let reader = account.history.as_ref()?;
             Some(((account, reader), &reader.config.allowed_origins))
         })
+    }
+
+    /// The same among the accounts that have video: with their sessions.
+    ///
+    /// # Errors
+    /// [`NoAccount`].
+    pub fn video(
+        &self,
+        origin: Option<&str>,
+        named: Option<&AccountSid>,
+    ) -> Result<(&Account, &Sessions), NoAccount> {
+        self.select(origin, named, |account| {
+            let sessions = account.video.as_ref()?;
+            Some(((account, sessions), &sessions.config.allowed_origins))
+        })
+    }
+
+    /// The session that a code is of, with those of its account; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn session_of_code(&self, code: &str) -> Result<Option<(&Sessions, Session)>, StoreError> {
+        let digest = digest_of(code);
+        let Some(id) = self.video.of_code(&digest).await? else { return Ok(None) };
+        let found = self.session(&id).await?;
+        Ok(found.filter(|(_, session)| session.knows_code(&digest)))
+    }
+
+    /// The session that a seat is of, with those of its account; `None` where there is no such seat.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn session_of_seat(&self, seat: &str) -> Result<Option<(&Sessions, Session)>, StoreError> {
+        let Some(id) = session_of_seat(seat) else { return Ok(None) };
+        let found = self.session(id).await?;
+        let digest = digest_of(seat);
+        Ok(found.filter(|(_, session)| session.has_seat(&digest)))
+    }
+
+    async fn session(&self, id: &str) -> Result<Option<(&Sessions, Session)>, StoreError> {
+        let Some(stored) = self.video.load(id).await? else { return Ok(None) };
+        Ok(self.sessions_of(&stored.session.account).map(|sessions| (sessions, stored.session)))
+    }
+
+    /// The sessions of an account, where it has video.
+    #[must_use]
+    pub fn sessions_of(&self, account: &AccountSid) -> Option<&Sessions> {
+        self.sessions().find(|sessions| sessions.account() == account)
+    }
+
+    /// The accounts that have video: their sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = &Sessions> {
+        self.accounts.iter().filter_map(|account| account.video.as_ref())
     }
 
     /// The one account of those that are `served`, each for its own origins.
@@ -417,6 +510,7 @@ impl Service {
         for account in &self.accounts {
             account.flex_tokens.forget_old();
             account.history.iter().for_each(Reader::forget_old);
+            account.video.iter().for_each(Sessions::forget_old);
         }
     }
 

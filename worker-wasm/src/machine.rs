@@ -16,6 +16,7 @@
 //! | `offscreen` | the document that carries it |
 //! | `audio` | microphone, speaker, volume |
 //! | `pages`, `popups` | what Flex pages and the extension's own say and are told |
+//! | `videos` | the agent's windows of video sessions |
 //! | [`notices`] | notifications, and the toolbar button |
 //! | `update` | when a new version takes over |
 //! | `journal` | the flight recorder and the counters |
@@ -50,6 +51,8 @@ pub mod sign_in;
 pub mod token;
 mod tokens;
 mod update;
+pub mod video_window;
+mod videos;
 mod view;
 mod waiting;
 
@@ -60,11 +63,14 @@ pub use event::{
     DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage, PortId, Sender,
 };
 use kernel::Timestamp;
-use messages::problems;
+use messages::{
+    english::{self, Cause},
+    problems,
+};
 pub use persisted::{Persisted, Preferences};
 use protocol::{
     offscreen::{FromOffscreen, ToOffscreen},
-    page::{Configure, FlexToken, SignOutReason, ToExtension},
+    page::{Configure, FlexToken, ShowVideo, SignOutReason, ToExtension},
     popup::{FromPopup, Refused},
     state::{ClientState, UiState},
 };
@@ -88,6 +94,7 @@ use self::{
     token::HeldFlexToken,
     tokens::{Answer, Tokens},
     update::Update,
+    videos::Videos,
     view::{Facts, badge},
 };
 
@@ -128,6 +135,7 @@ pub struct Machine {
     audio: Audio,
     pages: Pages,
     popups: Popups,
+    videos: Videos,
     notices: NoticeController,
     update: Update,
 }
@@ -168,6 +176,7 @@ impl sansio::Machine for Machine {
             self.call.next(),
             self.offscreen.next(),
             self.pages.next(),
+            self.videos.next(),
             self.notices.next(),
         ])
     }
@@ -196,6 +205,7 @@ impl Machine {
             audio: Audio::default(),
             pages: Pages::default(),
             popups: Popups::default(),
+            videos: Videos::default(),
             notices: NoticeController::default(),
             update: Update::default(),
         }
@@ -218,6 +228,7 @@ impl Machine {
             self.call.shift_back(back);
             self.offscreen.shift_back(back);
             self.pages.shift_back(back);
+            self.videos.shift_back(back);
         }
         self.cx.now = now;
     }
@@ -243,6 +254,7 @@ impl Machine {
             self.offscreen.restore(&persisted, now);
             self.audio.restore(&persisted);
             self.pages.restore(&persisted);
+            self.videos.restore(&persisted, now);
             self.notices.restore(&persisted);
             self.update.restore(&persisted, &self.version);
             self.saved = *persisted;
@@ -278,6 +290,14 @@ impl Machine {
             Event::FromPage { port, message } => self.on_page_message(port, message),
             Event::FromPopup { port, message } => self.on_popup_message(port, message),
             Event::FromOffscreen { port, message } => self.on_offscreen_message(port, message),
+            Event::FromVideo { port, message } => self.videos.on_message(port, message, &mut self.cx),
+            Event::VideoOpened { number, window } => {
+                if let Some(page) = self.videos.opened(number, window, &mut self.cx) {
+                    Pages::refuse_video(page, english::VIDEO_NOT_OPENED, &mut self.cx);
+                }
+            }
+            Event::VideoNotFound { window } => self.videos.not_found(window, &mut self.cx),
+            Event::WindowClosed { window } => self.videos.window_closed(window),
             Event::Microphone(permission) => self.audio.permission_read(permission, &mut self.cx),
             Event::Fetched { attempt, outcome } => self.fetched(attempt, &outcome),
             Event::Device { device, event } => self.on_device_event(device, event),
@@ -330,6 +350,7 @@ impl Machine {
         let is_in_use = self.call.is_busy() || self.audio.is_tested();
         self.offscreen.time_passes(is_in_use, &mut self.cx);
         self.pages.time_passes(now);
+        self.videos.time_passes(now);
         self.notices.time_passes(now);
     }
 
@@ -357,13 +378,15 @@ impl Machine {
             &mut self.cx,
         );
         self.with_call(|call, around, cx| call.settle_document(around, cx.now));
+        let service = self.service.agreed(&self.cx.policy).map(|config| config.token_url.origin());
+        self.videos.settle(self.call.live().is_some(), service, &mut self.cx);
         self.settle_views();
         let watchdog = self.service.config().is_some();
         if self.watchdog != Some(watchdog) {
             self.watchdog = Some(watchdog);
             self.cx.push(Command::Watchdog { on: watchdog });
         }
-        let has_call = self.call.is_busy() || self.call.has_offer();
+        let has_call = self.call.is_busy() || self.call.has_offer() || self.videos.is_in_room();
         self.update.settle(has_call, self.pages.count().1 > 0, &mut self.cx);
         self.save();
     }
@@ -382,10 +405,11 @@ impl Machine {
         if self.sessions.settle_leftover(self.call.sid(), self.tokens.identity()) {
             self.call.forget_agent();
         }
-        // A live call keeps its agent signed in.
+        // A live call keeps its agent signed in, and so does a room.
         let is_signed_in = self.tokens.voice().is_some() || self.tokens.flex().is_some();
         let is_absent = is_signed_in
             && self.call.live().is_none()
+            && !self.videos.is_in_room()
             && !self.standings().values().any(|standing| standing.is_present);
         if self.sessions.settle_absence(is_absent, &mut self.cx) {
             self.leave(false);
@@ -440,6 +464,7 @@ impl Machine {
             | self.offscreen.save(saved)
             | self.audio.save(saved)
             | self.pages.save(saved)
+            | self.videos.save(saved)
             | self.notices.save(saved)
             | self.update.save(saved)
             | self.cx.journal.save(saved);
@@ -639,6 +664,7 @@ impl Machine {
         self.sessions.reset();
         self.tokens.reset();
         self.offscreen.reset(&mut self.cx);
+        self.videos.agent_leaves(&mut self.cx);
         let news = self.news();
         self.pages.dismiss(&news, &mut self.cx);
     }
@@ -765,6 +791,7 @@ impl Machine {
         self.registration.take_down();
         self.pages.forget_errors();
         self.with_call(|call, _, cx| call.agent_leaves(cx));
+        self.videos.agent_leaves(&mut self.cx);
         self.sessions.take_down(self.call.sid(), identity.as_ref());
         if let Some(identity) = identity {
             self.cx.journal.forget(&identity);
@@ -821,6 +848,10 @@ impl Machine {
                 self.offscreen.port_opened(port);
                 true
             }
+            Some(Peer::Video { window }) => {
+                self.videos.port_opened(port, window);
+                true
+            }
             None => {
                 self.cx.count("connections_refused");
                 self.cx.complain("Refused a connection from somebody that may not connect.");
@@ -835,6 +866,7 @@ impl Machine {
     fn port_closed(&mut self, port: PortId) {
         self.offscreen.port_closed(port);
         self.popups.port_closed(port);
+        self.videos.port_closed(port, self.cx.now);
         // The page of the extension is gone, and with it the test that it started.
         self.audio.test_microphone(port, false);
         if let Some(document) = self.pages.port_closed(port) {
@@ -873,6 +905,12 @@ impl Machine {
                 }
                 return;
             }
+            ToExtension::ShowVideo { payload } => {
+                if let Err(cause) = self.show_video(port, payload) {
+                    Pages::refuse_video(port, cause, &mut self.cx);
+                }
+                return;
+            }
             ToExtension::CallContext { payload } => {
                 if self.sees_calls(port) {
                     self.call.context(&payload);
@@ -896,6 +934,12 @@ impl Machine {
         if let Err(refused) = done {
             Pages::refuse(port, name, refused, &mut self.cx);
         }
+    }
+
+    /// Whoever is signed in has windows of their own; nobody else's click opens any.
+    fn show_video(&mut self, port: PortId, wish: ShowVideo) -> Result<(), Cause> {
+        let agent = self.tokens.identity().filter(|_| self.sees_calls(port));
+        self.videos.show(port, agent.ok_or(english::VIDEO_NOT_SIGNED_IN)?, wish, &mut self.cx)
     }
 
     /// True when this page is told of calls and may act on them.

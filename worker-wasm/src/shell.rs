@@ -15,7 +15,7 @@ use shell::{Clock as _, EventLoop, Shell as _};
 use voice_sdk::{Call, Device, DeviceOptions, SdkError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use webext::{Port, alarms, notifications, offscreen, permissions, runtime, storage};
+use webext::{Port, alarms, notifications, offscreen, permissions, runtime, storage, windows};
 
 use crate::{
     machine::{
@@ -33,6 +33,10 @@ const OFFSCREEN_PAGE: &str = "offscreen.html";
 const WELCOME_PAGE: &str = "welcome.html";
 const CONTENT_SCRIPT: &str = "content.js";
 const POPUP_PAGE: &str = "popup.html";
+const VIDEO_PAGE: &str = "video.html";
+/// Two pictures side by side, on the smallest screen that an agent has.
+const VIDEO_WIDTH: u32 = 1_000;
+const VIDEO_HEIGHT: u32 = 700;
 const WATCHDOG: &str = "watchdog";
 const WATCHDOG_MINUTES: f64 = 0.5;
 /// Chrome's `tabs.TAB_ID_NONE`.
@@ -99,6 +103,8 @@ pub fn start() {
             this.report(Event::NoticeClosed(id));
         }
     });
+    let this = Rc::clone(&shell);
+    windows::on_closed(move |window| this.report(Event::WindowClosed { window }));
     let this = Rc::clone(&shell);
     storage::on_managed_changed(move || {
         let this = Rc::clone(&this);
@@ -168,6 +174,9 @@ impl Shell {
             port::OFFSCREEN => port.on_message(move |message| {
                 this.report(Event::FromOffscreen { port: id, message: message.ok() });
             }),
+            port::VIDEO => port.on_message(move |message| {
+                this.report(Event::FromVideo { port: id, message: message.ok() });
+            }),
             _ => {}
         }
         let this = Rc::clone(self);
@@ -185,6 +194,7 @@ impl Shell {
                 id: sender.id,
                 url: sender.url,
                 origin: sender.origin,
+                window: sender.tab.as_ref().and_then(|tab| tab.window_id),
                 tab: sender.tab.map(|tab| tab.id.unwrap_or(NO_TAB_ID)),
                 frame_id: sender.frame_id,
                 document: sender.document_id,
@@ -315,6 +325,30 @@ impl shell::Shell for Shell {
             Command::ToPage { port, message } => self.post(port, &message),
             Command::ToPopup { port, message } => self.post(port, &message),
             Command::ToOffscreen { port, message } => self.post(port, &message),
+            Command::ToVideo { port, message } => self.post(port, &message),
+            Command::OpenVideo { number, address } => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    let page = [VIDEO_PAGE, "#", address.as_str()].concat();
+                    let opened = windows::open(&page, VIDEO_WIDTH, VIDEO_HEIGHT).await;
+                    if let Err(error) = &opened {
+                        webext::console_warn(&format!("chrome.windows.create: {error}"));
+                    }
+                    this.report(Event::VideoOpened { number, window: opened.ok() });
+                });
+            }
+            Command::FocusVideo { window } => {
+                let this = Rc::clone(self);
+                spawn_local(async move {
+                    if windows::focus(window).await.is_err() {
+                        this.report(Event::VideoNotFound { window });
+                    }
+                });
+            }
+            // That it is closed already is as good.
+            Command::CloseVideo { window } => spawn_local(async move {
+                let _closed = windows::close(window).await;
+            }),
             Command::ClosePort { port } => {
                 if let Some(port) = self.ports.borrow_mut().remove(&port) {
                     port.disconnect();

@@ -5,7 +5,7 @@ mod rig;
 use rig::*;
 use worker_wasm::machine::{Command, PortId, Sender};
 
-const PORTS: [&str; 4] = ["flexUI", "popup", "offscreen", "something"];
+const PORTS: [&str; 5] = ["flexUI", "popup", "offscreen", "video", "something"];
 
 /// A document of the extension's that sits in a tab.
 fn own_tab(path: &str) -> Sender {
@@ -46,6 +46,8 @@ fn senders() -> Vec<(&'static str, Sender)> {
         ("our welcome page", own_tab("welcome.html?first")),
         ("our offscreen document", own_page("offscreen.html")),
         ("our offscreen page, in a tab", own_tab("offscreen.html")),
+        ("our video window", own_tab("video.html#CH1.aabbccddeeff")),
+        ("our video page, not in a tab", own_page("video.html")),
         ("another file of ours", own_page("x/popup.html")),
         (
             "another extension's popup",
@@ -56,7 +58,18 @@ fn senders() -> Vec<(&'static str, Sender)> {
                 ..own_page("")
             },
         ),
-        ("nobody", Sender { id: None, url: None, origin: None, tab: None, frame_id: None, document: None }),
+        (
+            "nobody",
+            Sender {
+                id: None,
+                url: None,
+                origin: None,
+                tab: None,
+                window: None,
+                frame_id: None,
+                document: None,
+            },
+        ),
     ]
 }
 

@@ -146,6 +146,8 @@ impl Stack {
                 "api_key_sid": account::API_KEY_SID,
                 "api_key_secret": account::API_KEY_SECRET,
                 "auth_token": account::AUTH_TOKEN,
+                "workspace_sid": account::WORKSPACE_SID,
+                "call_centre_number": account::CALL_CENTRE_NUMBER,
                 "worker_sid": account::WORKER_SID,
                 "agent_identity": account::AGENT_IDENTITY,
                 "agent_name": account::AGENT_NAME,

@@ -57,6 +57,7 @@ causes! {
     }
     NotConfigured {
         NOT_ACCEPTED: "This page has not been accepted. Send CONFIGURE first.";
+        VIDEO_NOT_SIGNED_IN: "The agent of this page is not signed in to the voice client yet. Try again in a moment; if it stays so, reload Flex.";
     }
     MalformedMessage {
         WRONG_PAYLOAD: "The payload of this message is not what its type says. Correct the sender.";
@@ -67,6 +68,7 @@ causes! {
         UNKNOWN_TYPE: "This extension does not know that message type. Update the extension or the plugin.";
     }
     TooManyMessages {
+        VIDEO_TOO_MANY: "Too many video windows were asked for. Close one, wait a moment, and try again.";
         FLOODED: "A Flex page sends more messages than the voice client takes. Some were dropped.";
     }
     LineContested {
@@ -126,6 +128,9 @@ causes! {
         CALL_WHILE_BUSY: "The call was not answered, because another call is active.";
         CALL_LOST: "The connection to Twilio was lost and did not come back, and the call ended. Check the network.";
         CALL_AUDIO_LOST: "The call's audio connection was lost and did not come back, and the call ended. Check the network.";
+    }
+    Internal {
+        VIDEO_NOT_OPENED: "Chrome did not open the video window. Try again; if it stays so, restart the browser.";
     }
 }
 

@@ -269,4 +269,92 @@ texts! {
         "Aún tiene abierto el chat de este cliente (en cierre). Complete primero aquella tarea: completar cualquiera lo saca de ambas.";
     HistoryCompleteHurts: "Another task of yours is on this same chat. Completing this one removes you from it, and you could no longer write there. Press Complete once more to do it all the same.",
         "Otra tarea suya está en este mismo chat. Completar esta lo saca de él y ya no podría escribir allí. Pulse Completar otra vez para hacerlo igualmente.";
+    // Video: the button in a task's header, and the card above the task. The invitation is what the customer reads: letters of
+    // GSM-7 alone, and nothing right behind the link.
+    VideoInvitation: "Let's talk face to face. Open this link to start the video call: {url}",
+        "Hablemos cara a cara. Abra este enlace para iniciar la videollamada: {url}";
+    VideoTitle: "Video call", "Videollamada";
+    VideoStart: "Start a video call", "Iniciar una videollamada";
+    VideoOpening: "Opening the video call…", "Abriendo la videollamada…";
+    VideoShow: "Show the video call", "Mostrar la videollamada";
+    VideoFailed: "The video call could not be opened. Try again", "No se pudo abrir la videollamada. Reintentar";
+    VideoInvited: "The customer has not opened the link yet.", "El cliente aún no ha abierto el enlace.";
+    VideoOpened: "The customer has opened the link.", "El cliente ha abierto el enlace.";
+    VideoMet: "You and the customer are in the call.", "Usted y el cliente están en la llamada.";
+    VideoRunning: "A video call with this customer is running.", "Hay una videollamada en curso con este cliente.";
+    VideoAway: "The customer is not in the call now. The same link brings them back.",
+        "El cliente no está ahora en la llamada. Puede volver con el mismo enlace.";
+    VideoSending: "Sending the link…", "Enviando el enlace…";
+    VideoBusyNow: "One moment…", "Un momento…";
+    VideoEnded: "The video call is over.", "La videollamada ha terminado.";
+    VideoEndedTask: "The video call ended with the task.", "La videollamada terminó con la tarea.";
+    VideoEndedDuration: "The video call reached the longest time that your organisation allows.",
+        "La videollamada alcanzó la duración máxima que permite su organización.";
+    // Who is there, and how well.
+    VideoYou: "You", "Usted";
+    VideoCustomer: "Customer", "Cliente";
+    VideoAgent: "Colleague", "Colega";
+    VideoGuest: "Guest", "Invitado";
+    VideoGood: "good connection", "buena conexión";
+    VideoFair: "fair connection", "conexión regular";
+    VideoPoor: "poor connection", "mala conexión";
+    VideoBreaksUp: "the connection breaks up", "la conexión se corta";
+    VideoLost: "the connection is lost, and may come back", "conexión perdida; puede volver";
+    // Who waits.
+    VideoKnock: "The customer waits to be let in.", "El cliente espera a que le dejen entrar.";
+    VideoOtherBrowser: "The link was opened in another browser. Let it in only if it is your customer: their place moves there.",
+        "El enlace se abrió en otro navegador. Déjelo entrar solo si es su cliente: su lugar pasará allí.";
+    VideoSecondBrowser: "Somebody else opened the link while the customer is in the call. Let them in only if the customer wants that.",
+        "Otra persona abrió el enlace mientras el cliente está en la llamada. Déjela entrar solo si el cliente lo desea.";
+    VideoAdmit: "Let in", "Dejar entrar";
+    VideoRefuse: "Refuse", "Rechazar";
+    // What else there is to know.
+    VideoRecordingAsking: "Not recorded: not everybody has agreed yet.", "No se graba: aún no todos han aceptado.";
+    VideoRecordingOn: "Recorded: everybody has agreed.", "Se graba: todos han aceptado.";
+    VideoRecordingRefused: "Not recorded: somebody said no.", "No se graba: alguien no aceptó.";
+    VideoMicrophoneOff: "You are on a phone call: your microphone is off in the video call.",
+        "Está en una llamada telefónica: su micrófono está apagado en la videollamada.";
+    VideoStale: "The service does not answer; what is shown may be old. It is asked again by itself.",
+        "El servicio no responde; lo que se muestra puede estar anticuado. Se reintentará solo.";
+    // What can be done.
+    VideoShowWindow: "Show window", "Mostrar ventana";
+    VideoJoin: "Join", "Unirse";
+    VideoNewLink: "Send a new link", "Enviar un nuevo enlace";
+    VideoNewLinkSure: "All links that were sent before stop working.", "Todos los enlaces enviados antes dejarán de funcionar.";
+    VideoNewLinkYes: "Send", "Enviar";
+    VideoNewLinkNo: "Cancel", "Cancelar";
+    VideoEnd: "End", "Terminar";
+    VideoRetry: "Try again", "Reintentar";
+    VideoSendAgain: "Send again", "Enviar de nuevo";
+    VideoOpenWindow: "Open the window", "Abrir la ventana";
+    VideoOpenTab: "Open in a tab", "Abrir en una pestaña";
+    // What went wrong, and what to do.
+    VideoNotSent: "The link could not be sent into the chat.", "No se pudo enviar el enlace al chat.";
+    VideoBlocked: "The browser blocked the window of the video call. Allow pop-ups for Flex, then open it here.",
+        "El navegador bloqueó la ventana de la videollamada. Permita las ventanas emergentes para Flex y ábrala aquí.";
+    VideoNoWindow: "The extension did not open the window of the video call.",
+        "La extensión no abrió la ventana de la videollamada.";
+    VideoWaitsForToken: "Your Flex session is being renewed; this goes on by itself.",
+        "Se está renovando su sesión de Flex; esto continuará solo.";
+    VideoToken: "Your Flex session is not accepted any more. Log in to Flex again, then try again.",
+        "Su sesión de Flex ya no es válida. Vuelva a iniciar sesión en Flex y reintente.";
+    VideoNotFound: "The service does not find this task among yours. Reload Flex; if it stays, tell your administrator.",
+        "El servicio no encuentra esta tarea entre las suyas. Recargue Flex; si continúa, avise a su administrador.";
+    VideoOff: "Video is not switched on at the service, or not for this Flex. Tell your administrator.",
+        "El video no está activado en el servicio, o no para este Flex. Avise a su administrador.";
+    VideoNotAllowed: "The service does not let you make video calls ({code}). Tell your administrator.",
+        "El servicio no le permite hacer videollamadas ({code}). Avise a su administrador.";
+    VideoBusy: "Too many requests just now. Try again in {seconds} s.",
+        "Demasiadas solicitudes en este momento. Reintente en {seconds} s.";
+    VideoUnavailable: "The video service cannot be reached at the moment. Go on in the chat, and try again.",
+        "Ahora no se puede acceder al servicio de video. Siga en el chat y reintente.";
+    VideoOver: "This video call is over. Start a new one.", "Esta videollamada ha terminado. Inicie otra.";
+    VideoGone: "They are not waiting any more.", "Ya no está esperando.";
+    VideoFull: "The call is full. Somebody has to leave first.", "La llamada está completa. Antes debe salir alguien.";
+    VideoNoText: "No text message could be sent to this customer. Tell your administrator.",
+        "No se pudo enviar un mensaje de texto a este cliente. Avise a su administrador.";
+    VideoBroken: "The service gave an unexpected answer ({code}). If it stays, tell your administrator.",
+        "El servicio dio una respuesta inesperada ({code}). Si continúa, avise a su administrador.";
+    VideoSetting: "Ask your administrator to correct “{setting}” in the Flex configuration (ui_attributes.holdfast).",
+        "Pida a su administrador que corrija «{setting}» en la configuración de Flex (ui_attributes.holdfast).";
 }

@@ -194,3 +194,25 @@ fn an_administrator_can_replace_each_text_of_the_plugin_by_a_key_of_its_own() {
     assert_eq!(keys.len(), Text::all().count(), "two texts under one key");
     assert!(keys.iter().all(|key| key.starts_with("Holdfast")), "{keys:?}");
 }
+
+/// The characters of GSM-7's default alphabet that take one place each (3GPP TS 23.038, 6.2.1), but for line breaks.
+const GSM_7: &str = "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+
+#[test]
+fn the_invitation_to_video_is_one_segment_of_a_text_message_in_each_language_and_nothing_stands_behind_its_link()
+ {
+    let origin = format!("https://{}.example", "v".repeat(45 - "https://.example".len()));
+    assert_eq!(origin.len(), 45);
+    let url = format!("{origin}/v/{}", "0".repeat(20));
+    for (language, name) in LANGUAGES {
+        let pattern = Text::VideoInvitation.built_in(language);
+        assert!(
+            pattern.ends_with(" {url}"),
+            "{name}: a chat takes what stands behind a link for a part of it"
+        );
+        let text = pattern.replace("{url}", &url);
+        let strange: String = text.chars().filter(|letter| !GSM_7.contains(*letter)).collect();
+        assert_eq!(strange, "", "{name}: not in GSM-7, so the segment has 70 characters");
+        assert!(text.chars().count() <= 160, "{name}: {} characters", text.chars().count());
+    }
+}

@@ -38,8 +38,8 @@ pub use state::{CallPhase, CallSummary, CallView, Problem, ProblemCode, Status, 
 ///
 /// 1 is the contract of the extension that Holdfast replaces (which sends no version). 2 adds the fields and types
 /// that [`page`] marks as extensions. 3 is that a page says who its agent is, that they sign out, and which calls they
-/// expect.
-pub const PROTOCOL_VERSION: u32 = 3;
+/// expect. 4 adds the agent's window of a video session.
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// The identity prefix used when neither policy nor the page names one. The token service owns the real one.
 pub const DEFAULT_IDENTITY_PREFIX: &str = "ext_";

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AudioKind, Problem, ProblemCode, state::ClientState};
+use crate::{AudioKind, Problem, ProblemCode, state::ClientState, video_window::VideoKey};
 use kernel::{AccountSid, CallSid, DtmfDigits, ExpectationId, Identity, IdentityPrefix, Secret, Timestamp};
 
 /// Every type in the contract starts with this.
@@ -86,6 +86,14 @@ pub enum ToExtension {
     ExpectCalls {
         /// All of them, each time.
         payload: ExpectCalls,
+    },
+    /// Extension of the contract, since version 4: the agent's window of a video session. Without more, from the agent's
+    /// click: it is opened, or the one that is there comes to the front. Then, once the service has answered, its link, or
+    /// that there is none. Heard over the plugin's port alone, because a link is a secret.
+    #[serde(rename = "VOICE_CLIENT_EXTENSION_SHOW_VIDEO")]
+    ShowVideo {
+        /// Which window, and what it is told.
+        payload: ShowVideo,
     },
 }
 
@@ -240,6 +248,20 @@ pub enum ExpectReason {
     Transfer,
     /// The agent calls out.
     Outbound,
+}
+
+/// Payload of SHOW_VIDEO.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ShowVideo {
+    /// The same for the same session: its conversation's SID, or its task's where there is none.
+    pub key: VideoKey,
+    /// What to join, as in [`crate::video::VideoOpened::agent_link`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Secret>,
+    /// The session could not be opened, in the plugin's words for the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// From the extension to the page.
@@ -472,6 +494,16 @@ mod tests {
         assert_eq!(kind_of(Some("webpackHotUpdate")), Kind::Foreign);
         assert_eq!(kind_of(Some("VOICE_CLIENT_EXTENSION_HEARTBEAT")), Kind::Echo);
         assert_eq!(kind_of(Some("VOICE_CLIENT_EXTENSION_EXPLODE")), Kind::Unknown);
+    }
+
+    #[test]
+    fn a_link_does_not_show_in_debug_output() {
+        let payload = ShowVideo {
+            key: VideoKey::new("CH11111111111111111111111111111111").unwrap(),
+            link: Some(Secret::new("canary-link")),
+            failed: None,
+        };
+        assert!(!format!("{:?}", ToExtension::ShowVideo { payload }).contains("canary"));
     }
 
     #[test]

@@ -1,9 +1,18 @@
 //! The hop of the agent's video window: an extension page of its own, over the [`crate::port::VIDEO`] port.
 //!
-//! The page's address is `video.html#<key>`, where the key is what the Flex page named the session by: a conversation's or a
-//! task's SID. Links never stand in an address.
+//! The page's address is `video.html#<key>`. The key is the worker's: the [`VideoKey`] by which the Flex page names the
+//! session, a dot, and a word that is another for each agent, so that two agents at one desk never share a window or what it
+//! has stored. Links never stand in an address.
 
 use serde::{Deserialize, Serialize};
+
+kernel::identifier! {
+    /// What a Flex page names a video session by: a conversation's or a task's SID, or any other name of 1 to 64 letters and digits.
+    #[cfg_attr(test, derive(ts_rs::TS))]
+    VideoKey, "name of a video session (letters and digits)", |v| {
+        (1..=64).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_alphanumeric())
+    }
+}
 
 /// From the window to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree, wire::Named)]

@@ -10,6 +10,7 @@ use protocol::{
     page::{Kind, Refusal, ToExtension, ToPage, kind_of},
     popup::{FromPopup, Refused, ToPopup},
     token::{TokenErrorBody, TokenErrorCode, VoiceTokenRequest, VoiceTokenResponse},
+    video_window::{FromVideoWindow, ToVideoWindow},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -46,6 +47,9 @@ fn to_extension() -> Vec<Value> {
             "EXPECT_CALLS",
             json!({"calls": [{"id": "WR1", "reason": "reservation"}, {"id": "WT2", "reason": "outbound"}]}),
         ),
+        page("SHOW_VIDEO", json!({"key": "CH1"})),
+        page("SHOW_VIDEO", json!({"key": "WT1", "link": "l"})),
+        page("SHOW_VIDEO", json!({"key": "CH1", "failed": "No."})),
     ]
 }
 
@@ -160,6 +164,22 @@ fn from_offscreen() -> Vec<Value> {
     ]
 }
 
+fn from_video_window() -> Vec<Value> {
+    vec![
+        json!({"type": "hello", "key": "CH1.a"}),
+        json!({"type": "inRoom", "on": true}),
+        json!({"type": "over"}),
+    ]
+}
+
+fn to_video_window() -> Vec<Value> {
+    vec![
+        json!({"type": "link", "service": "https://x.test", "link": "l"}),
+        json!({"type": "failed", "message": "m"}),
+        json!({"type": "call", "live": true}),
+    ]
+}
+
 fn of_the_token_service() -> Vec<Value> {
     vec![
         json!({"identity": "ext_ann", "account_sid": AC, "token": "t", "expires_in": 3600, "expires_at": "x", "edge": "e", "region": "r"}),
@@ -206,6 +226,8 @@ fn every_message_of_every_hop_has_one_form_and_is_in_the_list_of_its_kind() {
     are_all(&to_popup(), &ToPopup::NAMES, ToPopup::name);
     are_all(&to_offscreen(), &ToOffscreen::NAMES, ToOffscreen::name);
     are_all(&from_offscreen(), &FromOffscreen::NAMES, FromOffscreen::name);
+    are_all(&from_video_window(), &FromVideoWindow::NAMES, FromVideoWindow::name);
+    are_all(&to_video_window(), &ToVideoWindow::NAMES, ToVideoWindow::name);
 }
 
 #[test]
@@ -307,6 +329,8 @@ proptest! {
         to_popup in changed(to_popup()),
         to_offscreen in changed(to_offscreen()),
         from_offscreen in changed(from_offscreen()),
+        from_video_window in changed(from_video_window()),
+        to_video_window in changed(to_video_window()),
         answer in changed(of_the_token_service()),
     ) {
         in_both_forms::<ToExtension>(&to_extension);
@@ -316,6 +340,8 @@ proptest! {
         in_both_forms::<ToPopup>(&to_popup);
         in_both_forms::<ToOffscreen>(&to_offscreen);
         in_both_forms::<FromOffscreen>(&from_offscreen);
+        in_both_forms::<FromVideoWindow>(&from_video_window);
+        in_both_forms::<ToVideoWindow>(&to_video_window);
         in_both_forms::<VoiceTokenResponse>(&answer);
         in_both_forms::<VoiceTokenRequest>(&answer);
         in_both_forms::<TokenErrorBody>(&answer);

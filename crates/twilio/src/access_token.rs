@@ -117,6 +117,14 @@ pub struct VideoGrant {
     pub room: Option<String>,
 }
 
+impl VideoGrant {
+    /// This room and no other. A grant without a room would be one for every room of the account.
+    #[must_use]
+    pub fn room(room: impl Into<String>) -> Self {
+        Self { room: Some(room.into()) }
+    }
+}
+
 /// What the token's holder may do with Conversations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatGrant {
@@ -295,6 +303,13 @@ impl<'k> AccessToken<'k> {
     #[must_use]
     pub fn voice(mut self, grant: VoiceGrant) -> Self {
         self.claims.grants.voice = Some(grant);
+        self
+    }
+
+    /// Grants Video.
+    #[must_use]
+    pub fn video(mut self, grant: VideoGrant) -> Self {
+        self.claims.grants.video = Some(grant);
         self
     }
 

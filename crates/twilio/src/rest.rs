@@ -1,13 +1,13 @@
-//! Reads a resource of Twilio's REST APIs: only `GET`, within a time and a size, with Basic authentication, from a base URL
-//! that credentials may travel to.
+//! Asks Twilio's REST APIs, within a time and a size, with Basic authentication, below a base URL that credentials may travel to.
 //!
-//! There is no way here to write anything. What is read is taken leniently, field by field: an odd one must not hide the others.
+//! [`Rest`] only reads (`GET`): whoever was given one has no way to write anything. [`WritableRest`] also posts forms. What is
+//! answered is taken leniently, field by field: an odd one must not hide the others.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use kernel::Timestamp;
 use serde_json::Value;
 use url::Url;
@@ -21,6 +21,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest answer that is read. A page of a hundred messages has 100 KiB as a rule; each may have 32 KiB of text.
 pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
+/// What is posted.
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
 /// Why there is no answer to read. Never holds a secret, nor what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestError {
@@ -30,6 +33,13 @@ pub enum RestError {
     /// 400: the question is none, as a page token that is not known any more.
     #[error("the question is not understood")]
     BadRequest,
+    /// What was to be written is not: Twilio's error code says why. Only [`WritableRest`] says this; a 404 is
+    /// [`RestError::NotFound`] there, too.
+    #[error("Twilio refuses it with error {code}")]
+    Refused {
+        /// As listed at <https://www.twilio.com/docs/api/errors>.
+        code: u32,
+    },
     /// Twilio refuses *our* credentials, or what they may do. Final until the configuration is put right.
     #[error("Twilio refuses our own credentials (HTTP {status})")]
     CredentialsRefused {
@@ -49,6 +59,10 @@ pub struct Rest {
     /// Shows nothing in `Debug`.
     authorization: HeaderValue,
 }
+
+/// One API at one base URL, which may also be written to.
+#[derive(Clone, Debug)]
+pub struct WritableRest(Rest);
 
 /// A page of a list, and how to ask for the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,27 +129,7 @@ impl Rest {
     /// # Errors
     /// [`RestError`].
     pub async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, RestError> {
-        // A path that consists of such a part leads elsewhere; nothing has such a name.
-        if path.iter().any(|part| matches!(*part, "" | "." | "..")) {
-            return Err(RestError::NotFound);
-        }
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
-        }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let uri: Uri = url.as_str().parse().map_err(|_cause| RestError::NotFound)?;
-        tokio::time::timeout(TIMEOUT, async {
-            match self.ask(&uri).await {
-                // Nothing was sent.
-                Err(RestError::Unavailable(Unavailable::Connect)) => self.ask(&uri).await,
-                other => other,
-            }
-        })
-        .await
-        .unwrap_or(Err(RestError::Unavailable(Unavailable::Timeout)))
+        self.within_time(&self.uri(path, query)?, None).await
     }
 
     /// A page of the list `key`; what of it `read` does not understand is left out.
@@ -154,10 +148,42 @@ impl Rest {
         Ok(Page { items: items.iter().filter_map(read).collect(), next: PageToken::of(&answer["meta"]) })
     }
 
-    async fn ask(&self, uri: &Uri) -> Result<Value, RestError> {
+    fn uri(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Uri, RestError> {
+        // A path that consists of such a part leads elsewhere; nothing has such a name.
+        if path.iter().any(|part| matches!(*part, "" | "." | "..")) {
+            return Err(RestError::NotFound);
+        }
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url.as_str().parse().map_err(|_cause| RestError::NotFound)
+    }
+
+    /// Reads, or writes this form.
+    async fn within_time(&self, uri: &Uri, form: Option<&Bytes>) -> Result<Value, RestError> {
+        tokio::time::timeout(TIMEOUT, async {
+            match self.ask(uri, form).await {
+                // Nothing was sent.
+                Err(RestError::Unavailable(Unavailable::Connect)) => self.ask(uri, form).await,
+                other => other,
+            }
+        })
+        .await
+        .unwrap_or(Err(RestError::Unavailable(Unavailable::Timeout)))
+    }
+
+    async fn ask(&self, uri: &Uri, form: Option<&Bytes>) -> Result<Value, RestError> {
         let unavailable = |why| Err(RestError::Unavailable(why));
-        let mut request = Request::new(Full::new(Bytes::new()));
+        let mut request = Request::new(Full::new(form.cloned().unwrap_or_default()));
         *request.uri_mut() = uri.clone();
+        if form.is_some() {
+            *request.method_mut() = Method::POST;
+            request.headers_mut().insert(header::CONTENT_TYPE, FORM);
+        }
         request.headers_mut().insert(header::AUTHORIZATION, self.authorization.clone());
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let (head, body) = match self.http.request(request).await {
@@ -167,8 +193,13 @@ impl Rest {
         };
         match head.status {
             StatusCode::OK => {}
-            StatusCode::BAD_REQUEST => return Err(RestError::BadRequest),
+            StatusCode::CREATED | StatusCode::ACCEPTED if form.is_some() => {}
             StatusCode::NOT_FOUND => return Err(RestError::NotFound),
+            StatusCode::BAD_REQUEST | StatusCode::CONFLICT if form.is_some() => {
+                let code = read(body).await.ok().and_then(|said| said["code"].as_u64()?.try_into().ok());
+                return Err(code.map_or(RestError::BadRequest, |code| RestError::Refused { code }));
+            }
+            StatusCode::BAD_REQUEST => return Err(RestError::BadRequest),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 return Err(RestError::CredentialsRefused { status: status.as_u16() });
             }
@@ -179,14 +210,48 @@ impl Rest {
             }
             other => return unavailable(Unavailable::Status(other.as_u16())),
         }
-        match Limited::new(body, MAX_ANSWER_BYTES).collect().await {
-            Ok(body) => match serde_json::from_slice(&body.to_bytes()) {
-                Ok(answer @ Value::Object(_)) => Ok(answer),
-                Ok(_) | Err(_) => unavailable(Unavailable::NotUnderstood),
-            },
-            Err(error) if error.is::<LengthLimitError>() => unavailable(Unavailable::TooLarge),
-            Err(_broken) => unavailable(Unavailable::Transport),
-        }
+        read(body).await
+    }
+}
+
+impl WritableRest {
+    /// For what is below `base_url`.
+    ///
+    /// # Errors
+    /// As [`Rest::new`].
+    pub fn new(http: HttpClient, base_url: &str, credentials: &Credentials) -> Result<Self, InvalidBaseUrl> {
+        Rest::new(http, base_url, credentials).map(Self)
+    }
+
+    /// What reads there.
+    #[must_use]
+    pub const fn reads(&self) -> &Rest {
+        &self.0
+    }
+
+    /// Posts a form to the resource at this path, each part of which is one segment. A form that was perhaps received is never sent
+    /// again: what it does may not bear that.
+    ///
+    /// # Errors
+    /// [`RestError`]. After [`RestError::Unavailable`] it is not known whether Twilio did it.
+    pub async fn post(&self, path: &[&str], form: &[(&str, &str)]) -> Result<Value, RestError> {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.0.within_time(&self.0.uri(path, &[])?, Some(&form.into())).await
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// All of an answer.
+async fn read(body: impl BodyExt<Error: Into<BoxError>>) -> Result<Value, RestError> {
+    let unavailable = |why| Err(RestError::Unavailable(why));
+    match Limited::new(body, MAX_ANSWER_BYTES).collect().await {
+        Ok(body) => match serde_json::from_slice(&body.to_bytes()) {
+            Ok(answer @ Value::Object(_)) => Ok(answer),
+            Ok(_) | Err(_) => unavailable(Unavailable::NotUnderstood),
+        },
+        Err(error) if error.is::<LengthLimitError>() => unavailable(Unavailable::TooLarge),
+        Err(_broken) => unavailable(Unavailable::Transport),
     }
 }
 

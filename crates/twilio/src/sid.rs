@@ -50,6 +50,11 @@ identifier! {
     MediaSid, "media SID (ME and 32 hexadecimal digits)", |v| is_sid(v, "ME")
 }
 
+identifier! {
+    /// A room of Video: `RM` and 32 hexadecimal digits.
+    RoomSid, "room SID (RM and 32 hexadecimal digits)", |v| is_sid(v, "RM")
+}
+
 /// An API key with its secret: what signs access tokens, and what may stand in for the account's auth token.
 #[derive(Clone)]
 pub struct ApiKey {

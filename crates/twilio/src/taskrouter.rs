@@ -1,12 +1,12 @@
-//! A task of TaskRouter's, and who holds it.
+//! A task of TaskRouter's, who holds it, and whether a conversation still has one.
 //!
-//! Source: Twilio's OpenAPI description of TaskRouter v1. `GET /v1/Workspaces/{WS}/Tasks/{WT}[/Reservations]`.
+//! Source: Twilio's OpenAPI description of TaskRouter v1. `GET /v1/Workspaces/{WS}/Tasks[/{WT}[/Reservations]]`.
 
 use serde_json::Value;
 
 use crate::{
-    TaskSid, WorkerSid, WorkspaceSid,
-    rest::{Rest, RestError, json_text},
+    ConversationSid, TaskSid, WorkerSid, WorkspaceSid,
+    rest::{Rest, RestError, Unavailable, json_text},
 };
 
 /// Where TaskRouter is.
@@ -17,6 +17,44 @@ pub const DEFAULT_BASE_URL: &str = "https://taskrouter.twilio.com";
 pub struct TaskRouter {
     rest: Rest,
     workspace: WorkspaceSid,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Its name.
+    pub sid: TaskSid,
+    /// How far it is.
+    pub status: TaskStatus,
+    /// What is known of it; `Null` when that is no JSON.
+    pub attributes: Value,
+}
+
+/// How far a task is: its `assignment_status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskStatus {
+    /// Nobody has it.
+    Pending,
+    /// It is offered to somebody.
+    Reserved,
+    /// Somebody has it.
+    Assigned,
+    /// What there was to say is said; the agent is finishing it.
+    Wrapping,
+    /// Done.
+    Completed,
+    /// Given up, by whomever.
+    Canceled,
+    /// A status that is not known. It ends nothing.
+    Other,
+}
+
+impl TaskStatus {
+    /// Whether there is still somebody to talk to, or will be.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Reserved | Self::Assigned | Self::Other)
+    }
 }
 
 /// A task's hold on a worker.
@@ -66,6 +104,37 @@ impl TaskRouter {
         Ok(json_text(&task["attributes"]))
     }
 
+    /// A task. TaskRouter forgets it some minutes after its end: then there is none.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn task(&self, sid: &TaskSid) -> Result<Task, RestError> {
+        let path = ["v1", "Workspaces", self.workspace.as_str(), "Tasks", sid.as_str()];
+        let answer = self.rest.get(&path, &[]).await?;
+        task(&answer).ok_or(RestError::Unavailable(Unavailable::NotUnderstood))
+    }
+
+    /// The tasks of a conversation that are not over: a transfer and a conversation that comes back each make a new one.
+    ///
+    /// By their attribute `conversationSid`. Inferred: that Flex's own tasks of conversations all have it; they do where their
+    /// attributes were seen. What is over is sorted out here and not by `AssignmentStatus`, of which it is not documented how
+    /// several are written.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn open_tasks_of_conversation(
+        &self,
+        conversation: &ConversationSid,
+    ) -> Result<Vec<Task>, RestError> {
+        let path = ["v1", "Workspaces", self.workspace.as_str(), "Tasks"];
+        // A SID has no character that would have to be escaped.
+        let which = format!("conversationSid == \"{conversation}\"");
+        let query = [("EvaluateTaskAttributes", which.as_str()), ("PageSize", "100")];
+        let mut tasks = self.rest.page(&path, &query, "tasks", task).await?.items;
+        tasks.retain(|task| task.status.is_open());
+        Ok(tasks)
+    }
+
     /// The reservations that this worker has, or had, of the task.
     ///
     /// # Errors
@@ -81,6 +150,23 @@ impl TaskRouter {
     }
 }
 
+fn task(value: &Value) -> Option<Task> {
+    let status = match value["assignment_status"].as_str()? {
+        "pending" => TaskStatus::Pending,
+        "reserved" => TaskStatus::Reserved,
+        "assigned" => TaskStatus::Assigned,
+        "wrapping" => TaskStatus::Wrapping,
+        "completed" => TaskStatus::Completed,
+        "canceled" => TaskStatus::Canceled,
+        _ => TaskStatus::Other,
+    };
+    Some(Task {
+        sid: value["sid"].as_str()?.parse().ok()?,
+        status,
+        attributes: json_text(&value["attributes"]),
+    })
+}
+
 fn reservation(value: &Value) -> Option<Reservation> {
     let status = match value["reservation_status"].as_str()? {
         "pending" => ReservationStatus::Pending,
@@ -94,6 +180,27 @@ fn reservation(value: &Value) -> Option<Reservation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_status_that_says_so_ends_a_task() {
+        for (status, open) in [
+            ("pending", true),
+            ("reserved", true),
+            ("assigned", true),
+            ("new", true),
+            ("wrapping", false),
+            ("completed", false),
+            ("canceled", false),
+        ] {
+            let sid = format!("WT{}", "1".repeat(32));
+            let read = task(
+                &serde_json::json!({"sid": sid, "assignment_status": status, "attributes": "{\"a\": 1}"}),
+            )
+            .unwrap();
+            assert_eq!((read.status.is_open(), &read.attributes["a"]), (open, &1.into()), "{status}");
+        }
+        assert_eq!(task(&serde_json::json!({"assignment_status": "pending"})), None);
+    }
 
     #[test]
     fn a_status_that_is_not_known_gives_no_rights() {

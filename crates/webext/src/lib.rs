@@ -243,6 +243,57 @@ pub mod scripting {
     }
 }
 
+/// `chrome.windows`, which needs no permission.
+#[expect(clippy::cast_precision_loss, reason = "Chrome numbers its windows from 1")]
+pub mod windows {
+    use super::{Error, ffi, from_js, keep, object, runtime, to_js};
+    use wire::{ToTree as _, Tree};
+
+    /// Opens a page of the extension in a window of its own, in front, and gives the window's number.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words.
+    pub async fn open(path: &str, width: u32, height: u32) -> Result<i64, Error> {
+        let options = Tree::from([
+            ("url", runtime::url(path).to_tree()),
+            ("type", Tree::Word("popup")),
+            ("width", width.to_tree()),
+            ("height", height.to_tree()),
+            ("focused", Tree::Bool(true)),
+        ]);
+        // Only the number is looked at: what else a window says of itself is not read.
+        let window = ffi::create_window(&to_js(&options)).await?;
+        from_js(&js_sys::Reflect::get(&window, &"id".into())?)
+    }
+
+    /// Brings a window to the front.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words when there is none of that number.
+    pub async fn focus(id: i64) -> Result<(), Error> {
+        ffi::update_window(id as f64, &object("focused", &true)).await?;
+        Ok(())
+    }
+
+    /// Closes a window.
+    ///
+    /// # Errors
+    /// [`Error`] with Chrome's words when there is none of that number.
+    pub async fn close(id: i64) -> Result<(), Error> {
+        ffi::remove_window(id as f64).await?;
+        Ok(())
+    }
+
+    /// Calls back with the number of each window that is closed.
+    pub fn on_closed(mut callback: impl FnMut(i64) + 'static) {
+        ffi::on_window_removed(&keep(move |id| {
+            if let Ok(id) = from_js(&id) {
+                callback(id);
+            }
+        }));
+    }
+}
+
 /// `chrome.offscreen`.
 pub mod offscreen {
     use super::{Error, ffi};

@@ -33,10 +33,12 @@ pub struct Sender {
 
 /// The sender's tab.
 #[derive(Clone, Debug, Default, PartialEq, Eq, FromTree)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Tab {
     /// Chrome's number of the tab.
     pub id: Option<i64>,
+    /// Chrome's number of the window that it is in.
+    pub window_id: Option<i64>,
 }
 
 impl Port {

@@ -13,6 +13,10 @@ pub const API_KEY_SECRET: &str = "sandbox-only-api-key-secret-opens-nothing";
 pub const READING_API_KEY_SID: &str = "SK5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b";
 /// Its secret.
 pub const READING_API_KEY_SECRET: &str = "sandbox-only-reading-key-secret-opens-nothing";
+/// The API key of video, which makes rooms, signs their tokens, reads tasks and sends texts.
+pub const VIDEO_API_KEY_SID: &str = "SK5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d";
+/// Its secret.
+pub const VIDEO_API_KEY_SECRET: &str = "sandbox-only-video-key-secret-opens-nothing";
 /// Auth token of the account: the password of IAM's basic authentication.
 pub const AUTH_TOKEN: &str = "sandbox-only-auth-token-opens-nothing";
 

@@ -175,7 +175,8 @@ fn caller(headers: &HeaderMap) -> Option<Caller> {
     match (user.as_str(), password.as_str()) {
         (account::ACCOUNT_SID, account::AUTH_TOKEN)
         | (account::API_KEY_SID, account::API_KEY_SECRET)
-        | (account::READING_API_KEY_SID, account::READING_API_KEY_SECRET) => Some(Caller::Server),
+        | (account::READING_API_KEY_SID, account::READING_API_KEY_SECRET)
+        | (account::VIDEO_API_KEY_SID, account::VIDEO_API_KEY_SECRET) => Some(Caller::Server),
         ("token", token) => Some(Caller::Browser { token: token.to_owned() }),
         _ => None,
     }

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use twilio::{ApiKey, ApiKeySid};
 
 use crate::account;
-use crate::api::{ChatTask, FarEnd, LegCommand, LegEnd, NewChatTask, Settings, Unreached, VoiceTask};
+use crate::api::{ChatTask, FarEnd, Holder, LegCommand, LegEnd, NewChatTask, Settings, Unreached, VoiceTask};
 use crate::clock::{millis, now};
 use crate::event::LogEvent;
 use sandbox_kit::fault::{FaultId, Faults, Interference};
@@ -152,6 +152,29 @@ impl FlexCloud {
     /// others are ignored.
     pub fn chat_customer_leaves(&self, sid: &str) {
         self.apply_or_log(Event::CustomerLeaves { sid: sid.to_owned() });
+    }
+
+    /// A chat goes from the agent to the colleague, or from the colleague to the agent. `sid` is the conversation.
+    ///
+    /// # Errors
+    /// If nobody has accepted a task about it who could hand it over.
+    pub fn hand_chat_over(&self, sid: &str, to: Holder) -> Result<ChatTask, Refusal> {
+        let task =
+            self.apply_and_read(Event::HandOver { sid: sid.to_owned(), to }, Workspace::newest_chat)?;
+        Ok(task.unwrap_or_else(|| unreachable!("the machine has just made a task")))
+    }
+
+    /// Cancels a task that nobody has accepted, as whoever made it would by REST.
+    ///
+    /// # Errors
+    /// If there is no such task, or somebody has accepted it.
+    pub fn cancel_task(&self, sid: &str) -> Result<(), Refusal> {
+        self.apply(Event::UpdateTask {
+            sid: sid.to_owned(),
+            attributes: None,
+            status: Some("canceled".to_owned()),
+            reason: None,
+        })
     }
 
     /// The agent's telephone was answered.

@@ -2,6 +2,7 @@
 //! sees and changes them.
 
 pub(crate) mod bridge;
+mod expression;
 pub(crate) mod interactions;
 pub mod machine;
 mod resource;

@@ -171,3 +171,29 @@ async fn lists_come_in_pages_that_name_the_next() {
         workers["workers"].as_array().unwrap().iter().map(|one| &one["friendly_name"]).collect();
     assert_eq!(names, [account::AGENT_NAME, account::COLLEAGUE_NAME]);
 }
+
+#[tokio::test]
+async fn the_open_tasks_of_a_conversation_are_found_by_their_attributes() {
+    let (cloud, _commands) = start();
+    let (task, reservation) = chat(&cloud).await;
+    let list = async |expression: &str, status: &str| {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("EvaluateTaskAttributes", expression), ("AssignmentStatus", status)])
+            .finish();
+        let (code, list) = get(&cloud, &format!("Tasks?{query}")).await;
+        let sids = list["tasks"].as_array().into_iter().flatten();
+        (code, sids.map(|task| task["sid"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    const OPEN: &str = "pending,reserved,assigned";
+    let own = r#"conversationSid == "CH00000000000000000000000000000001""#;
+    assert_eq!(list(own, OPEN).await, (StatusCode::OK, vec![task.clone()]));
+    let other = r#"conversationSid == "CH00000000000000000000000000000002""#;
+    assert_eq!(list(other, OPEN).await, (StatusCode::OK, vec![]));
+    assert_eq!(list("conversationSid >", OPEN).await.0, StatusCode::BAD_REQUEST);
+    let path = format!("Tasks/{task}/Reservations/{reservation}");
+    for status in ["accepted", "wrapping"] {
+        assert_eq!(post(&cloud, &path, &[("ReservationStatus", status)]).await.0, StatusCode::OK);
+    }
+    assert_eq!(list(own, OPEN).await, (StatusCode::OK, vec![]), "after-call work is not open");
+    assert_eq!(list(own, "wrapping").await, (StatusCode::OK, vec![task]));
+}

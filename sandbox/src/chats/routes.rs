@@ -30,6 +30,7 @@ pub(crate) fn router(chats: Chats) -> Router {
         .route("/api/chats/{sid}/leave", post(leave))
         .route("/api/chats/{sid}/return", post(come_back))
         .route("/api/chats/{sid}/task", post(route))
+        .route("/api/chats/{sid}/transfer", post(transfer))
         .with_state(chats)
 }
 
@@ -88,6 +89,15 @@ enum Worker {
     Colleague,
 }
 
+impl Worker {
+    const fn holder(self) -> Holder {
+        match self {
+            Self::Agent => Holder::Agent,
+            Self::Colleague => Holder::Colleague,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Deserialize)]
 enum Source {
     #[serde(rename = "sourceConversationSid")]
@@ -108,10 +118,7 @@ impl Source {
 impl Request {
     fn routing(&self) -> Routing {
         Routing {
-            holder: match self.worker {
-                Worker::Agent => Holder::Agent,
-                Worker::Colleague => Holder::Colleague,
-            },
+            holder: self.worker.holder(),
             long_lived: self.long_lived,
             attributes: self.attributes.clone(),
             unrouted: !self.task,
@@ -260,4 +267,18 @@ async fn route(
     Json(request): Json<Request>,
 ) -> Result<Response, Refusal> {
     Ok(begun(chats.route(sid, request.routing())?))
+}
+
+#[derive(Deserialize)]
+struct Transfer {
+    worker: Worker,
+}
+
+/// To the colleague, or from the colleague to the agent.
+async fn transfer(
+    State(chats): State<Chats>,
+    Path(sid): Sid,
+    Json(Transfer { worker }): Json<Transfer>,
+) -> Result<Response, Refusal> {
+    Ok(begun(chats.transfer(sid, worker.holder())?))
 }

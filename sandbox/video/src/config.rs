@@ -14,8 +14,8 @@ pub struct Config {
     pub account: AccountSid,
     /// Its auth token: for REST.
     pub auth_token: Secret,
-    /// Its API key: for REST, and what signs access tokens.
-    pub api_key: ApiKey,
+    /// Its API keys: for REST, and what signs access tokens.
+    pub api_keys: Vec<ApiKey>,
     /// Where status callbacks go to be delivered, in their order; nowhere, without it.
     pub callbacks: Option<mpsc::UnboundedSender<Callback>>,
 }

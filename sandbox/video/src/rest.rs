@@ -67,11 +67,11 @@ pub(crate) fn is_allowed(
     headers: &HeaderMap,
     account: &AccountSid,
     auth_token: &Secret,
-    key: &ApiKey,
+    keys: &[ApiKey],
 ) -> bool {
     basic::credentials(headers).is_some_and(|(user, password)| {
         (user == account.as_str() && password == auth_token.expose())
-            || (user == key.sid().as_str() && password == key.secret().expose())
+            || keys.iter().any(|key| user == key.sid().as_str() && password == key.secret().expose())
     })
 }
 
@@ -312,13 +312,13 @@ mod tests {
         };
         let allowed = |user: &str, password: &str| {
             let header = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-            is_allowed(&brought(Some(&header)), &account, &token, &key)
+            is_allowed(&brought(Some(&header)), &account, &token, std::slice::from_ref(&key))
         };
         assert!(allowed(account.as_str(), "auth-token"));
         assert!(allowed(key.sid().as_str(), "key-secret"));
         assert!(!allowed(account.as_str(), "key-secret"));
         assert!(!allowed(key.sid().as_str(), ""));
-        assert!(!is_allowed(&brought(None), &account, &token, &key));
-        assert!(!is_allowed(&brought(Some("Bearer x")), &account, &token, &key));
+        assert!(!is_allowed(&brought(None), &account, &token, std::slice::from_ref(&key)));
+        assert!(!is_allowed(&brought(Some("Bearer x")), &account, &token, std::slice::from_ref(&key)));
     }
 }

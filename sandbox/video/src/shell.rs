@@ -67,14 +67,14 @@ pub(crate) struct Shared {
 struct Credentials {
     account: AccountSid,
     auth_token: Secret,
-    api_key: ApiKey,
+    api_keys: Vec<ApiKey>,
 }
 
 /// Starts the task. It ends when every handle is gone.
 pub(crate) fn start(config: Config, clock: Clock, events: broadcast::Sender<LogEvent>) -> Shared {
-    let Config { account, auth_token, api_key, callbacks } = config;
-    let (whose, key) = (account.clone(), api_key.clone());
-    let judge = Box::new(move |token: &Secret, now| token::check(token, &whose, &key, now));
+    let Config { account, auth_token, api_keys, callbacks } = config;
+    let (whose, keys) = (account.clone(), api_keys.clone());
+    let judge = Box::new(move |token: &Secret, now| token::check(token, &whose, &keys, now));
     let (inputs, inbox) = mpsc::unbounded_channel();
     let shell = Shell {
         clock,
@@ -87,7 +87,7 @@ pub(crate) fn start(config: Config, clock: Clock, events: broadcast::Sender<LogE
         rooms: BTreeMap::new(),
     };
     tokio::spawn(shell.run(inbox));
-    Shared { inputs, credentials: Arc::new(Credentials { account, auth_token, api_key }) }
+    Shared { inputs, credentials: Arc::new(Credentials { account, auth_token, api_keys }) }
 }
 
 struct Shell {
@@ -284,8 +284,8 @@ async fn rest(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Credentials { account, auth_token, api_key } = &*shared.credentials;
-    let answered = if rest::is_allowed(&headers, account, auth_token, api_key) {
+    let Credentials { account, auth_token, api_keys } = &*shared.credentials;
+    let answered = if rest::is_allowed(&headers, account, auth_token, api_keys) {
         let path = uri.path().strip_prefix("/v1").unwrap_or_default();
         let query = Form::parse(uri.query().unwrap_or_default().as_bytes());
         match rest::parse(&method, path, &query, &Form::parse(&body)) {

@@ -58,14 +58,19 @@ struct VideoGrant {
     room: Option<String>,
 }
 
-/// Checks a token against the account and its API key.
+/// Checks a token against the account and its API keys.
 ///
 /// Inferred: the order of the checks. Twilio's own tests show 20103 for a wrong key, 20104 for an old token and 20106
 /// for one without a grant; the meaning of each code is documented.
 ///
 /// # Errors
 /// The first check that fails.
-pub fn check(token: &Secret, account: &AccountSid, key: &ApiKey, now: Timestamp) -> Result<Grant, Problem> {
+pub fn check(
+    token: &Secret,
+    account: &AccountSid,
+    keys: &[ApiKey],
+    now: Timestamp,
+) -> Result<Grant, Problem> {
     let mut parts = token.expose().split('.');
     let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let header: Header = read(header)?;
@@ -73,9 +78,10 @@ pub fn check(token: &Secret, account: &AccountSid, key: &ApiKey, now: Timestamp)
     if header.alg != "HS256" || header.cty.as_deref() != Some("twilio-fpa;v=1") {
         return Err(Problem::TOKEN_HEADER);
     }
-    if claims.iss.as_deref() != Some(key.sid().as_str()) || claims.sub.as_deref() != Some(account.as_str()) {
+    let key = keys.iter().find(|key| claims.iss.as_deref() == Some(key.sid().as_str()));
+    let Some(key) = key.filter(|_| claims.sub.as_deref() == Some(account.as_str())) else {
         return Err(Problem::TOKEN_ISSUER);
-    }
+    };
     let mut validation = Validation::new(Algorithm::HS256);
     // The crate reads the system's clock for exp and nbf; ours is a parameter, so those two are checked below.
     validation.validate_exp = false;
@@ -137,13 +143,13 @@ mod tests {
 
     #[test]
     fn a_good_token_says_who_and_where() {
-        let grant = check(&signed(&claims(), "secret", Some("twilio-fpa;v=1")), &account(), &key(), NOW);
+        let grant = check(&signed(&claims(), "secret", Some("twilio-fpa;v=1")), &account(), &[key()], NOW);
         assert_eq!(grant, Ok(Grant { identity: "Ada Weber".into(), room: Some("chat".into()) }));
     }
 
     #[test]
     fn each_defect_of_a_token_has_its_code() {
-        let code = |token: &Secret| check(token, &account(), &key(), NOW).unwrap_err().code;
+        let code = |token: &Secret| check(token, &account(), &[key()], NOW).unwrap_err().code;
         let with = |path: &str, value: Value| {
             let mut changed = claims();
             *changed.pointer_mut(path).unwrap() = value;

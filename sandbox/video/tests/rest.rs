@@ -24,7 +24,7 @@ fn started() -> (Video, mpsc::UnboundedReceiver<Callback>) {
     let video = Video::start(Config {
         account: account(),
         auth_token: Secret::new(TOKEN),
-        api_key: ApiKey::new(key, Secret::new("key-secret")),
+        api_keys: vec![ApiKey::new(key, Secret::new("key-secret"))],
         callbacks: Some(callbacks),
     });
     (video, delivered)

@@ -29,8 +29,8 @@ pub enum Action {
 /// Exchanges Flex tokens for Voice tokens.
 ///
 /// One account by flags and variables, or several by a file. Secrets are never flags: TWILIO_API_KEY_SECRET,
-/// TWILIO_API_KEY_SECRET_2, TWILIO_HISTORY_API_KEY_SECRET, TWILIO_AUTH_TOKEN, TOKEN_SERVICE_REDIS_URL and TOKEN_SERVICE_OPERATOR_TOKEN are variables; with _FILE appended to the
-/// name, they name a file with the secret.
+/// TWILIO_API_KEY_SECRET_2, TWILIO_HISTORY_API_KEY_SECRET, TWILIO_VIDEO_API_KEY_SECRET, TWILIO_AUTH_TOKEN, TOKEN_SERVICE_REDIS_URL and
+/// TOKEN_SERVICE_OPERATOR_TOKEN are variables; with _FILE appended to the name, they name a file with the secret.
 #[derive(Debug, Parser)]
 #[command(name = "token-service", version)]
 pub struct Args {
@@ -60,13 +60,13 @@ pub struct Args {
     /// Where Voice clients connect, as dublin [default: roaming; for ie1 dublin, for au1 sydney].
     #[arg(long, env = "TWILIO_EDGE")]
     edge: Option<String>,
-    /// The TaskRouter workspace, for --history, which needs it, and for `doctor`; without it, the one that Flex uses.
+    /// The TaskRouter workspace, for --history and --video, which need it, and for `doctor`; without it, the one that Flex uses.
     #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…")]
     workspace_sid: Option<String>,
     /// Where Flex tokens are validated: https, or http on this machine [default: https://iam.twilio.com].
     #[arg(long, env = "TOKEN_SERVICE_IAM_BASE_URL", value_name = "URL")]
     iam_base_url: Option<String>,
-    /// Where --history and `doctor` find TaskRouter [default: https://taskrouter.twilio.com].
+    /// Where --history, --video and `doctor` find TaskRouter [default: https://taskrouter.twilio.com].
     #[arg(long, env = "TOKEN_SERVICE_TASKROUTER_BASE_URL", value_name = "URL")]
     taskrouter_base_url: Option<String>,
     /// Where `doctor` finds Flex's own configuration [default: https://flex-api.twilio.com].
@@ -152,6 +152,64 @@ pub struct Args {
     /// Where the files of messages are [default: https://mcs.us1.twilio.com].
     #[arg(long, env = "TOKEN_SERVICE_HISTORY_MEDIA_BASE_URL", value_name = "URL")]
     history_media_base_url: Option<String>,
+
+    /// Let agents go on face to face with the customer of a task (/v1/video, and the page under /v/). Needs --video-api-key-sid,
+    /// TWILIO_VIDEO_API_KEY_SECRET, --workspace-sid and --video-public-origin.
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    video: Option<String>,
+    /// The API key that makes rooms and signs their tokens, and nothing else: SK and 32 hexadecimal digits.
+    #[arg(long, env = "TWILIO_VIDEO_API_KEY_SID", value_name = "SK…")]
+    video_api_key_sid: Option<String>,
+    /// What the links that customers get begin with, and where Twilio's callbacks come: where browsers find this service, as
+    /// https://video.example.com; http on this machine.
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_PUBLIC_ORIGIN", value_name = "ORIGIN")]
+    video_public_origin: Option<String>,
+    /// The directory with the page's files; without it, no page is served.
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_PAGE_DIR", value_name = "DIRECTORY")]
+    video_page_dir: Option<String>,
+    /// A web origin of Flex that may open video. Repeat it, or separate several by commas [default: https://flex.twilio.com].
+    #[arg(long = "video-allowed-origin", env = "TOKEN_SERVICE_VIDEO_ALLOWED_ORIGINS", value_delimiter = ',')]
+    video_allowed_origins: Option<Vec<String>>,
+    /// An extension whose window shows agents the page, as `chrome-extension://ID`. Repeat it, or separate several by commas [default:
+    /// those of --allowed-origin].
+    #[arg(
+        long = "video-extension-origin",
+        env = "TOKEN_SERVICE_VIDEO_EXTENSION_ORIGINS",
+        value_delimiter = ','
+    )]
+    video_extension_origins: Option<Vec<String>>,
+    /// What the organisation calls itself, shown to customers: 1 to 64 characters.
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_ORGANISATION", value_name = "NAME")]
+    video_organisation: Option<String>,
+    /// How many an agent may let in beside the customer, 0 to 48 [default: 0].
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_MAX_GUESTS")]
+    video_max_guests: Option<String>,
+    /// The longest that agent and customer may be together, in minutes, 10 to 1380 [default: 240].
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_MAX_MINUTES")]
+    video_max_minutes: Option<String>,
+    /// Record nothing (off), or everything once everybody in the room has agreed (ask) [default: off].
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_RECORDING", value_name = "off|ask")]
+    video_recording: Option<String>,
+    /// Have every customer wait until the agent lets them in.
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_KNOCK", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, value_name = "true|false")]
+    video_knock: Option<String>,
+    /// Where signalling goes: gll (the nearest), au1, br1, de1, ie1, in1, jp1, sg1, us1 or us2 [default: gll].
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_REGION")]
+    video_region: Option<String>,
+    /// The number that links are sent from by text message, for tasks without a chat [default: none is sent].
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_TEXT_FROM", value_name = "+…")]
+    video_text_from: Option<String>,
+    /// Requests about video a minute of one worker, and at once [default: 300].
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_REQUESTS_PER_MINUTE")]
+    video_requests_per_minute: Option<String>,
+    /// Where rooms of Video are made [default: https://video.twilio.com].
+    #[arg(long, env = "TOKEN_SERVICE_VIDEO_BASE_URL", value_name = "URL")]
+    video_base_url: Option<String>,
+    /// Where text messages are sent by [default: https://api.twilio.com].
+    #[arg(long, env = "TOKEN_SERVICE_MESSAGES_BASE_URL", value_name = "URL")]
+    messages_base_url: Option<String>,
 
     /// The address to listen on [default: 127.0.0.1].
     #[arg(long, env = "TOKEN_SERVICE_HOST")]
@@ -253,6 +311,20 @@ impl Args {
             ("history_requests_per_minute", self.history_requests_per_minute),
             ("history_conversations_base_url", self.history_conversations_base_url),
             ("history_media_base_url", self.history_media_base_url),
+            ("video", self.video),
+            ("video_api_key_sid", self.video_api_key_sid),
+            ("video_public_origin", self.video_public_origin),
+            ("video_page_dir", self.video_page_dir),
+            ("video_organisation", self.video_organisation),
+            ("video_max_guests", self.video_max_guests),
+            ("video_max_minutes", self.video_max_minutes),
+            ("video_recording", self.video_recording),
+            ("video_knock", self.video_knock),
+            ("video_region", self.video_region),
+            ("video_text_from", self.video_text_from),
+            ("video_requests_per_minute", self.video_requests_per_minute),
+            ("video_base_url", self.video_base_url),
+            ("messages_base_url", self.messages_base_url),
             ("host", self.host),
             ("port", self.port),
             ("admin_host", self.admin_host),
@@ -271,6 +343,8 @@ impl Args {
             ("allowed_origins", self.allowed_origins),
             ("trusted_proxies", self.trusted_proxies),
             ("history_allowed_origins", self.history_allowed_origins),
+            ("video_allowed_origins", self.video_allowed_origins),
+            ("video_extension_origins", self.video_extension_origins),
         ];
         let texts = texts.into_iter().filter_map(|(key, text)| Some((key, Given::Text(text?))));
         let lists = lists.into_iter().filter_map(|(key, list)| Some((key, Given::List(list?))));

@@ -6,15 +6,12 @@ use kernel::Secret;
 use service_kit::settings::{ConfigError, Section, Source};
 use twilio::{ApiKey, ChatServiceSid, WorkspaceSid};
 
-use super::forms::{KEY, ORIGIN, is_origin};
+use super::forms::{FLEX_ORIGIN, KEY, ORIGIN, is_origin};
 use crate::history::HistoryConfig;
 
 /// The name of the variable with the secret of the API key that chat history is read with; with `_FILE` appended, of the one that names
 /// a file.
 pub const HISTORY_API_KEY_SECRET: &str = "TWILIO_HISTORY_API_KEY_SECRET";
-
-/// Where Flex is when nothing else is said.
-const FLEX_ORIGIN: &str = "https://flex.twilio.com";
 
 /// What an agent who scrolls and searches needs, and more: a page a tenth of a second.
 const REQUESTS_PER_MINUTE: u64 = 600;

@@ -8,6 +8,7 @@
 mod args;
 mod forms;
 mod history;
+mod video;
 
 use std::{
     collections::BTreeSet, ffi::OsString, fmt, net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration,
@@ -20,13 +21,14 @@ use service_kit::{
     settings::{Habits, Section, Source, Variable, read_file},
 };
 use toml::Table;
-use twilio::{ApiKey, WorkerSid, access_token, conversations, flex_token, media, taskrouter};
+use twilio::{ApiKey, WorkerSid, access_token, conversations, flex_token, media, taskrouter, texts};
 
 pub use args::{Action, Args};
 pub use history::HISTORY_API_KEY_SECRET;
 pub use service_kit::settings::{ConfigError, ConfigErrors};
+pub use video::VIDEO_API_KEY_SECRET;
 
-use forms::{KEY, ORIGIN, is_origin};
+use forms::{KEY, ORIGIN, is_origin, plain_url};
 
 use crate::{
     history::HistoryConfig,
@@ -34,6 +36,7 @@ use crate::{
     operator::{Call, Say},
     revocations::{Name, Order},
     validation::MAX_CACHE,
+    video::{RecordingPolicy, VideoConfig},
 };
 
 /// The name of the variable with the API key's secret; with `_FILE` appended, of the one that names a file.
@@ -59,6 +62,8 @@ const HABITS: Habits = Habits {
         ("allowed_roles", "--allowed-role"),
         ("allowed_origins", "--allowed-origin"),
         ("history_allowed_origins", "--history-allowed-origin"),
+        ("video_allowed_origins", "--video-allowed-origin"),
+        ("video_extension_origins", "--video-extension-origin"),
         ("trusted_proxies", "--trusted-proxy"),
     ],
     // A SID in the place of a secret is the mistake that people make; it would sign with what everybody knows.
@@ -91,12 +96,18 @@ pub struct Config {
     pub mints_per_minute: NonZeroU32,
     /// Where the extension finds this service; for `doctor`.
     pub public_url: Option<String>,
-    /// Where TaskRouter is; for chat history and `doctor`.
+    /// Where the files of the page of video are.
+    pub video_page_dir: Option<PathBuf>,
+    /// Where TaskRouter is; for chat history, video and `doctor`.
     pub taskrouter_base_url: String,
     /// Where Conversations is; for chat history.
     pub conversations_base_url: String,
     /// Where the files of messages are; for chat history.
     pub media_base_url: String,
+    /// Where rooms of Video are made.
+    pub video_base_url: String,
+    /// Where text messages are sent by; for video.
+    pub messages_base_url: String,
     /// Where Flex's own configuration is; for `doctor`.
     pub flex_api_base_url: String,
     /// What is logged.
@@ -116,10 +127,12 @@ pub struct AccountConfig {
     pub allowed_origins: BTreeSet<String>,
     /// Whether `/generateToken` is served, for this account.
     pub legacy_generate_token: bool,
-    /// The TaskRouter workspace; for chat history and `doctor`.
+    /// The TaskRouter workspace; for chat history, video and `doctor`.
     pub workspace_sid: Option<String>,
     /// How chat history is read, where it is.
     pub history: Option<HistoryConfig>,
+    /// How video is served, where it is.
+    pub video: Option<VideoConfig>,
 }
 
 impl Config {
@@ -176,6 +189,9 @@ impl Config {
                 conversations::DEFAULT_BASE_URL,
             ),
             media_base_url: base_url("history_media_base_url", media::DEFAULT_BASE_URL),
+            video_page_dir: whole.text("video_page_dir", "path of a directory", path),
+            video_base_url: base_url("video_base_url", twilio::video::DEFAULT_BASE_URL),
+            messages_base_url: base_url("messages_base_url", texts::DEFAULT_BASE_URL),
             flex_api_base_url: base_url("flex_api_base_url", "https://flex-api.twilio.com"),
             log: whole.log_filter("log"),
             accounts: accounts?,
@@ -268,7 +284,8 @@ fn read_accounts(source: &Source<'_>, whole: &Section<'_>) -> Option<Vec<Account
     let accounts: Vec<Option<AccountConfig>> = if tables.is_empty() {
         vec![read_account(source, whole, || keys_of_environment(whole))]
     } else {
-        for key in ["account_sid", "api_key_sid", "api_key_sid_2", "history_api_key_sid"] {
+        for key in ["account_sid", "api_key_sid", "api_key_sid_2", "history_api_key_sid", "video_api_key_sid"]
+        {
             if whole.is_set_here(key) {
                 source.error(ConfigError::Contradiction(format!(
                     "{key} is set outside of the accounts of the file: describe all of them there"
@@ -311,8 +328,17 @@ fn read_account(
     if account_sid.is_none() && !section.is_set_here("account_sid") {
         section.missing("account_sid", ACCOUNT);
     }
-    let Keys { signing: keys, auth_token, history } = keys();
+    let Keys { signing: keys, auth_token, history, video } = keys();
     let history = history::read(source, section, history, &keys);
+    let signing = keys.iter().map(|key| (key, "signs Voice tokens"));
+    let reading = history.as_ref().map(|history| (&history.api_key, "chat history is read with"));
+    let secrets = video::Secrets {
+        api_key: video,
+        // Twilio signs callbacks with it also where an API key authenticates.
+        auth_token: auth_token.clone(),
+        others: signing.chain(reading).collect(),
+    };
+    let video = video::read(source, section, secrets);
     let auth = section.text("auth", "way to authenticate (token or key)", |text| {
         matches!(text, "token" | "key").then(|| text.to_owned())
     });
@@ -390,6 +416,7 @@ fn read_account(
         legacy_generate_token,
         workspace_sid,
         history,
+        video,
     })
 }
 
@@ -399,6 +426,8 @@ struct Keys {
     auth_token: Option<Secret>,
     /// Of the API key that chat history is read with.
     history: Option<Secret>,
+    /// Of video's API key.
+    video: Option<Secret>,
 }
 
 fn keys_of_environment(whole: &Section<'_>) -> Keys {
@@ -418,6 +447,7 @@ fn keys_of_environment(whole: &Section<'_>) -> Keys {
         signing: keys.into_iter().flatten().map(|(sid, secret)| ApiKey::new(sid, secret)).collect(),
         auth_token,
         history: whole.secret_of_environment(HISTORY_API_KEY_SECRET, false),
+        video: whole.secret_of_environment(VIDEO_API_KEY_SECRET, false),
     }
 }
 
@@ -442,6 +472,7 @@ fn keys_of_file<'s>(source: &'s Source<'s>, section: &Section<'s>, at: &str) -> 
         signing: keys.collect(),
         auth_token: section.secret_of_file(["auth_token_file", "auth_token_env"], false),
         history: section.secret_of_file(["history_api_key_secret_file", "history_api_key_secret_env"], false),
+        video: section.secret_of_file(["video_api_key_secret_file", "video_api_key_secret_env"], false),
     }
 }
 
@@ -456,13 +487,6 @@ fn edge(text: &str) -> Option<String> {
     let plausible =
         (2..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     plausible.then(|| text.to_owned())
-}
-
-/// An absolute URL without credentials, query and fragment, which could hold secrets.
-fn plain_url(text: &str) -> Option<String> {
-    let url = reqwest::Url::parse(text).ok()?;
-    let plain = matches!(url.scheme(), "https" | "http") && !text.contains(['@', '?', '#']);
-    plain.then(|| text.to_owned())
 }
 
 impl fmt::Display for Config {
@@ -486,6 +510,7 @@ impl fmt::Display for Config {
         writeln!(f, "trusted_proxies = {}", list(&server.trusted_proxies))?;
         writeln!(f, "hsts_include_subdomains = {}", server.hsts_include_subdomains)?;
         writeln!(f, "extension_dir = {}", path(self.extension_dir.as_ref()))?;
+        writeln!(f, "video_page_dir = {}", path(self.video_page_dir.as_ref()))?;
         writeln!(f, "redis_url = {}", set(self.redis_url.is_some()))?;
         writeln!(f, "operator_token = {}", set(self.operator_token.is_some()))?;
         writeln!(f, "failures_per_minute = {}", self.failures_per_minute)?;
@@ -514,16 +539,41 @@ impl fmt::Display for Config {
             writeln!(f, "  legacy_generate_token = {}", account.legacy_generate_token)?;
             writeln!(f, "  workspace_sid = {}", account.workspace_sid.as_deref().unwrap_or("Flex's own"))?;
             writeln!(f, "  history = {}", account.history.is_some())?;
-            let Some(history) = &account.history else { continue };
-            let service = history.chat_service_sid.as_ref().map_or("the default one", |sid| sid.as_str());
-            let days = history.retention_days.map_or_else(|| NOT_SET.to_owned(), |days| days.to_string());
-            writeln!(f, "  history_api_key = {}, secret set", history.api_key.sid())?;
-            writeln!(f, "  history_chat_service_sid = {service}")?;
-            writeln!(f, "  history_allowed_origins = {}", list(&history.allowed_origins))?;
-            writeln!(f, "  history_customer_conversations = {}", history.customer_conversations)?;
-            writeln!(f, "  history_same_customer_only = {}", history.same_customer_only)?;
-            writeln!(f, "  history_retention_days = {days}")?;
-            writeln!(f, "  history_requests_per_minute = {}", history.requests_per_minute)?;
+            if let Some(history) = &account.history {
+                let service = history.chat_service_sid.as_ref().map_or("the default one", |sid| sid.as_str());
+                let days = history.retention_days.map_or_else(|| NOT_SET.to_owned(), |days| days.to_string());
+                writeln!(f, "  history_api_key = {}, secret set", history.api_key.sid())?;
+                writeln!(f, "  history_chat_service_sid = {service}")?;
+                writeln!(f, "  history_allowed_origins = {}", list(&history.allowed_origins))?;
+                writeln!(f, "  history_customer_conversations = {}", history.customer_conversations)?;
+                writeln!(f, "  history_same_customer_only = {}", history.same_customer_only)?;
+                writeln!(f, "  history_retention_days = {days}")?;
+                writeln!(f, "  history_requests_per_minute = {}", history.requests_per_minute)?;
+            }
+            writeln!(f, "  video = {}", account.video.is_some())?;
+            let Some(video) = &account.video else { continue };
+            let recording = match video.recording {
+                RecordingPolicy::Off => "off",
+                RecordingPolicy::Ask => "ask",
+            };
+            let organisation = Some(video.organisation.as_str()).filter(|name| !name.is_empty());
+            writeln!(f, "  video_api_key = {}, secret set", video.api_key.sid())?;
+            writeln!(
+                f,
+                "  video_callbacks = {}",
+                if video.auth_token.is_some() { "taken" } else { "refused" }
+            )?;
+            writeln!(f, "  video_public_origin = {}", video.public_origin)?;
+            writeln!(f, "  video_allowed_origins = {}", list(&video.allowed_origins))?;
+            writeln!(f, "  video_extension_origins = {}", list(&video.extension_origins))?;
+            writeln!(f, "  video_organisation = {}", organisation.unwrap_or(NOT_SET))?;
+            writeln!(f, "  video_max_guests = {}", video.max_guests)?;
+            writeln!(f, "  video_max_minutes = {}", video.max_minutes)?;
+            writeln!(f, "  video_recording = {recording}")?;
+            writeln!(f, "  video_knock = {}", video.knock)?;
+            writeln!(f, "  video_region = {}", video.region)?;
+            writeln!(f, "  video_text_from = {}", video.text_from.as_deref().unwrap_or(NOT_SET))?;
+            writeln!(f, "  video_requests_per_minute = {}", video.requests_per_minute)?;
         }
         Ok(())
     }
@@ -574,6 +624,7 @@ mod tests {
         trusted_proxies = 
         hsts_include_subdomains = false
         extension_dir = not set
+        video_page_dir = not set
         redis_url = not set
         operator_token = not set
         failures_per_minute = 10
@@ -597,6 +648,7 @@ mod tests {
           legacy_generate_token = false
           workspace_sid = Flex's own
           history = false
+          video = false
         ");
     }
 
@@ -854,6 +906,7 @@ mod tests {
           legacy_generate_token = true
           workspace_sid = Flex's own
           history = false
+          video = false
         account AC22222222222222222222222222222222
           api_key = SK22222222222222222222222222222222, secret set
           api_key = SK11111111111111111111111111111111, secret set
@@ -869,6 +922,7 @@ mod tests {
           legacy_generate_token = false
           workspace_sid = Flex's own
           history = false
+          video = false
         ");
     }
 
@@ -998,6 +1052,7 @@ mod tests {
           history_same_customer_only = false
           history_retention_days = not set
           history_requests_per_minute = 600
+          video = false
         ");
         assert!(!format!("{config:?}").contains(CANARY));
         for (flags, variables, expected) in [
@@ -1026,6 +1081,108 @@ mod tests {
         ] {
             let flags: Vec<&str> = all.into_iter().chain([flag]).collect();
             assert!(history(&flags, &[GOOD, secret]).is_err(), "{flag}");
+        }
+    }
+
+    #[test]
+    fn video_is_off_until_it_is_switched_on_and_then_needs_a_key_of_its_own_a_workspace_and_an_origin() {
+        let (own, minting) = (format!("SK{}", "8".repeat(32)), format!("SK{}", "2".repeat(32)));
+        let reading = format!("SK{}", "9".repeat(32));
+        let workspace = format!("WS{}", "4".repeat(32));
+        let secret = (VIDEO_API_KEY_SECRET, CANARY);
+        let origin = "--video-public-origin=https://video.example";
+        let all = ["--video", "--video-api-key-sid", &own, "--workspace-sid", &workspace, origin];
+        let video = |flags: &[&str], variables: &[(&str, &str)]| {
+            config(flags, variables).map(|config| config.accounts[0].video.clone())
+        };
+        // The settings alone switch nothing on.
+        assert!(video(&all[1..], &[GOOD, secret]).unwrap().is_none());
+        let config = config(&all, &[GOOD, secret]).unwrap();
+        let text = config.to_string();
+        insta::assert_snapshot!(&text[text.find("  video = ").unwrap()..], @r"
+          video = true
+          video_api_key = SK88888888888888888888888888888888, secret set
+          video_callbacks = refused
+          video_public_origin = https://video.example
+          video_allowed_origins = https://flex.twilio.com
+          video_extension_origins = chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+          video_organisation = not set
+          video_max_guests = 0
+          video_max_minutes = 240
+          video_recording = off
+          video_knock = false
+          video_region = gll
+          video_text_from = not set
+          video_requests_per_minute = 300
+        ");
+        assert!(!format!("{config:?}").contains(CANARY));
+        let callbacks = video(&all, &[GOOD, secret, (AUTH_TOKEN, CANARY)]).unwrap().unwrap();
+        assert!(callbacks.auth_token.is_some());
+        let by_key: Vec<&str> = all.into_iter().chain(["--auth=key"]).collect();
+        let callbacks = video(&by_key, &[GOOD, secret, (AUTH_TOKEN, CANARY)]).unwrap().unwrap();
+        assert!(callbacks.auth_token.is_some(), "callbacks are signed with it all the same");
+
+        let history =
+            ["--history", "--history-api-key-sid", &reading, "--video-api-key-sid", &reading, all[0]];
+        let history: Vec<&str> = history.into_iter().chain(all[3..].iter().copied()).collect();
+        for (flags, variables, expected) in [
+            (&[all[0], all[3], all[4], all[5]][..], &[GOOD][..], "Create one in the Twilio Console"),
+            (&all, &[GOOD], "has no secret: set TWILIO_VIDEO_API_KEY_SECRET"),
+            (
+                &[all[0], all[1], &minting, all[3], all[4], all[5]],
+                &[GOOD, secret],
+                "is the key that signs Voice tokens",
+            ),
+            (
+                &history,
+                &[GOOD, secret, (HISTORY_API_KEY_SECRET, CANARY)],
+                "is the key that chat history is read with",
+            ),
+            (&[all[0], all[1], all[2], all[5]], &[GOOD, secret], "--workspace-sid is not set"),
+            (&all[..5], &[GOOD, secret], "--video-public-origin is not set"),
+        ] {
+            let error = video(flags, variables).unwrap_err();
+            assert!(error.contains(expected) && error.lines().count() == 1, "{flags:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_mistake_in_the_settings_of_video_is_told() {
+        let long = format!("--video-organisation={}", "x".repeat(65));
+        for flag in [
+            "--video-public-origin=http://video.example",
+            "--video-public-origin=https://video.example/",
+            "--video-public-origin=https://video.example/v",
+            "--video-public-origin=https://user@video.example",
+            "--video-allowed-origin=*",
+            "--video-extension-origin=https://flex.twilio.com",
+            "--video-organisation=",
+            "--video-organisation=a\nb",
+            &long,
+            "--video-max-guests=49",
+            "--video-max-minutes=9",
+            "--video-max-minutes=1381",
+            "--video-recording=on",
+            "--video-region=us3",
+            "--video-text-from=555",
+            "--video-text-from=+1555x100",
+            "--video-base-url=http://video.example",
+            "--messages-base-url=ftp://api.example",
+            "--video-requests-per-minute=0",
+        ] {
+            assert!(config(&[flag], &[GOOD]).is_err(), "{flag}");
+        }
+        for flag in [
+            "--video-public-origin=http://127.0.0.1:8787",
+            "--video-public-origin=https://video.example:8443",
+            "--video-organisation=Acme & Søn",
+            "--video-max-guests=48",
+            "--video-max-minutes=1380",
+            "--video-recording=ask",
+            "--video-region=de1",
+            "--video-text-from=+15550100",
+        ] {
+            assert!(config(&[flag], &[GOOD]).is_ok(), "{flag}");
         }
     }
 

@@ -4,6 +4,9 @@ pub mod chat_history;
 pub mod extension_files;
 pub mod legacy;
 pub mod revocations;
+pub mod video;
+pub mod video_callbacks;
+pub mod video_page;
 pub mod voice_token;
 
 use std::sync::Arc;
@@ -49,12 +52,21 @@ pub fn front(state: AppState) -> Front {
     let env = Env { clock: Arc::clone(&service.clock), random: Arc::clone(&service.random) };
     let history = chat_history::feature(&state);
     let own = history.iter().flat_map(|_| chat_history::OWN_CODES.map(chat_history::kind));
+    let video = video::feature(&state);
+    let own = own.chain(video.iter().flat_map(|_| video::own_codes(history.is_some())));
     let about = About {
         document: Document::openapi,
         problems: TokenErrorCode::ALL.map(kind).into_iter().chain(own).collect(),
         too_often: kind(TokenErrorCode::RateLimited),
     };
-    let optional = [legacy::feature(&state), extension_files::feature(&state), history];
+    let optional = [
+        legacy::feature(&state),
+        extension_files::feature(&state),
+        history,
+        video_callbacks::feature(&state),
+        video,
+        video_page::feature(&state),
+    ];
     let optional = optional.into_iter().flatten();
     let features = [voice_token::feature(state)].into_iter().chain(optional).collect();
     Front::new(env, Arc::clone(&service.metrics.kit), &service.config.server, about, features)

@@ -217,7 +217,8 @@ impl Reader {
         let mut rest = |url: &str| Ok::<_, NoReader>(Rest::new(http(url)?, url, &credentials)?);
         let (taskrouter, conversations, media) =
             (rest(urls.taskrouter)?, rest(urls.conversations)?, rest(urls.media)?);
-        let upstream = |api| Upstream::new(api, Arc::clone(clock), Arc::clone(metrics));
+        let upstream =
+            |api| Upstream::new(api, Arc::clone(clock), Arc::clone(metrics), Metrics::history_asked);
         let rate = Rate { per_minute: config.requests_per_minute, burst: config.requests_per_minute };
         Ok(Self {
             account: account.clone(),

@@ -51,13 +51,17 @@ pub struct Upstream {
     breaker: Mutex<Breaker>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    count: Count,
 }
+
+/// How what is asked is counted: under the name of whom it is asked for.
+pub type Count = fn(&Metrics, api: &'static str, outcome: &'static str, took: Duration);
 
 impl Upstream {
     /// Called `api` in metrics and log.
     #[must_use]
-    pub fn new(api: &'static str, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
-        Self { api, permits: Semaphore::new(MAX_AT_ONCE), breaker: Mutex::default(), clock, metrics }
+    pub fn new(api: &'static str, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, count: Count) -> Self {
+        Self { api, permits: Semaphore::new(MAX_AT_ONCE), breaker: Mutex::default(), clock, metrics, count }
     }
 
     /// Asks, if it is sensible now.
@@ -67,7 +71,7 @@ impl Upstream {
     pub async fn ask<T>(&self, question: impl Future<Output = Result<T, RestError>>) -> Result<T, NoAnswer> {
         let api = self.api;
         let not_asked = |wait| {
-            self.metrics.history_asked(api, "not_asked", Duration::ZERO);
+            (self.count)(&self.metrics, api, "not_asked", Duration::ZERO);
             NoAnswer::NotAsked { api, wait }
         };
         let turn = tokio::time::timeout(MAX_WAIT, self.permits.acquire()).await;
@@ -81,12 +85,12 @@ impl Upstream {
         let outcome = match &answer {
             Ok(_) => "answered",
             Err(RestError::NotFound) => "not_found",
-            Err(RestError::BadRequest) => "bad_request",
+            Err(RestError::BadRequest | RestError::Refused { .. }) => "bad_request",
             Err(RestError::CredentialsRefused { .. }) => "credentials_refused",
             Err(RestError::Unavailable(Unavailable::TooManyRequests { .. })) => "too_many_requests",
             Err(RestError::Unavailable(_)) => "unavailable",
         };
-        self.metrics.history_asked(api, outcome, now.saturating_sub(started));
+        (self.count)(&self.metrics, api, outcome, now.saturating_sub(started));
         let mut breaker = self.breaker();
         match &answer {
             Err(RestError::Unavailable(Unavailable::TooManyRequests { retry_after })) => {

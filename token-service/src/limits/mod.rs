@@ -315,6 +315,8 @@ fn refusals_key(site: Site) -> String {
         Door::VoiceToken => format!("fail:{}", site.network),
         Door::GenerateToken => format!("fail:{}:generateToken", site.network),
         Door::History => format!("fail:{}:history", site.network),
+        Door::Video => format!("fail:{}:video", site.network),
+        Door::VideoPage => format!("fail:{}:videoPage", site.network),
     }
 }
 

@@ -293,12 +293,17 @@ impl Shared {
             .collect())
     }
 
-    async fn ask<A: FromRedisValue>(&self, question: &ScriptInvocation<'_>) -> Result<A, NoAnswer> {
+    /// Runs a script.
+    pub(crate) async fn ask<A: FromRedisValue>(
+        &self,
+        question: &ScriptInvocation<'_>,
+    ) -> Result<A, NoAnswer> {
         let mut connection = self.redis().connection.clone();
         self.within_patience(question.invoke_async::<A>(&mut connection)).await
     }
 
-    async fn command<A: FromRedisValue>(&self, command: &redis::Cmd) -> Result<A, NoAnswer> {
+    /// Runs a command.
+    pub(crate) async fn command<A: FromRedisValue>(&self, command: &redis::Cmd) -> Result<A, NoAnswer> {
         let mut connection = self.redis().connection.clone();
         self.within_patience(command.query_async::<A>(&mut connection)).await
     }
@@ -359,6 +364,8 @@ pub(super) fn share_key(site: Site) -> String {
         Door::VoiceToken => format!("share:{}", site.network),
         Door::GenerateToken => format!("share:{}:generateToken", site.network),
         Door::History => format!("share:{}:history", site.network),
+        Door::Video => format!("share:{}:video", site.network),
+        Door::VideoPage => format!("share:{}:videoPage", site.network),
     }
 }
 

@@ -53,6 +53,10 @@ pub enum Door {
     GenerateToken,
     /// `/v1/history`.
     History,
+    /// `/v1/video/tasks`, at which agents ask.
+    Video,
+    /// What the page of video asks: there it is about codes and seats.
+    VideoPage,
 }
 
 /// What counts as one client.
@@ -186,6 +190,8 @@ fn waiting(site: Site, token: &Key) -> Key {
         Door::VoiceToken => 0,
         Door::GenerateToken => 1,
         Door::History => 2,
+        Door::Video => 3,
+        Door::VideoPage => 4,
     };
     key
 }

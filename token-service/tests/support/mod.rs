@@ -4,6 +4,7 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses a part of this")]
 
 pub mod iam;
+pub mod redis;
 
 use std::{
     cell::{Cell, RefCell},
@@ -33,7 +34,9 @@ use service_kit::{
 use token_service::{
     Config, Service,
     app::AppState,
-    config::{API_KEY_SECRET, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET, OPERATOR_TOKEN},
+    config::{
+        API_KEY_SECRET, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET, OPERATOR_TOKEN, VIDEO_API_KEY_SECRET,
+    },
     features::front,
 };
 use twilio::{ApiKey, ApiKeySid, access_token, flex_token};
@@ -42,6 +45,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 pub const ACCOUNT: &str = "AC11111111111111111111111111111111";
 pub const KEY: &str = "SK22222222222222222222222222222222";
 pub const HISTORY_KEY: &str = "SK99999999999999999999999999999999";
+pub const VIDEO_KEY: &str = "SK88888888888888888888888888888888";
+pub const WORKSPACE: &str = "WS44444444444444444444444444444444";
+pub const VIDEO_ORIGIN: &str = "https://video.example";
 pub const WORKER: &str = "WK33333333333333333333333333333333";
 pub const ORIGIN: &str = "chrome-extension://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -50,6 +56,7 @@ pub const FLEX_TOKEN: &str = "canary-flex-token";
 pub const KEY_SECRET: &str = "canary-key-secret";
 pub const AUTH: &str = "canary-auth-token";
 pub const HISTORY_SECRET: &str = "canary-history-secret";
+pub const VIDEO_SECRET: &str = "canary-video-secret";
 pub const OPERATOR: &str = "canary-operator-token-0123456789";
 
 /// 2023-11-14T22:13:20Z.
@@ -231,8 +238,23 @@ impl TestService {
         service
     }
 
+    /// One of several replicas, which share a Redis; with real randomness, since nothing of theirs may be the same.
+    pub async fn replica(flags: &[&str], redis: &Secret) -> Self {
+        let iam = MockServer::start().await;
+        let mut config = Self::config(&iam.uri(), flags);
+        config.redis_url = Some(redis.clone());
+        let random = service_kit::env::SystemRandomness::checked().unwrap();
+        let service = Self::configured(config, iam, Arc::new(random));
+        service.twilio_says(200, valid("agent_40example_2Ecom", hours(8))).await;
+        service
+    }
+
     /// With Twilio at any address.
     pub fn at(iam_url: &str, iam: MockServer, flags: &[&str], random: Arc<dyn Random>) -> Self {
+        Self::configured(Self::config(iam_url, flags), iam, random)
+    }
+
+    fn config(iam_url: &str, flags: &[&str]) -> Config {
         let mut all = vec![
             "token-service",
             "--account-sid",
@@ -253,10 +275,11 @@ impl TestService {
             API_KEY_SECRET => Some(OsString::from(KEY_SECRET)),
             AUTH_TOKEN => Some(OsString::from(AUTH)),
             HISTORY_API_KEY_SECRET => Some(OsString::from(HISTORY_SECRET)),
+            VIDEO_API_KEY_SECRET => Some(OsString::from(VIDEO_SECRET)),
             OPERATOR_TOKEN => Some(OsString::from(OPERATOR)),
             _ => None,
         };
-        Self::configured(Config::new(Args::parse_from(all), &variable).unwrap(), iam, random)
+        Config::new(Args::parse_from(all), &variable).unwrap()
     }
 
     /// With the accounts of a file; `{iam}` in it becomes Twilio's address, `{secret}` a file with a secret.
@@ -345,7 +368,7 @@ impl Drop for TestService {
 }
 
 /// Headers that an answer may have. Whatever else turned up would be a leak, or an oversight.
-const ALLOWED_HEADERS: [&str; 27] = [
+const ALLOWED_HEADERS: [&str; 31] = [
     "content-range",
     "accept-ranges",
     "access-control-allow-headers",
@@ -355,6 +378,7 @@ const ALLOWED_HEADERS: [&str; 27] = [
     "access-control-max-age",
     "allow",
     "cache-control",
+    "content-encoding",
     "content-length",
     "content-security-policy",
     "content-type",
@@ -364,6 +388,8 @@ const ALLOWED_HEADERS: [&str; 27] = [
     "etag",
     "last-modified",
     "link",
+    "location",
+    "permissions-policy",
     "ratelimit",
     "ratelimit-policy",
     "referrer-policy",
@@ -373,6 +399,7 @@ const ALLOWED_HEADERS: [&str; 27] = [
     "www-authenticate",
     "x-content-type-options",
     "x-request-id",
+    "x-robots-tag",
 ];
 
 pub struct Answer {
@@ -449,6 +476,17 @@ impl Answer {
         access_token::verify(&jwt, &key, &AccountSid::new(ACCOUNT).unwrap(), now).unwrap().claims
     }
 }
+
+/// What switches video on.
+pub const VIDEO: [&str; 7] = [
+    "--video",
+    "--video-api-key-sid",
+    VIDEO_KEY,
+    "--workspace-sid",
+    WORKSPACE,
+    "--video-public-origin",
+    VIDEO_ORIGIN,
+];
 
 /// The ordinary question, to be changed.
 pub fn builder() -> request::Builder {

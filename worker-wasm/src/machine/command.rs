@@ -1,13 +1,14 @@
 //! What the shell is told to do.
 
 use kernel::{Secret, TokenUrl};
-use protocol::{offscreen::ToOffscreen, page::ToPage, popup::ToPopup};
+use protocol::{offscreen::ToOffscreen, page::ToPage, popup::ToPopup, video_window::ToVideoWindow};
 
 use super::{
     config::Edge,
     event::{DeviceId, OfferId, PortId},
     notice::{Notice, NoticeId},
     persisted::{Persisted, Preferences},
+    video_window::Address,
 };
 
 /// One thing to do. The shell carries commands out in their order and decides nothing.
@@ -19,6 +20,24 @@ pub enum Command {
     ToPopup { port: PortId, message: Box<ToPopup> },
     /// Send to the offscreen document.
     ToOffscreen { port: PortId, message: Box<ToOffscreen> },
+    /// Send to a window of a video session.
+    ToVideo { port: PortId, message: Box<ToVideoWindow> },
+    /// Open a window of a video session; answered by [`super::Event::VideoOpened`].
+    OpenVideo {
+        /// Comes back in the answer.
+        number: u32,
+        address: Address,
+    },
+    /// Bring a window to the front; [`super::Event::VideoNotFound`] when it is not there any more.
+    FocusVideo {
+        /// Chrome's number of it.
+        window: i64,
+    },
+    /// Close a window.
+    CloseVideo {
+        /// Chrome's number of it.
+        window: i64,
+    },
     /// Disconnect a port. No [`super::Event::PortClosed`] follows.
     ClosePort { port: PortId },
     /// Ask the token service; answered by [`super::Event::Fetched`].

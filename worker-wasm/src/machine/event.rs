@@ -6,6 +6,7 @@ use protocol::{
     offscreen::FromOffscreen,
     page::{Kind, ToExtension},
     popup::FromPopup,
+    video_window::FromVideoWindow,
 };
 
 use super::{
@@ -78,6 +79,22 @@ pub enum Event {
         /// `None` when it does not parse.
         message: Option<FromOffscreen>,
     },
+    /// A message of a window of a video session.
+    FromVideo {
+        port: PortId,
+        /// `None` when it does not parse.
+        message: Option<FromVideoWindow>,
+    },
+    /// The answer to [`super::Command::OpenVideo`].
+    VideoOpened {
+        number: u32,
+        /// Chrome's number of the window; `None` when it opened none.
+        window: Option<i64>,
+    },
+    /// The answer to [`super::Command::FocusVideo`], when there is no such window any more.
+    VideoNotFound { window: i64 },
+    /// A window of the browser was closed, of whatever kind.
+    WindowClosed { window: i64 },
     /// The answer to [`super::Command::CheckMicrophone`].
     Microphone(MicrophonePermission),
     /// The answer to [`super::Command::FetchToken`].
@@ -120,6 +137,8 @@ pub struct Sender {
     pub origin: Option<String>,
     /// The number of the tab that the sender sits in.
     pub tab: Option<i64>,
+    /// The number of the window that this tab is in.
+    pub window: Option<i64>,
     /// 0 for a tab's top frame.
     pub frame_id: Option<i64>,
     /// Chrome's name of the document: the same when its content script connects again, another after a reload.

@@ -380,6 +380,11 @@ impl Pages {
         send_cause(cx, port, Some("VOICE_CLIENT_EXTENSION_FLEX_TOKEN"), cause);
     }
 
+    /// Refuses a SHOW_VIDEO.
+    pub(super) fn refuse_video(port: PortId, cause: Cause, cx: &mut Context) {
+        send_cause(cx, port, Some("VOICE_CLIENT_EXTENSION_SHOW_VIDEO"), cause);
+    }
+
     /// The document of a page that says CONFIGURE for the first time over its port.
     pub(super) fn new_document(&self, port: PortId) -> Option<&str> {
         self.pages.get(&port).filter(|page| !page.has_greeted)?.document.as_deref()

@@ -15,6 +15,7 @@ use super::{
     notice::Notices,
     sign_in::SignIn,
     token::{HeldFlexToken, VoiceToken},
+    video_window::VideoWindow,
 };
 
 /// The key in `chrome.storage.session`.
@@ -64,6 +65,8 @@ pub struct Persisted {
     pub audio: Option<AudioState>,
     /// The token services that the agent has declined, until Restart.
     pub declined: Vec<Agreement>,
+    /// The windows of video sessions, without their links.
+    pub videos: Vec<VideoWindow>,
     /// The last calls, oldest first.
     pub calls: VecDeque<CallSummary>,
     /// The notifications that are shown.

@@ -10,6 +10,8 @@ const OWN_PAGES: [&str; 3] = ["popup.html", "options.html", "welcome.html"];
 const OPTIONS_PAGE: &str = "options.html";
 /// The one page that may open the offscreen port.
 const OFFSCREEN_PAGE: &str = "offscreen.html";
+/// The one page that may open the video port.
+const VIDEO_PAGE: &str = "video.html";
 
 /// Who may connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(super) enum Peer {
     Popup { is_options: bool },
     /// The offscreen document.
     Offscreen,
+    /// A window of a video session, by Chrome's number.
+    Video { window: Option<i64> },
 }
 
 impl Trust {
@@ -62,6 +66,10 @@ impl Trust {
             }
             port::OFFSCREEN => {
                 (self.own_page(sender)? == OFFSCREEN_PAGE && sender.tab.is_none()).then_some(Peer::Offscreen)
+            }
+            port::VIDEO => {
+                let is_ours = self.own_page(sender)? == VIDEO_PAGE && sender.tab.is_some();
+                is_ours.then_some(Peer::Video { window: sender.window })
             }
             _ => None,
         }

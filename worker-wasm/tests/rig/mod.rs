@@ -84,6 +84,7 @@ pub fn flex_tab() -> Sender {
         url: Some(format!("{FLEX_ORIGIN}/agent-desktop")),
         origin: Some(FLEX_ORIGIN.into()),
         tab: Some(1),
+        window: None,
         frame_id: Some(0),
         document: None,
     }
@@ -95,6 +96,7 @@ pub fn own_page(path: &str) -> Sender {
         url: Some(format!("chrome-extension://holdfastid/{path}")),
         origin: Some("chrome-extension://holdfastid".into()),
         tab: None,
+        window: None,
         frame_id: None,
         document: None,
     }

@@ -4,13 +4,14 @@ use kernel::Monotonic;
 use sansio::Jitter;
 
 use super::event::{Act, Answer, Command, MediaRef, What};
-use super::flex_view::{Source, TaskView, is_sid};
+use super::flex_view::{Source, TaskView};
 use super::kept::Kept;
 use super::pictures::Pictures;
 use super::search::Search;
 use super::settings::Config;
 use super::timeline::{Anchor, Next, Timeline};
 use super::trouble::{Fault, RETRY, Trouble, Verdict};
+use crate::service::is_sid;
 
 /// A request that takes longer than this is said to be slow.
 pub const SLOW_MS: u64 = 2_000;

@@ -1,5 +1,7 @@
 //! What the machine needs to see of Flex's store.
 
+use crate::service::is_sid;
+
 /// What Flex shows of the agent's tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlexView {
@@ -82,10 +84,4 @@ impl Source {
         }
         source
     }
-}
-
-/// Whether a text is a SID of this kind, and so may stand in a path.
-#[must_use]
-pub fn is_sid(kind: &str, text: &str) -> bool {
-    text.strip_prefix(kind).is_some_and(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
 }

@@ -1,7 +1,9 @@
 //! What an administrator switches on, as they write it, and checked.
 
-use kernel::{AccountSid, TokenUrl};
+use kernel::AccountSid;
 use protocol::history::HISTORY_PATH;
+
+use crate::service;
 
 /// `ui_attributes.holdfast.history` of the Flex configuration, as it was found there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +33,11 @@ impl Config {
     #[must_use]
     pub fn new(settings: &Settings) -> Option<Self> {
         settings.on.then(|| Self {
-            origin: origin(settings),
+            origin: service::origin(
+                settings.url.as_deref(),
+                "history.url",
+                settings.token_service_url.as_deref(),
+            ),
             // What is no account's SID does not go into a URL; the service answers for its only account then.
             account_sid: AccountSid::new(&*settings.account_sid)
                 .map(|account| account.as_str().to_owned())
@@ -62,16 +68,6 @@ impl Config {
         }
         Some(url)
     }
-}
-
-/// # Errors
-/// Which setting is missing or wrong.
-fn origin(settings: &Settings) -> Result<String, &'static str> {
-    let given = |text: &Option<String>| text.as_deref().map(str::trim).unwrap_or_default().to_owned();
-    let (own, shared) = (given(&settings.url), given(&settings.token_service_url));
-    let (name, url) = if own.is_empty() { ("token_service_url", shared) } else { ("history.url", own) };
-    // A Flex token travels to it, so it is judged as the token service's is.
-    TokenUrl::new(url).map(|url| url.origin().to_owned()).map_err(|_not_a_url| name)
 }
 
 /// Percent-encodes a value of a query.

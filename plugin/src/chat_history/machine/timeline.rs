@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use protocol::history::{ConversationSummary, HistoryMessage, HistoryOverview, HistoryPage};
 
-use super::flex_view::is_sid;
 use super::virtual_list::VirtualList;
+use crate::service::is_sid;
 
 /// About as high is a message of two lines.
 const ROW_PX: f64 = 72.0;

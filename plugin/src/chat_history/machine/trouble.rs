@@ -3,6 +3,7 @@
 use protocol::history::HistoryErrorCode;
 use sansio::Backoff;
 
+use crate::service;
 use crate::words::{Text, Words};
 
 /// How long is waited between two tries.
@@ -11,27 +12,8 @@ pub const RETRY: Backoff = Backoff::new(2_000, 60_000);
 /// A service that is closed to us is asked this much later.
 const CLOSED_PAUSE_MS: u64 = 30_000;
 
-/// How a request failed, as the shell saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing came back: no network, or no such host.
-    Network,
-    /// The service is there, and does not let this page read its answer: it allows other origins, or has no such path.
-    Closed,
-    /// Flex's store holds no token.
-    NoToken,
-    /// What came back is not the contract.
-    Malformed,
-    /// The service answered with an error.
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// Its code; `None` where the body is not the contract's.
-        code: Option<HistoryErrorCode>,
-        /// `Retry-After`, in seconds.
-        retry_after_s: Option<u32>,
-    },
-}
+/// How a request for chat history failed.
+pub type Fault = service::Fault<HistoryErrorCode>;
 
 /// What the agent is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

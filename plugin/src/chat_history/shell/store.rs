@@ -5,9 +5,10 @@ use wasm_bindgen::prelude::*;
 
 use crate::chat_history::machine::Settings;
 use crate::chat_history::machine::flex_view::{
-    Attribute, FlexView, SOURCE_ATTRIBUTES, Source, TaskStatus, TaskView, is_sid,
+    Attribute, FlexView, SOURCE_ATTRIBUTES, Source, TaskStatus, TaskView,
 };
 use crate::flex::{Manager, at, text};
+use crate::service::is_sid;
 
 /// The tab's `uniqueName`.
 pub const TAB: &str = "holdfast-history";

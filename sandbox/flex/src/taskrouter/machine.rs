@@ -62,6 +62,7 @@ impl Machine {
                 space.task_arrives(attributes, channel, holder, long_lived, now);
             }
             Event::CustomerLeaves { sid } => space.customer_leaves_chat(&sid, now)?,
+            Event::HandOver { sid, to } => space.hand_over(&sid, to, now)?,
             Event::Reservation { sid, change } => space.change_reservation(&sid, change, now)?,
             Event::LegAnswered { call_sid } => space.leg_answered(&call_sid, now),
             Event::LegEnded { call_sid, reason } => space.leg_ended(&call_sid, reason, now),

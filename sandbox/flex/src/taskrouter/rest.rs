@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::expression::Expression;
 use super::machine::channel::TaskChannel;
 use super::machine::event::{Attributes, Event, Refusal, ReservationChange};
 use super::resource::{ReservationResource, TaskResource, iso_seconds};
@@ -89,6 +90,7 @@ async fn task(State(cloud): State<FlexCloud>, Path((_, sid)): One) -> Response {
 #[serde(rename_all = "PascalCase", default)]
 struct TaskFilter {
     assignment_status: Option<String>,
+    evaluate_task_attributes: Option<String>,
     page: usize,
     page_size: Option<usize>,
 }
@@ -98,6 +100,13 @@ async fn tasks(State(cloud): State<FlexCloud>, uri: Uri, Query(filter): Query<Ta
     let mut all = cloud.workspace(|space| space.task_views(now));
     if let Some(statuses) = &filter.assignment_status {
         all.retain(|task| statuses.split(',').any(|status| status == task.assignment_status));
+    }
+    match filter.evaluate_task_attributes.as_deref().map(Expression::read).transpose() {
+        Ok(None) => {}
+        Ok(Some(expression)) => all.retain(|task| {
+            serde_json::from_str(&task.attributes).is_ok_and(|attributes| expression.holds(&attributes))
+        }),
+        Err(refusal) => return refused(&refusal),
     }
     let all = all.iter().map(task_json).collect();
     page("tasks", all, &uri, filter.page, filter.page_size)

@@ -14,6 +14,8 @@ pub(super) struct Chat {
     /// Goes on when the task is completed: the next task takes up the same conversation.
     long_lived: bool,
     customer_left: bool,
+    /// Another task has taken the conversation up.
+    handed_over: bool,
 }
 
 impl Chat {
@@ -26,7 +28,17 @@ impl Chat {
             customer_address: attributes.get("customerAddress").cloned().unwrap_or_default(),
             long_lived,
             customer_left: false,
+            handed_over: false,
         })
+    }
+
+    /// Somebody else's task is about the conversation now: it does not end with this one.
+    pub(super) fn hand_over(&mut self) {
+        self.handed_over = true;
+    }
+
+    pub(super) fn is_long_lived(&self) -> bool {
+        self.long_lived
     }
 
     pub(super) fn customer_leaves(&mut self) {
@@ -45,7 +57,7 @@ impl Chat {
     /// the agent from the channel, and so breaks the others. Inferred: that Flex Conversations do as Flex Chat did.
     pub(super) fn completed(&self) -> Vec<ChatCommand> {
         let mut commands = vec![ChatCommand::Leave { conversation_sid: self.conversation_sid.clone() }];
-        if !self.long_lived {
+        if !self.long_lived && !self.handed_over {
             commands.push(ChatCommand::Close { conversation_sid: self.conversation_sid.clone() });
         }
         commands

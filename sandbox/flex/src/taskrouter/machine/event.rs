@@ -55,6 +55,12 @@ pub enum Event {
         /// The task, its reservation, or the conversation.
         sid: String,
     },
+    /// A chat that somebody has accepted goes to another worker; the colleague takes it at once.
+    HandOver {
+        /// The task, its reservation, or the conversation.
+        sid: String,
+        to: Holder,
+    },
     /// Flex changes a reservation.
     Reservation { sid: String, change: ReservationChange },
     /// The agent's telephone was answered.

@@ -9,7 +9,7 @@ use super::task::{Reservation, ReservationStatus, Task};
 use super::transfer::{Transfer, TransferStatus};
 use super::workspace::{Timer, Workspace};
 use crate::account;
-use crate::api::FarEnd;
+use crate::api::{FarEnd, Holder};
 
 impl Workspace {
     pub(super) fn customer_calls(&mut self, from: &str, now: Timestamp) {
@@ -111,6 +111,32 @@ impl Workspace {
         if matches!(task.reservation_status(), None | Some(ReservationStatus::Pending)) {
             self.cancel(index, None, now);
         }
+        Ok(())
+    }
+
+    /// A chat goes to another worker: a task of their own about the same conversation, and the first is wrapped up.
+    ///
+    /// Inferred: Flex's own transfer makes an invite to the interaction's channel, which becomes a task when it is
+    /// routed, and closes the first agent's part of the channel; what TaskRouter shows of it is the same.
+    pub(super) fn hand_over(&mut self, sid: &str, to: Holder, now: Timestamp) -> Result<(), Refusal> {
+        let names = |task: &Task| {
+            task.holder != to
+                && task.reservation_status() == Some(ReservationStatus::Accepted)
+                && task.chat().is_some_and(|chat| task.is_named(sid) || chat.conversation_sid == sid)
+        };
+        let index = self.tasks.iter().position(names).ok_or_else(|| {
+            Refusal::conflict(format!("No accepted task about {sid} is anybody's who could hand it over"))
+        })?;
+        let task = &mut self.tasks[index];
+        let attributes = task.attributes.clone();
+        let channel = task.channel;
+        let long_lived = task.chat_mut().is_some_and(|chat| {
+            chat.hand_over();
+            chat.is_long_lived()
+        });
+        self.out.push(log("chat.handed_over", None, json!({ "task_sid": self.tasks[index].sid })));
+        self.set_reservation(index, ReservationStatus::Wrapping, now);
+        self.task_arrives(attributes, channel, to, long_lived, now);
         Ok(())
     }
 

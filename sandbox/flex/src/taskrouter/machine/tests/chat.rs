@@ -219,3 +219,32 @@ fn a_reset_takes_the_agent_out_of_every_conversation() {
     assert_eq!(rig.chats(), [leave("CH1"), close("CH1")], "nobody had joined the other");
     assert!(rig.space().task_view(&tasks[0], rig.rig.now).is_err(), "nothing is remembered");
 }
+
+#[test]
+fn a_chat_that_is_handed_over_goes_on_in_the_colleagues_task_and_comes_back_as_another() {
+    let mut rig = Rig::new();
+    rig.give(arrives(CONVERSATION));
+    let first = rig.task_sids().remove(0);
+    let hand_over = |to| Event::HandOver { sid: CONVERSATION.to_owned(), to };
+    assert!(rig.try_give(hand_over(Holder::Colleague)).is_err(), "nobody has accepted it");
+    rig.change_of(&first, ReservationChange::Accept);
+    rig.give(hand_over(Holder::Colleague));
+    assert_eq!(rig.pushes(), ["reservation.wrapup"]);
+    assert_eq!(rig.status(&first), "wrapping");
+    let second = rig.task_sids().remove(1);
+    assert_eq!(rig.status(&second), "accepted", "the colleague takes it at once");
+    let task = rig.space().task_view(&second, rig.rig.now).unwrap();
+    let attributes: Value = serde_json::from_str(&task.attributes).unwrap();
+    assert_eq!(attributes["conversationSid"], CONVERSATION);
+    assert_eq!(attributes["flexInteractionSid"], format!("KD{}", &second[2..]), "an interaction of its own");
+
+    rig.change_of(&first, ReservationChange::Complete);
+    assert_eq!(rig.chats(), [leave(CONVERSATION)], "the colleague's chat goes on");
+    rig.give(hand_over(Holder::Agent));
+    assert_eq!(rig.pushes(), ["reservation.created"], "of a colleague's task Flex hears nothing");
+    let third = rig.task_sids().remove(1);
+    assert_eq!((rig.status(&second), rig.status(&third)), (json!("wrapping"), json!("pending")));
+    rig.change_of(&third, ReservationChange::Accept);
+    rig.change_of(&third, ReservationChange::Complete);
+    assert_eq!(rig.chats(), [leave(CONVERSATION), close(CONVERSATION)]);
+}
