@@ -109,6 +109,9 @@ declare var __neverReloaded: boolean;
 declare var __room: import('twilio-video').Room;
 declare var __said: import('./lib/video.ts').Said[] | undefined;
 declare var __data: import('twilio-video').LocalDataTrack;
+/** What `lib/video-call.ts` keeps: every track that a capture gave out, and when a picture of somebody else was drawn. */
+declare var __captured: MediaStreamTrack[];
+declare var __drawn: number[];
 declare var __watched: { lostAt: number | null };
 
 interface Window {

@@ -28,23 +28,41 @@ export function toneWav(hz: number, seconds: number, rate = 48_000) {
   return wav;
 }
 
+/**
+ * A film of a bar that moves, as raw pictures (YUV4MPEG2): what a camera "sees" of somebody in a call. Small, because what takes time
+ * is Chromium's encoder, and two browsers share this machine.
+ */
+export function cameraFilm({ width = 320, height = 180, rate = 10, frames = 40 } = {}) {
+  const [luma, chroma] = [width * height, (width / 2) * (height / 2)];
+  const film = [Buffer.from(`YUV4MPEG2 W${width} H${height} F${rate}:1 Ip A1:1 C420jpeg\n`)];
+  for (let frame = 0; frame < frames; frame++) {
+    const picture = Buffer.alloc(luma + 2 * chroma, 128);
+    const from = Math.floor((frame / frames) * (width - 40));
+    for (let row = 0; row < height; row++) picture.fill(60 + (row % 60), row * width, (row + 1) * width).fill(235, row * width + from, row * width + from + 40);
+    film.push(Buffer.from('FRAME\n'), picture);
+  }
+  return Buffer.concat(film);
+}
+
 /** The tone that the agent's fake microphone plays. */
 export const AGENT_TONE_HZ = 880;
 
 interface Args {
   extension?: string | null;
   microphone?: string;
+  camera?: string;
   fakeDevices?: boolean;
   headless?: boolean;
 }
 
 /** The arguments of every Chromium that the tests and the demo start. */
-export function chromiumArgs(stack: Stack, { extension = stack.extension_dir, microphone, fakeDevices = true, headless = true }: Args = {}) {
+export function chromiumArgs(stack: Stack, { extension = stack.extension_dir, microphone, camera, fakeDevices = true, headless = true }: Args = {}) {
   return [
     ...(headless ? ['--headless=new'] : []),
     ...stack.chromium_args,
     ...(fakeDevices ? ['--use-fake-device-for-media-stream'] : []),
     ...(fakeDevices && microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : []),
+    ...(fakeDevices && camera ? [`--use-file-for-fake-video-capture=${camera}`] : []),
     ...(extension ? [`--disable-extensions-except=${extension}`, `--load-extension=${extension}`] : []),
   ];
 }
@@ -61,13 +79,17 @@ export function scratch() {
   fs.writeFileSync(path.join(profile, 'Default/Preferences'), JSON.stringify({ extensions: { ui: { developer_mode: true } } }));
   const microphone = path.join(dir, 'agent.wav');
   fs.writeFileSync(microphone, toneWav(AGENT_TONE_HZ, 10));
-  return { dir, profile, microphone, remove: () => fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5 }) };
+  const camera = path.join(dir, 'film.y4m');
+  fs.writeFileSync(camera, cameraFilm());
+  return { dir, profile, microphone, camera, remove: () => fs.rmSync(dir, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
 interface Launch {
   extension?: string | null;
   extensionId?: string;
   microphone?: boolean;
+  /** May the extension's window have the camera? */
+  camera?: boolean;
   flexMicrophone?: boolean;
   consent?: boolean;
   updates?: boolean;
@@ -82,13 +104,13 @@ export type Browser = Awaited<ReturnType<typeof launch>>;
  * for everything about the worker's lifetime use `lib/cdp.ts` instead. Unless `consent` is false, the agent agrees to
  * the token service as soon as the popup asks. With a `display` (lib/display.ts) it shows a window there.
  */
-export async function launch(stack: Stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, flexMicrophone = microphone, consent = true, updates = false, display = null }: Launch = {}) {
+export async function launch(stack: Stack, { extension = stack.extension_dir, extensionId = stack.extension_id, microphone = true, camera = false, flexMicrophone = microphone, consent = true, updates = false, display = null }: Launch = {}) {
   const temp = scratch();
   const context = await chromium.launchPersistentContext(temp.profile, {
     executablePath: stack.chromium,
     headless: false,
     ignoreDefaultArgs: ['--disable-extensions', '--mute-audio', ...(updates ? ['--disable-background-networking'] : [])],
-    args: chromiumArgs(stack, { extension, microphone: temp.microphone, headless: !display }),
+    args: chromiumArgs(stack, { extension, microphone: temp.microphone, camera: temp.camera, headless: !display }),
     env: { ...process.env, ...display?.env },
     viewport: { width: 1500, height: 900 },
   });
@@ -96,7 +118,7 @@ export async function launch(stack: Stack, { extension = stack.extension_dir, ex
   const grant = async (on: boolean) => {
     for (const origin of [`chrome-extension://${extensionId}`, ...(flexMicrophone ? ['https://flex.twilio.com'] : [])]) {
       await cdp.send(on ? 'Browser.grantPermissions' : 'Browser.resetPermissions',
-        on ? { origin, permissions: ['audioCapture', 'notifications'] } : {});
+        on ? { origin, permissions: ['audioCapture', 'notifications', ...(camera ? ['videoCapture' as const] : [])] } : {});
     }
   };
   if (microphone) await grant(true);

@@ -24,6 +24,8 @@ export interface Stack {
   token_service_log: string;
   /** Chat history, which another plugin or extension does not have; it hides what is older than so many days. */
   history: { retention_days: number } | null;
+  /** Video, which another plugin or extension does not have. */
+  video: boolean;
   flex_ui: string;
   flex_ui_oldest: string;
   voice_sdk: string | null;

@@ -42,6 +42,9 @@ pub struct Cli {
     /// `offline_activity` in the Flex Configuration.
     #[arg(long)]
     pub offline_activity: Option<String>,
+    /// Switch video on in the Flex Configuration.
+    #[arg(long)]
+    pub video: bool,
     /// A Flex feature flag to switch on; may be repeated.
     #[arg(long = "feature")]
     pub features: Vec<String>,

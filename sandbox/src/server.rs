@@ -174,6 +174,7 @@ fn settings(cli: &Cli) -> Settings {
         token_service_url: format!("https://{}{}", cli.token_host, cli.token_path),
         identity_prefix: cli.identity_prefix.clone(),
         offline_activity: cli.offline_activity.clone(),
+        video: cli.video,
         features: cli.features.clone(),
         flex_token_ttl: Duration::from_secs(cli.flex_token_ttl),
         reservation_timeout: Duration::from_secs(cli.reservation_timeout),

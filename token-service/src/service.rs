@@ -132,12 +132,12 @@ pub enum Unusable {
     /// What chat history is read with.
     #[error("chat history cannot be read: {0}")]
     History(#[from] NoReader),
-    /// What video is asked with.
-    #[error("video cannot be served: {0}")]
-    Video(#[from] NoSessions),
     /// The page of video.
     #[error("the page of video cannot be served: {0}")]
     Page(#[from] NoPage),
+    /// What video is asked with.
+    #[error("video cannot be served: {0}")]
+    Video(#[from] NoSessions),
     /// The address of Redis.
     #[error(transparent)]
     Redis(#[from] InvalidRedisUrl),

@@ -5,6 +5,7 @@
 //!   `extension/_locales`, which is made from here: a test compares the two, and writes the files when it is run as
 //!   `UPDATE_LOCALES=1 cargo test -p messages`.
 //! * [`flex`]: what the plugin says in Flex. It carries its texts along.
+//! * [`video`]: what the page of a video call says. It carries its texts along, too.
 //! * [`english`]: what the machines say of a problem, for logs and for pages that have no words of their own.
 //!
 //! A text is named by a variant or constant, so that one that is missing does not compile, and each row wants all
@@ -16,6 +17,7 @@ pub mod english;
 pub mod extension;
 pub mod flex;
 pub mod problems;
+pub mod video;
 
 /// A language that everything is said in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use messages::{
     extension::{Entry, Key, NAMED_ELSEWHERE, entries},
     flex::Text,
     problems::{CODES, REFUSALS, WARNINGS},
+    video,
 };
 use serde_json::Value;
 
@@ -127,6 +128,10 @@ fn every_key_that_is_used_has_words_in_every_locale_and_every_word_is_used() {
     {
         assert!(names(&plugin, &format!("Text::{text}")), "nobody says Text::{text}");
     }
+    let page = source("web/join-wasm");
+    for text in video::Text::ALL {
+        assert!(names(&page, &format!("Text::{text:?}")), "nobody says video::Text::{text:?}");
+    }
 }
 
 #[test]
@@ -156,7 +161,8 @@ fn both_locales_say_something_everywhere_and_take_the_same_substitutions() {
             [Language::English, Language::Spanish].map(|language| text.built_in(language));
         (text.key(), messages::Words { english, spanish })
     });
-    for (name, words) in pages.chain(plugin) {
+    let video = video::Text::ALL.iter().map(|text| ("a video call's", text.words()));
+    for (name, words) in pages.chain(plugin).chain(video) {
         for text in [words.english, words.spanish] {
             assert!(!text.is_empty() && text.trim() == text, "{name}: {text:?}");
         }

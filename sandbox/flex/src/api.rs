@@ -24,6 +24,8 @@ pub struct Settings {
     pub identity_prefix: Option<String>,
     /// `ui_attributes.holdfast.offline_activity`, if it is to be named.
     pub offline_activity: Option<String>,
+    /// Whether `ui_attributes.holdfast.video` switches video on, by text message too.
+    pub video: bool,
     /// Flex feature flags that are on, for example `flex-multi-tab-support`.
     pub features: Vec<String>,
     /// Life of a Flex token, unless a fault says otherwise.
@@ -46,6 +48,7 @@ impl Default for Settings {
             token_service_url: account::TOKEN_SERVICE_URL.to_owned(),
             identity_prefix: None,
             offline_activity: None,
+            video: false,
             features: Vec::new(),
             flex_token_ttl: Duration::from_hours(1),
             reservation_timeout: Duration::from_mins(2),

@@ -134,6 +134,9 @@ fn flex_configuration(settings: &Settings, offline_activity_sid: &str) -> Value 
     if let Some(activity) = &settings.offline_activity {
         holdfast["offline_activity"] = json!(activity);
     }
+    if settings.video {
+        holdfast["video"] = json!({ "text": true });
+    }
     let created = "2024-01-01T00:00:00Z";
     // `agent_conv_end_methods` must have an empty list, or Flex UI's task list fails on voice tasks.
     json!({

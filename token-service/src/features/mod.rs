@@ -5,6 +5,7 @@ pub mod extension_files;
 pub mod legacy;
 pub mod revocations;
 pub mod video;
+pub mod video_callbacks;
 pub mod video_page;
 pub mod voice_token;
 
@@ -58,8 +59,14 @@ pub fn front(state: AppState) -> Front {
         problems: TokenErrorCode::ALL.map(kind).into_iter().chain(own).collect(),
         too_often: kind(TokenErrorCode::RateLimited),
     };
-    let page = video_page::feature(&state);
-    let optional = [legacy::feature(&state), extension_files::feature(&state), history, video, page];
+    let optional = [
+        legacy::feature(&state),
+        extension_files::feature(&state),
+        history,
+        video_callbacks::feature(&state),
+        video,
+        video_page::feature(&state),
+    ];
     let optional = optional.into_iter().flatten();
     let features = [voice_token::feature(state)].into_iter().chain(optional).collect();
     Front::new(env, Arc::clone(&service.metrics.kit), &service.config.server, about, features)

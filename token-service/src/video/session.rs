@@ -533,8 +533,11 @@ impl Session {
         if is_used {
             return Err(NotSeated::LinkUsed);
         }
+        // Also those who are on their way in.
         let others = self.seats.iter().filter(|seat| {
-            seat.agent.as_ref().is_some_and(|other| other.worker != agent.worker) && seat.is_present(now)
+            seat.agent.as_ref().is_some_and(|other| other.worker != agent.worker)
+                && seat.state == SeatState::Seated
+                && now.saturating_sub(seat.heard_ms) <= GONE_MS
         });
         if others.count() >= MOST_AGENTS {
             return Err(NotSeated::Full);
@@ -647,6 +650,8 @@ impl Session {
     pub fn leave(&mut self, seat: &str, by_hand: bool) -> Option<SeatRole> {
         let seat = self.seats.iter_mut().find(|known| known.digest == seat)?;
         (seat.in_room, seat.quality) = (false, None);
+        // Not heard of any more, until they speak again; whoever waited waits no more.
+        (seat.heard_ms, seat.spoke) = (0, true);
         if seat.state == SeatState::Waiting && by_hand {
             seat.turn_away(SeatState::TurnedAway);
         }

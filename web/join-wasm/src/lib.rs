@@ -11,6 +11,7 @@ pub mod machine;
 #[cfg(target_arch = "wasm32")]
 pub mod shell;
 pub mod view;
+mod words;
 
 /// Starts the page. `page` is what the page calls itself, and only says in an error which page failed.
 ///

@@ -54,7 +54,7 @@ const CONNECT_MS: u64 = 30_000;
 /// How long *bye* may take to the others before the room is left, in milliseconds.
 const BYE_MS: u64 = 150;
 /// How often something may fail at the start before the person is told that it does not work.
-const PATIENCE: u32 = 4;
+pub const PATIENCE: u32 = 4;
 /// Pauses before the service or the room is tried again.
 const RETRY: Backoff = Backoff::new(1_000, 15_000).first_at_once();
 /// Pauses between pulses that nobody answers.
@@ -113,6 +113,8 @@ pub struct Machine {
     seat: Option<Secret>,
     /// This page goes back to a room, rather than there for the first time.
     returning: bool,
+    /// It was in it since the page began.
+    was_in: bool,
     /// The person said that they come back: no tap more is wanted.
     comes_back: bool,
     /// The person wants in although this browser has no camera for us.
@@ -194,6 +196,7 @@ impl Machine {
             consent: None,
             seat: None,
             returning: false,
+            was_in: false,
             comes_back: false,
             watches_only: false,
             media: Media::default(),
@@ -341,6 +344,12 @@ impl Machine {
     #[must_use]
     pub const fn is_returning(&self) -> bool {
         self.returning
+    }
+
+    /// Whether it was in that room since the page began: then there is something to show of it.
+    #[must_use]
+    pub const fn was_in(&self) -> bool {
+        self.was_in
     }
 
     /// Whether the browser holds sound back.
@@ -676,7 +685,7 @@ impl Machine {
         self.answered.clear();
         (self.met, self.quality, self.recording) = (None, None, Recording::Off);
         (self.asks_end, self.sound_blocked, self.tone_plays) = (false, false, false);
-        (self.returning, self.comes_back) = (false, false);
+        (self.returning, self.was_in, self.comes_back) = (false, false, false);
         (self.failures, self.pulse_failures) = (0, 0);
         if end.is_over() && self.setup.place_is_window() && self.port_open {
             out.push(Command::Tell(FromVideoWindow::Over));
@@ -890,7 +899,7 @@ impl Machine {
         self.timers.disarm(Timer::Connect);
         self.phase = Phase::Room(Link::Up(attempt));
         let was_in = self.returning;
-        (self.failures, self.returning) = (0, true);
+        (self.failures, self.returning, self.was_in) = (0, true, true);
         for (role, news) in self.people.set(people, &mut self.ids) {
             if was_in {
                 self.notes.say(Said::News(role, news), now);

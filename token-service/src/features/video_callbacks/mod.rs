@@ -77,7 +77,9 @@ pub fn feature(state: &AppState) -> Option<Feature> {
         (status = 503, description = "Too many at once"),
     )
 )]
-const fn room() {}
+fn room(fields: &Fields) -> Said {
+    fields.of_room()
+}
 
 /// What happened to a task
 #[utoipa::path(
@@ -92,7 +94,9 @@ const fn room() {}
         (status = 503, description = "Too many at once"),
     )
 )]
-const fn task() {}
+fn task(fields: &Fields) -> Said {
+    fields.of_task()
+}
 
 async fn answer(
     state: &AppState,
@@ -118,7 +122,7 @@ async fn answer(
             return empty(StatusCode::FORBIDDEN);
         }
     };
-    let said = if head.uri.path() == TASK_CALLBACK_PATH { fields.of_task() } else { fields.of_room() };
+    let said = if head.uri.path() == TASK_CALLBACK_PATH { task(&fields) } else { room(&fields) };
     if said != Said::Other {
         let Ok(place) = Arc::clone(places).try_acquire_owned() else {
             return empty(StatusCode::SERVICE_UNAVAILABLE);

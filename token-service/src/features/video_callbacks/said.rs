@@ -131,13 +131,17 @@ mod tests {
         let room = "AccountSid=AC&RoomSid=RM1&RoomName=CH1-x&RoomStatus=completed";
         let said = |event: &str| fields(&format!("{room}&StatusCallbackEvent={event}")).of_room();
         let (room_name, room_sid) = ("CH1-x".to_owned(), "RM1".to_owned());
-        assert_eq!(said("room-ended"), Said::RoomEnded { room_name: room_name.clone(), room_sid: room_sid.clone() });
+        assert_eq!(
+            said("room-ended"),
+            Said::RoomEnded { room_name: room_name.clone(), room_sid: room_sid.clone() }
+        );
         let identity = "agent_1".to_owned();
         assert_eq!(
             said("participant-connected&ParticipantIdentity=agent_1"),
             Said::Came { room_name, room_sid, identity }
         );
-        for other in ["room-created", "participant-connected", "participant-disconnected", "track-added", ""] {
+        for other in ["room-created", "participant-connected", "participant-disconnected", "track-added", ""]
+        {
             assert_eq!(said(other), Said::Other, "{other}");
         }
         assert_eq!(fields("StatusCallbackEvent=room-ended&RoomSid=RM1").of_room(), Said::Other);
