@@ -8,12 +8,15 @@ use axum::{body::Body, http::Request};
 use serde_json::Value;
 use support::{Answer, TestService};
 
-const EVERYTHING: [&str; 5] = [
+const EVERYTHING: [&str; 8] = [
     "--legacy-generate-token",
     "--extension-dir=/nonexistent",
     "--history",
     "--history-api-key-sid=SK99999999999999999999999999999999",
     "--workspace-sid=WS44444444444444444444444444444444",
+    "--video",
+    "--video-api-key-sid=SK88888888888888888888888888888888",
+    "--video-public-origin=https://video.example",
 ];
 
 async fn get(service: &TestService, path: &str) -> Answer {
@@ -71,6 +74,9 @@ async fn the_page_shows_every_route_and_code_and_loads_nothing() {
         "GET /generateToken",
         "GET /extension/{file}",
         "GET /v1/history/tasks/{task}",
+        "POST /v1/video/tasks/{task}",
+        "POST /v1/video/join",
+        "<tr id=\"consent_needed\">",
         "expires_at",
         "ratelimit",
         "<tr id=\"not_found\">",
