@@ -62,7 +62,7 @@ pub struct OpenVideo {
     pub call_live: bool,
 }
 
-/// Answer to [`OpenVideo`].
+/// Answer to `OpenVideo`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VideoOpened {
@@ -103,7 +103,7 @@ pub struct Invite {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Admit {
-    /// Whose waiting is meant, as in [`Waiting::id`].
+    /// Whose waiting is meant, as in `waiting[].id`.
     pub waiting: String,
     /// Yes or no.
     pub admit: bool,
@@ -334,7 +334,7 @@ pub struct Look {
     pub seat: Option<String>,
 }
 
-/// Answer to [`Look`].
+/// Answer to `Look`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Looked {
@@ -361,7 +361,7 @@ pub struct Looked {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Join {
-    /// As in [`Look::code`].
+    /// As in `Look`.
     pub code: String,
     /// The browser's own seat, where it has one: then this is a coming back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -371,7 +371,7 @@ pub struct Join {
     pub consent: Option<bool>,
 }
 
-/// Answer to [`Join`].
+/// Answer to `Join`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Joined {
@@ -385,7 +385,7 @@ pub struct Joined {
     /// Why they have to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<WaitingWhy>,
-    /// As in [`OpenVideo::call_live`], for the agent.
+    /// As in `OpenVideo`, for the agent.
     #[serde(default)]
     pub call_live: bool,
 }
@@ -419,7 +419,7 @@ pub struct Pulse {
     pub quality: Option<u8>,
 }
 
-/// Answer to [`Pulse`].
+/// Answer to `Pulse`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Pulsed {
@@ -466,7 +466,7 @@ pub struct Leave {
 pub struct AdmitBySeat {
     /// The agent's seat.
     pub seat: String,
-    /// As in [`Admit::waiting`].
+    /// As in `Admit`.
     pub waiting: String,
     /// Yes or no.
     pub admit: bool,
