@@ -33,6 +33,7 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
         "join-wasm",
         &["kernel", "messages", "protocol", "sansio", "shell", "ui", "video-sdk", "webext", "wire"],
     ),
+    ("gallery-wasm", &["join-wasm", "messages"]),
     ("twilio", &["kernel"]),
     (
         "worker-wasm",
