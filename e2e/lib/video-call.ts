@@ -110,8 +110,9 @@ export class CallPage {
   /** Waits until nothing is captured any more. */
   dark = () => until(`${this.who}'s camera and microphone to be off`, async () => await this.live() === 0, { timeout: 5_000 });
 
-  /** How somebody with this part of a name is, as their tile says. */
-  presence = (name: RegExp | string) => this.page.locator('[data-presence]').filter({ hasText: name }).first().getAttribute('data-presence');
+  /** How the others are, as their tiles say: `here`, `lost`, `gone` or `left`. */
+  others = () => this.page.evaluate(() => [...document.querySelectorAll<HTMLElement>('[data-presence]')]
+    .filter(tile => !tile.closest('#own')).map(tile => tile.dataset.presence));
 
   /** Keeps a picture for people to look at. */
   async picture(name: string) {
@@ -180,6 +181,8 @@ export class Customers {
 interface DeskOptions {
   version?: string;
   extension?: string | null;
+  /** The agent's other worker attributes. */
+  attributes?: object;
   /** What of `ui_attributes.holdfast.video` is another than the stack's. */
   video?: object;
 }
@@ -207,12 +210,13 @@ export class VideoDesk {
     this.#listen(browser.context);
   }
 
-  static async open(stack: Stack, { version = stack.flex_ui, extension, video }: DeskOptions = {}) {
+  static async open(stack: Stack, { version = stack.flex_ui, extension, attributes, video }: DeskOptions = {}) {
     const switchboard = new Switchboard(stack);
     await switchboard.reset();
     await switchboard.setFlexVersion(version);
     if (video) await switchboard.setUiAttributes({ holdfast: { token_service_url: stack.token_url, history: { customer: true }, video } });
     await switchboard.setActivity('Available');
+    if (attributes) await switchboard.setAttributes(attributes);
     const customers = await Customers.start(stack);
     const browser = await launch(stack, { camera: true, ...(extension === undefined ? {} : { extension }) });
     await browser.context.addInitScript(keepTracks);
