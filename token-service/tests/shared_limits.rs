@@ -2,14 +2,12 @@
 //! so and pass.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic, as the test itself may")]
-#![expect(clippy::print_stderr, reason = "a test that is left out says so")]
 
 mod support;
 
 use std::{
     net::{IpAddr, TcpListener},
     num::NonZeroU32,
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,7 +17,7 @@ use std::{
 
 use kernel::{AccountSid, Identity, Secret, Timestamp};
 use service_kit::{cache::Key, env::Clock};
-use support::until;
+use support::{redis::Redis, until};
 use token_service::{
     limits::{
         Client, Door, Limits, Outcome, Rate, Turn, Wait,
@@ -32,43 +30,6 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
-
-struct Redis {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl Redis {
-    /// Without a disk, on a free port of this machine; `None` where it is not installed.
-    async fn start(port: Option<u16>) -> Option<Self> {
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let port = port.unwrap_or_else(free);
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(["--requirepass", "canary"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(child) = child else {
-            eprintln!("skipped: redis-server is not installed");
-            return None;
-        };
-        let redis = Self { child, port };
-        until("redis-server listens", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
-        Some(redis)
-    }
-
-    fn url(&self) -> Secret {
-        Secret::new(format!("redis://:canary@127.0.0.1:{}/0", self.port))
-    }
-}
 
 /// Time stands still for what a replica counts itself; Redis has its own clock.
 struct Still;

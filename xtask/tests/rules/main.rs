@@ -199,6 +199,8 @@ fn nothing_unsafe_is_written_by_hand() {
         let text = fs::read_to_string(&file).unwrap();
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
+            // What a page's policy calls its right to compile WebAssembly.
+            let code = code.replace("'wasm-unsafe-eval'", "");
             let mut words = code.split(|c: char| !(c.is_alphanumeric() || c == '_'));
             // The probe of xtask is Rust source inside a string.
             let probe = code.contains("#[unsafe(no_mangle)]");
