@@ -256,7 +256,7 @@ export class VideoDesk {
   get refuse() { return this.#part('card-refuse'); }
   get end() { return this.#part('card-end'); }
   get show() { return this.#part('card-show'); }
-  get newLink() { return this.#part('new-link'); }
+  get confirm() { return this.#part('confirm'); }
   get trouble() { return this.#part('trouble'); }
   get retry() { return this.#part('retry'); }
 
@@ -292,6 +292,13 @@ export class VideoDesk {
   /** The links that were written into a conversation, in their order. */
   links = async (chat: ChatBegun) => (await this.chats.get(chat.conversation_sid)).messages
     .flatMap(({ body }) => body?.match(/https?:\/\/\S+\/v\/[0-9a-z]{20}/)?.[0] ?? []);
+
+  /** The former links stop working, and another goes into the chat: the newest of so many. */
+  async renew(chat: ChatBegun, count = 2) {
+    await this.#part('new-link').click();
+    await this.confirm.click();
+    return this.link(chat, count);
+  }
 
   /** The newest link, once there are so many. */
   async link(chat: ChatBegun, count = 1) {
