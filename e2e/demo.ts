@@ -3,13 +3,14 @@
 //   node --import ts-blank-space/register e2e/demo.ts --stack FILE [--reloads N] [--report FILE] [--picture FILE]
 //
 // Register, call, accept in Flex, two-way audio, N reloads (each until Flex shows the live call with working
-// controls), mute, DTMF, hang up with Flex's own button, wrap up. Exits with 1 when a promise broke.
+// controls), mute, DTMF, hang up with Flex's own button, wrap up; then a chat with its history, and a chat that goes on as a video call
+// with a customer in a Chromium of their own. Exits with 1 when a promise broke.
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { launch, uiState } from './lib/browser.ts';
 import { percentile } from './lib/figures.ts';
-import { type Report, play, playHistory } from './lib/play.ts';
+import { type Report, play, playHistory, playVideo } from './lib/play.ts';
 import { Switchboard, readStack, wordsOf } from './lib/stack.ts';
 
 const { values: options } = parseArgs({
@@ -61,17 +62,19 @@ function table() {
   if (report.agent_to_customer) row('agent to customer', direction(report.agent_to_customer));
   if (report.customer_to_agent) row('customer to agent', direction(report.customer_to_agent));
   if (report.history) row('click to the first page of chat history', `${report.history.first_page_ms} ms, ${report.history.messages} messages; the agent ${report.history.agent_joined ? 'JOINED' : 'did not join'}`);
+  if (report.video) row('tap to both faces / F5 of the customer', `${report.video.joined_ms} ms / ${report.video.rejoined_ms} ms; ${report.video.frames_lost_in_reload} pictures lost over ${report.video.reloads} reloads of Flex`);
   row('digits heard / hung up by', `${report.dtmf_heard ?? '-'} / ${report.hangup_from ?? '-'}`);
   console.log(`\n  ${report.ok ? 'Every promise held.' : `BROKEN: ${report.broken.join('; ')}`}`);
 }
 
-const browser = await launch(stack);
+const browser = await launch(stack, { camera: stack.video });
 try {
   say(`Chromium ${browser.version}, extension ${stack.extension_dir}`);
   await waitForWorker();
   const played = { browser, stack, switchboard, reloads, picture: options.picture, report, promise, say };
   const flex = await play(played);
   if (stack.history) await playHistory(played, flex);
+  if (stack.video) await playVideo(played, flex);
 } catch (error) {
   const message = wordsOf(error);
   report.broken.push(message);

@@ -4,6 +4,7 @@ import { Chats } from './chats.ts';
 import { FlexPage } from './flex.ts';
 import { History } from './history.ts';
 import { type Switchboard, type Stack, must, sleep, until } from './stack.ts';
+import { VideoDesk } from './video-call.ts';
 
 const DTMF = '159';
 /** A gap during a reload may be this much larger than the largest outside one; below the floor nobody hears it. */
@@ -33,6 +34,7 @@ export interface Report {
   agent_to_customer?: Direction;
   customer_to_agent?: Direction;
   history?: HistoryReport;
+  video?: VideoReport;
 }
 
 /** The same of the chat. */
@@ -45,6 +47,20 @@ export interface HistoryReport {
   agent_joined: boolean;
   /** Over how many reloads tab and place were kept. */
   reloads_kept: number;
+}
+
+/** The same of the video call. */
+export interface VideoReport {
+  /** From the customer's tap on *Join* until both see each other. */
+  joined_ms: number;
+  customer_sees_agent: boolean;
+  agent_sees_customer: boolean;
+  /** How often Flex was reloaded in it. */
+  reloads: number;
+  /** How many pictures of the agent the customer missed over that. */
+  frames_lost_in_reload: number;
+  /** From F5 of the customer's page until they see the agent again. */
+  rejoined_ms: number;
 }
 
 interface Play {
@@ -60,6 +76,8 @@ interface Play {
 
 /** How often the agent presses F5 in the History tab. */
 const HISTORY_RELOADS = 2;
+/** And in a video call. */
+const VIDEO_RELOADS = 2;
 
 /**
  * Register, call, accept in Flex, two-way audio, N reloads (each until Flex shows the live call with working
@@ -224,4 +242,53 @@ export async function playHistory({ switchboard, report, promise, say }: Play, f
   await until('the chat to be wrapping', async () => (await flex.store()).tasks[0]?.status === 'wrapping');
   await flex.complete();
   promise(true, 'answered in the chat, wrapped up and completed');
+}
+
+/**
+ * A customer writes, and the agent goes on face to face: one click, the customer joins in a Chromium of their own, Flex is reloaded,
+ * the customer's page is reloaded, and after-call work ends it for both.
+ */
+export async function playVideo({ browser, stack, switchboard, report, promise, say }: Play, flex: FlexPage) {
+  const desk = await VideoDesk.at(stack, switchboard, browser, flex);
+  try {
+    const chat = await desk.chat();
+    const clicked = performance.now();
+    const agent = await desk.escalate();
+    await agent.seesOwn();
+    say(`a customer writes; the agent clicks on Video and sees themselves ${Math.round(performance.now() - clicked)} ms later`);
+    const customer = await desk.customers.open(await desk.link(chat));
+    await customer.page.locator('#start').click();
+    await customer.shows('check');
+    await customer.seesOwn();
+    const tapped = performance.now();
+    await customer.press('join');
+    const [agent_sees_customer, customer_sees_agent] = await Promise.all([agent, customer].map(one => one.sees().then(() => true, () => false)));
+    const joined_ms = Math.round(performance.now() - tapped);
+    promise(agent_sees_customer && customer_sees_agent, `the customer joined by the link in the chat: both see each other ${joined_ms} ms after the tap`);
+    await desk.meet(chat, agent, customer);
+    promise(true, 'the media server counts pictures both ways');
+
+    await customer.watch();
+    for (let round = 1; round <= VIDEO_RELOADS; round++) {
+      await flex.refresh();
+      await desk.card.waitFor({ timeout: 30_000 });
+      say(`reload ${round}/${VIDEO_RELOADS} of Flex in the video call: its card is there again`);
+    }
+    const frames_lost_in_reload = await customer.framesLost();
+    promise(frames_lost_in_reload === 0, `over ${VIDEO_RELOADS} reloads of Flex the customer missed ${frames_lost_in_reload} pictures of the agent`, true);
+    const reloaded = performance.now();
+    await customer.page.reload({ waitUntil: 'commit' });
+    await customer.sees();
+    const rejoined_ms = Math.round(performance.now() - reloaded);
+    promise(true, `the customer pressed F5 and saw the agent again ${rejoined_ms} ms later, without a tap`);
+    report.video = { joined_ms, customer_sees_agent, agent_sees_customer, reloads: VIDEO_RELOADS, frames_lost_in_reload, rejoined_ms };
+
+    await desk.wrapUp(chat);
+    await Promise.all([agent.shows('over'), customer.shows('over')]);
+    await Promise.all([agent.dark(), customer.dark()]);
+    await desk.complete(chat);
+    promise(true, 'after-call work ended the video call: both pages say so, and no camera is on');
+  } finally {
+    await desk.customers.close();
+  }
 }

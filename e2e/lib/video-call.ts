@@ -96,6 +96,10 @@ export class CallPage {
     video.requestVideoFrameCallback(next);
   });
 
+  /** How many frames have not come since `watch`: those that are missing where there was none for longer than 200 ms. */
+  framesLost = (rate = 10) => this.page.evaluate(rate => [...window.__drawn, performance.now()]
+    .reduce(([lost, last], at) => [lost + (at - last > 200 ? Math.round((at - last) * rate / 1000) - 1 : 0), at], [0, window.__drawn[0]])[0], rate);
+
   /** The longest time without a new frame since `watch`, in ms; the one that lasts counts too. */
   longestGap = () => this.page.evaluate(() => [...window.__drawn, performance.now()]
     .reduce(([longest, last], at) => [Math.max(longest, at - last), at], [0, window.__drawn[0]])[0]);
@@ -200,6 +204,7 @@ export class VideoDesk {
     this.browser = browser;
     this.customers = customers;
     this.flex = flex;
+    this.#listen(browser.context);
   }
 
   static async open(stack: Stack, { version = stack.flex_ui, extension, video }: DeskOptions = {}) {
@@ -214,8 +219,15 @@ export class VideoDesk {
     const flex = await FlexPage.open(browser.context, { waitReady: extension !== null });
     if (extension === null) await flex.booted();
     const desk = new VideoDesk(stack, switchboard, browser, customers, flex);
-    desk.#listen(browser.context);
     if (extension !== null) await flex.untilActivity('Available');
+    return desk;
+  }
+
+  /** The same with a browser and a Flex that are there already. */
+  static async at(stack: Stack, switchboard: Switchboard, browser: Browser, flex: FlexPage) {
+    const customers = await Customers.start(stack);
+    const desk = new VideoDesk(stack, switchboard, browser, customers, flex);
+    await browser.context.addInitScript(keepTracks);
     return desk;
   }
 

@@ -1,8 +1,62 @@
 //! Drawing by the page's own React, in the colours of Flex's theme.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
 
-use crate::flex::{self, at, object};
+use crate::flex::{self, Flex, at, object};
+use crate::outcome::warn_on_error;
+
+/// React's ways to draw what is mounted again.
+#[derive(Clone, Default)]
+pub struct Redraws(Rc<RefCell<Vec<Function>>>);
+
+impl Redraws {
+    /// Has everything that is mounted drawn again.
+    pub fn draw(&self) {
+        let mounted = self.0.borrow().clone();
+        for redraw in mounted {
+            // React draws again only for a state that differs; a new object always does.
+            warn_on_error(redraw.call1(&JsValue::UNDEFINED, &object(&[])));
+        }
+    }
+
+    /// A React function component with the task and the theme in its props. `after`, where there is one, is called when React has
+    /// drawn and the browser has not painted yet.
+    pub fn component(
+        &self,
+        flex: &Flex,
+        after: Option<Function>,
+        draw: impl Fn(&JsValue) -> Result<JsValue, JsValue> + 'static,
+    ) -> JsValue {
+        let redraws = self.clone();
+        let mount = Closure::<dyn Fn(Function) -> JsValue>::new(move |redraw: Function| {
+            redraws.0.borrow_mut().push(redraw.clone());
+            let redraws = redraws.clone();
+            Closure::once_into_js(move || redraws.0.borrow_mut().retain(|known| *known != redraw))
+        })
+        .into_js_value();
+        let component = Closure::<dyn Fn(JsValue) -> JsValue>::new(move |props: JsValue| {
+            let drawn = flex::use_state(&JsValue::NULL).and_then(|state| {
+                let effect = mount.unchecked_ref::<Function>().bind1(&JsValue::UNDEFINED, &state.get(1));
+                flex::use_effect(effect.unchecked_ref(), &Array::new())?;
+                if let Some(after) = &after {
+                    flex::use_layout_effect(after)?;
+                }
+                draw(&props)
+            });
+            drawn.unwrap_or_else(|error| {
+                web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
+                JsValue::NULL
+            })
+        })
+        .into_js_value();
+        let with_task = flex.with_task_context(&component).unwrap_or(component);
+        flex.with_theme(&with_task).unwrap_or(with_task)
+    }
+}
 
 /// The colours of Flex's theme.
 pub struct Theme {

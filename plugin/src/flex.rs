@@ -35,6 +35,8 @@ extern "C" {
     pub fn main_header(this: &Flex) -> DynamicComponent;
     #[wasm_bindgen(method, getter, js_name = TaskCanvas)]
     pub fn task_canvas(this: &Flex) -> DynamicComponent;
+    #[wasm_bindgen(method, getter, js_name = TaskCanvasHeader)]
+    pub fn task_canvas_header(this: &Flex) -> DynamicComponent;
     #[wasm_bindgen(method, getter, js_name = TaskCanvasTabs)]
     pub fn task_canvas_tabs(this: &Flex) -> DynamicComponent;
     /// The component that is one tab.

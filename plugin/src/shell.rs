@@ -8,7 +8,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::flex::{Flex, Manager, at};
 use crate::outcome::warn_on_error;
-use crate::{chat_history, voice};
+use crate::{chat_history, video, voice};
 
 /// Starts the plugin. Called once, by `entry.js`, with the arguments of Flex's `init`. `fail_closed` makes a
 /// before-listener of a function that says whether an action may go on.
@@ -40,7 +40,9 @@ pub fn start(flex: Flex, manager: Manager, fail_closed: Function) {
 fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
     let (own_flex, own_manager) = (flex.clone(), manager.clone());
     spawn_local(async move { chat_history::serve(own_flex, own_manager) });
-    voice::serve(flex, manager, fail_closed);
+    let (video_flex, video_manager) = (flex.clone(), manager.clone());
+    let windows = voice::serve(flex, manager, fail_closed);
+    spawn_local(async move { video::serve(video_flex, video_manager, windows) });
 }
 
 fn is_prerendering(document: &web_sys::Document) -> bool {

@@ -5,6 +5,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use kernel::{Secret, Timestamp};
+use protocol::video::PAGE_PATH;
 use reqwest::header;
 use serde_json::Value;
 use service_kit::{env::Clock, tls::Certificate};
@@ -20,6 +21,8 @@ use crate::{
         Rate,
         shared::{Mode, PATIENCE, Shared},
     },
+    page_files::PageFiles,
+    video::VideoConfig,
 };
 
 /// The TaskRouter activity in which agents are whose voice client is away; the Flex plugin sets it.
@@ -27,6 +30,9 @@ pub const OFFLINE_ACTIVITY: &str = "Voice Client Offline";
 
 /// A clock that is further off than this makes tokens that Twilio takes for not yet, or not any more, valid.
 const MAX_SKEW: Duration = Duration::from_secs(5);
+
+/// Without these the page of video does nothing.
+const PARTS: [&str; 4] = ["join.js", "pkg/join.js", "pkg/join_bg.wasm", "vendor/twilio-video.min.js"];
 
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -82,6 +88,11 @@ pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
                 say(line);
             }
         }
+        if let Some(video) = &account.video {
+            for line in video_key(config, video).await {
+                say(line);
+            }
+        }
     }
     let mut say = |about: &str, (verdict, text)| {
         findings.push(Finding { verdict, about: about.to_owned(), text });
@@ -90,6 +101,14 @@ pub async fn examine(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
     say("public URL", public_url(config).await);
     if let Some(url) = &config.redis_url {
         say("Redis", redis(url).await);
+    }
+    if config.accounts.iter().any(|account| account.video.is_some()) {
+        say("video", page(config));
+        if config.redis_url.is_none() {
+            let text = "sessions are kept by this instance alone: several replicas need a Redis (TOKEN_SERVICE_REDIS_URL), or links are \
+                        known to one of them only";
+            say("video", (Verdict::Note, text.into()));
+        }
     }
     if let Some(directory) = &config.extension_dir {
         say("extension", extension(directory));
@@ -243,6 +262,87 @@ async fn history_key(config: &Config, history: &HistoryConfig) -> Vec<Line> {
         lines.push((Verdict::Note, text.to_owned()));
     }
     lines
+}
+
+/// What the key for video may do, each by a question of one line that changes nothing; and what cannot be asked.
+async fn video_key(config: &Config, video: &VideoConfig) -> Vec<Line> {
+    let (key, workspace) = (video.api_key.sid(), video.workspace_sid.as_str());
+    let credentials = Credentials::api_key(&video.api_key);
+    let asked = [
+        (
+            "rooms",
+            &config.video_base_url,
+            "/v1/Rooms?PageSize=1".to_owned(),
+            "let it be a standard key of region US1",
+        ),
+        (
+            "tasks",
+            &config.taskrouter_base_url,
+            format!("/v1/Workspaces/{workspace}/Tasks?PageSize=1"),
+            "let it read TaskRouter, and check workspace_sid",
+        ),
+    ];
+    let mut lines = Vec::new();
+    for (what, base_url, path, fix) in asked {
+        let url = format!("{}{path}", base_url.trim_end_matches('/'));
+        lines.push(match get(base_url, &url, &credentials).await {
+            Ok(_) => ok(format!("video can read {what} with API key {key}")),
+            Err(why) => to_do(format!("video cannot read {what} with API key {key} ({why}): {fix}")),
+        });
+    }
+    let mut note = |text: &str| lines.push((Verdict::Note, text.to_owned()));
+    note(
+        "no question tells whether clients may create rooms by joining: switch it off (Twilio Console, Video, Room settings, client-side \
+         room creation)",
+    );
+    if video.auth_token.is_none() {
+        note(
+            "callbacks are refused, since there is no auth token to check them by (TWILIO_AUTH_TOKEN): what is over ends half a minute \
+             later",
+        );
+    }
+    if video.extension_origins.is_empty() {
+        note("no extension's window may show the page (video_extension_origins): agents have it in a tab");
+    }
+    lines.push(page_from_outside(video).await);
+    lines
+}
+
+/// Whether customers' links lead here. From inside a network that may not be known.
+async fn page_from_outside(video: &VideoConfig) -> Line {
+    let url = format!("{}{PAGE_PATH}doctor", video.public_origin);
+    let origin = &video.public_origin;
+    let asked = async { client(origin)?.get(&url).send().await };
+    match asked.await {
+        Ok(answer) if answer.status().is_success() && answer.headers().contains_key("permissions-policy") => {
+            ok(format!("links lead to the page of video ({origin})"))
+        }
+        Ok(answer) => to_do(format!(
+            "{url} answers HTTP {} and not the page of video: check video_public_origin, video_page_dir and proxy",
+            answer.status().as_u16()
+        )),
+        Err(_error) => to_do(format!(
+            "{origin} (video_public_origin) cannot be reached from here: check DNS, certificate and proxy, and that the service runs"
+        )),
+    }
+}
+
+/// Whether the files of the page of video are there.
+fn page(config: &Config) -> Line {
+    let Some(directory) = &config.video_page_dir else {
+        return to_do("no page is served: set video_page_dir to the directory with its files (dist/join)");
+    };
+    match PageFiles::read(directory) {
+        Ok(files) => {
+            let missing: Vec<&str> = PARTS.into_iter().filter(|part| files.get(part).is_none()).collect();
+            if missing.is_empty() {
+                ok(format!("the page is there ({} files)", files.names().count()))
+            } else {
+                to_do(format!("{} is without {}: build it again", directory.display(), missing.join(", ")))
+            }
+        }
+        Err(why) => to_do(why.to_string()),
+    }
 }
 
 /// For what is no question about a Flex token: with the same time limits, and no redirects either.

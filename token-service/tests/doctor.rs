@@ -10,10 +10,13 @@ use clap::Parser as _;
 use kernel::Timestamp;
 use serde_json::{Value, json};
 use service_kit::env::Clock;
-use support::{ACCOUNT, AUTH, HISTORY_KEY, HISTORY_SECRET, KEY, KEY_SECRET, ORIGIN, invalid};
+use support::{
+    ACCOUNT, AUTH, HISTORY_KEY, HISTORY_SECRET, KEY, KEY_SECRET, ORIGIN, VIDEO_KEY, VIDEO_SECRET, WORKSPACE,
+    invalid,
+};
 use token_service::{
     Config,
-    config::{API_KEY_SECRET, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET},
+    config::{API_KEY_SECRET, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET, VIDEO_API_KEY_SECRET},
     doctor::examine,
 };
 use wiremock::{
@@ -34,8 +37,6 @@ impl Clock for At {
         Duration::ZERO
     }
 }
-
-const WORKSPACE: &str = "WS44444444444444444444444444444444";
 
 fn activities(name: &str, available: bool) -> Value {
     json!({"activities": [
@@ -70,9 +71,13 @@ async fn twilio(validation: ResponseTemplate, activities: ResponseTemplate) -> M
 async fn says(server: &MockServer, flags: &[&str], now: u64) -> String {
     let url = server.uri();
     let mut all = vec!["token-service", "doctor", "--account-sid", ACCOUNT, "--api-key-sid", KEY];
-    for flag in
-        ["--iam-base-url", "--taskrouter-base-url", "--flex-api-base-url", "--history-conversations-base-url"]
-    {
+    for flag in [
+        "--iam-base-url",
+        "--taskrouter-base-url",
+        "--flex-api-base-url",
+        "--history-conversations-base-url",
+        "--video-base-url",
+    ] {
         all.extend([flag, &url]);
     }
     all.extend(flags);
@@ -80,6 +85,7 @@ async fn says(server: &MockServer, flags: &[&str], now: u64) -> String {
         API_KEY_SECRET => Some(OsString::from(KEY_SECRET)),
         AUTH_TOKEN => Some(OsString::from(AUTH)),
         HISTORY_API_KEY_SECRET => Some(OsString::from(HISTORY_SECRET)),
+        VIDEO_API_KEY_SECRET => Some(OsString::from(VIDEO_SECRET)),
         _ => None,
     };
     let config = Config::new(Args::parse_from(all), &variable).unwrap();
@@ -195,4 +201,55 @@ async fn what_the_key_for_chat_history_may_read_is_looked_at_where_history_is_on
             "note  AC11111111111111111111111111111111: chat history hides no message for its age (history_retention_days)",
         ]
     );
+}
+
+#[tokio::test]
+async fn what_video_needs_is_looked_at_where_it_is_on() {
+    let (validation, activities) = good();
+    let server = twilio(validation, activities).await;
+    let url = server.uri();
+    let list = ResponseTemplate::new(200).set_body_json(json!({"rooms": []}));
+    Mock::given(path("/v1/Rooms"))
+        .and(basic_auth(VIDEO_KEY, VIDEO_SECRET))
+        .respond_with(list)
+        .mount(&server)
+        .await;
+    let page = ResponseTemplate::new(200).insert_header("permissions-policy", "camera=(self)");
+    Mock::given(path("/v/doctor")).respond_with(page).mount(&server).await;
+    let directory = std::env::temp_dir().join(format!("token-service-doctor-{}", std::process::id()));
+    let parts = ["index.html", "join.js", "pkg/join.js", "pkg/join_bg.wasm", "vendor/twilio-video.min.js"];
+    for part in parts {
+        let file = directory.join(part);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "x").unwrap();
+    }
+    let (page_dir, public) =
+        (format!("--video-page-dir={}", directory.display()), format!("--video-public-origin={url}"));
+    let flags = ["--allowed-origin", ORIGIN, "--workspace-sid", WORKSPACE, "--video", &public];
+    let flags: Vec<&str> = flags.into_iter().chain(["--video-api-key-sid", VIDEO_KEY]).collect();
+    let with: Vec<&str> = flags.iter().copied().chain([page_dir.as_str()]).collect();
+    let about_video = |text: &str| {
+        let lines = text.lines().filter(|line| line.contains("video") || line.contains("rooms"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let text = says(&server, &with, NOW).await;
+    insta::assert_snapshot!(about_video(&text), @r"
+    ok    AC11111111111111111111111111111111: video can read rooms with API key SK88888888888888888888888888888888
+    TO DO AC11111111111111111111111111111111: video cannot read tasks with API key SK88888888888888888888888888888888 (HTTP 404): let it read TaskRouter, and check workspace_sid
+    note  AC11111111111111111111111111111111: no question tells whether clients may create rooms by joining: switch it off (Twilio Console, Video, Room settings, client-side room creation)
+    ok    AC11111111111111111111111111111111: links lead to the page of video (URL)
+    ok    video: the page is there (5 files)
+    note  video: sessions are kept by this instance alone: several replicas need a Redis (TOKEN_SERVICE_REDIS_URL), or links are known to one of them only
+    ");
+    std::fs::remove_file(directory.join("pkg/join_bg.wasm")).unwrap();
+    let text = says(&server, &with, NOW).await;
+    assert!(text.contains("is without pkg/join_bg.wasm: build it again"), "{text}");
+    std::fs::remove_dir_all(&directory).unwrap();
+
+    let somewhere = "--video-public-origin=http://127.0.0.1:1";
+    let flags: Vec<&str> =
+        flags.iter().map(|flag| if flag.starts_with("--video-public") { somewhere } else { flag }).collect();
+    let text = says(&server, &flags, NOW).await;
+    assert!(text.contains("TO DO video: no page is served: set video_page_dir"), "{text}");
+    assert!(text.contains("http://127.0.0.1:1 (video_public_origin) cannot be reached from here"), "{text}");
 }

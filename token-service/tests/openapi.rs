@@ -8,7 +8,7 @@ use axum::{body::Body, http::Request};
 use serde_json::Value;
 use support::{Answer, TestService};
 
-const EVERYTHING: [&str; 8] = [
+const EVERYTHING: [&str; 9] = [
     "--legacy-generate-token",
     "--extension-dir=/nonexistent",
     "--history",
@@ -17,6 +17,8 @@ const EVERYTHING: [&str; 8] = [
     "--video",
     "--video-api-key-sid=SK88888888888888888888888888888888",
     "--video-public-origin=https://video.example",
+    // Any directory with a page in it; a test runs where its package is.
+    "--video-page-dir=../web/join-wasm/static",
 ];
 
 async fn get(service: &TestService, path: &str) -> Answer {
@@ -77,6 +79,8 @@ async fn the_page_shows_every_route_and_code_and_loads_nothing() {
         "POST /v1/video/tasks/{task}",
         "POST /v1/video/join",
         "<tr id=\"consent_needed\">",
+        "POST /v1/video/callbacks/room",
+        "GET /v/{page}",
         "expires_at",
         "ratelimit",
         "<tr id=\"not_found\">",

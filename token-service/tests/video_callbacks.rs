@@ -6,7 +6,7 @@ mod support;
 
 use axum::{body::Body, http::Request};
 use kernel::Secret;
-use protocol::video::{EndReason, VideoOpened, VideoPhase, VideoStatus};
+use protocol::video::{Admission, EndReason, Joined, VideoOpened, VideoPhase, VideoStatus};
 use serde_json::{Value, json};
 use support::{
     ACCOUNT, AUTH, Answer, FLEX_TOKEN, TestService, VIDEO, VIDEO_ORIGIN, WORKER, WORKSPACE, until,
@@ -14,7 +14,7 @@ use support::{
 use twilio::signature::{SIGNATURE_HEADER, sign};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
-    matchers::{method, path, path_regex},
+    matchers::{path, path_regex},
 };
 
 const ROOM: &str = "/v1/video/callbacks/room";
@@ -49,9 +49,7 @@ async fn tells(server: &MockServer, task_status: &str) {
         .await;
     Mock::given(path(&tasks)).respond_with(says(json!({"tasks": [task], "meta": {}}))).mount(server).await;
     let room = json!({"sid": sid("RM", '1'), "unique_name": "x", "status": "in-progress"});
-    Mock::given(method("POST")).and(path_regex("^/v1/Rooms")).respond_with(says(room)).mount(server).await;
-    let none = ResponseTemplate::new(404).set_body_json(json!({"code": 20404}));
-    Mock::given(method("GET")).and(path_regex("^/v1/Rooms")).respond_with(none).mount(server).await;
+    Mock::given(path_regex("^/v1/Rooms")).respond_with(says(room)).mount(server).await;
 }
 
 async fn service(twilio: &MockServer) -> TestService {
@@ -147,13 +145,14 @@ async fn a_task_that_is_over_ends_its_session_and_its_room_at_once() {
 
     let task = sid("WT", '5');
     let event = |event| [("AccountSid", ACCOUNT), ("EventType", event), ("TaskSid", task.as_str())];
-    // Early, or made up by nobody: the task itself is asked for.
-    assert_eq!(says(&service, TASK, &event("task.completed")).await.status, 204);
-    let asked = async || {
+    // Early, or of another of its tasks: what counts is what the task itself says.
+    let looks = async || {
         let asked = twilio.received_requests().await.unwrap();
-        asked.iter().filter(|request| request.url.path().ends_with("/Tasks")).count()
+        asked.iter().filter(|request| request.url.path().ends_with(&sid("WT", '5'))).count()
     };
-    until("the tasks of the conversation are looked at", async || asked().await > 0).await;
+    let before = looks().await;
+    assert_eq!(says(&service, TASK, &event("task.completed")).await.status, 204);
+    until("the task is looked at", async || looks().await > before).await;
     assert_eq!(status(&service).await.ended, None);
 
     tells(&twilio, "wrapping").await;
@@ -186,4 +185,79 @@ async fn a_callback_of_a_room_that_nobody_knows_changes_nothing() {
     assert_eq!(status(&service).await.phase, VideoPhase::Invited);
     let asked = twilio.received_requests().await.unwrap();
     assert!(!asked.iter().any(|request| request.url.path().starts_with("/v1/Rooms")));
+}
+
+/// The agent taps: they get in.
+async fn join(service: &TestService, code: &str) -> Admission {
+    let request = Request::post("/v1/video/join")
+        .header("origin", VIDEO_ORIGIN)
+        .header("content-type", "application/json")
+        .body(json!({"code": code}).to_string().into());
+    let answer = service.send(request.unwrap()).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    serde_json::from_value::<Joined>(answer.json()).unwrap().admission.unwrap()
+}
+
+#[tokio::test]
+async fn who_comes_into_a_room_without_a_seat_is_sent_out_again() {
+    let twilio = twilio("assigned").await;
+    let service = service(&twilio).await;
+    let opened: VideoOpened = serde_json::from_value(agent(&service, "POST").await).unwrap();
+    let admission = join(&service, &opened.agent_link).await;
+    let came = async |identity: &str| {
+        let room = sid("RM", '1');
+        let fields = [
+            ("AccountSid", ACCOUNT),
+            ("RoomSid", room.as_str()),
+            ("RoomName", admission.room.as_str()),
+            ("StatusCallbackEvent", "participant-connected"),
+            ("ParticipantIdentity", identity),
+        ];
+        assert_eq!(says(&service, ROOM, &fields).await.status, 204);
+    };
+    came(&admission.identity).await;
+    came("customer_whose_seat_went_to_another_browser").await;
+    let sent_out = async || {
+        let asked = twilio.received_requests().await.unwrap();
+        let paths = asked.iter().map(|request| request.url.path().to_owned());
+        paths.filter(|path| path.contains("/Participants/")).collect::<Vec<_>>()
+    };
+    until("somebody is sent out", async || !sent_out().await.is_empty()).await;
+    let path =
+        format!("/v1/Rooms/{}/Participants/customer_whose_seat_went_to_another_browser", sid("RM", '1'));
+    assert_eq!(sent_out().await, [path]);
+}
+
+#[tokio::test]
+async fn a_room_that_ended_while_its_task_lives_is_made_anew_for_whoever_comes() {
+    let twilio = twilio("assigned").await;
+    let service = service(&twilio).await;
+    let opened: VideoOpened = serde_json::from_value(agent(&service, "POST").await).unwrap();
+    let admission = join(&service, &opened.agent_link).await;
+    let made = async || {
+        let asked = twilio.received_requests().await.unwrap();
+        let made = |request: &&wiremock::Request| {
+            request.method.as_str() == "POST" && request.url.path() == "/v1/Rooms"
+        };
+        let forms = asked.iter().filter(made).map(|request| String::from_utf8(request.body.clone()).unwrap());
+        forms.collect::<Vec<_>>()
+    };
+    let callback = "StatusCallback=https%3A%2F%2Fvideo.example%2Fv1%2Fvideo%2Fcallbacks%2Froom";
+    assert!(made().await.iter().all(|form| form.contains(callback)), "{:?}", made().await);
+    assert_eq!(made().await.len(), 1);
+    let room = sid("RM", '1');
+    let fields = [
+        ("AccountSid", ACCOUNT),
+        ("RoomSid", room.as_str()),
+        ("RoomName", admission.room.as_str()),
+        ("StatusCallbackEvent", "room-ended"),
+        ("RoomStatus", "completed"),
+    ];
+    let again = async || {
+        let opened: VideoOpened = serde_json::from_value(agent(&service, "POST").await).unwrap();
+        assert_eq!(join(&service, &opened.agent_link).await.room, admission.room);
+        made().await.len() > 1
+    };
+    assert_eq!(says(&service, ROOM, &fields).await.status, 204);
+    until("the room is made anew", again).await;
 }

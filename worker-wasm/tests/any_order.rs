@@ -12,19 +12,21 @@ use protocol::{
     AudioDevice, AudioKind, AudioState, CallPhase, Problem, ProblemCode, QualitySample, QualityWarning,
     offscreen::{FromOffscreen, OffscreenCall, ToOffscreen},
     page::{
-        ExpectCalls, ExpectReason, ExpectedCall, Kind, SelectAudioDevice, SendDigits, SetMute, SignOut,
-        SignOutReason, ToExtension, ToPage,
+        ExpectCalls, ExpectReason, ExpectedCall, Kind, SelectAudioDevice, SendDigits, SetMute, ShowVideo,
+        SignOut, SignOutReason, ToExtension, ToPage,
     },
     popup::{FromPopup, ToPopup},
     state::{ClientState, ConsentRequest},
+    video_window::{FromVideoWindow, ToVideoWindow, VideoKey},
 };
 use rig::*;
 use sansio::Machine as _;
 use serde_json::json;
 use worker_wasm::machine::{
     Command, DeviceEvent, DeviceId, Event, FetchOutcome, MicrophonePermission, OfferId, PageMessage,
-    Persisted, PortId,
+    Persisted, PortId, Sender,
     notices::{NoticeId, Shortcut},
+    video_window::Address,
 };
 
 /// Who may sit at a page.
@@ -69,6 +71,13 @@ enum Step {
     Waiting(bool),
     Notice(u8, u32),
     Flood(u8),
+    ShowsVideo(u8, u8, u8),
+    VideoOpened(bool),
+    VideoConnects(u8, bool),
+    VideoSays(u8, u8),
+    VideoCloses(u8),
+    VideoNotFound(u8),
+    WindowCloses(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -109,6 +118,13 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<bool>().prop_map(Step::Waiting),
         1 => (0..4_u8, 0..3_u32).prop_map(|(id, button)| Step::Notice(id, button)),
         1 => (0..3_u8).prop_map(Step::Flood),
+        4 => (0..3_u8, 0..3_u8, 0..4_u8).prop_map(|(page, key, what)| Step::ShowsVideo(page, key, what)),
+        3 => prop::bool::weighted(0.8).prop_map(Step::VideoOpened),
+        3 => (0..4_u8, any::<bool>()).prop_map(|(window, numbered)| Step::VideoConnects(window, numbered)),
+        3 => (0..4_u8, 0..4_u8).prop_map(|(port, what)| Step::VideoSays(port, what)),
+        1 => (0..4_u8).prop_map(Step::VideoCloses),
+        1 => (0..4_u8).prop_map(Step::VideoNotFound),
+        1 => (0..4_u8).prop_map(Step::WindowCloses),
     ]
 }
 
@@ -129,6 +145,21 @@ fn call_step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Device(7)),
         2 => Just(Step::OffscreenConnects(0)),
         1 => (3..8_u8).prop_map(Step::Policy),
+    ]
+}
+
+/// What happens to an agent who is registered and shows video.
+fn video_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => prop_oneof![0..2_000_u64, 0..40_000_u64].prop_map(Step::Passes),
+        8 => (0..2_u8, 0..4_u8).prop_map(|(key, what)| Step::ShowsVideo(0, key, what)),
+        6 => prop::bool::weighted(0.9).prop_map(Step::VideoOpened),
+        6 => (0..4_u8, any::<bool>()).prop_map(|(window, numbered)| Step::VideoConnects(window, numbered)),
+        6 => (0..4_u8, 0..4_u8).prop_map(|(port, what)| Step::VideoSays(port, what)),
+        2 => (0..4_u8).prop_map(Step::VideoCloses),
+        1 => (0..4_u8).prop_map(Step::VideoNotFound),
+        2 => (0..4_u8).prop_map(Step::WindowCloses),
+        1 => Just(Step::Incoming),
     ]
 }
 
@@ -207,6 +238,29 @@ struct World {
     vouched: Option<String>,
     /// What the popup shows that the agent is asked.
     asked: Option<ConsentRequest>,
+    videos: Desktop,
+}
+
+/// The windows of video sessions, as the browser has them.
+#[derive(Default)]
+struct Desktop {
+    /// What Chrome is about to open: the worker's number of it, and its address.
+    opening: Vec<(u32, Address)>,
+    /// What is open, with Chrome's numbers.
+    windows: Vec<(i64, Address)>,
+    last: i64,
+    /// The pages that have connected, each with its address, whether it is in the room, and its window.
+    ports: Vec<(PortId, Address, bool, i64)>,
+    /// The windows that are gone, whose pages the worker has not heard the end of.
+    gone: Vec<i64>,
+    /// When the last link of each was given.
+    links: BTreeMap<Address, Timestamp>,
+    /// What was commanded since the last look.
+    new: Vec<(u32, Address)>,
+    /// How often a window was opened or brought to the front.
+    shown: u32,
+    /// How often a link was passed on.
+    links_passed: u32,
 }
 
 impl World {
@@ -228,6 +282,7 @@ impl World {
             pages_expect: PagesExpect::default(),
             vouched: None,
             asked: None,
+            videos: Desktop::default(),
         };
         world.rig.popup_opens();
         world
@@ -321,6 +376,36 @@ impl World {
                         self.asked.clone_from(&state.consent);
                     }
                 }
+                Command::OpenVideo { number, address } => {
+                    self.videos.new.push((*number, address.clone()));
+                    self.videos.shown += 1;
+                    let open = self.videos.opening.iter().filter(|(_, known)| known == address).count();
+                    assert!(open < 3, "clicks open one window after the other");
+                }
+                Command::CloseVideo { window } => {
+                    self.videos.windows.retain(|(id, _)| id != window);
+                    self.videos.gone.push(*window);
+                }
+                Command::FocusVideo { window } => {
+                    assert!(*window <= self.videos.last, "a window that never was");
+                    self.videos.shown += 1;
+                }
+                Command::ToVideo { port, message } => {
+                    let known = self.videos.ports.iter().find(|(known, ..)| known == port);
+                    let (_, address, in_room, window) = known.expect("said to a page that has said Hello");
+                    if let ToVideoWindow::Link { service, .. } = message.as_ref() {
+                        assert_eq!(
+                            Some(service.as_str()),
+                            saved.config.as_ref().map(|it| it.token_url.origin())
+                        );
+                        let given =
+                            self.videos.links.remove(address).expect("a link that nobody gave, or twice");
+                        assert!(self.rig.now.since(given) <= 60_000, "a link that is too old");
+                        assert!(!in_room, "a link for a page that is in the room");
+                        assert!(!self.videos.gone.contains(window), "a link for a page that is gone");
+                        self.videos.links_passed += 1;
+                    }
+                }
                 Command::FetchToken { request, .. } => {
                     let text = request.bearer.as_ref().map_or(request.body.expose(), |token| token.expose());
                     self.asked_about =
@@ -378,6 +463,22 @@ impl World {
         assert!(saved.calls.len() <= 20 && saved.declined.len() <= 32);
         assert!(self.rig.preferences.agreements.len() <= 32);
         assert_eq!(state.registered, state.status.is_available());
+    }
+
+    /// Who is signed in: whose windows a click is about.
+    fn address_of(&self, key: &VideoKey) -> Option<Address> {
+        let voice = self.rig.saved.as_ref()?.voice.as_ref()?;
+        Some(Address::of(key, &voice.identity))
+    }
+
+    fn video_port(&self, which: u8) -> Option<PortId> {
+        let ports = &self.videos.ports;
+        ports.get(usize::from(which) % ports.len().max(1)).map(|(port, ..)| *port)
+    }
+
+    fn video_window(&self, which: u8) -> Option<(i64, Address)> {
+        let windows = &self.videos.windows;
+        windows.get(usize::from(which) % windows.len().max(1)).cloned()
     }
 
     /// Somebody sits down at a page, if the machine hears its CONFIGURE.
@@ -468,6 +569,10 @@ impl World {
         self.asked_about = None;
         self.offers.clear();
         self.offscreen = None;
+        self.videos.opening.clear();
+        self.videos.ports.clear();
+        self.videos.gone.clear();
+        self.videos.links.clear();
         self.rig.popup_opens();
         self.rig.take();
     }
@@ -802,6 +907,82 @@ impl World {
                 });
                 self.happens(Event::Shortcut(Shortcut::Mute));
             }
+            Step::ShowsVideo(page, key, what) => {
+                let key = VideoKey::new(format!("CH{key}")).unwrap();
+                let link = matches!(what, 1 | 2).then(|| Secret::new(format!("{CANARY}{what}")));
+                let failed = (what == 3).then(|| "No.".to_owned());
+                if let Some(address) = self.address_of(&key)
+                    && link.is_some()
+                {
+                    // Given to somebody whose page this is, or refused; the newest counts.
+                    self.videos.links.insert(address, self.rig.now);
+                }
+                self.page_says(page, ToExtension::ShowVideo { payload: ShowVideo { key, link, failed } });
+                let new = std::mem::take(&mut self.videos.new);
+                self.videos.opening.extend(new);
+            }
+            Step::VideoOpened(ok) => {
+                if self.videos.opening.is_empty() {
+                    return;
+                }
+                let (number, address) = self.videos.opening.remove(0);
+                let window = ok.then(|| {
+                    self.videos.last += 1;
+                    self.videos.windows.push((self.videos.last, address));
+                    self.videos.last
+                });
+                self.happens(Event::VideoOpened { number, window });
+            }
+            Step::VideoConnects(which, numbered) => {
+                let Some((id, address)) = self.video_window(which) else { return };
+                let port = self.port();
+                let page = own_page("video.html");
+                let sender = Sender { tab: Some(id), window: numbered.then_some(id), ..page };
+                self.happens(Event::PortOpened { port, name: "video".into(), sender });
+                self.videos.ports.push((port, address.clone(), false, id));
+                let key = address.as_str().to_owned();
+                self.happens(Event::FromVideo { port, message: Some(FromVideoWindow::Hello { key }) });
+            }
+            Step::VideoSays(which, what) => {
+                let Some(port) = self.video_port(which) else { return };
+                let message = match what {
+                    0 => Some(FromVideoWindow::InRoom { on: true }),
+                    1 => Some(FromVideoWindow::InRoom { on: false }),
+                    2 => Some(FromVideoWindow::Over),
+                    _ => None,
+                };
+                for known in self.videos.ports.iter_mut().filter(|(known, ..)| *known == port) {
+                    known.2 = what == 0;
+                }
+                self.happens(Event::FromVideo { port, message });
+            }
+            Step::VideoCloses(_) if !self.videos.gone.is_empty() => {
+                let gone = std::mem::take(&mut self.videos.gone);
+                let ends = self.videos.ports.iter().filter(|(.., window)| gone.contains(window));
+                for port in ends.map(|(port, ..)| *port).collect::<Vec<_>>() {
+                    self.videos.ports.retain(|(known, ..)| *known != port);
+                    self.happens(Event::PortClosed { port });
+                }
+            }
+            Step::VideoCloses(which) => {
+                let Some(port) = self.video_port(which) else { return };
+                self.videos.ports.retain(|(known, ..)| *known != port);
+                self.happens(Event::PortClosed { port });
+            }
+            Step::VideoNotFound(which) => {
+                let Some((window, _)) = self.video_window(which) else { return };
+                self.videos.windows.retain(|(id, _)| *id != window);
+                self.videos.gone.push(window);
+                self.happens(Event::VideoNotFound { window });
+                let new = std::mem::take(&mut self.videos.new);
+                self.videos.opening.extend(new);
+            }
+            Step::WindowCloses(which) => {
+                let window = self.video_window(which).map_or(999, |(window, _)| window);
+                self.videos.windows.retain(|(id, _)| *id != window);
+                self.videos.gone.push(window);
+                self.happens(Event::WindowClosed { window });
+            }
             Step::Flood(page) => {
                 self.pages_expect.flooded_until = self.rig.now.plus(5_000);
                 let port = self.page(page);
@@ -849,6 +1030,47 @@ proptest! {
         prop_assert!(world.rig.state().registered);
         for step in steps {
             world.takes(step);
+        }
+    }
+
+    /// Whatever has become of the windows, the next click shows one, and a link finds a page that waits for it.
+    #[test]
+    fn a_click_always_shows_a_window_and_its_link_reaches_it(
+        steps in prop::collection::vec(video_step(), 1..80),
+    ) {
+        let mut world = World::new();
+        for step in [
+            Step::PageOpens(0),
+            Step::Configure(0, 4),
+            Step::AnswersConsent(true),
+            Step::FlexToken(0, 40 * HOUR),
+            Step::Answer(11, 7_000),
+            Step::Device(7),
+        ] {
+            world.takes(step);
+        }
+        prop_assert!(world.rig.state().registered);
+        for step in steps {
+            world.takes(step);
+        }
+        while !world.videos.opening.is_empty() {
+            world.takes(Step::VideoOpened(true));
+        }
+        world.takes(Step::Passes(40_000));
+        let before = world.videos.shown;
+        world.takes(Step::ShowsVideo(0, 9, 0));
+        prop_assert_eq!(world.videos.shown, before + 1);
+        world.takes(Step::VideoOpened(true));
+        let newest = u8::try_from(world.videos.windows.len() - 1).unwrap();
+        world.takes(Step::VideoConnects(newest, true));
+        let before = world.videos.links_passed;
+        world.takes(Step::ShowsVideo(0, 9, 1));
+        prop_assert_eq!(world.videos.links_passed, before + 1);
+        // And the windows that were there already: the same agent, the same sessions.
+        for key in 0..2 {
+            let before = world.videos.shown;
+            world.takes(Step::ShowsVideo(0, key, 0));
+            prop_assert_eq!(world.videos.shown, before + 1);
         }
     }
 

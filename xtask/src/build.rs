@@ -1,4 +1,5 @@
-//! Builds what ships: `dist/extension/` and `dist/plugin/holdfast-plugin.js`.
+//! Builds what ships: `dist/extension/`, `dist/plugin/holdfast-plugin.js`, and `dist/join/`, the page of a video call that the token
+//! service serves.
 //!
 //! Each room is compiled and bound as `wasm-pack` does it (a test compares the two), shrunk by binaryen's `wasm-opt`, and packed the
 //! way its place in the browser demands; the reasons are in docs/design.md. A room whose inputs did not change is left alone.
@@ -104,6 +105,19 @@ const VOICE_SDK: [(&str, &str); 2] = [
     ("node_modules/@twilio/voice-sdk/LICENSE.md", "vendor/twilio.LICENSE.md"),
 ];
 
+/// The Video SDK, likewise: both the extension and the customer's page carry it.
+const VIDEO_SDK: [(&str, &str); 2] = [
+    ("node_modules/twilio-video/dist/twilio-video.min.js", "vendor/twilio-video.min.js"),
+    ("node_modules/twilio-video/LICENSE.md", "vendor/twilio-video.LICENSE.md"),
+];
+
+/// The page of a video call, and the sheet of the kit that it is drawn with. The same files are the customer's page and the agent's
+/// window in the extension, under the name that each is opened by.
+const CALL_PAGE: &str = "web/join-wasm/static";
+const CALL_PAGE_HTML: &str = "index.html";
+const WINDOW_HTML: &str = "video.html";
+const KIT_SHEET: &str = "crates/ui/ui.css";
+
 /// WebAssembly without what JavaScript made by wasm2js cannot express. The standard library was compiled with more,
 /// so the linker is told what to claim; wasm-bindgen then keeps to it, and wasm-opt lowers the rest.
 const PLAIN_WASM: [&str; 3] = [
@@ -171,6 +185,7 @@ pub fn run(project: &Project, tools: &Tools) -> Result<()> {
     }
     builder.extension()?;
     builder.plugin()?;
+    builder.join()?;
     say!("build: done ({})", seconds(start));
     Ok(())
 }
@@ -379,6 +394,7 @@ impl Builder<'_> {
         for (from, to) in VOICE_SDK {
             copy(&root.join(from), &fresh.join(to))?;
         }
+        self.call_page(&fresh, WINDOW_HTML)?;
         let manifest = stamped_manifest(root)?;
         fs::write(fresh.join("manifest.json"), format!("{manifest:#}\n"))?;
         for named in files_named_by(&manifest) {
@@ -386,12 +402,34 @@ impl Builder<'_> {
                 bail!("manifest.json names {named}, which neither extension/ nor a room provides");
             }
         }
-        let place = self.project.extension();
-        if place.exists() {
-            fs::remove_dir_all(&place)?;
+        replace(&fresh, &self.project.extension())
+    }
+
+    /// Puts the customer's page of a video call together, as the token service serves it.
+    fn join(&self) -> Result<()> {
+        let fresh = self.project.dist().join(".join-new");
+        if fresh.exists() {
+            fs::remove_dir_all(&fresh)?;
         }
-        fs::rename(&fresh, &place)?;
-        Ok(())
+        let staged = self.staged(&ROOMS[5]);
+        files_below(&staged)?
+            .iter()
+            .try_for_each(|file| copy(file, &fresh.join("pkg").join(file.strip_prefix(&staged)?)))?;
+        self.call_page(&fresh, CALL_PAGE_HTML)?;
+        replace(&fresh, &self.project.join())
+    }
+
+    /// What a page of a video call is made of besides its room, with its HTML under this name.
+    fn call_page(&self, to: &Path, html: &str) -> Result<()> {
+        let root = &self.project.root;
+        let page = root.join(CALL_PAGE);
+        for file in files_below(&page)? {
+            let name = file.strip_prefix(&page)?;
+            copy(&file, &to.join(if name == Path::new(CALL_PAGE_HTML) { Path::new(html) } else { name }))?;
+        }
+        let sheet = root.join(KIT_SHEET);
+        copy(&sheet, &to.join(sheet.file_name().context("the sheet has a name")?))?;
+        VIDEO_SDK.into_iter().try_for_each(|(from, name)| copy(&root.join(from), &to.join(name)))
     }
 
     fn plugin(&self) -> Result<()> {
@@ -435,6 +473,14 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     Ok(encoder.finish()?)
+}
+
+/// Puts a directory in the place of another.
+fn replace(fresh: &Path, place: &Path) -> Result<()> {
+    if place.exists() {
+        fs::remove_dir_all(place)?;
+    }
+    Ok(fs::rename(fresh, place)?)
 }
 
 fn base64_of(file: &Path) -> Result<String> {
@@ -524,7 +570,8 @@ pub fn programs(project: &Project, names: &[&str]) -> Result<()> {
 /// Says how large the product is, and its larger files.
 pub fn report_sizes(project: &Project) -> Result<()> {
     let mut total = 0;
-    for file in files_below(&project.extension())?.into_iter().chain([project.plugin()]) {
+    let pages = files_below(&project.join())?;
+    for file in files_below(&project.extension())?.into_iter().chain(pages).chain([project.plugin()]) {
         let size = fs::metadata(&file)?.len();
         total += size;
         if size >= 10_000 {

@@ -49,6 +49,11 @@ impl Project {
         self.dist().join("extension")
     }
 
+    /// The built page of a video call, as the token service serves it.
+    pub fn join(&self) -> PathBuf {
+        self.dist().join("join")
+    }
+
     /// The built plugin.
     pub fn plugin(&self) -> PathBuf {
         self.dist().join("plugin/holdfast-plugin.js")

@@ -3,11 +3,11 @@
 
 use std::{
     env, fs,
-    io::Read,
+    io::{Read, Write},
     path::{Path, PathBuf},
 };
 
-use flate2::read::GzDecoder;
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -17,7 +17,7 @@ fn root() -> PathBuf {
 /// Every file that ships, with its content; WASM that is carried inside a script is looked at too.
 fn shipped() -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
-    let mut open = vec![root().join("dist/extension"), root().join("dist/plugin")];
+    let mut open = vec![root().join("dist/extension"), root().join("dist/plugin"), root().join("dist/join")];
     while let Some(directory) = open.pop() {
         let entries = fs::read_dir(&directory);
         for entry in
@@ -118,7 +118,8 @@ fn context(bytes: &[u8], at: usize) -> String {
 
 #[test]
 fn nothing_that_ships_names_a_host_of_the_sandbox_or_the_sandbox_itself() {
-    let ours = shipped().into_iter().filter(|(path, _)| !path.ends_with("vendor/twilio.min.js"));
+    let theirs = |path: &PathBuf| path.parent().is_some_and(|directory| directory.ends_with("vendor"));
+    let ours = shipped().into_iter().filter(|(path, _)| !theirs(path));
     for (path, bytes) in ours {
         // The worker takes a developer's own Flex at http://localhost, but only from an administrator's policy.
         let by_policy = path.to_string_lossy().contains("worker_wasm");
@@ -139,6 +140,61 @@ fn the_voice_sdk_ships_exactly_as_its_makers_do_with_its_licence() {
     let vendor = root().join("dist/extension/vendor");
     for (theirs, ours) in [("dist/twilio.min.js", "twilio.min.js"), ("LICENSE.md", "twilio.LICENSE.md")] {
         assert!(fs::read(sdk.join(theirs)).unwrap() == fs::read(vendor.join(ours)).unwrap(), "{ours}");
+    }
+}
+
+#[test]
+fn the_video_sdk_ships_exactly_as_its_makers_do_with_its_licence_in_the_extension_and_with_the_page() {
+    let sdk = root().join("node_modules/twilio-video");
+    for place in ["dist/extension/vendor", "dist/join/vendor"] {
+        let vendor = root().join(place);
+        for (theirs, ours) in
+            [("dist/twilio-video.min.js", "twilio-video.min.js"), ("LICENSE.md", "twilio-video.LICENSE.md")]
+        {
+            let (theirs, ours) = (fs::read(sdk.join(theirs)), fs::read(vendor.join(ours)));
+            assert!(theirs.unwrap() == ours.unwrap(), "{place}");
+        }
+    }
+}
+
+/// As a service sends it, with gzip's best.
+fn compressed(bytes: &[u8]) -> usize {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap().len()
+}
+
+/// A file of the page of a video call.
+fn of_the_page(name: &str) -> Vec<u8> {
+    fs::read(root().join("dist/join").join(name)).expect("cargo xtask build")
+}
+
+#[test]
+fn a_customer_sees_the_first_view_after_twenty_kilobytes_and_the_rest_of_ours_is_small_too() {
+    let first: usize = ["index.html", "join.css", "ui.css", "join.js"]
+        .iter()
+        .map(|name| compressed(&of_the_page(name)))
+        .sum();
+    assert!(first <= 20_000, "the first view has {first} bytes, compressed");
+    let wasm = compressed(&of_the_page("pkg/join_bg.wasm"));
+    assert!(
+        wasm <= 130_000,
+        "the page's WASM has {wasm} bytes, compressed: a telephone loads it after the tap"
+    );
+}
+
+#[test]
+fn the_agents_window_is_the_customers_page_byte_for_byte() {
+    let mut names: Vec<PathBuf> = Vec::new();
+    let join = root().join("dist/join");
+    for (path, bytes) in shipped().into_iter().filter(|(path, _)| !path.ends_with("embedded")) {
+        let Ok(name) = path.strip_prefix(&join) else { continue };
+        let there = if name == Path::new("index.html") { Path::new("video.html") } else { name };
+        assert!(fs::read(root().join("dist/extension").join(there)).unwrap() == bytes, "{}", there.display());
+        names.push(name.to_path_buf());
+    }
+    for name in ["index.html", "join.css", "join.js", "pkg/join.js", "pkg/join_bg.wasm"] {
+        assert!(names.contains(&PathBuf::from(name)), "{name} is missing");
     }
 }
 

@@ -3,7 +3,7 @@
 use kernel::{AccountSid, DtmfDigits, Identity, IdentityPrefix, Monotonic};
 use protocol::page::{
     CallRef, Configure, ExpectCalls, ExpectedCall, Heartbeat, SelectAudioDevice, SendDigits, SetMute,
-    SetVolume, SignOut, SignOutReason, ToExtension, ToPage,
+    SetVolume, ShowVideo, SignOut, SignOutReason, ToExtension, ToPage,
 };
 use protocol::state::ClientState;
 use protocol::{AudioKind, CallView, PROTOCOL_VERSION, Problem, ProblemCode, Status};
@@ -23,6 +23,9 @@ const MAX_DIGITS_BEFORE_3: usize = 32;
 
 /// How often an extension that goes on as if nothing had been said is told that the agent has signed out.
 pub const SIGN_OUT_ATTEMPTS: u32 = 5;
+
+/// The type of the message that shows a window of video: what an answer names.
+const SHOW_VIDEO: &str = "VOICE_CLIENT_EXTENSION_SHOW_VIDEO";
 
 /// How often the same list of expected calls is said.
 pub const EXPECT_ATTEMPTS: u32 = 3;
@@ -83,6 +86,8 @@ pub enum Event {
     ChooseDevice(AudioKind, Option<String>),
     /// The agent chose a volume, in percent.
     ChooseVolume(u8),
+    /// The extension is to show the agent's window of a video session, or that window's link has come.
+    ShowVideo(ShowVideo),
 }
 
 /// What is to be done.
@@ -95,6 +100,10 @@ pub enum Command {
     /// Put the page's own token into the port that the CONFIGURE before it offered, if it did: after F5 the extension then
     /// knows in one step whose page this is. Never in the window, where every script would read it.
     OfferToken(AccountSid),
+    /// Post this into the port that the extension has taken, and never in the window: it is a secret.
+    PostPrivately(ToExtension),
+    /// The extension did not show the window of a video session.
+    VideoRefused,
     /// Tell the agent what the extension says of something that it could not do.
     Tell(Problem),
     /// Tell the agent why nothing was done.
@@ -193,6 +202,13 @@ impl Lifeline {
         self.page.agent.as_ref().or(self.heard_agent.as_ref())
     }
 
+    /// Whether the extension can hold the agent's window of a video session: it knows how, and this page is its agent's.
+    #[must_use]
+    pub fn shows_video(&self, now: Monotonic) -> bool {
+        let is_ours = self.report.beating && self.report.identity.is_some();
+        self.page.presence == Presence::Here && self.is_up(now) && is_ours && self.report.speaks(4)
+    }
+
     /// How often all has started over: the agent signed in or out, is another one, or the page changed its mind. What was
     /// concluded from the extension's words before is void then.
     #[must_use]
@@ -239,6 +255,10 @@ impl Lifeline {
                 }
                 self.choose(ToExtension::SetVolume { payload }, now, out);
             }
+            Event::ShowVideo(payload) if self.shows_video(now) => {
+                out.push(Command::PostPrivately(ToExtension::ShowVideo { payload }));
+            }
+            Event::ShowVideo(_) => out.push(Command::VideoRefused),
         }
     }
 
@@ -352,6 +372,12 @@ impl Lifeline {
                     self.take_state(payload);
                     self.answer_token_request(now, out);
                 }
+            }
+            ToPage::Error { payload } if payload.in_reply_to.as_deref() == Some(SHOW_VIDEO) => {
+                if payload.problem.code == ProblemCode::NotConfigured {
+                    self.link.forgotten(now);
+                }
+                out.push(Command::VideoRefused);
             }
             ToPage::Error { payload } => match payload.problem.code {
                 ProblemCode::UnknownType if payload.in_reply_to.as_deref() == Some(hold::MESSAGE) => {

@@ -102,10 +102,10 @@ fn pass(line: &mut LifelineRig, millis: u64, heartbeat: &Event) {
 /// What was said since the last look.
 fn said(line: &mut LifelineRig) -> Vec<&'static str> {
     let posted = line.take().into_iter().filter_map(|command| match command {
-        Command::Post(message) => Some(message.name()),
+        Command::Post(message) | Command::PostPrivately(message) => Some(message.name()),
         Command::PostToken(_) => Some(TOKEN),
         Command::OfferToken(_) => Some(OFFERED),
-        Command::Tell(_) | Command::Refuse(_) => None,
+        Command::VideoRefused | Command::Tell(_) | Command::Refuse(_) => None,
     });
     posted.collect()
 }
@@ -403,4 +403,45 @@ proptest! {
         prop_assert!(line.machine.is_up(line.now) && line.machine.report().is_available());
         prop_assert!(!line.machine.is_muted(&call(), line.now));
     }
+}
+
+fn video() -> Event {
+    let key = protocol::video_window::VideoKey::new("CH11111111111111111111111111111111").unwrap();
+    Event::ShowVideo(protocol::page::ShowVideo { key, link: Some(kernel::Secret::new("0123")), failed: None })
+}
+
+#[test]
+fn the_window_of_video_is_asked_for_privately_of_an_extension_that_knows_it_and_is_this_agents() {
+    let asked = |line: &mut LifelineRig, state: ClientState| {
+        line.event(beat(state));
+        line.take();
+        line.event(video());
+        line.take().pop()
+    };
+    let mut line = beating();
+    let knows = ClientState { protocol_version: 4, ..state(None) };
+    let Some(Command::PostPrivately(ToExtension::ShowVideo { .. })) = asked(&mut line, knows.clone()) else {
+        panic!()
+    };
+    assert!(line.machine.shows_video(line.now));
+    assert_eq!(
+        asked(&mut line, ClientState { protocol_version: 3, ..knows.clone() }),
+        Some(Command::VideoRefused)
+    );
+    line.event(beat_of("ext_somebody_else", knows));
+    line.take();
+    line.event(video());
+    assert_eq!(line.take().pop(), Some(Command::VideoRefused));
+}
+
+#[test]
+fn a_window_that_the_extension_did_not_show_is_told_to_who_asked_and_to_nobody_else() {
+    let mut line = beating();
+    let refusal = protocol::page::ErrorReply::new(
+        Some("VOICE_CLIENT_EXTENSION_SHOW_VIDEO"),
+        ProblemCode::Internal,
+        "no window",
+    );
+    line.event(Event::Message(ToPage::Error { payload: refusal }));
+    assert_eq!(line.take(), [Command::VideoRefused]);
 }

@@ -103,7 +103,7 @@ pub struct Invite {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Admit {
-    /// Whose waiting is meant, as in `Waiting::id`.
+    /// Whose waiting is meant, as in `waiting[].id`.
     pub waiting: String,
     /// Yes or no.
     pub admit: bool,
@@ -362,7 +362,7 @@ pub struct Looked {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Join {
-    /// As in `Look::code`.
+    /// As in `Look`.
     pub code: String,
     /// The browser's own seat, where it has one: then this is a coming back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -386,7 +386,7 @@ pub struct Joined {
     /// Why they have to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<WaitingWhy>,
-    /// As in `OpenVideo::call_live`, for the agent.
+    /// As in `OpenVideo`, for the agent.
     #[serde(default)]
     pub call_live: bool,
 }
@@ -467,7 +467,7 @@ pub struct Leave {
 pub struct AdmitBySeat {
     /// The agent's seat.
     pub seat: String,
-    /// As in `Admit::waiting`.
+    /// As in `Admit`.
     pub waiting: String,
     /// Yes or no.
     pub admit: bool,

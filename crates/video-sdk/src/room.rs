@@ -129,8 +129,6 @@ pub enum RoomEvent {
     TrackSubscribed(RemoteTrack, Participant),
     /// It is gone.
     TrackUnsubscribed(RemoteTrack, Participant),
-    /// Its first sound or picture is here.
-    TrackStarted(RemoteTrack, Participant),
     /// It is muted, or no longer.
     TrackEnabled {
         /// The track's `MT…`.
@@ -279,9 +277,6 @@ fn of_room(room: &JsValue, sink: &Sink) -> Vec<Listener> {
         }),
         on("trackUnsubscribed", |track, _, who| {
             RoomEvent::TrackUnsubscribed(RemoteTrack(track.unchecked_into()), Participant::of(&who))
-        }),
-        on("trackStarted", |track, who, _| {
-            RoomEvent::TrackStarted(RemoteTrack(track.unchecked_into()), Participant::of(&who))
         }),
         on("trackEnabled", |publication, who, _| enabled(&publication, &who, true)),
         on("trackDisabled", |publication, who, _| enabled(&publication, &who, false)),

@@ -22,7 +22,7 @@ use self::tab::{Host, Tab};
 use crate::chat_history::machine::flex_view::FlexView;
 use crate::chat_history::machine::trouble::Fault;
 use crate::chat_history::machine::{Act, Command, Config, Event, Machine, What, transcript};
-use crate::draw::{Theme, element, style};
+use crate::draw::{Redraws, Theme, element, style};
 use crate::flex::{self, Flex, Manager, at, object, text};
 use crate::outcome::{settle, warn_on_error};
 use crate::words::{Language, Text, Words};
@@ -46,8 +46,8 @@ pub fn serve(flex: Flex, manager: Manager) {
         view: RefCell::default(),
         running: RefCell::default(),
         tab: Tab::new(Weak::clone(this) as Weak<dyn Host>),
-        banners: RefCell::default(),
-        tabs: RefCell::default(),
+        banners: Redraws::default(),
+        tabs: Redraws::default(),
         formats: Formats::new(language),
         flex,
         manager,
@@ -69,8 +69,8 @@ struct HistoryShell {
     running: RefCell<Vec<(u64, AbortController)>>,
     tab: Tab,
     /// React's ways to draw what is mounted again.
-    banners: RefCell<Vec<Function>>,
-    tabs: RefCell<Vec<Function>>,
+    banners: Redraws,
+    tabs: Redraws,
     formats: Formats,
 }
 
@@ -141,12 +141,8 @@ impl Host for HistoryShell {
     }
 
     fn redraw(&self) {
-        let mut redraws = self.banners.borrow().clone();
-        redraws.extend_from_slice(&self.tabs.borrow());
-        for redraw in redraws {
-            // React draws again only for a state that differs; a new object always does.
-            warn_on_error(redraw.call1(&JsValue::UNDEFINED, &object(&[])));
-        }
+        self.banners.draw();
+        self.tabs.draw();
     }
 
     fn formats(&self) -> &Formats {
@@ -227,7 +223,11 @@ impl HistoryShell {
 
     fn add_tab(self: &Rc<Self>) {
         let host: Rc<dyn Host> = Rc::<Self>::clone(self);
-        let body = self.component(move |props| Tab::draw(&host, props), true);
+        let drawn = Rc::clone(&host);
+        let after = Closure::<dyn Fn()>::new(move || drawn.tab().was_drawn(&drawn)).into_js_value();
+        let body = self
+            .tabs
+            .component(&self.flex, Some(after.unchecked_into()), move |props| Tab::draw(&host, props));
         let body = flex::create_element(&body, &object(&[("key", "body".into())]), &JsValue::UNDEFINED);
         let label = self.event_loop.machine().words().plain(Text::HistoryTab);
         let props = object(&[
@@ -249,57 +249,11 @@ impl HistoryShell {
 
     fn add_banner(self: &Rc<Self>) {
         let shell = Rc::clone(self);
-        let banner = self.component(move |props| shell.draw_banner(props), false);
+        let banner = self.banners.component(&self.flex, None, move |props| shell.draw_banner(props));
         let props = object(&[("key", "holdfast-history-banner".into())]);
         let banner = flex::create_element(&banner, &props, &JsValue::UNDEFINED);
         let place = object(&[("sortOrder", JsValue::from_f64(-1.0))]);
         warn_on_error(banner.and_then(|banner| self.flex.task_canvas().content().add(&banner, &place)));
-    }
-
-    /// A React function component with the task and the theme in its props. While it is mounted it is drawn again when
-    /// something has changed.
-    fn component(
-        self: &Rc<Self>,
-        draw: impl Fn(&JsValue) -> Result<JsValue, JsValue> + 'static,
-        is_tab: bool,
-    ) -> JsValue {
-        let shell = Rc::clone(self);
-        let mount = Closure::<dyn Fn(Function) -> JsValue>::new(move |redraw: Function| {
-            shell.redraws(is_tab, |list| list.push(redraw.clone()));
-            let shell = Rc::clone(&shell);
-            Closure::once_into_js(move || {
-                shell.redraws(is_tab, |list| list.retain(|known| *known != redraw));
-            })
-        })
-        .into_js_value();
-        let shell = Rc::clone(self);
-        let after = Closure::<dyn Fn()>::new(move || {
-            if is_tab {
-                let host: Rc<dyn Host> = Rc::<Self>::clone(&shell);
-                shell.tab.was_drawn(&host);
-            }
-        })
-        .into_js_value();
-        let component = Closure::<dyn Fn(JsValue) -> JsValue>::new(move |props: JsValue| {
-            let drawn = flex::use_state(&JsValue::NULL).and_then(|state| {
-                let effect = mount.unchecked_ref::<Function>().bind1(&JsValue::UNDEFINED, &state.get(1));
-                flex::use_effect(effect.unchecked_ref(), &js_sys::Array::new())?;
-                flex::use_layout_effect(after.unchecked_ref())?;
-                draw(&props)
-            });
-            drawn.unwrap_or_else(|error| {
-                web_sys::console::warn_2(&JsValue::from_str("Holdfast:"), &error);
-                JsValue::NULL
-            })
-        })
-        .into_js_value();
-        let with_task = self.flex.with_task_context(&component).unwrap_or(component);
-        self.flex.with_theme(&with_task).unwrap_or(with_task)
-    }
-
-    /// What draws the mounted tabs, or banners.
-    fn redraws(&self, of_tab: bool, act: impl FnOnce(&mut Vec<Function>)) {
-        act(&mut if of_tab { &self.tabs } else { &self.banners }.borrow_mut());
     }
 
     fn draw_banner(self: &Rc<Self>, props: &JsValue) -> Result<JsValue, JsValue> {

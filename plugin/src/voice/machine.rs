@@ -130,6 +130,7 @@ impl Machine {
             Event::Started => {}
             Event::Flex(view) => self.flex = view,
             Event::ContactUriSet { ok } => self.contact.answered(ok, now),
+            Event::ShowVideo(_) if !self.active => out.push(Command::VideoRefused),
             _ if !self.active => {}
             Event::Message(message) => {
                 heartbeat = matches!(message, ToPage::Heartbeat { .. });
@@ -159,6 +160,7 @@ impl Machine {
             }
             Event::ChooseDevice(kind, id) => self.apply(lifeline::Event::ChooseDevice(kind, id), now, out),
             Event::ChooseVolume(percent) => self.apply(lifeline::Event::ChooseVolume(percent), now, out),
+            Event::ShowVideo(window) => self.apply(lifeline::Event::ShowVideo(window), now, out),
         }
         heartbeat
     }
@@ -188,6 +190,8 @@ impl Machine {
     fn pass_on(&self, commands: Vec<lifeline::Command>, out: &mut Vec<Command>) {
         out.extend(commands.into_iter().map(|command| match command {
             lifeline::Command::Post(message) => Command::Post(message),
+            lifeline::Command::PostPrivately(message) => Command::PostPrivately(message),
+            lifeline::Command::VideoRefused => Command::VideoRefused,
             lifeline::Command::PostToken(account) => Command::PostToken(account),
             lifeline::Command::OfferToken(account) => Command::OfferToken(account),
             lifeline::Command::Tell(problem) => {
@@ -208,6 +212,12 @@ impl Machine {
         if self.call.is_live() {
             self.apply(event, now, out);
         }
+    }
+
+    /// Whether the extension can hold the agent's window of a video session.
+    #[must_use]
+    pub fn shows_video(&self, now: Monotonic) -> bool {
+        self.active && self.lifeline.shows_video(now)
     }
 
     /// What the extension said last.

@@ -10,7 +10,7 @@ use ::shell::{Clock as _, EventLoop, Shell};
 use js_sys::{Array, Function, Object, Promise};
 use kernel::{Monotonic, Timestamp};
 use lifeline::channel::{Channel, ChannelChoice, Hello};
-use protocol::page::{ToExtension, ToPage, line};
+use protocol::page::{ShowVideo, ToExtension, ToPage, line};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageChannel, MessageEvent, MessagePort};
 
@@ -22,6 +22,7 @@ use crate::machine::{
     Boot, CallProxy, Command, Control, Dial, Event, FlexView, Intent, Machine, Settings, Severity,
 };
 use crate::outcome::{settle, warn_on_error};
+use crate::windows::Windows;
 
 /// Where the browser keeps the activity to go back to, for all tabs: the worker's SID and the activity's.
 const REMEMBERED_KEY: &str = "holdfast.previousActivity";
@@ -40,8 +41,8 @@ fn build_defaults() -> Settings {
     }
 }
 
-/// Serves this page's agent.
-pub fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
+/// Serves this page's agent. What is given back shows windows in the extension.
+pub fn serve(flex: Flex, manager: Manager, fail_closed: Function) -> Rc<dyn Windows> {
     let view = view(&flex, &manager, None);
     let language = Language::from_tag(&manager.language().unwrap_or_default());
     let boot = Boot {
@@ -69,6 +70,7 @@ pub fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
                 }
             }),
             fail_closed,
+            video_refused: RefCell::default(),
             flex,
             manager,
         }
@@ -83,6 +85,25 @@ pub fn serve(flex: Flex, manager: Manager, fail_closed: Function) {
     shell.replace_dial();
     shell.watch_logout();
     shell.report(Event::Started);
+    Rc::new(Extension(shell))
+}
+
+/// The windows of video, over the port that voice holds.
+struct Extension(Rc<VoiceShell>);
+
+impl Windows for Extension {
+    fn are_there(&self) -> bool {
+        let is_private = self.0.channel.borrow().channel() == Channel::Port;
+        is_private && self.0.event_loop.machine().shows_video(Monotonic::now())
+    }
+
+    fn show(&self, window: ShowVideo) {
+        self.0.report(Event::ShowVideo(window));
+    }
+
+    fn on_refused(&self, told: Rc<dyn Fn()>) {
+        self.0.video_refused.replace(Some(told));
+    }
 }
 
 type Listener = Closure<dyn Fn(MessageEvent)>;
@@ -99,6 +120,8 @@ struct VoiceShell {
     port: RefCell<Option<(MessagePort, Listener)>>,
     header: Header,
     fail_closed: Function,
+    /// Who asked for a window of video.
+    video_refused: RefCell<Option<Rc<dyn Fn()>>>,
 }
 
 impl Shell for VoiceShell {
@@ -119,6 +142,13 @@ impl Shell for VoiceShell {
             Command::OfferToken(account) => {
                 if let Some(payload) = self.manager.token(account) {
                     self.offer(&ToExtension::FlexToken { payload });
+                }
+            }
+            Command::PostPrivately(message) => self.offer(&message),
+            Command::VideoRefused => {
+                let told = self.video_refused.borrow().clone();
+                if let Some(told) = told {
+                    told();
                 }
             }
             Command::SetContactUri { uri, previous, others } => {

@@ -17,3 +17,10 @@ pub(super) fn is_origin(text: &str) -> bool {
     text.starts_with("https://")
         && reqwest::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
 }
+
+/// An absolute URL without credentials, query and fragment, which could hold secrets.
+pub(super) fn plain_url(text: &str) -> Option<String> {
+    let url = reqwest::Url::parse(text).ok()?;
+    let plain = matches!(url.scheme(), "https" | "http") && !text.contains(['@', '?', '#']);
+    plain.then(|| text.to_owned())
+}

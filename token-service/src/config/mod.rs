@@ -28,7 +28,7 @@ pub use history::HISTORY_API_KEY_SECRET;
 pub use service_kit::settings::{ConfigError, ConfigErrors};
 pub use video::VIDEO_API_KEY_SECRET;
 
-use forms::{KEY, ORIGIN, is_origin};
+use forms::{KEY, ORIGIN, is_origin, plain_url};
 
 use crate::{
     history::HistoryConfig,
@@ -487,13 +487,6 @@ fn edge(text: &str) -> Option<String> {
     let plausible =
         (2..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     plausible.then(|| text.to_owned())
-}
-
-/// An absolute URL without credentials, query and fragment, which could hold secrets.
-fn plain_url(text: &str) -> Option<String> {
-    let url = reqwest::Url::parse(text).ok()?;
-    let plain = matches!(url.scheme(), "https" | "http") && !text.contains(['@', '?', '#']);
-    plain.then(|| text.to_owned())
 }
 
 impl fmt::Display for Config {

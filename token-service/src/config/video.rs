@@ -6,10 +6,7 @@ use kernel::Secret;
 use service_kit::settings::{ConfigError, Section, Source};
 use twilio::{ApiKey, WorkspaceSid, flex_token};
 
-use super::{
-    forms::{FLEX_ORIGIN, KEY, ORIGIN, is_origin},
-    plain_url,
-};
+use super::forms::{FLEX_ORIGIN, KEY, ORIGIN, is_origin, plain_url};
 use crate::video::{RecordingPolicy, VideoConfig};
 
 /// The name of the variable with the secret of video's API key; with `_FILE` appended, of the one that names a file.
@@ -99,6 +96,7 @@ pub(super) fn read(source: &Source<'_>, section: &Section<'_>, secrets: Secrets<
         (None, _) if !section.is_set_here("video_api_key_sid") => {
             told(
                 &name,
+                // Source: <https://www.twilio.com/docs/iam/api-keys/restricted-api-keys>.
                 "is not set: video has an API key of its own. Create one in the Twilio Console (Account, API keys; in region US1, \
                  a standard one, since a restricted one cannot sign access tokens)",
             );

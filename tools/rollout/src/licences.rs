@@ -1,5 +1,5 @@
-//! The licences of what others wrote and the package contains: the crates that are compiled into it, and the Voice SDK
-//! with what is bundled into that.
+//! The licences of what others wrote and the package contains: the crates that are compiled into it, and the SDKs for voice and
+//! video with what is bundled into them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    parts::{self, Part, VOICE_SDK},
+    parts::{self, Part, VIDEO_SDK, VOICE_SDK},
     sbom::{EXTENSION, PLUGIN},
 };
 
@@ -32,8 +32,10 @@ pub fn collect(root: &Path) -> Result<String> {
     let rooms = EXTENSION.into_iter().chain([PLUGIN]).collect::<Vec<_>>();
     let theirs = parts::crates(root, &rooms, BROWSER)?.into_iter().filter(|part| part.package_url.is_some());
     parts.extend(theirs.map(|part| ((part.name.clone(), part.version.clone()), part)));
-    let inside = parts::npm(root, VOICE_SDK)?;
-    parts.extend(inside.into_iter().map(|part| ((part.name.clone(), part.version.clone()), part)));
+    for sdk in [VOICE_SDK, VIDEO_SDK] {
+        let inside = parts::npm(root, sdk)?;
+        parts.extend(inside.into_iter().map(|part| ((part.name.clone(), part.version.clone()), part)));
+    }
     let works: Vec<Work> = parts.into_values().map(work).collect::<Result<_>>()?;
 
     let mut out = String::from(
@@ -89,9 +91,16 @@ mod tests {
     fn the_licences_are_those_of_what_is_linked_in_and_of_nothing_else() {
         let text = collect(&crate::checkout::root().unwrap()).unwrap();
         let (list, wordings) = text.split_at(text.find("----------").unwrap());
-        for shipped in
-            ["@twilio/voice-sdk 2.", "js-sys ", "serde ", "serde_json ", "wasm-bindgen ", "loglevel "]
-        {
+        for shipped in [
+            "@twilio/voice-sdk 2.",
+            "twilio-video 2.",
+            "leptos ",
+            "js-sys ",
+            "serde ",
+            "serde_json ",
+            "wasm-bindgen ",
+            "loglevel ",
+        ] {
             assert!(list.lines().any(|line| line.starts_with(shipped)), "{shipped} is missing:\n{list}");
         }
         // What the SDK brings along, not what lies beside it for a tool of the tests.

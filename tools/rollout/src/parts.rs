@@ -16,6 +16,8 @@ use crate::key::hex;
 
 /// What the extension carries of npm's.
 pub const VOICE_SDK: &str = "@twilio/voice-sdk";
+/// What both the extension and the customer's page of a video call carry of npm's.
+pub const VIDEO_SDK: &str = "twilio-video";
 
 /// A crate or an npm package inside a product.
 #[derive(Clone)]
@@ -138,7 +140,8 @@ fn digests(root: &Path) -> Result<BTreeMap<(String, String), String>> {
         .collect())
 }
 
-/// An npm package and what is bundled into it: its makers pin each dependency to one version. Types are no code.
+/// An npm package and what is bundled into it, in the versions that the lock file has: the makers of the Voice SDK pin each
+/// dependency to one. Types are no code.
 pub fn npm(root: &Path, name: &str) -> Result<Vec<Part>> {
     let lock = fs::read_to_string(root.join("package-lock.json")).context("package-lock.json")?;
     let lock: Value = serde_json::from_str(&lock).context("package-lock.json")?;

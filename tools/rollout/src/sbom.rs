@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::parts::{self, Part, VOICE_SDK};
+use crate::parts::{self, Part, VIDEO_SDK, VOICE_SDK};
 
 const BROWSER: &str = "wasm32-unknown-unknown";
 /// As docs/operate.md compiles the program, and as the image's recipe does.
@@ -22,7 +22,9 @@ const SERVER: &str = "x86_64-unknown-linux-gnu";
 const IMAGE: &str = "x86_64-unknown-linux-musl";
 
 /// The rooms of the extension.
-pub const EXTENSION: [&str; 4] = ["worker-wasm", "offscreen-wasm", "content-wasm", "popup-wasm"];
+pub const EXTENSION: [&str; 5] = ["worker-wasm", "offscreen-wasm", "content-wasm", "popup-wasm", CALL_PAGE];
+/// The page of a video call, which the token service's image carries too.
+const CALL_PAGE: &str = "join-wasm";
 pub const PLUGIN: &str = "plugin";
 
 /// Writes all of them below `out`; says which, with their bytes.
@@ -66,6 +68,10 @@ struct Product {
 fn products(root: &Path) -> Result<Vec<Product>> {
     let mut extension = parts::crates(root, &EXTENSION, BROWSER)?;
     extension.extend(parts::npm(root, VOICE_SDK)?);
+    extension.extend(parts::npm(root, VIDEO_SDK)?);
+    let mut image = parts::crates(root, &["token-service"], IMAGE)?;
+    image.extend(parts::crates(root, &[CALL_PAGE], BROWSER)?);
+    image.extend(parts::npm(root, VIDEO_SDK)?);
     let rust = rust_library(root)?;
     let product = |name, kind, parts, others| Product::of(name, kind, parts, others);
     Ok(vec![
@@ -77,7 +83,7 @@ fn products(root: &Path) -> Result<Vec<Product>> {
             parts::crates(root, &["token-service"], SERVER)?,
             vec![rust.clone()],
         )?,
-        product("token-service-image", "container", parts::crates(root, &["token-service"], IMAGE)?, {
+        product("token-service-image", "container", image, {
             let mut others = vec![rust];
             others.extend(only_in_the_image());
             others
@@ -241,6 +247,8 @@ mod tests {
         for inside in [
             "@twilio/voice-sdk 2.",
             "@twilio/voice-errors ",
+            "twilio-video 2.",
+            "leptos ",
             "events ",
             "wasm-bindgen ",
             "std 1.",
@@ -257,6 +265,7 @@ mod tests {
         assert!(starts(&service, "axum ") && starts(&service, "aws-lc-sys "), "{service:?}");
         let image = names(&bills["token-service-image.cdx.json"]);
         assert!(starts(&image, "musl") && starts(&image, "/etc/ssl/certs") && starts(&image, "axum "));
+        assert!(starts(&image, "twilio-video 2.") && starts(&image, "leptos "), "the page of a video call");
         for (bill, outside) in [
             (&extension, "tokio "),
             (&extension, "syn "),

@@ -14,7 +14,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use js_sys::Array;
 use kernel::{Monotonic, Secret};
-use protocol::{port, video_window::FromVideoWindow};
+use protocol::{port, video::code_of, video_window::FromVideoWindow};
 use shell::{EventLoop, Shell as _};
 use video_sdk::{ConnectOptions, LocalTrack, RemoteTrack, Room};
 use wasm_bindgen::prelude::*;
@@ -58,8 +58,9 @@ pub fn start(mount: impl FnOnce(Act) -> Show) {
     let Some(document) = window.document() else { return };
     let setup = browser::setup(&window);
     let link = match &setup.place {
-        Place::Link(code) => code,
-        Place::Window(key) => key,
+        // However the link was written down: it is one link.
+        Place::Link(code) => code_of(code).unwrap_or_default(),
+        Place::Window(key) => key.clone(),
     };
     let page = Rc::new(Page {
         store: Store(format!("{KEPT}{link}")),
@@ -349,6 +350,7 @@ impl Page {
                 Ok(room) if page.is_current(attempt) => page.joined(attempt, Rc::new(room)),
                 Ok(room) => room.disconnect(),
                 Err(error) if page.is_current(attempt) => {
+                    webext::console_warn(&format!("not joined: {error}"));
                     page.call.take();
                     page.report(Event::NotConnected { attempt, code: error.code });
                 }

@@ -10,7 +10,9 @@ const WORD_BYTES: usize = 6;
 
 /// What follows the `#` of a window's address: the session's key, a dot, and a word that is another for each agent. So one
 /// agent's click never finds another's window, nor what that window has stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, wire::ToTree, wire::FromTree,
+)]
 #[serde(transparent)]
 pub struct Address(String);
 

@@ -68,8 +68,8 @@ struct Window {
 struct Visitor {
     /// Chrome's number of the window that it sits in.
     window: Option<i64>,
-    /// What it said that its address is.
-    address: Option<Address>,
+    /// Which of ours it is, once it has said its address.
+    number: Option<Number>,
     /// What it was told of the agent's call.
     told: Option<bool>,
 }
@@ -248,12 +248,10 @@ impl Videos {
 
     /// A page is gone, or about to connect again: reloaded, or its worker was killed.
     pub(super) fn port_closed(&mut self, port: PortId, now: Timestamp) {
-        let Some(address) = self.ports.remove(&port).and_then(|visitor| visitor.address) else { return };
-        let left: Vec<Number> = self.numbers(&address).map(|(number, _)| number).collect();
-        for number in left {
-            if !self.has_page(number) {
-                self.timers.arm((number, Timer::Word), now.plus(WORD_MS));
-            }
+        let number = self.number_of(port);
+        self.ports.remove(&port);
+        if let Some(number) = number.filter(|number| self.page_of(*number).is_none()) {
+            self.timers.arm((number, Timer::Word), now.plus(WORD_MS));
         }
     }
 
@@ -265,13 +263,19 @@ impl Videos {
                 let Some(address) = Address::read(key) else {
                     return cx.complain("A video window has an address that is none.");
                 };
-                visitor.address = Some(address.clone());
                 let window = visitor.window;
-                return self.said_hello(address, window, cx.now);
+                let number = self.said_hello(address, window, cx.now);
+                if let Some(visitor) = self.ports.get_mut(&port) {
+                    visitor.number = Some(number);
+                }
+                return;
             }
             Some(message) => message,
         };
-        let Some(number) = self.number_of(port) else { return };
+        // The word of a page that was replaced by a newer one in the same window counts no more.
+        let Some(number) = self.number_of(port).filter(|number| self.page_of(*number) == Some(port)) else {
+            return;
+        };
         let Some(window) = self.windows.get_mut(&number) else { return };
         match message {
             FromVideoWindow::Hello { .. } => {}
@@ -293,10 +297,10 @@ impl Videos {
 
     /// A page says what its address is. It may be of a window that this worker does not know: opened by one that was killed
     /// meanwhile, or brought back by the browser.
-    fn said_hello(&mut self, address: Address, id: Option<i64>, now: Timestamp) {
+    fn said_hello(&mut self, address: Address, id: Option<i64>, now: Timestamp) -> Number {
         let known = self.number_at(&address, id);
         let number = known.unwrap_or_else(|| self.add(address, None, now));
-        let Some(window) = self.windows.get_mut(&number) else { return };
+        let Some(window) = self.windows.get_mut(&number) else { return number };
         window.kept.window = window.kept.window.or(id);
         // A page that was reloaded begins anew.
         window.kept.over = false;
@@ -305,6 +309,7 @@ impl Videos {
         } else {
             self.timers.disarm((number, Timer::Word));
         }
+        number
     }
 
     /// True while a window is in the room.
@@ -314,21 +319,18 @@ impl Videos {
 
     /// Tells each page what is new to it; `service`: where the agent has agreed to send their Flex token.
     pub(super) fn settle(&mut self, call_live: bool, service: Option<&str>, cx: &mut Context) {
-        let heard: Vec<PortId> = self
-            .ports
-            .iter()
-            .filter(|(_, visitor)| visitor.address.is_some())
-            .map(|(port, _)| *port)
-            .collect();
-        // The newest page of a window first: only that one is told what to join.
-        for port in heard.into_iter().rev() {
+        let heard = self.ports.iter().filter(|(_, visitor)| visitor.number.is_some());
+        let heard: Vec<PortId> = heard.map(|(port, _)| *port).collect();
+        for port in heard {
             if let Some(visitor) = self.ports.get_mut(&port).filter(|visitor| visitor.told != Some(call_live))
             {
                 visitor.told = Some(call_live);
                 send(port, ToVideoWindow::Call { live: call_live }, cx);
             }
-            let Some(number) = self.number_of(port) else { continue };
-            let Some(window) = self.windows.get_mut(&number) else { continue };
+            let newest = self.number_of(port).filter(|number| self.page_of(*number) == Some(port));
+            let Some((number, window)) = newest.and_then(|it| Some((it, self.windows.get_mut(&it)?))) else {
+                continue;
+            };
             let message = match (window.parcel.take(), service) {
                 (Some(Parcel::Link(link)), Some(service)) => {
                     ToVideoWindow::Link { service: service.to_owned(), link: link.expose().to_owned() }
@@ -397,19 +399,19 @@ impl Videos {
         self.numbers(address).find(|(_, window)| is_it(window)).map(|(number, _)| number)
     }
 
-    /// The window that a page sits in.
+    /// The window that a page sits in, as long as it is one of ours.
     fn number_of(&self, port: PortId) -> Option<Number> {
-        let visitor = self.ports.get(&port)?;
-        self.number_at(visitor.address.as_ref()?, visitor.window)
+        self.ports.get(&port)?.number.filter(|number| self.windows.contains_key(number))
     }
 
-    fn has_page(&self, number: Number) -> bool {
-        self.ports.keys().any(|port| self.number_of(*port) == Some(number))
+    /// The newest page in a window.
+    fn page_of(&self, number: Number) -> Option<PortId> {
+        self.ports.keys().rev().copied().find(|port| self.number_of(*port) == Some(number))
     }
 
     /// True when its page has connected, or may be about to.
     fn is_heard_of(&self, number: Number) -> bool {
-        self.has_page(number) || self.timers.is_armed((number, Timer::Word))
+        self.page_of(number).is_some() || self.timers.is_armed((number, Timer::Word))
     }
 }
 

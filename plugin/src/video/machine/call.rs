@@ -322,9 +322,9 @@ impl Call {
 
     pub(super) fn act(&mut self, act: Act, context: &mut Context<'_>) {
         match act {
-            Act::Open { extension } => self.open(extension && !context.no_extension, context),
+            Act::Open { extension } => self.open(extension, context),
             Act::Retry { extension } => match self.failed.take().map(|failed| failed.ask) {
-                Some(Ask::Open(_)) => self.open(extension && !context.no_extension, context),
+                Some(Ask::Open(_)) => self.open(extension, context),
                 Some(ask) => self.begin(ask, context),
                 None => {}
             },
@@ -371,7 +371,7 @@ impl Call {
         self.clicked_at = Some(context.now);
         self.invites |= !self.seems_live();
         let key = self.key();
-        if extension {
+        if extension && !context.no_extension && context.config.is_the_extensions() {
             self.way = Some(Way::Extension);
             context.out.push(Command::ShowWindow { key, way_in: WayIn::Soon });
             self.ask_to_open(context);

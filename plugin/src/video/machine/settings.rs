@@ -24,6 +24,8 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Config {
     origin: Result<String, &'static str>,
+    /// The service is where the token service is: the extension's window speaks to no other, because the agent has agreed to none.
+    is_the_extensions: bool,
     account_sid: Option<AccountSid>,
     pub(super) text: bool,
 }
@@ -33,8 +35,10 @@ impl Config {
     #[must_use]
     pub fn new(settings: &Settings) -> Option<Self> {
         let (own, shared) = (settings.url.as_deref(), settings.token_service_url.as_deref());
+        let origin = service::origin(own, "video.url", shared);
         settings.on.then(|| Self {
-            origin: service::origin(own, "video.url", shared),
+            is_the_extensions: origin.is_ok() && origin == service::origin(None, "", shared),
+            origin,
             // What is no account's SID does not go into a URL; the service answers for its only account then.
             account_sid: AccountSid::new(&*settings.account_sid).ok(),
             text: settings.text,
@@ -47,6 +51,11 @@ impl Config {
         self.origin.as_ref().err().copied()
     }
 
+    /// Whether a window of the extension may speak to the service.
+    pub(super) const fn is_the_extensions(&self) -> bool {
+        self.is_the_extensions
+    }
+
     /// The whole URL of a resource of a task. `rest` is what follows the task's SID.
     pub(super) fn url(&self, task: &str, rest: &str) -> Option<String> {
         let origin = self.origin.as_ref().ok().filter(|_| service::is_sid("WT", task))?;
@@ -54,9 +63,10 @@ impl Config {
         Some(format!("{origin}{TASKS_PATH}/{task}{rest}{account}"))
     }
 
-    /// The page of the call behind a link of the agent's; `None` where the service gave none.
+    /// The page of the call behind a link of the agent's; `None` where the service gave none. It begins by itself: the agent has
+    /// clicked already.
     pub(super) fn page(&self, link: &str) -> Option<Secret> {
         let origin = self.origin.as_ref().ok()?;
-        code_of(link).map(|code| Secret::new(format!("{origin}{PAGE_PATH}{code}")))
+        code_of(link).map(|code| Secret::new(format!("{origin}{PAGE_PATH}{code}#start")))
     }
 }

@@ -16,6 +16,10 @@ pub enum Command {
     /// Put Flex's current token for this account into the port that the CONFIGURE before it offered, if it did: after F5 the
     /// extension then knows in one step whose page this is. Never in the window, where every script would read it.
     OfferToken(AccountSid),
+    /// Put this into the port that the extension has taken, and never in the window: it is a secret.
+    PostPrivately(ToExtension),
+    /// Tell whoever asked that the extension did not show the window of a video session.
+    VideoRefused,
     /// Set the worker attribute `contact_uri`, keeping all others. Answer with [`super::Event::ContactUriSet`].
     SetContactUri {
         /// What to set.

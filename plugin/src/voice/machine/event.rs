@@ -1,7 +1,7 @@
 //! What may happen to the plugin.
 
 use protocol::AudioKind;
-use protocol::page::ToPage;
+use protocol::page::{ShowVideo, ToPage};
 
 use super::expect::Coming;
 use super::flex_view::FlexView;
@@ -56,4 +56,6 @@ pub enum Event {
     ChooseDevice(AudioKind, Option<String>),
     /// The agent chose a volume, in percent.
     ChooseVolume(u8),
+    /// The extension is to show the agent's window of a video session.
+    ShowVideo(ShowVideo),
 }

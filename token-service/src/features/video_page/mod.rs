@@ -25,9 +25,9 @@ pub const VIDEO_PAGE_PATH: &str = "/v/{page}";
 
 /// For the page alone: nothing of it is stored, listed by a search engine, or has a right that it does not need.
 ///
-/// `Cross-Origin-Opener-Policy` must not be `same-origin`: an agent without the extension has the page in a tab that Flex opened by name,
+/// There is no `Cross-Origin-Opener-Policy`, on purpose: an agent without the extension has the page in a tab that Flex opened by name,
 /// and with it Flex could not find the tab again to bring it to the front. The page itself opens nothing and looks at no opener.
-const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
+const PAGE_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow")),
     (
@@ -36,7 +36,6 @@ const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
             "camera=(self), microphone=(self), display-capture=(self), screen-wake-lock=(self), geolocation=(), payment=(), usb=()",
         ),
     ),
-    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("unsafe-none")),
 ];
 
 #[derive(OpenApi)]

@@ -48,7 +48,7 @@ pub(super) fn event(said: &Said, id_of: impl Fn(&LocalTrack) -> Option<TrackId>)
         Said::TrackMessage { track, text, participant } if track == DATA_TRACK && text == BYE => {
             RoomEvent::Bye(participant.sid.clone())
         }
-        Said::TrackMessage { .. } | Said::TrackStarted(..) => return None,
+        Said::TrackMessage { .. } => return None,
         Said::DominantSpeaker(who) => RoomEvent::Speaks(who.as_ref().map(|who| who.sid.clone())),
         Said::NetworkQuality(who, level) => {
             RoomEvent::Quality(who.as_ref().map(|who| who.sid.clone()), *level)

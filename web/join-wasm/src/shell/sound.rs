@@ -21,6 +21,8 @@ extern "C" {
     type Output;
     #[wasm_bindgen(method, catch, js_name = setSinkId)]
     fn set_sink_id(this: &Output, id: &str) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, getter, js_name = sinkId)]
+    fn sink_id(this: &Output) -> Option<String>;
 }
 
 /// How often the microphone's level is told, in milliseconds.
@@ -117,8 +119,8 @@ impl Sounds {
     fn direct(&self, element: &HtmlAudioElement) {
         let output: &Output = element.unchecked_ref();
         let speaker = self.speaker.borrow();
-        // A speaker that is gone, or a browser without a choice: the system's own plays.
-        if !get(output, "setSinkId").is_undefined() {
+        // A browser without a choice has no such property. A speaker that is gone: the system's own plays.
+        if output.sink_id().is_some_and(|now| now != *speaker) {
             let_go(output.set_sink_id(&speaker));
         }
     }

@@ -75,7 +75,7 @@ fn without_the_extension_a_tab_is_opened_within_the_click_and_goes_to_the_page_w
     let opens = |command: &&Command| matches!(command, Command::OpenTab { key: known, .. } if *known == key);
     assert_eq!(rig.seen.iter().filter(opens).count(), 1);
     rig.serve();
-    let page = Secret::new(format!("https://tokens.acme.test/v/{LINK}"));
+    let page = Secret::new(format!("https://tokens.acme.test/v/{LINK}#start"));
     assert!(rig.seen.contains(&Command::Go { key: key.clone(), page }));
     assert!(rig.windows().is_empty());
     assert_eq!(rig.messages.len(), 1);
@@ -237,4 +237,16 @@ fn an_agents_link_that_is_none_goes_nowhere() {
     ));
     assert!(!rig.seen.iter().any(|command| matches!(command, Command::Go { .. })));
     assert!(rig.trouble().starts_with("The service gave an unexpected answer"));
+}
+
+#[test]
+fn a_service_that_is_not_where_the_token_service_is_has_its_window_in_a_tab() {
+    let own = Settings { url: Some("https://video.acme.test".to_owned()), ..settings() };
+    let mut rig = Rig::new(own, "");
+    rig.have(vec![chat(1)]);
+    rig.serve();
+    rig.click(true);
+    rig.serve();
+    let page = Secret::new(format!("https://video.acme.test/v/{LINK}#start"));
+    assert!(rig.windows().is_empty() && rig.seen.contains(&Command::Go { key: sid("CH", 1), page }));
 }

@@ -1,5 +1,4 @@
-//! Every screen of the page in its states, for people and for tests: `gallery.html?en&room-two` shows one of them. It is no part of what
-//! ships: an example has a file of its own.
+//! Every screen of the page of a call in its states, for people and for tests. It is built by tests alone, and nothing of it ships.
 
 #![cfg(target_arch = "wasm32")]
 
