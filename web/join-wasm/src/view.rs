@@ -706,7 +706,8 @@ impl Page<'_> {
 
     fn name_of(&self, role: SeatRole) -> String {
         match (role, self.machine.host().1) {
-            (SeatRole::Agent, agent) if !agent.is_empty() => agent.to_owned(),
+            // To an agent, the name that the service gives is their own.
+            (SeatRole::Agent, agent) if !agent.is_empty() && !self.is_agent() => agent.to_owned(),
             _ => self.say(words::role(role)).to_owned(),
         }
     }
