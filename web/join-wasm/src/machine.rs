@@ -107,6 +107,8 @@ pub struct Machine {
     invitation: Option<Invitation>,
     /// What the worker said and nobody has used yet.
     fresh: Option<Invitation>,
+    /// That there is nothing to join, in Flex's words; for when the seat that was kept is no good.
+    not_opened: Option<String>,
     role: Option<SeatRole>,
     organisation: String,
     agent: String,
@@ -193,6 +195,7 @@ impl Machine {
             phase: Phase::Idle,
             invitation: None,
             fresh: None,
+            not_opened: None,
             role,
             organisation: String::new(),
             agent: String::new(),
@@ -556,6 +559,9 @@ impl Machine {
             self.invitation = Some(fresh);
             self.phase = Phase::Joining;
             return self.join(out);
+        }
+        if let Some(message) = self.not_opened.take() {
+            return self.finish(End::NotOpened(message), now, out);
         }
         self.phase = Phase::AwaitingLink;
         self.timers.arm(Timer::Link, now.plus(patience));
@@ -1084,6 +1090,7 @@ impl Machine {
                 let code = link.rsplit('/').next().and_then(code_of);
                 let Some(code) = code else { return };
                 self.fresh = Some(Invitation { service, code: Secret::new(code) });
+                self.not_opened = None;
                 match &self.phase {
                     Phase::AwaitingLink => self.await_link(LINK_MS, now, out),
                     Phase::End(_) => {
@@ -1095,8 +1102,10 @@ impl Machine {
                 }
             }
             ToVideoWindow::Failed { message } => match self.phase {
-                Phase::AwaitingLink | Phase::Locking => self.finish(End::NotOpened(message), now, out),
-                _ => {}
+                Phase::Idle | Phase::Locking | Phase::Joining => self.not_opened = Some(message),
+                Phase::AwaitingLink | Phase::End(_) => self.finish(End::NotOpened(message), now, out),
+                // What runs goes on.
+                Phase::Looking | Phase::Check | Phase::Consent | Phase::Waiting(_) | Phase::Room(_) => {}
             },
         }
     }

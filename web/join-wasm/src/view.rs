@@ -801,8 +801,10 @@ impl Page<'_> {
 
     fn tiles(&self) -> Vec<Tile> {
         let people = self.machine.people();
-        let mut speaker_first: Vec<&Person> = people.list.iter().collect();
-        speaker_first.sort_by_key(|person| Some(person.key) != people.speaker);
+        // Not by a sort, whose code is as large as all of this.
+        let speaks = |person: &&Person| Some(person.key) == people.speaker;
+        let (mut speaker_first, others): (Vec<&Person>, Vec<&Person>) = people.list.iter().partition(speaks);
+        speaker_first.extend(others);
         let screens = speaker_first.iter().filter_map(|person| {
             let track = person.track(RemoteKind::Screen)?;
             Some(Tile {
