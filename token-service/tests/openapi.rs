@@ -80,6 +80,7 @@ async fn the_page_shows_every_route_and_code_and_loads_nothing() {
         "POST /v1/video/join",
         "POST /v1/video/callbacks/room",
         "GET /v/{page}",
+        "<tr id=\"consent_needed\">",
         "expires_at",
         "ratelimit",
         "<tr id=\"not_found\">",

@@ -315,7 +315,8 @@ pub enum Recording {
     /// Never.
     #[default]
     Off,
-    /// Everybody is asked; so far somebody has not answered, and nothing is recorded.
+    /// Everybody is asked; so far somebody has not answered, or they have not met, and nothing is recorded. An agent who says nothing
+    /// has agreed.
     Asking,
     /// Everybody agreed, and it is recorded.
     On,
@@ -396,9 +397,9 @@ pub struct Joined {
 pub struct Admission {
     /// An access token for this room and this identity alone, which outlives the longest session.
     pub token: String,
-    /// The room's name.
+    /// The room's name: the conversation's or the task's SID, and what names the session.
     pub room: String,
-    /// The identity in the token. It begins with the role: `agent-`, `customer-` or `guest-`; what follows is random.
+    /// The identity in the token. It begins with the role: `agent_`, `customer_` or `guest_`; what follows is random.
     pub identity: String,
     /// Where signalling goes: a Twilio region, `gll` for the nearest.
     #[serde(default)]
@@ -523,9 +524,10 @@ pub enum VideoErrorCode {
     ConsentNeeded,
     /// 409: a text message cannot be sent to this task's customer.
     NoText,
-    /// 429: too many requests; `Retry-After` says when.
+    /// 429: too many requests; `Retry-After` says when. After too many wrong codes from its address, the same code is looked at when it
+    /// comes again.
     RateLimited,
-    /// 503: Twilio could not be asked; `Retry-After` says when.
+    /// 503: Twilio, or what replicas share, could not be asked; `Retry-After` says when.
     UpstreamUnavailable,
     /// 500: the service's own fault.
     Internal,

@@ -103,6 +103,7 @@ impl Say {
                 heading: self.say("You are joining", "Está entrando"),
                 sentence: Some(self.say("This takes longer than usual.", "Está tardando más de lo normal.")),
                 own: None,
+                buttons: vec![self.button(Action::Leave, self.say("Leave", "Salir"), Tone::Plain)],
             }),
             "check" | "check-refused" | "check-consent" => Screen::Check(Box::new(self.check(state))),
             "consent" => Screen::Consent(self.consent(None)),
