@@ -349,7 +349,7 @@ impl World {
 
     // The service.
 
-    fn take_open(&mut self, wanted: impl Fn(&Ask) -> bool) -> u32 {
+    pub fn take_open(&mut self, wanted: impl Fn(&Ask) -> bool) -> u32 {
         let at = self.open.iter().rposition(|(.., ask)| wanted(ask)).expect("was not asked");
         self.open.remove(at).0
     }

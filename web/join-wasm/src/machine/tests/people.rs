@@ -1,8 +1,13 @@
 //! The others.
 
+use protocol::video::{Looked, Recording, SeatRole};
+
 use super::harness::*;
 use crate::{
-    machine::event::{RemoteKind, RemoteTrack, RoomEvent},
+    machine::{
+        command::Ask,
+        event::{Answer, Event, RemoteKind, RemoteTrack, RoomEvent},
+    },
     view::{Presence, TileKey},
 };
 
@@ -112,4 +117,36 @@ fn while_we_are_away_the_others_are_shown_as_lost_and_who_is_gone_by_then_is_gon
     world.up(vec![person(1, "agent_x")]);
     let room = world.room();
     assert_eq!((room.people.len(), room.people[1].presence), (2, Presence::Here));
+}
+
+#[test]
+fn after_a_transfer_the_next_agent_has_their_own_name() {
+    let looked = |world: &mut World, agent: &str| {
+        let request =
+            world.take_open(|ask| matches!(ask, Ask::Look(look) if look.seat.as_deref() == Some(SEAT)));
+        let looked = Looked {
+            role: SeatRole::Customer,
+            organisation: "Acme".into(),
+            agent: agent.into(),
+            recording: Recording::Off,
+            seated: true,
+            ended: None,
+        };
+        world.event(Event::Answered(request, Answer::Looked(looked)));
+    };
+    let mut world = World::joined();
+    world.room_event(RoomEvent::Came(person(1, "agent_x")));
+    looked(&mut world, "Ada");
+    world.room_event(RoomEvent::Bye("PA1".into()));
+    world.room_event(RoomEvent::Went("PA1".into()));
+    world.room_event(RoomEvent::Came(person(2, "agent_y")));
+    assert_eq!(world.room().people[1].name, "Agent", "not the name of who has left");
+    looked(&mut world, "Grace");
+    assert_eq!((world.room().people[1].name.as_str(), world.said()), ("Grace", "Grace has joined.".into()));
+    world.room_event(RoomEvent::Came(person(3, "agent_y")));
+    assert!(!world.is_asked(|ask| matches!(ask, Ask::Look(_))), "once for each");
+
+    let mut world = World::agent();
+    world.room_event(RoomEvent::Came(person(1, "agent_x")));
+    assert_eq!(world.room().people[1].name, "Agent");
 }

@@ -162,6 +162,15 @@ fn what_flex_could_not_open_is_said_in_its_words_and_a_silent_worker_too() {
     world.event(Event::Worker(ToVideoWindow::Failed { message: "Video is off.".into() }));
     assert_eq!(world.notice().sentences, ["Video is off."]);
     assert!(world.is_dark());
+    let failed = || Event::Worker(ToVideoWindow::Failed { message: "Video is off.".into() });
+    let mut world = World::agent().reloaded();
+    world.event(failed());
+    assert!(matches!(world.rig.machine.phase(), Phase::Joining), "the seat may still be good");
+    world.refuse(refused(VideoErrorCode::Ended));
+    assert_eq!(world.notice().sentences, ["Video is off."]);
+    let mut world = World::agent();
+    world.event(failed());
+    assert!(world.is_up(), "what runs goes on");
     let mut world = World::new(setup(Place::Window(KEY.into())));
     world.start();
     world.pass(20_000);
