@@ -56,6 +56,7 @@ pub(super) fn busy(page: Page) -> El {
                 .child(heading(page, |view| Some(busy_of(view)?.heading.to_owned())))
                 .child(line(page, "p", "", |view| Some(busy_of(view)?.sentence?.to_owned()))),
         )
+        .child(presses(page, "bar", |view| busy_of(view).map_or(&[], |busy| &busy.buttons)))
 }
 
 /// What one looks and sounds like.

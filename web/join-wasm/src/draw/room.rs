@@ -154,7 +154,7 @@ fn question(page: Page) -> Piece {
     when(
         move || page.read(|view| room_of(view).is_some_and(|room| room.question.is_some())),
         move || {
-            dialog("question", move || {
+            dialog("question", "ask-end", move || {
                 if let Some(no) = page.peek(|view| Some(room_of(view)?.question.as_ref()?.no.action.clone()))
                 {
                     page.act(no);

@@ -1,5 +1,4 @@
-//! Every screen of the page in its states, for people and for tests: `gallery.html?en&room-two` shows one of them. It is no part of what
-//! ships: an example has a file of its own.
+//! Every screen of the page of a call in its states, for people and for tests. It is built by tests alone, and nothing of it ships.
 
 #![cfg(target_arch = "wasm32")]
 
@@ -104,6 +103,7 @@ impl Say {
                 heading: self.say("You are joining", "Está entrando"),
                 sentence: Some(self.say("This takes longer than usual.", "Está tardando más de lo normal.")),
                 own: None,
+                buttons: vec![self.button(Action::Leave, self.say("Leave", "Salir"), Tone::Plain)],
             }),
             "check" | "check-refused" | "check-consent" => Screen::Check(Box::new(self.check(state))),
             "consent" => Screen::Consent(self.consent(None)),
