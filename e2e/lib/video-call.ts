@@ -85,6 +85,9 @@ export class CallPage {
     }, patience);
   }
 
+  /** Waits for the first frame. */
+  first = (own = false) => until(`${this.who}'s page to draw ${own ? 'them' : 'the other'}`, async () => await this.painted(own) > 0, { timeout: 30_000, every: 20 });
+
   /** From now on: notes when each frame of somebody else's picture is drawn. */
   watch = () => this.page.evaluate(() => {
     const drawn: number[] = window.__drawn = [performance.now()];

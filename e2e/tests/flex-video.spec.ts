@@ -3,6 +3,7 @@
 // Flex takes longer than most of these, so they are played one after the other in one tab.
 import fs from 'node:fs';
 import { bar } from '../lib/bars.ts';
+import { percentile } from '../lib/figures.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { must, until } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
@@ -328,4 +329,33 @@ test('without the extension the same page opens in a tab, in the click; a blocke
   } finally {
     await desk.close();
   }
+});
+
+test('from the agent’s click to their own picture, and from the customer’s tap to both faces, medians of ten', { tag: '@alone' }, async ({ stack }) => {
+  test.setTimeout(400_000);
+  const desk = await VideoDesk.open(stack);
+  const [own, both]: [number[], number[]] = [[], []];
+  try {
+    for (let round = 0; round < 10; round++) {
+      const chat = await desk.chat();
+      const clicked = performance.now();
+      const agent = await desk.escalate();
+      await agent.first(true);
+      own.push(performance.now() - clicked);
+      const customer = await desk.customers.open(await desk.link(chat));
+      await customer.page.locator('#start').click();
+      await customer.shows('check');
+      await customer.seesOwn();
+      const tapped = performance.now();
+      await customer.press('join');
+      await Promise.all([agent.first(), customer.first()]);
+      both.push(performance.now() - tapped);
+      await desk.clear();
+      await until('no task to be left', async () => (await desk.flex.store()).tasks.length === 0);
+    }
+  } finally {
+    await desk.close();
+  }
+  bar('the agent clicks on Video', 'until their own picture, median of 10', must(percentile(own, 0.5), 'median'), 2_000);
+  bar('the customer joins', 'until both see each other, median of 10', must(percentile(both, 0.5), 'median'), 2_500);
 });

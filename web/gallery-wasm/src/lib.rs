@@ -2,7 +2,7 @@
 
 #![cfg(target_arch = "wasm32")]
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use join_wasm::{
     draw,
@@ -19,20 +19,33 @@ use join_wasm::{
 use messages::Language;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// The names of all states, one a line.
-#[wasm_bindgen]
-#[must_use]
-pub fn states() -> String {
-    STATES.join("\n")
+thread_local! {
+    static SHOW: Box<dyn Fn(View)> = draw::mount(Rc::new(|action| {
+        ACTED.with_borrow_mut(|acted| acted.push(format!("{action:?}")));
+    }));
+    static ACTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Shows one.
+/// The names of all states.
+#[wasm_bindgen]
+#[must_use]
+pub fn states() -> Vec<String> {
+    console_error_panic_hook::set_once();
+    STATES.iter().map(|state| (*state).to_owned()).collect()
+}
+
+/// What was pressed so far.
+#[wasm_bindgen]
+#[must_use]
+pub fn acted() -> Vec<String> {
+    ACTED.with_borrow(Clone::clone)
+}
+
+/// Shows one, in place of the one before.
 #[wasm_bindgen]
 pub fn show(state: &str, spanish: bool) {
-    console_error_panic_hook::set_once();
-    let show = draw::mount(Rc::new(|_| {}));
     let say = Say { spanish };
-    show(View {
+    let view = View {
         language: if spanish { Language::Spanish } else { Language::English },
         title: say.say("Video call", "Videollamada"),
         screen: say.screen(state),
@@ -58,7 +71,8 @@ pub fn show(state: &str, spanish: bool) {
             ],
             _ => Vec::new(),
         },
-    });
+    };
+    SHOW.with(|show| show(view));
 }
 
 const STATES: &[&str] = &[
