@@ -801,7 +801,7 @@ impl Page<'_> {
 
     fn tiles(&self) -> Vec<Tile> {
         let people = self.machine.people();
-        // Not by a sort, whose code is as large as all of this.
+        // Not by a sort: its code would come along into the page.
         let speaks = |person: &&Person| Some(person.key) == people.speaker;
         let (mut speaker_first, others): (Vec<&Person>, Vec<&Person>) = people.list.iter().partition(speaks);
         speaker_first.extend(others);
