@@ -6,9 +6,9 @@ use ui::{
 };
 
 use super::{
-    Page,
+    page::Page,
     parts::{
-        CAMERA, MICROPHONE, heading, line, menus, own, press, presses, question_of_consent, sign, text,
+        CAMERA, MICROPHONE, heading, line, menus, nth, own, press, presses, question_of_consent, sign, text,
         toggle,
     },
 };
@@ -169,9 +169,7 @@ pub(super) fn notice(page: Page) -> El {
                     move || (0..how_many()).collect(),
                     move |at| {
                         el("p", "")
-                            .live_text(text(page, move |view| {
-                                super::parts::nth(&notice_of(view)?.sentences, at).cloned()
-                            }))
+                            .live_text(text(page, move |view| nth(&notice_of(view)?.sentences, at).cloned()))
                             .done()
                     },
                 )),

@@ -6,15 +6,10 @@ use ui::{
 };
 
 use super::{
-    Page,
+    page::{Page, room_of},
     parts::{CAMERA, MICROPHONE, SHARE, heading, line, menus, nth, press, sign, text, toggle},
     tiles,
 };
-use crate::view::{Room, Screen, View};
-
-pub(super) fn room_of(view: &View) -> Option<&Room> {
-    if let Screen::Room(room) = &view.screen { Some(room) } else { None }
-}
 
 pub(super) fn room(page: Page) -> El {
     el("main", "room dark")
