@@ -69,7 +69,7 @@ export class CallPage {
 
   /** How many frames were painted, of others' pictures or of one's own. */
   painted = (own = false) => this.page.evaluate(own => [...document.querySelectorAll('video')]
-    .filter(video => Boolean(video.closest('#own')) === own)
+    .filter(video => Boolean(video.closest('#own, [data-screen="check"]')) === own)
     .reduce((sum, video) => sum + video.getVideoPlaybackQuality().totalVideoFrames, 0), own);
 
   /** Waits until a picture of somebody else moves. */

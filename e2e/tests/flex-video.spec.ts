@@ -19,6 +19,8 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
   test.afterAll(() => desk.close());
 
   test.describe('from the click to the end of the task', () => {
+    // One call, of which each test is a part.
+    test.describe.configure({ mode: 'serial' });
     let chat: ChatBegun;
     let agent: CallPage;
     let customer: CallPage;
@@ -34,20 +36,20 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
       await agent.shows('room');
       await agent.seesOwn();
       const room = must(await desk.room(chat), 'room of this conversation');
+      // The customer, one who may be let in, and two agents while one hands over to the other.
       const { body } = await desk.rooms.rest<{ type: string; max_participants: number }>('GET', `/Rooms/${room.sid}`);
-      expect(body).toMatchObject({ type: 'group', max_participants: 3 });
+      expect(body).toMatchObject({ type: 'group', max_participants: 4 });
       expect(desk.here(room, 'agent')).toHaveLength(1);
       await expect(desk.card).toBeVisible();
       await agent.picture('video-agent-alone');
     });
 
     test('a look at the link by a preview, by GET and HEAD, uses nothing up', async () => {
-      const { href } = new URL(link);
-      for (const method of ['GET', 'HEAD', 'GET'] as const) {
-        const context = await desk.customers.person();
-        const answer = await context.request.fetch(href, { method, headers: { 'user-agent': 'WhatsApp/2.23 (link preview)' } });
-        expect(answer.status(), method).toBe(200);
-        await context.close();
+      for (const method of ['GET', 'HEAD', 'GET']) {
+        const headers = { 'user-agent': 'WhatsApp/2.23 (link preview)' };
+        const answer = await fetch(desk.stack.token_service + new URL(link).pathname, { method, headers });
+        expect(answer.status, method).toBe(200);
+        expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
       }
       expect(desk.here(await desk.room(chat), 'customer')).toHaveLength(0);
     });
@@ -72,10 +74,12 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
     });
 
     test('F5 of Flex leaves the customer’s picture of the agent as it is, and a crash of its tab too; a click then shows the window that is there', async () => {
+      // How long a gap is on a quiet machine is measured below; here the picture goes on, from one and the same participant.
+      const { sid } = desk.here(await desk.room(chat), 'agent')[0];
       await customer.watch();
       await desk.flex.refresh();
       await expect(desk.card).toBeVisible({ timeout: 30_000 });
-      bar('F5 of Flex during a video call', 'longest gap in the customer’s picture of the agent', await customer.longestGap(), 200);
+      expect(await customer.longestGap()).toBeLessThan(3_000);
       const crashed = await desk.browser.context.newCDPSession(desk.flex.page);
       await customer.watch();
       const gone = desk.flex.page.waitForEvent('crash');
@@ -85,7 +89,8 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
       desk.flex = await FlexPage.open(desk.browser.context);
       await desk.flex.invoke('SelectTask', { sid: must(await desk.task(chat), 'task').sid });
       await expect(desk.card).toBeVisible({ timeout: 30_000 });
-      bar('a crash of Flex’s tab during a video call', 'longest gap in the customer’s picture of the agent', await customer.longestGap(), 200);
+      expect(await customer.longestGap()).toBeLessThan(3_000);
+      expect(desk.here(await desk.room(chat), 'agent').map(one => one.sid)).toEqual([sid]);
       const pages = desk.windows().length;
       await desk.button.click();
       await until('the window to come to the front', () => agent.page.evaluate(() => document.hasFocus() || document.visibilityState === 'visible'));
@@ -350,6 +355,12 @@ test('from the agent’s click to their own picture, and from the customer’s t
       await customer.press('join');
       await Promise.all([agent.first(), customer.first()]);
       both.push(performance.now() - tapped);
+      if (round === 9) {
+        await customer.watch();
+        await desk.flex.refresh();
+        await expect(desk.card).toBeVisible({ timeout: 30_000 });
+        bar('F5 of Flex during a video call', 'longest gap in the customer’s picture of the agent', await customer.longestGap(), 200);
+      }
       await desk.clear();
       await until('no task to be left', async () => (await desk.flex.store()).tasks.length === 0);
     }
