@@ -69,7 +69,7 @@ export class CallPage {
 
   /** How many frames were painted, of others' pictures or of one's own. */
   painted = (own = false) => this.page.evaluate(own => [...document.querySelectorAll('video')]
-    .filter(video => Boolean(video.closest('#own')) === own)
+    .filter(video => Boolean(video.closest('#own, [data-screen="check"]')) === own)
     .reduce((sum, video) => sum + video.getVideoPlaybackQuality().totalVideoFrames, 0), own);
 
   /** Waits until a picture of somebody else moves. */
@@ -84,6 +84,9 @@ export class CallPage {
       return now >= before + 2;
     }, patience);
   }
+
+  /** Waits for the first frame. */
+  first = (own = false) => until(`${this.who}'s page to draw ${own ? 'them' : 'the other'}`, async () => await this.painted(own) > 0, { timeout: 30_000, every: 20 });
 
   /** From now on: notes when each frame of somebody else's picture is drawn. */
   watch = () => this.page.evaluate(() => {
@@ -110,8 +113,9 @@ export class CallPage {
   /** Waits until nothing is captured any more. */
   dark = () => until(`${this.who}'s camera and microphone to be off`, async () => await this.live() === 0, { timeout: 5_000 });
 
-  /** How somebody with this part of a name is, as their tile says. */
-  presence = (name: RegExp | string) => this.page.locator('[data-presence]').filter({ hasText: name }).first().getAttribute('data-presence');
+  /** How the others are, as their tiles say: `here`, `lost`, `gone` or `left`. */
+  others = () => this.page.evaluate(() => [...document.querySelectorAll<HTMLElement>('[data-presence]')]
+    .filter(tile => !tile.closest('#own')).map(tile => tile.dataset.presence));
 
   /** Keeps a picture for people to look at. */
   async picture(name: string) {
@@ -180,6 +184,8 @@ export class Customers {
 interface DeskOptions {
   version?: string;
   extension?: string | null;
+  /** The agent's other worker attributes. */
+  attributes?: object;
   /** What of `ui_attributes.holdfast.video` is another than the stack's. */
   video?: object;
 }
@@ -207,12 +213,13 @@ export class VideoDesk {
     this.#listen(browser.context);
   }
 
-  static async open(stack: Stack, { version = stack.flex_ui, extension, video }: DeskOptions = {}) {
+  static async open(stack: Stack, { version = stack.flex_ui, extension, attributes, video }: DeskOptions = {}) {
     const switchboard = new Switchboard(stack);
     await switchboard.reset();
     await switchboard.setFlexVersion(version);
     if (video) await switchboard.setUiAttributes({ holdfast: { token_service_url: stack.token_url, history: { customer: true }, video } });
     await switchboard.setActivity('Available');
+    if (attributes) await switchboard.setAttributes(attributes);
     const customers = await Customers.start(stack);
     const browser = await launch(stack, { camera: true, ...(extension === undefined ? {} : { extension }) });
     await browser.context.addInitScript(keepTracks);
@@ -252,7 +259,7 @@ export class VideoDesk {
   get refuse() { return this.#part('card-refuse'); }
   get end() { return this.#part('card-end'); }
   get show() { return this.#part('card-show'); }
-  get newLink() { return this.#part('new-link'); }
+  get confirm() { return this.#part('confirm'); }
   get trouble() { return this.#part('trouble'); }
   get retry() { return this.#part('retry'); }
 
@@ -288,6 +295,13 @@ export class VideoDesk {
   /** The links that were written into a conversation, in their order. */
   links = async (chat: ChatBegun) => (await this.chats.get(chat.conversation_sid)).messages
     .flatMap(({ body }) => body?.match(/https?:\/\/\S+\/v\/[0-9a-z]{20}/)?.[0] ?? []);
+
+  /** The former links stop working, and another goes into the chat: the newest of so many. */
+  async renew(chat: ChatBegun, count = 2) {
+    await this.#part('new-link').click();
+    await this.confirm.click();
+    return this.link(chat, count);
+  }
 
   /** The newest link, once there are so many. */
   async link(chat: ChatBegun, count = 1) {

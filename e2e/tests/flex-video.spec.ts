@@ -3,6 +3,7 @@
 // Flex takes longer than most of these, so they are played one after the other in one tab.
 import fs from 'node:fs';
 import { bar } from '../lib/bars.ts';
+import { percentile } from '../lib/figures.ts';
 import { FlexPage } from '../lib/flex.ts';
 import { must, until } from '../lib/stack.ts';
 import { expect, test } from '../lib/test.ts';
@@ -18,6 +19,8 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
   test.afterAll(() => desk.close());
 
   test.describe('from the click to the end of the task', () => {
+    // One call, of which each test is a part.
+    test.describe.configure({ mode: 'serial' });
     let chat: ChatBegun;
     let agent: CallPage;
     let customer: CallPage;
@@ -33,20 +36,20 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
       await agent.shows('room');
       await agent.seesOwn();
       const room = must(await desk.room(chat), 'room of this conversation');
+      // The customer, one who may be let in, and two agents while one hands over to the other.
       const { body } = await desk.rooms.rest<{ type: string; max_participants: number }>('GET', `/Rooms/${room.sid}`);
-      expect(body).toMatchObject({ type: 'group', max_participants: 3 });
+      expect(body).toMatchObject({ type: 'group', max_participants: 4 });
       expect(desk.here(room, 'agent')).toHaveLength(1);
       await expect(desk.card).toBeVisible();
       await agent.picture('video-agent-alone');
     });
 
     test('a look at the link by a preview, by GET and HEAD, uses nothing up', async () => {
-      const { href } = new URL(link);
-      for (const method of ['GET', 'HEAD', 'GET'] as const) {
-        const context = await desk.customers.person();
-        const answer = await context.request.fetch(href, { method, headers: { 'user-agent': 'WhatsApp/2.23 (link preview)' } });
-        expect(answer.status(), method).toBe(200);
-        await context.close();
+      for (const method of ['GET', 'HEAD', 'GET']) {
+        const headers = { 'user-agent': 'WhatsApp/2.23 (link preview)' };
+        const answer = await fetch(desk.stack.token_service + new URL(link).pathname, { method, headers });
+        expect(answer.status, method).toBe(200);
+        expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
       }
       expect(desk.here(await desk.room(chat), 'customer')).toHaveLength(0);
     });
@@ -71,10 +74,12 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
     });
 
     test('F5 of Flex leaves the customer’s picture of the agent as it is, and a crash of its tab too; a click then shows the window that is there', async () => {
+      // How long a gap is on a quiet machine is measured below; here the picture goes on, from one and the same participant.
+      const { sid } = desk.here(await desk.room(chat), 'agent')[0];
       await customer.watch();
       await desk.flex.refresh();
       await expect(desk.card).toBeVisible({ timeout: 30_000 });
-      bar('F5 of Flex during a video call', 'longest gap in the customer’s picture of the agent', await customer.longestGap(), 200);
+      expect(await customer.longestGap()).toBeLessThan(3_000);
       const crashed = await desk.browser.context.newCDPSession(desk.flex.page);
       await customer.watch();
       const gone = desk.flex.page.waitForEvent('crash');
@@ -84,7 +89,8 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
       desk.flex = await FlexPage.open(desk.browser.context);
       await desk.flex.invoke('SelectTask', { sid: must(await desk.task(chat), 'task').sid });
       await expect(desk.card).toBeVisible({ timeout: 30_000 });
-      bar('a crash of Flex’s tab during a video call', 'longest gap in the customer’s picture of the agent', await customer.longestGap(), 200);
+      expect(await customer.longestGap()).toBeLessThan(3_000);
+      expect(desk.here(await desk.room(chat), 'agent').map(one => one.sid)).toEqual([sid]);
       const pages = desk.windows().length;
       await desk.button.click();
       await until('the window to come to the front', () => agent.page.evaluate(() => document.hasFocus() || document.visibilityState === 'visible'));
@@ -102,7 +108,7 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
       await desk.meet(chat, agent, customer);
       const closed = performance.now();
       await customer.page.close({ runBeforeUnload: true });
-      await until('the agent to be told', async () => ['gone', 'lost', null].includes(await agent.presence(/customer/i)), { timeout: 10_000, every: 20 });
+      await until('the agent to be told', async () => !(await agent.others()).includes('here'), { timeout: 10_000, every: 20 });
       bar('the customer closes their tab', 'until the agent’s window says so', performance.now() - closed, 1_000);
       await agent.picture('video-agent-customer-gone');
       customer = await Customers.tab(context, link);
@@ -128,12 +134,12 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
       await agent.picture('video-agent-screen');
       // The browser's bar ends the capture, of which a page hears by `ended` alone.
       await customer.page.evaluate(() => {
-        const screen = window.__captured.findLast(track => track instanceof CanvasCaptureMediaStreamTrack || track.getSettings().deviceId === undefined)!;
+        const screen = window.__captured.findLast(track => track instanceof CanvasCaptureMediaStreamTrack)!;
         screen.stop();
         screen.dispatchEvent(new Event('ended'));
       });
       await until('the screen to be gone', async () => await agent.page.locator('[data-screen-share]').count() === 0);
-      await expect(customer.button('toggle-share')).not.toHaveAttribute('data-on', /true|^$/);
+      await expect(customer.button('toggle-share')).not.toHaveAttribute('data-on');
       await agent.sees();
       await agent.press('toggle-microphone');
       await until('the agent to be muted', async () => desk.here(await desk.room(chat), 'agent')[0]?.tracks.every(({ kind, enabled }) => kind !== 'audio' || !enabled));
@@ -186,8 +192,8 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
     await agent.shows('over', { timeout: 45_000 });
     await agent.dark();
     expect(await customer.screen()).toBe('room');
+    await desk.complete(chat);
     const back = await desk.chats.transfer(chat.conversation_sid, 'agent');
-    await desk.flex.invoke('CompleteTask', { sid: must(await desk.task(chat), 'first task').sid });
     await desk.accept(back);
     const again = await desk.escalate();
     await again.sees();
@@ -201,9 +207,7 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
     const chat = await desk.chat();
     await desk.escalate();
     const former = await desk.link(chat);
-    await desk.newLink.first().click();
-    await desk.newLink.first().click({ timeout: 2_000 }).catch(() => { /* It asks once, where it asks. */ });
-    const newer = await desk.link(chat, 2);
+    const newer = await desk.renew(chat);
     expect(newer).not.toBe(former);
     for (const url of [former, former.replace(/.{6}$/, '000000'), former.replace(/.{6}$/, '')]) {
       const page = await desk.customers.open(url, { who: 'who came too late' });
@@ -232,10 +236,7 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
     expect(await desk.published(chat, 'customer')).toEqual(['audio']);
     await customer.press('leave');
     await customer.page.context().close();
-    const chat2 = chat;
-    await desk.newLink.first().click();
-    await desk.newLink.first().click({ timeout: 2_000 }).catch(() => { /* It asks once, where it asks. */ });
-    const watcher = await desk.customers.open(await desk.link(chat2, 2), { permissions: [], who: 'who only watches' });
+    const watcher = await desk.customers.open(await desk.renew(chat), { permissions: [], who: 'who only watches' });
     await watcher.page.locator('#start').click();
     await watcher.shows('check');
     await (await watcher.button('watch-only').isVisible() ? watcher.press('watch-only') : Promise.resolve());
@@ -244,14 +245,14 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
       return await watcher.screen() === 'room';
     }, { every: 500 });
     await watcher.sees();
-    expect(await desk.published(chat2, 'customer')).toEqual([]);
+    expect(await desk.published(chat, 'customer')).toEqual([]);
     expect(await agent.screen()).toBe('room');
     await desk.clear();
   });
 
-  test('a Twilio that is down is said in Flex, with the chat as it was, and the next try goes through', async () => {
+  test('a service that does not answer is said in Flex, with the chat as it was, and the next try goes through', async () => {
     const chat = await desk.chat();
-    await desk.switchboard.fault({ kind: 'http', target: 'token_service', status: 503, times: 6 });
+    await desk.switchboard.fault({ kind: 'http', target: 'token_service', status: 503 });
     await desk.button.click();
     await expect(desk.trouble.first()).toBeVisible({ timeout: 30_000 });
     await desk.flex.picture('video-trouble');
@@ -278,7 +279,10 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
     await customer.sees();
     expect(await desk.published(chat, 'agent')).toEqual(['video']);
     await agent.picture('video-agent-in-call');
+    const voice = must((await flex.store()).tasks.find(({ taskSid }) => taskSid !== chat.task_sid), 'voice task');
+    await flex.invoke('SelectTask', { sid: voice.sid });
     await flex.hangUp();
+    await until('the call to be over', async () => (await flex.store()).callSid === null);
     await desk.clear();
   });
 
@@ -314,7 +318,7 @@ test('in the oldest Flex UI one click leads to a call in which both see each oth
 
 test('without the extension the same page opens in a tab, in the click; a blocked one is said, and the next click opens it', { tag: '@long' }, async ({ stack }) => {
   test.setTimeout(180_000);
-  const desk = await VideoDesk.open(stack, { extension: null });
+  const desk = await VideoDesk.open(stack, { extension: null, attributes: { extensionVoiceClientEnabled: false } });
   try {
     await desk.browser.context.grantPermissions(['camera', 'microphone'], { origin: new URL(stack.token_url).origin });
     const { chat, agent, customer } = await desk.call();
@@ -330,4 +334,39 @@ test('without the extension the same page opens in a tab, in the click; a blocke
   } finally {
     await desk.close();
   }
+});
+
+test('from the agent’s click to their own picture, and from the customer’s tap to both faces, medians of ten', { tag: '@alone' }, async ({ stack }) => {
+  test.setTimeout(400_000);
+  const desk = await VideoDesk.open(stack);
+  const [own, both]: [number[], number[]] = [[], []];
+  try {
+    for (let round = 0; round < 10; round++) {
+      const chat = await desk.chat();
+      const clicked = performance.now();
+      const agent = await desk.escalate();
+      await agent.first(true);
+      own.push(performance.now() - clicked);
+      const customer = await desk.customers.open(await desk.link(chat));
+      await customer.page.locator('#start').click();
+      await customer.shows('check');
+      await customer.seesOwn();
+      const tapped = performance.now();
+      await customer.press('join');
+      await Promise.all([agent.first(), customer.first()]);
+      both.push(performance.now() - tapped);
+      if (round === 9) {
+        await customer.watch();
+        await desk.flex.refresh();
+        await expect(desk.card).toBeVisible({ timeout: 30_000 });
+        bar('F5 of Flex during a video call', 'longest gap in the customer’s picture of the agent', await customer.longestGap(), 200);
+      }
+      await desk.clear();
+      await until('no task to be left', async () => (await desk.flex.store()).tasks.length === 0);
+    }
+  } finally {
+    await desk.close();
+  }
+  bar('the agent clicks on Video', 'until their own picture, median of 10', must(percentile(own, 0.5), 'median'), 2_000);
+  bar('the customer joins', 'until both see each other, median of 10', must(percentile(both, 0.5), 'median'), 2_500);
 });

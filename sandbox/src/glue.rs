@@ -182,6 +182,64 @@ pub(crate) async fn follow_flex(mut events: broadcast::Receiver<sandbox_flex::Lo
     }
 }
 
+/// Tells a developer's server what becomes of tasks, where the workspace has an `EventCallbackUrl`. What becomes of a task is
+/// told beside what becomes of its reservation, in Twilio's words.
+pub(crate) async fn tell_of_tasks(
+    mut events: broadcast::Receiver<sandbox_flex::LogEvent>,
+    flex: FlexCloud,
+    courier: Courier,
+) {
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                let Some(task) = event.data["task_sid"].as_str() else { continue };
+                let more = match event.kind.as_str() {
+                    "reservation.wrapup" => Some("task.wrapup"),
+                    "reservation.completed" => Some("task.completed"),
+                    "task.created" | "task.canceled" => None,
+                    kind if kind.starts_with("reservation.") => None,
+                    _ => continue,
+                };
+                for kind in [event.kind.as_str()].into_iter().chain(more) {
+                    tell_of_task(kind, task, &flex, &courier);
+                }
+            }
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "Flex events came faster than they were taken");
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Source: <https://www.twilio.com/docs/taskrouter/api/event#event-types>. Fields that nobody here reads are left out.
+fn tell_of_task(kind: &str, task: &str, flex: &FlexCloud, courier: &Courier) {
+    let Some(callback) = flex.event_callback() else { return };
+    if !callback.filter.is_empty() && !callback.filter.iter().any(|wanted| wanted == kind) {
+        return;
+    }
+    let (status, attributes) = flex.task_in_events(task).unwrap_or_default();
+    let params = [
+        ("EventType", kind),
+        ("AccountSid", account::ACCOUNT_SID),
+        ("WorkspaceSid", account::WORKSPACE_SID),
+        ("TaskSid", task),
+        ("TaskAssignmentStatus", status),
+        ("TaskAttributes", &attributes),
+    ];
+    courier.post(
+        task,
+        sandbox_callbacks::Callback {
+            product: Product::TaskrouterEvent,
+            kind: kind.to_owned(),
+            url: callback.url,
+            fallback_url: None,
+            method: Method::Post,
+            params: params.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        },
+    );
+}
+
 /// Puts what happened in rooms into the log.
 pub(crate) async fn follow_video(mut events: broadcast::Receiver<sandbox_video::LogEvent>, log: Log) {
     loop {

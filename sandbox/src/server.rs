@@ -108,6 +108,7 @@ impl Sandbox {
         tasks.spawn(glue::follow_voice(voice.subscribe(), flex.clone(), log.clone()));
         tasks.spawn(glue::follow_callbacks(courier.subscribe(), log.clone()));
         tasks.spawn(glue::follow_flex(flex.events(), log.clone()));
+        tasks.spawn(glue::tell_of_tasks(flex.events(), flex.clone(), courier.clone()));
         tasks.spawn(glue::follow_video(video.subscribe(), log.clone()));
         tasks.spawn(glue::obey_flex(commands, flex, voice.clone(), legs, log));
         let Certificate { acceptor, spki_sha256 } = tls::certificate(&cli.token_host)?;

@@ -16,6 +16,7 @@ use clap::CommandFactory as _;
 use serde_json::Value;
 use token_service::config::{
     API_KEY_SECRET, API_KEY_SECRET_2, AUTH_TOKEN, Args, HISTORY_API_KEY_SECRET, REDIS_URL,
+    VIDEO_API_KEY_SECRET,
 };
 
 fn room() -> PathBuf {
@@ -57,7 +58,14 @@ fn each_setting_that_is_named_is_one_of_the_programs() {
         .get_arguments()
         .filter_map(|argument| argument.get_env().map(|name| name.to_str().unwrap().to_owned()))
         .collect();
-    for secret in [API_KEY_SECRET, API_KEY_SECRET_2, HISTORY_API_KEY_SECRET, AUTH_TOKEN, REDIS_URL] {
+    for secret in [
+        API_KEY_SECRET,
+        API_KEY_SECRET_2,
+        HISTORY_API_KEY_SECRET,
+        VIDEO_API_KEY_SECRET,
+        AUTH_TOKEN,
+        REDIS_URL,
+    ] {
         known.extend([secret.to_owned(), format!("{secret}_FILE")]);
     }
     for file in ["deploy/Dockerfile", "deploy/kubernetes.yaml", "../docs/operate.md"] {

@@ -8,12 +8,17 @@ use axum::{body::Body, http::Request};
 use serde_json::Value;
 use support::{Answer, TestService};
 
-const EVERYTHING: [&str; 5] = [
+const EVERYTHING: [&str; 9] = [
     "--legacy-generate-token",
     "--extension-dir=/nonexistent",
     "--history",
     "--history-api-key-sid=SK99999999999999999999999999999999",
     "--workspace-sid=WS44444444444444444444444444444444",
+    "--video",
+    "--video-api-key-sid=SK88888888888888888888888888888888",
+    "--video-public-origin=https://video.example",
+    // Any directory with a page in it; a test runs where its package is.
+    "--video-page-dir=../web/join-wasm/static",
 ];
 
 async fn get(service: &TestService, path: &str) -> Answer {
@@ -71,6 +76,11 @@ async fn the_page_shows_every_route_and_code_and_loads_nothing() {
         "GET /generateToken",
         "GET /extension/{file}",
         "GET /v1/history/tasks/{task}",
+        "POST /v1/video/tasks/{task}",
+        "POST /v1/video/join",
+        "POST /v1/video/callbacks/room",
+        "GET /v/{page}",
+        "<tr id=\"consent_needed\">",
         "expires_at",
         "ratelimit",
         "<tr id=\"not_found\">",

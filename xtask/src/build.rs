@@ -44,13 +44,15 @@ enum Packing {
     Content,
     /// The Flex plugin: one classic script that carries its WASM along.
     Plugin,
+    /// A page for tests: as it comes out of the compiler, and in nothing that ships.
+    Gallery,
 }
 
 impl Packing {
     /// How wasm-bindgen calls the glue that it takes.
     fn target(self) -> &'static str {
         match self {
-            Self::Page | Self::Worker => "web",
+            Self::Page | Self::Worker | Self::Gallery => "web",
             Self::Content => "bundler",
             Self::Plugin => "no-modules",
         }
@@ -66,13 +68,14 @@ struct Room {
     packing: Packing,
 }
 
-const ROOMS: [Room; 6] = [
+const ROOMS: [Room; 7] = [
     Room { crate_dir: "worker-wasm", name: "worker", packing: Packing::Worker },
     Room { crate_dir: "offscreen-wasm", name: "offscreen", packing: Packing::Page },
     Room { crate_dir: "popup-wasm", name: "popup", packing: Packing::Page },
     Room { crate_dir: "content-wasm", name: "content", packing: Packing::Content },
     Room { crate_dir: "plugin", name: "plugin", packing: Packing::Plugin },
     Room { crate_dir: "web/join-wasm", name: "join", packing: Packing::Page },
+    Room { crate_dir: "web/gallery-wasm", name: "gallery", packing: Packing::Gallery },
 ];
 
 impl Room {
@@ -209,7 +212,9 @@ impl Builder<'_> {
     /// What to leave behind when the room is built, or `None` when it was built from the same inputs already.
     fn stamp_unless_fresh(&self, room: &Room) -> Result<Option<Stamp>> {
         let shared = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json"];
-        let names = std::iter::once(&room.crate_dir).chain(SHARED_CRATES).chain(&shared);
+        // The gallery shows another room's screens.
+        let shown = (room.packing == Packing::Gallery).then_some(&"web/join-wasm");
+        let names = std::iter::once(&room.crate_dir).chain(shown).chain(SHARED_CRATES).chain(&shared);
         let inputs: Vec<PathBuf> = names.map(|name| self.project.root.join(name)).collect();
         // The recipe is this file, and the flags that depend on this machine.
         let recipe = format!("{}{:?}", include_str!("build.rs"), self.rust_flags(room)?);
@@ -247,6 +252,7 @@ impl Builder<'_> {
             Packing::Worker => self.pack_worker(room, pkg, &staged),
             Packing::Content => self.pack_content(room, pkg, &staged),
             Packing::Plugin => self.pack_plugin(room, pkg, &staged),
+            Packing::Gallery => copy_all(pkg, &staged),
         }?;
         stamp.leave()
     }
@@ -384,7 +390,7 @@ impl Builder<'_> {
             let to = match room.packing {
                 Packing::Page | Packing::Worker => fresh.join("pkg"),
                 Packing::Content => fresh.clone(),
-                Packing::Plugin => continue,
+                Packing::Plugin | Packing::Gallery => continue,
             };
             let staged = self.staged(room);
             files_below(&staged)?

@@ -108,6 +108,9 @@ impl Stack {
             sandbox.arg("--flex-bundle").arg(format!("{version}={}", path.display()));
         }
         sandbox.arg("--plugin").arg(&plugin);
+        if !foreign {
+            sandbox.arg("--video");
+        }
         let (sandbox, ready) = start_server(project, &format!("{}sandbox", options.label), sandbox)?;
         let port =
             |name: &str| ready[name].as_u64().with_context(|| format!("the sandbox says no {name} port"));
@@ -136,6 +139,7 @@ impl Stack {
             "rtt_ms": options.rtt_ms,
             "run_dir": project.run_dir(),
             "token_service_log": project.log(&format!("{}token-service", options.label)),
+            "video": !foreign,
             "history": (!foreign).then(|| json!({ "retention_days": RETENTION_DAYS })),
             "flex_ui": flex_bundles[0].0,
             "flex_ui_oldest": FlexUi::Oldest.version(project),
@@ -217,6 +221,8 @@ fn token_service(
     token_service.args(["--mints-per-minute", "600", "--failures-per-minute", "600"]);
     if foreign {
         token_service.arg("--allow-missing-origin");
+    } else {
+        video(&mut token_service, project, sandbox)?;
     }
     // Chat history of the sandbox's account.
     token_service.args(["--history", "--history-customer-conversations"]);
@@ -246,6 +252,28 @@ fn token_service(
         .env("TWILIO_HISTORY_API_KEY_SECRET", account::READING_API_KEY_SECRET)
         .env("TWILIO_AUTH_TOKEN", account::AUTH_TOKEN);
     Ok(start_server(project, &format!("{}token-service", options.label), token_service)?.0)
+}
+
+/// Video of the sandbox's account: the page that is built, under the host where the browser finds the token service. One
+/// more than the customer may be let in.
+fn video(token_service: &mut Command, project: &Project, sandbox: &Value) -> Result<()> {
+    token_service.args(["--video", "--video-api-key-sid", account::VIDEO_API_KEY_SID]);
+    token_service.arg("--video-public-origin").arg(format!("https://{TOKEN_HOST}"));
+    token_service.arg("--video-page-dir").arg(project.join());
+    token_service.args(["--video-organisation", "Parcels of Berlin", "--video-max-guests", "1"]);
+    token_service.args([
+        "--video-text-from",
+        account::CALL_CENTRE_NUMBER,
+        "--video-requests-per-minute",
+        "600",
+    ]);
+    for (flag, name) in [("--video-base-url", "video_base_url"), ("--messages-base-url", "messages_base_url")]
+    {
+        let url = sandbox[name].as_str().with_context(|| format!("the sandbox says no {name}"))?;
+        token_service.args([flag, url]);
+    }
+    token_service.env("TWILIO_VIDEO_API_KEY_SECRET", account::VIDEO_API_KEY_SECRET);
+    Ok(())
 }
 
 /// Starts a server and waits for the line of JSON in which it says that it is ready.

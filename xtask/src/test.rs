@@ -72,6 +72,7 @@ const BROWSER_CRATES: &[&str] = &[
     "video-sdk",
     "ui",
     "join-wasm",
+    "gallery-wasm",
     "worker-wasm",
     "offscreen-wasm",
     "content-wasm",

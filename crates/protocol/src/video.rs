@@ -62,7 +62,7 @@ pub struct OpenVideo {
     pub call_live: bool,
 }
 
-/// Answer to [`OpenVideo`].
+/// Answer to `OpenVideo`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VideoOpened {
@@ -103,7 +103,7 @@ pub struct Invite {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Admit {
-    /// Whose waiting is meant, as in [`Waiting::id`].
+    /// Whose waiting is meant, as in `waiting[].id`.
     pub waiting: String,
     /// Yes or no.
     pub admit: bool,
@@ -315,7 +315,8 @@ pub enum Recording {
     /// Never.
     #[default]
     Off,
-    /// Everybody is asked; so far somebody has not answered, and nothing is recorded.
+    /// Everybody is asked; so far somebody has not answered, or they have not met, and nothing is recorded. An agent who says nothing
+    /// has agreed.
     Asking,
     /// Everybody agreed, and it is recorded.
     On,
@@ -334,7 +335,7 @@ pub struct Look {
     pub seat: Option<String>,
 }
 
-/// Answer to [`Look`].
+/// Answer to `Look`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Looked {
@@ -361,7 +362,7 @@ pub struct Looked {
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Join {
-    /// As in [`Look::code`].
+    /// As in `Look`.
     pub code: String,
     /// The browser's own seat, where it has one: then this is a coming back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -371,7 +372,7 @@ pub struct Join {
     pub consent: Option<bool>,
 }
 
-/// Answer to [`Join`].
+/// Answer to `Join`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Joined {
@@ -385,7 +386,7 @@ pub struct Joined {
     /// Why they have to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<WaitingWhy>,
-    /// As in [`OpenVideo::call_live`], for the agent.
+    /// As in `OpenVideo`, for the agent.
     #[serde(default)]
     pub call_live: bool,
 }
@@ -396,9 +397,9 @@ pub struct Joined {
 pub struct Admission {
     /// An access token for this room and this identity alone, which outlives the longest session.
     pub token: String,
-    /// The room's name.
+    /// The room's name: the conversation's or the task's SID, and what names the session.
     pub room: String,
-    /// The identity in the token. It begins with the role: `agent-`, `customer-` or `guest-`; what follows is random.
+    /// The identity in the token. It begins with the role: `agent_`, `customer_` or `guest_`; what follows is random.
     pub identity: String,
     /// Where signalling goes: a Twilio region, `gll` for the nearest.
     #[serde(default)]
@@ -419,7 +420,7 @@ pub struct Pulse {
     pub quality: Option<u8>,
 }
 
-/// Answer to [`Pulse`].
+/// Answer to `Pulse`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, wire::ToTree, wire::FromTree)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Pulsed {
@@ -466,7 +467,7 @@ pub struct Leave {
 pub struct AdmitBySeat {
     /// The agent's seat.
     pub seat: String,
-    /// As in [`Admit::waiting`].
+    /// As in `Admit`.
     pub waiting: String,
     /// Yes or no.
     pub admit: bool,
@@ -523,9 +524,10 @@ pub enum VideoErrorCode {
     ConsentNeeded,
     /// 409: a text message cannot be sent to this task's customer.
     NoText,
-    /// 429: too many requests; `Retry-After` says when.
+    /// 429: too many requests; `Retry-After` says when. After too many wrong codes from its address, the same code is looked at when it
+    /// comes again.
     RateLimited,
-    /// 503: Twilio could not be asked; `Retry-After` says when.
+    /// 503: Twilio, or what replicas share, could not be asked; `Retry-After` says when.
     UpstreamUnavailable,
     /// 500: the service's own fault.
     Internal,

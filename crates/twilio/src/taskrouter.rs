@@ -114,6 +114,16 @@ impl TaskRouter {
         task(&answer).ok_or(RestError::Unavailable(Unavailable::NotUnderstood))
     }
 
+    /// A worker's attributes; `Null` when they are no JSON.
+    ///
+    /// # Errors
+    /// [`RestError`].
+    pub async fn worker_attributes(&self, worker: &WorkerSid) -> Result<Value, RestError> {
+        let path = ["v1", "Workspaces", self.workspace.as_str(), "Workers", worker.as_str()];
+        let worker = self.rest.get(&path, &[]).await?;
+        Ok(json_text(&worker["attributes"]))
+    }
+
     /// The tasks of a conversation that are not over: a transfer and a conversation that comes back each make a new one.
     ///
     /// By their attribute `conversationSid`. Inferred: that Flex's own tasks of conversations all have it; they do where their

@@ -25,7 +25,11 @@ pub struct ButtonState {
 /// attribute `disabled` would throw it off the page's order.
 #[must_use]
 pub fn button(state: impl Fn() -> ButtonState + Send + Sync + 'static, press: impl Fn() + 'static) -> El {
-    let state: Arc<dyn Fn() -> ButtonState + Send + Sync> = Arc::new(state);
+    described(Arc::new(state), Box::new(press))
+}
+
+/// Not generic, so that there is one of it.
+fn described(state: Arc<dyn Fn() -> ButtonState + Send + Sync>, press: Box<dyn Fn()>) -> El {
     let of = |read: fn(ButtonState) -> Option<String>| {
         let state = Arc::clone(&state);
         move || read(state())

@@ -7,11 +7,13 @@ use web_sys::HtmlDialogElement;
 use crate::tree::{El, el};
 
 /// The browser's own modal dialog: it keeps the focus inside, makes the rest of the page inert, and is closed by Escape, which
-/// `cancel` is told of. `heading` is the id of what it is called by.
+/// `cancel` is told of. `heading` is the id of what it is called by, `returns` the `data-action` of the button that the focus goes
+/// back to.
 #[must_use]
-pub fn dialog(heading: &'static str, cancel: impl Fn() + 'static) -> El {
+pub fn dialog(heading: &'static str, returns: &'static str, cancel: impl Fn() + 'static) -> El {
     el("dialog", "dialog")
         .fixed("aria-labelledby", heading)
+        .fixed("data-returns", returns)
         .on("cancel", move |event| {
             // It goes when the page's state says so.
             event.prevent_default();

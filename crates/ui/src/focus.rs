@@ -21,7 +21,11 @@ impl Rescue {
     #[must_use]
     pub fn remember(document: &Document) -> Self {
         let element = document.active_element().filter(|element| element.tag_name() != "BODY");
-        let action = element.as_ref().and_then(|element| element.get_attribute("data-action"));
+        let returns =
+            |element: &Element| element.closest("dialog").ok().flatten()?.get_attribute("data-returns");
+        let action = element
+            .as_ref()
+            .and_then(|element| returns(element).or_else(|| element.get_attribute("data-action")));
         Self { before: element.map(|element| Before { element, action }) }
     }
 

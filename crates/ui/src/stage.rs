@@ -30,8 +30,19 @@ impl<V, A> Copy for Page<V, A> {}
 
 impl<V: Send + Sync, A> Page<V, A> {
     /// Reads the value. What is described by a closure that does so follows the value.
-    pub fn read<T>(self, read: impl FnOnce(&V) -> T) -> T {
-        self.value.with(read)
+    pub fn read<T: Default>(self, read: impl FnOnce(&V) -> T) -> T {
+        let (mut read, mut found) = (Some(read), T::default());
+        self.read_by(&mut |value| {
+            if let Some(read) = read.take() {
+                found = read(value);
+            }
+        });
+        found
+    }
+
+    /// Generic in the value alone, so that there is one of it in a page.
+    fn read_by(self, read: &mut dyn FnMut(&V)) {
+        self.value.with(read);
     }
 
     /// Reads the value as it is now, without following it.

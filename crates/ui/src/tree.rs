@@ -5,7 +5,7 @@
 //! of list. What changes is a closure that reads signals; the library calls it again when one of them changes, and touches
 //! only what came out differently.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use leptos::{
     attr::{
@@ -53,8 +53,7 @@ impl El {
         name: &'static str,
         value: impl FnMut() -> Option<String> + Send + 'static,
     ) -> Self {
-        let value: Live<Option<String>> = Box::new(value);
-        self.attributes.push(custom_attribute(name, value).into_any_attr());
+        self.attributes.push(live(name, Box::new(value)));
         self
     }
 
@@ -67,16 +66,14 @@ impl El {
     /// What happens at an event.
     #[must_use]
     pub fn on(mut self, event: &'static str, then: impl FnMut(web_sys::Event) + 'static) -> Self {
-        let then: Box<dyn FnMut(web_sys::Event)> = Box::new(then);
-        self.attributes.push(ev::on(ev::Custom::<web_sys::Event>::new(event), then).into_any_attr());
+        self.attributes.push(on(event, Box::new(then)));
         self
     }
 
     /// Is given the element when it has been made, before it is on the page.
     #[must_use]
     pub fn made(mut self, then: impl Fn(web_sys::Element) + 'static) -> Self {
-        let then: Box<dyn Fn(web_sys::Element)> = Box::new(then);
-        self.attributes.push(directive(then, ()).into_any_attr());
+        self.attributes.push(made(Box::new(then)));
         self
     }
 
@@ -96,8 +93,7 @@ impl El {
     /// Text that follows what its closure reads.
     #[must_use]
     pub fn live_text(self, text: impl FnMut() -> String + Send + 'static) -> Self {
-        let text: Live<String> = Box::new(text);
-        self.child(text.into_any())
+        self.child(live_text(Box::new(text)))
     }
 
     /// The finished element.
@@ -105,6 +101,24 @@ impl El {
     pub fn done(self) -> Piece {
         html::custom(self.tag).add_any_attr(self.attributes).child(self.children).into_any()
     }
+}
+
+// Not generic, so that there is one of each.
+
+fn live(name: &'static str, value: Live<Option<String>>) -> AnyAttribute {
+    custom_attribute(name, value).into_any_attr()
+}
+
+fn on(event: &'static str, then: Box<dyn FnMut(web_sys::Event)>) -> AnyAttribute {
+    ev::on(ev::Custom::<web_sys::Event>::new(event), then).into_any_attr()
+}
+
+fn made(then: Box<dyn Fn(web_sys::Element)>) -> AnyAttribute {
+    directive(then, ()).into_any_attr()
+}
+
+fn live_text(text: Live<String>) -> Piece {
+    text.into_any()
 }
 
 /// A child of an element.
@@ -122,6 +136,11 @@ impl From<Piece> for Child {
     }
 }
 
+/// Whichever keys there are.
+type Keys = Box<dyn Fn() -> Vec<u64> + Send>;
+/// What makes a piece for a key.
+type Make = Arc<dyn Fn(u64) -> Piece + Send + Sync>;
+
 /// A piece for each key, in the order of the keys. A piece is made when its key comes and is kept, whatever else changes,
 /// until its key goes.
 #[must_use]
@@ -129,8 +148,12 @@ pub fn list(
     keys: impl Fn() -> Vec<u64> + Send + 'static,
     piece: impl Fn(u64) -> Piece + Send + Sync + 'static,
 ) -> Piece {
-    let keys: Box<dyn Fn() -> Vec<u64> + Send> = Box::new(keys);
-    let piece: std::sync::Arc<dyn Fn(u64) -> Piece + Send + Sync> = std::sync::Arc::new(piece);
+    keyed(Box::new(keys), Arc::new(piece))
+}
+
+/// Apart from [`list`], and not generic: a closure in a generic function is of another type for each of its uses, and the library
+/// would make its lists anew for each.
+fn keyed(keys: Keys, piece: Make) -> Piece {
     let children = move |key: u64| piece(key);
     For(ForProps { each: keys, key: |key: &u64| *key, children }).into_view().into_any()
 }
@@ -147,8 +170,11 @@ pub fn when(
 /// A drawing of 24 by 24 in the colour of the text around it, as one path; nothing to a screen reader.
 #[must_use]
 pub fn drawing(mut path: impl FnMut() -> &'static str + Send + 'static) -> Piece {
+    drawn(Box::new(move || Some(path().to_owned())))
+}
+
+fn drawn(path: Live<Option<String>>) -> Piece {
     let fixed = |name, value: &'static str| custom_attribute(name, Cow::Borrowed(value)).into_any_attr();
-    let path: Live<Option<String>> = Box::new(move || Some(path().to_owned()));
     svg::svg()
         .add_any_attr(vec![
             fixed("class", "icon"),

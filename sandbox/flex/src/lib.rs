@@ -42,4 +42,4 @@ pub use api::{
 pub use event::LogEvent;
 pub use fault::{Fault, HttpTarget};
 pub use sandbox_kit::fault::FaultId;
-pub use state::{FlexCloud, UnknownActivity};
+pub use state::{EventCallback, FlexCloud, UnknownActivity};

@@ -65,6 +65,16 @@ struct State {
     /// Which of the bundles is served.
     flex_ui: usize,
     plugins: Store,
+    event_callback: Option<EventCallback>,
+}
+
+/// Where an administrator has TaskRouter's events sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventCallback {
+    /// The workspace's `EventCallbackUrl`.
+    pub url: String,
+    /// Which of them; empty: all.
+    pub filter: Vec<String>,
 }
 
 /// There is no activity of this name.
@@ -99,6 +109,7 @@ impl FlexCloud {
             ui_attributes: Attributes::new(),
             flex_ui: 0,
             plugins: Store::default(),
+            event_callback: None,
         };
         let (commands, receiver) = mpsc::unbounded_channel();
         let inner = Arc::new_cyclic(|flex| Inner {
@@ -162,6 +173,23 @@ impl FlexCloud {
         let task =
             self.apply_and_read(Event::HandOver { sid: sid.to_owned(), to }, Workspace::newest_chat)?;
         Ok(task.unwrap_or_else(|| unreachable!("the machine has just made a task")))
+    }
+
+    /// Where TaskRouter's events go, if anywhere.
+    #[must_use]
+    pub fn event_callback(&self) -> Option<EventCallback> {
+        self.with(|_, state| state.event_callback.clone())
+    }
+
+    pub(crate) fn set_event_callback(&self, callback: Option<EventCallback>) {
+        self.with(|_, state| state.event_callback = callback);
+    }
+
+    /// Status and attributes of a task, as events name them.
+    #[must_use]
+    pub fn task_in_events(&self, sid: &str) -> Option<(&'static str, String)> {
+        let task = self.workspace(|space| space.task_view(sid, millis(now()))).ok()?;
+        Some((task.assignment_status, task.attributes))
     }
 
     /// Cancels a task that nobody has accepted, as whoever made it would by REST.
@@ -383,6 +411,7 @@ impl FlexCloud {
             state.ui_attributes.clear();
             state.flex_ui = 0;
             state.plugins = Store::default();
+            state.event_callback = None;
         });
         self.0.conversations.reset();
         self.apply_or_log(Event::Reset);

@@ -35,6 +35,7 @@ use super::{
 use crate::{
     history::{
         named::Named,
+        text::cleaned,
         upstream::{NoAnswer, Upstream},
     },
     metrics::Metrics,
@@ -73,6 +74,12 @@ const NEXT_IN_ROOM: u64 = 5;
 
 /// The longest text message, in characters, before the link is put in.
 const LONGEST_TEXT: usize = 320;
+
+/// The worker's attribute with the name that customers see.
+pub const NAME_ATTRIBUTE: &str = "holdfast_video_name";
+
+/// The longest name, in characters.
+const LONGEST_NAME: usize = 64;
 
 /// So many of the tasks that are known are asked about, the newest first.
 const MOST_TASKS: usize = 5;
@@ -252,12 +259,13 @@ impl Sessions {
     /// # Errors
     /// [`VideoError`].
     pub async fn open(&self, who: Worker<'_>, call_live: bool) -> Result<VideoOpened, VideoError> {
-        let grant = self.grant(who, Freshness::Now).await?;
+        let (grant, name) = tokio::join!(self.grant(who, Freshness::Now), self.name_of(who.sid));
+        let grant = grant?;
         if !grant.accepted {
             return Err(VideoError::NoTask);
         }
         let (agent_link, invitation) = (self.link()?, self.link()?);
-        let agent = Agent { worker: who.sid.clone(), task: who.task.clone(), name: String::new(), call_live };
+        let agent = Agent { worker: who.sid.clone(), task: who.task.clone(), name, call_live };
         let now = self.now();
         let open = |session: &mut Session| {
             session.open(agent.clone(), agent_link.digest.clone(), now);
@@ -984,6 +992,15 @@ impl Sessions {
         });
         self.grants().insert(key, Arc::clone(&grant), now);
         Ok(grant)
+    }
+
+    /// What customers may call the agent: what the administrator has written for that, and nothing else. A worker's other names, and
+    /// that of the Flex user, may be an e-mail address.
+    async fn name_of(&self, worker: &WorkerSid) -> String {
+        let attributes = self.ask_taskrouter.ask(self.taskrouter.worker_attributes(worker)).await;
+        // A face without a name is better than none.
+        let attributes = attributes.unwrap_or_default();
+        attributes[NAME_ATTRIBUTE].as_str().map(|name| cleaned(name, LONGEST_NAME)).unwrap_or_default()
     }
 
     async fn of_subject(&self, subject: &str) -> Result<Option<Session>, VideoError> {

@@ -45,6 +45,8 @@ pub struct Room {
 pub struct World {
     pub tasks: BTreeMap<String, Task>,
     pub rooms: Vec<Room>,
+    /// Attributes.
+    pub workers: BTreeMap<String, Value>,
     pub texts: Vec<BTreeMap<String, String>>,
     /// What begins so is answered with this status; with 0 it is not answered.
     pub faults: Vec<(&'static str, u16)>,
@@ -189,6 +191,13 @@ impl World {
                 let list =
                     list.map(|(worker, status)| json!({"worker_sid": worker, "reservation_status": status}));
                 Some((200, json!({"reservations": list.collect::<Vec<_>>(), "meta": {}})))
+            }
+            ["v1", "Workspaces", _, "Workers", worker] => {
+                let attributes = self.workers.get(*worker)?.to_string();
+                Some((
+                    200,
+                    json!({"sid": worker, "friendly_name": "ada@example.com", "attributes": attributes}),
+                ))
             }
             ["2010-04-01", "Accounts", _, "Messages.json"] => {
                 self.texts.push(form);

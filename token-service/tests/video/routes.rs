@@ -310,6 +310,32 @@ async fn the_next_agent_of_the_conversation_finds_the_session_without_a_new_link
 }
 
 #[tokio::test]
+async fn customers_see_the_name_that_the_administrator_chose_and_no_other_of_the_agents() {
+    let names =
+        json!({"full_name": "ada@example.com", "email": "ada@example.com", "contact_uri": "client:ada"});
+    for (chosen, shown) in [(None, ""), (Some(" Ada\u{202e} from the bank \n"), "Ada from the bank")] {
+        let rig = Rig::with_task(&[]).await;
+        let mut attributes = names.clone();
+        if let Some(name) = chosen {
+            attributes["holdfast_video_name"] = name.into();
+        }
+        rig.world().workers.insert(WORKER.into(), attributes);
+        let met = rig.met().await;
+        assert_eq!(rig.look(&met.code).await.agent, shown);
+        let people = rig.status(1).await.people;
+        let agent = people.iter().find(|person| person.role == SeatRole::Agent).unwrap();
+        assert_eq!(agent.name, shown);
+        for answer in [
+            rig.page("look", json!({"code": met.code})).await,
+            rig.page("join", json!({"code": met.code, "seat": met.customer})).await,
+            rig.page("pulse", json!({"seat": met.customer, "in_room": true})).await,
+        ] {
+            assert!(!answer.body.contains("ada@") && !answer.body.contains("WK3"), "{}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn bodies_that_are_none_are_refused_without_being_repeated() {
     let rig = Rig::with_task(&[]).await;
     rig.open(1).await;

@@ -36,6 +36,9 @@ pub struct Options {
     /// A setting of extension/managed_schema.json, lists separated by commas: --set accountSids=AC…,AC…
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// The extension may use the camera, too: for agents' windows of video calls
+    #[arg(long)]
+    camera: bool,
     /// Only for this browser
     #[arg(long, value_enum)]
     browser: Option<Browser>,
@@ -50,7 +53,16 @@ impl Options {
     pub fn for_key(key: &Path, out: &Path) -> Self {
         let (key, out) = (Some(key.to_path_buf()), Some(out.to_path_buf()));
         let passphrase = passphrase::Source::default();
-        Self { id: None, key, passphrase, update_url: None, set: Vec::new(), browser: None, out }
+        Self {
+            id: None,
+            key,
+            passphrase,
+            update_url: None,
+            set: Vec::new(),
+            camera: false,
+            browser: None,
+            out,
+        }
     }
 }
 
@@ -107,6 +119,8 @@ pub struct Wanted {
     settings: Map<String, Value>,
     /// Where Flex is.
     hosts: Vec<String>,
+    /// The camera is given too.
+    camera: bool,
 }
 
 impl Wanted {
@@ -128,7 +142,13 @@ impl Wanted {
         if hosts.is_empty() {
             hosts.push(FLEX.into());
         }
-        Ok(Self { id: id.to_owned(), update_url: update_url.map(str::to_owned), settings, hosts })
+        Ok(Self {
+            id: id.to_owned(),
+            update_url: update_url.map(str::to_owned),
+            settings,
+            hosts,
+            camera: false,
+        })
     }
 
     /// `chrome-extension://<id>/`.
@@ -152,11 +172,15 @@ impl Wanted {
             Browser::Chrome => extension.insert("toolbar_pin".into(), json!("force_pinned")),
             Browser::Edge => extension.insert("toolbar_state".into(), json!("force_shown")),
         };
-        Map::from_iter([
+        let mut policies = Map::from_iter([
             ("AudioCaptureAllowedUrls".into(), json!([self.origin()])),
             ("ExtensionSettings".into(), json!({ self.id.as_str(): extension })),
             ("NotificationsAllowedForUrls".into(), json!([self.origin()])),
-        ])
+        ]);
+        if self.camera {
+            policies.insert("VideoCaptureAllowedUrls".into(), json!([self.origin()]));
+        }
+        policies
     }
 
     /// For Linux: one file below `/etc/opt/chrome/policies/managed` (Chromium: `/etc/chromium/…`, Edge:
@@ -211,6 +235,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         (None, None) => bail!("--id or --key is wanted"),
     };
     let wanted = Wanted::new(&id, options.update_url.as_deref(), &options.set, &schema)?;
+    let wanted = Wanted { camera: options.camera, ..wanted };
     let out = options.out.clone().unwrap_or_else(|| root.join("dist/policy"));
     for browser in Browser::ALL.into_iter().filter(|one| options.browser.is_none_or(|only| only == *one)) {
         for (name, bytes) in files(&wanted, browser, &schema)? {
@@ -327,6 +352,22 @@ mod tests {
     }
 
     #[test]
+    fn the_camera_is_given_on_every_platform_where_it_is_wanted() {
+        let wanted = Wanted { camera: true, ..everything() };
+        for browser in Browser::ALL {
+            let linux: Value = serde_json::from_str(&text(&wanted, browser, "linux/holdfast.json")).unwrap();
+            assert_eq!(linux["VideoCaptureAllowedUrls"], json!([ORIGIN]));
+            for (name, bytes) in files(&wanted, browser, &our_schema()).unwrap() {
+                let is_browsers = name.ends_with(".reg") || name.contains("intune") || name.contains("macos");
+                // A registry file is UTF-16.
+                let plain: Vec<u8> = bytes.into_iter().filter(|byte| *byte != 0).collect();
+                let says = String::from_utf8_lossy(&plain).contains("VideoCaptureAllowedUrls");
+                assert!(says || !is_browsers, "{browser}: {name}");
+            }
+        }
+    }
+
+    #[test]
     fn the_extension_is_installed_pinned_and_has_its_microphone_and_notifications() {
         let linux: Value =
             serde_json::from_str(&text(&everything(), Browser::Chrome, "linux/holdfast.json")).unwrap();
@@ -339,6 +380,7 @@ mod tests {
                 "toolbar_pin": "force_pinned", "runtime_allowed_hosts": ["https://flex.acme.test"],
             })
         );
+        assert!(linux.get("VideoCaptureAllowedUrls").is_none(), "the camera is asked for by --camera");
         let edge: Value =
             serde_json::from_str(&text(&everything(), Browser::Edge, "linux/holdfast.json")).unwrap();
         assert_eq!(edge["ExtensionSettings"][ID]["toolbar_state"], "force_shown");

@@ -85,6 +85,8 @@ enum Timer {
 enum Purpose {
     /// Look or join: what the phase waits for.
     Main,
+    /// How the agent is called who is there now.
+    Host,
     Pulse,
     Admit,
     End,
@@ -105,9 +107,13 @@ pub struct Machine {
     invitation: Option<Invitation>,
     /// What the worker said and nobody has used yet.
     fresh: Option<Invitation>,
+    /// That there is nothing to join, in Flex's words; for when the seat that was kept is no good.
+    not_opened: Option<String>,
     role: Option<SeatRole>,
     organisation: String,
     agent: String,
+    /// The identity of the agent whose name was asked for last.
+    host: Option<String>,
     asks_consent: bool,
     consent: Option<bool>,
     seat: Option<Secret>,
@@ -189,9 +195,11 @@ impl Machine {
             phase: Phase::Idle,
             invitation: None,
             fresh: None,
+            not_opened: None,
             role,
             organisation: String::new(),
             agent: String::new(),
+            host: None,
             asks_consent: false,
             consent: None,
             seat: None,
@@ -552,6 +560,9 @@ impl Machine {
             self.phase = Phase::Joining;
             return self.join(out);
         }
+        if let Some(message) = self.not_opened.take() {
+            return self.finish(End::NotOpened(message), now, out);
+        }
         self.phase = Phase::AwaitingLink;
         self.timers.arm(Timer::Link, now.plus(patience));
     }
@@ -781,6 +792,9 @@ impl Machine {
         match (answer, purpose) {
             (Answer::Looked(looked), Purpose::Main) => self.looked(looked, now, out),
             (Answer::Joined(joined), Purpose::Main) => self.joined(joined, now, out),
+            (Answer::Looked(looked), Purpose::Host) => {
+                (self.organisation, self.agent) = (looked.organisation, looked.agent);
+            }
             (Answer::Pulsed(mut pulsed), Purpose::End) => {
                 pulsed.ended.get_or_insert(EndReason::Agent);
                 self.pulsed(pulsed, now, out);
@@ -799,6 +813,8 @@ impl Machine {
         let Some(purpose) = self.landed(request) else { return };
         match purpose {
             Purpose::Main => self.main_failed(fault, now, out),
+            // "Agent" is a name, too.
+            Purpose::Host => {}
             Purpose::Pulse => self.pulse_failed(fault, now, out),
             Purpose::Admit | Purpose::End => {
                 self.answered.clear();
@@ -910,6 +926,21 @@ impl Machine {
             self.recorded(Recording::On, now);
         }
         self.pulse(out);
+    }
+
+    /// Another agent may be there than the one who was named: after a transfer, or since the page was loaded.
+    fn ask_host(&mut self, out: &mut Vec<Command>) {
+        if self.role == Some(SeatRole::Agent) || !matches!(self.phase, Phase::Room(link) if link.is_in()) {
+            return;
+        }
+        let Some(host) = self.people.agent().filter(|host| self.host.as_deref() != Some(host)) else {
+            return;
+        };
+        if self.host.replace(host.to_owned()).is_some() {
+            self.agent.clear();
+        }
+        let look = Look { code: self.code(), seat: self.seat() };
+        self.ask(Purpose::Host, Ask::Look(look), out);
     }
 
     fn attempt(&self) -> Option<u32> {
@@ -1059,6 +1090,7 @@ impl Machine {
                 let code = link.rsplit('/').next().and_then(code_of);
                 let Some(code) = code else { return };
                 self.fresh = Some(Invitation { service, code: Secret::new(code) });
+                self.not_opened = None;
                 match &self.phase {
                     Phase::AwaitingLink => self.await_link(LINK_MS, now, out),
                     Phase::End(_) => {
@@ -1070,8 +1102,10 @@ impl Machine {
                 }
             }
             ToVideoWindow::Failed { message } => match self.phase {
-                Phase::AwaitingLink | Phase::Locking => self.finish(End::NotOpened(message), now, out),
-                _ => {}
+                Phase::Idle | Phase::Locking | Phase::Joining => self.not_opened = Some(message),
+                Phase::AwaitingLink | Phase::End(_) => self.finish(End::NotOpened(message), now, out),
+                // What runs goes on.
+                Phase::Looking | Phase::Check | Phase::Consent | Phase::Waiting(_) | Phase::Room(_) => {}
             },
         }
     }
@@ -1225,6 +1259,7 @@ impl Machine {
         for (role, news) in self.people.forget_gone(now) {
             self.notes.say(Said::News(role, news), now);
         }
+        self.ask_host(out);
         let may = self.may();
         self.media.settle(may, &mut self.ids, now, out);
         let metered = match self.phase {

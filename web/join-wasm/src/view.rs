@@ -706,7 +706,8 @@ impl Page<'_> {
 
     fn name_of(&self, role: SeatRole) -> String {
         match (role, self.machine.host().1) {
-            (SeatRole::Agent, agent) if !agent.is_empty() => agent.to_owned(),
+            // To an agent, the name that the service gives is their own.
+            (SeatRole::Agent, agent) if !agent.is_empty() && !self.is_agent() => agent.to_owned(),
             _ => self.say(words::role(role)).to_owned(),
         }
     }
@@ -800,8 +801,10 @@ impl Page<'_> {
 
     fn tiles(&self) -> Vec<Tile> {
         let people = self.machine.people();
-        let mut speaker_first: Vec<&Person> = people.list.iter().collect();
-        speaker_first.sort_by_key(|person| Some(person.key) != people.speaker);
+        // Not by a sort: its code would come along into the page.
+        let speaks = |person: &&Person| Some(person.key) == people.speaker;
+        let (mut speaker_first, others): (Vec<&Person>, Vec<&Person>) = people.list.iter().partition(speaks);
+        speaker_first.extend(others);
         let screens = speaker_first.iter().filter_map(|person| {
             let track = person.track(RemoteKind::Screen)?;
             Some(Tile {

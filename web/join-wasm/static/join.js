@@ -47,10 +47,11 @@
   parsed.then(() => ['start', 'again'].forEach(id => document.getElementById(id).addEventListener('click', load)));
 
   // Without a tap: in the extension, in the agent's tab, and after a reload of somebody who was in the room.
-  let kept = null;
+  const code = location.pathname.split('/v/').pop();
+  let kept = '';
   try {
-    kept = localStorage.getItem(`holdfast.video.${location.pathname.split('/').pop().toLowerCase().slice(0, 20)}`);
+    kept = localStorage.getItem(`holdfast.video.${code}`) || '';
   } catch { /* Storage may be shut off. */ }
-  const atOnce = location.protocol === 'chrome-extension:' || location.hash === '#start' || (kept && kept.startsWith('in\n'));
+  const atOnce = location.protocol === 'chrome-extension:' || location.hash === '#start' || kept.startsWith('in\n');
   if (atOnce && page.dataset.state === 'ready') load();
 })();

@@ -33,6 +33,7 @@ const DEPENDS_ON: &[(&str, &[&str])] = &[
         "join-wasm",
         &["kernel", "messages", "protocol", "sansio", "shell", "ui", "video-sdk", "webext", "wire"],
     ),
+    ("gallery-wasm", &["join-wasm", "messages"]),
     ("twilio", &["kernel"]),
     (
         "worker-wasm",
@@ -284,6 +285,7 @@ fn the_errors_page_names_every_code_and_no_other() {
         ("## The extension's codes", "crates/protocol/src/state.rs", "ProblemCode"),
         ("## The token service's codes", "crates/protocol/src/token.rs", "TokenErrorCode"),
         ("## Chat history's codes", "crates/protocol/src/history.rs", "HistoryErrorCode"),
+        ("## Video's codes", "crates/protocol/src/video.rs", "VideoErrorCode"),
     ] {
         let section = page.split_once(heading).unwrap().1;
         let section = section.split("\n## ").next().unwrap();

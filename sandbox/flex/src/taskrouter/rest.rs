@@ -22,7 +22,7 @@ use crate::clock::{millis, now};
 use crate::fault::HttpTarget;
 use crate::iam::is_server;
 use crate::interference::with_faults;
-use crate::state::FlexCloud;
+use crate::state::{EventCallback, FlexCloud};
 use sandbox_kit::answer::error;
 
 const BASE: &str = "https://taskrouter.twilio.com/v1/Workspaces";
@@ -31,6 +31,7 @@ const PAGE_SIZE: (usize, usize) = (50, 1000);
 
 pub(crate) fn router(cloud: FlexCloud) -> Router {
     let router = Router::new()
+        .route("/v1/Workspaces/{workspace}", get(workspace).post(update_workspace))
         .route("/v1/Workspaces/{workspace}/Tasks", get(tasks).post(create_task))
         .route("/v1/Workspaces/{workspace}/Tasks/{task}", get(task).post(update_task))
         .route("/v1/Workspaces/{workspace}/Tasks/{task}/Reservations", get(task_reservations))
@@ -72,6 +73,38 @@ fn missing(path: &str) -> Response {
 fn refused(refusal: &Refusal) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
     error(status, refusal.code, &refusal.message)
+}
+
+// ---- the workspace ------------------------------------------------------------------------------------------------
+
+async fn workspace(State(cloud): State<FlexCloud>) -> Response {
+    let callback = cloud.event_callback();
+    Json(json!({
+        "account_sid": account::ACCOUNT_SID,
+        "sid": account::WORKSPACE_SID,
+        "friendly_name": "Flex Task Assignment",
+        "event_callback_url": callback.as_ref().map(|callback| &callback.url),
+        "events_filter": callback.as_ref().map(|callback| callback.filter.join(",")),
+        "multi_task_enabled": true,
+        "url": format!("{BASE}/{}", account::WORKSPACE_SID),
+    }))
+    .into_response()
+}
+
+/// Of a workspace the sandbox keeps where its events are sent.
+async fn update_workspace(state: State<FlexCloud>, body: Bytes) -> Response {
+    let form = Form::read(&body);
+    let before = state.event_callback();
+    let url = form.text("EventCallbackUrl").map(str::to_owned);
+    let url = url.or_else(|| before.as_ref().map(|callback| callback.url.clone())).unwrap_or_default();
+    let filter = match form.text("EventsFilter") {
+        Some(names) => {
+            names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+        }
+        None => before.map(|callback| callback.filter).unwrap_or_default(),
+    };
+    state.set_event_callback((!url.is_empty()).then_some(EventCallback { url, filter }));
+    workspace(state).await
 }
 
 // ---- tasks --------------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ use ui::{
 };
 
 use super::{
-    Page,
+    page::Page,
     parts::{
-        CAMERA, MICROPHONE, heading, line, menus, own, press, presses, question_of_consent, sign, text,
+        CAMERA, MICROPHONE, heading, line, menus, nth, own, press, presses, question_of_consent, sign, text,
         toggle,
     },
 };
@@ -56,6 +56,7 @@ pub(super) fn busy(page: Page) -> El {
                 .child(heading(page, |view| Some(busy_of(view)?.heading.to_owned())))
                 .child(line(page, "p", "", |view| Some(busy_of(view)?.sentence?.to_owned()))),
         )
+        .child(presses(page, "bar", |view| busy_of(view).map_or(&[], |busy| &busy.buttons)))
 }
 
 /// What one looks and sounds like.
@@ -168,9 +169,7 @@ pub(super) fn notice(page: Page) -> El {
                     move || (0..how_many()).collect(),
                     move |at| {
                         el("p", "")
-                            .live_text(text(page, move |view| {
-                                super::parts::nth(&notice_of(view)?.sentences, at).cloned()
-                            }))
+                            .live_text(text(page, move |view| nth(&notice_of(view)?.sentences, at).cloned()))
                             .done()
                     },
                 )),

@@ -4,6 +4,7 @@
 //! for comes, and kept until it goes, so that a clock that ticks or a person who speaks never touches a picture.
 
 mod before;
+mod page;
 mod parts;
 mod room;
 mod tiles;
@@ -18,13 +19,12 @@ use ui::{
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::{HtmlElement, KeyboardEvent};
 
+use page::Page;
+
 use crate::{
     machine::event::Action,
     view::{NoticeKind, Screen, View},
 };
-
-/// What the parts of the page are described with.
-type Page = ui::Page<View, Action>;
 
 /// The page, drawn.
 struct Drawing {

@@ -7,7 +7,7 @@ use ui::{
     tree::{El, Piece, drawing, el, list, when},
 };
 
-use super::Page;
+use super::page::Page;
 use crate::{
     machine::{
         event::Action,

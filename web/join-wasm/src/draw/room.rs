@@ -6,15 +6,10 @@ use ui::{
 };
 
 use super::{
-    Page,
+    page::{Page, room_of},
     parts::{CAMERA, MICROPHONE, SHARE, heading, line, menus, nth, press, sign, text, toggle},
     tiles,
 };
-use crate::view::{Room, Screen, View};
-
-pub(super) fn room_of(view: &View) -> Option<&Room> {
-    if let Screen::Room(room) = &view.screen { Some(room) } else { None }
-}
 
 pub(super) fn room(page: Page) -> El {
     el("main", "room dark")
@@ -154,7 +149,7 @@ fn question(page: Page) -> Piece {
     when(
         move || page.read(|view| room_of(view).is_some_and(|room| room.question.is_some())),
         move || {
-            dialog("question", move || {
+            dialog("question", "ask-end", move || {
                 if let Some(no) = page.peek(|view| Some(room_of(view)?.question.as_ref()?.no.action.clone()))
                 {
                     page.act(no);

@@ -6,9 +6,8 @@ use ui::{
 };
 
 use super::{
-    Page,
+    page::{Page, room_of},
     parts::{line, sign, text, video},
-    room::room_of,
 };
 use crate::view::{PersonView, Presence, QualityWord, Tile, TileKey, View};
 

@@ -85,7 +85,7 @@ pub enum Command {
     Disconnect(u32),
     /// Publish a capture. A screen by the name `screen`, with high priority.
     Publish(TrackId, TrackName),
-    /// Publish it no longer.
+    /// Publish it no longer. While a room is being joined with it, as soon as we are in: a [`Self::Stop`] follows at once.
     Unpublish(TrackId),
     /// `{"bye":true}` on the data track.
     SayBye,

@@ -327,6 +327,7 @@ impl Media {
         // The browser says that just one of the two is not allowed: then the other may be.
         let one_denied =
             both && fault == CaptureFault::Refused && denied.iter().filter(|denied| **denied).count() == 1;
+        let denied_any = denied.contains(&true);
         let mut again = false;
         for (track, denied) in tracks.into_iter().zip(denied) {
             let Some(slot) = track.and_then(|track| self.slot_of(track)) else { continue };
@@ -338,8 +339,8 @@ impl Media {
             } else if fault == CaptureFault::Refused || !slot.fall_back() {
                 slot.fault = Some(fault);
             }
-            let asked = matches!(slot.permission, Permission::Unknown | Permission::Prompt);
-            if fault == CaptureFault::Refused && asked && now.since(at) < AT_ONCE_MS {
+            let was_said = denied_any || slot.permission == Permission::Granted;
+            if fault == CaptureFault::Refused && !was_said && now.since(at) < AT_ONCE_MS {
                 self.refused_at_once = true;
             }
         }

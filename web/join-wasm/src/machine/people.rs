@@ -236,6 +236,13 @@ impl People {
         }
     }
 
+    /// The identity of the agent who came last and is here.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        let mut here = self.list.iter().rev().filter(|person| person.presence == Presence::Here);
+        here.find(|person| person.role == SeatRole::Agent).map(|person| person.identity.as_str())
+    }
+
     /// The SID of a track that we receive.
     #[must_use]
     pub fn sid_of(&self, track: TrackId) -> Option<&str> {

@@ -245,3 +245,22 @@ fn a_change_of_state_does_not_stand_for_a_heartbeat() {
     page.pass(6_000, Some(&Event::Message(ToPage::State { payload: state(None) })));
     assert!(page.status().contains("does not answer"), "{}", page.status());
 }
+
+#[test]
+fn a_window_of_video_is_not_asked_for_where_the_voice_client_is_not_this_workers() {
+    let window = |key: char| {
+        let key = protocol::video_window::VideoKey::new(format!("CH{}", key.to_string().repeat(32))).unwrap();
+        Event::ShowVideo(protocol::page::ShowVideo { key, link: None, failed: None })
+    };
+    let mut page = ready();
+    page.send(heartbeat(newest(None)));
+    page.ordered();
+    page.send(window('1'));
+    assert!(matches!(&*page.ordered(), [Command::PostPrivately(ToExtension::ShowVideo { .. })]));
+    assert!(page.machine.shows_video(page.now));
+    disable(&mut page);
+    page.ordered();
+    page.send(window('2'));
+    assert_eq!(page.ordered(), [Command::VideoRefused]);
+    assert!(!page.machine.shows_video(page.now));
+}

@@ -1,9 +1,8 @@
-//! Every screen of the page in its states, for people and for tests: `gallery.html?en&room-two` shows one of them. It is no part of what
-//! ships: an example has a file of its own.
+//! Every screen of the page of a call in its states, for people and for tests. It is built by tests alone, and nothing of it ships.
 
 #![cfg(target_arch = "wasm32")]
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 use join_wasm::{
     draw,
@@ -20,20 +19,33 @@ use join_wasm::{
 use messages::Language;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// The names of all states, one a line.
-#[wasm_bindgen]
-#[must_use]
-pub fn states() -> String {
-    STATES.join("\n")
+thread_local! {
+    static SHOW: Box<dyn Fn(View)> = draw::mount(Rc::new(|action| {
+        ACTED.with_borrow_mut(|acted| acted.push(format!("{action:?}")));
+    }));
+    static ACTED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Shows one.
+/// The names of all states.
+#[wasm_bindgen]
+#[must_use]
+pub fn states() -> Vec<String> {
+    console_error_panic_hook::set_once();
+    STATES.iter().map(|state| (*state).to_owned()).collect()
+}
+
+/// What was pressed so far.
+#[wasm_bindgen]
+#[must_use]
+pub fn acted() -> Vec<String> {
+    ACTED.with_borrow(Clone::clone)
+}
+
+/// Shows one, in place of the one before.
 #[wasm_bindgen]
 pub fn show(state: &str, spanish: bool) {
-    console_error_panic_hook::set_once();
-    let show = draw::mount(Rc::new(|_| {}));
     let say = Say { spanish };
-    show(View {
+    let view = View {
         language: if spanish { Language::Spanish } else { Language::English },
         title: say.say("Video call", "Videollamada"),
         screen: say.screen(state),
@@ -59,7 +71,8 @@ pub fn show(state: &str, spanish: bool) {
             ],
             _ => Vec::new(),
         },
-    });
+    };
+    SHOW.with(|show| show(view));
 }
 
 const STATES: &[&str] = &[
@@ -104,6 +117,7 @@ impl Say {
                 heading: self.say("You are joining", "Está entrando"),
                 sentence: Some(self.say("This takes longer than usual.", "Está tardando más de lo normal.")),
                 own: None,
+                buttons: vec![self.button(Action::Leave, self.say("Leave", "Salir"), Tone::Plain)],
             }),
             "check" | "check-refused" | "check-consent" => Screen::Check(Box::new(self.check(state))),
             "consent" => Screen::Consent(self.consent(None)),
