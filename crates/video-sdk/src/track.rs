@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{HtmlMediaElement, MediaStreamTrack};
 
-use crate::{SdkError, object::object};
+use crate::{error::SdkError, object::object};
 
 #[wasm_bindgen]
 extern "C" {
