@@ -113,6 +113,9 @@ declare var __data: import('twilio-video').LocalDataTrack;
 declare var __captured: MediaStreamTrack[];
 declare var __drawn: number[];
 declare var __watched: { lostAt: number | null };
+/** What `tests/join-page.spec.ts` keeps: how many captures the browser is asked for, and the locks that keep the screen awake. */
+declare var __opening: number;
+declare var __awake: { released: boolean }[];
 
 interface Window {
   /** What `axe-core` leaves. */

@@ -23,7 +23,7 @@ use crate::{
     history::{BaseUrls, NoReader, Reader},
     limits::{
         Client, LimitedBy, Limits, Outcome, Standing, Turn, Wait,
-        shared::{InvalidRedisUrl, PATIENCE, Shared},
+        shared::{InvalidRedisUrl, Shared},
     },
     metrics::Metrics,
     mint::{Minted, NotMinted},
@@ -164,7 +164,8 @@ impl Service {
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>, Unusable> {
         let metrics = Arc::new(Metrics::default());
-        let shared = config.redis_url.as_ref().map(|url| Shared::new(url, PATIENCE)).transpose()?;
+        let shared =
+            config.redis_url.as_ref().map(|url| Shared::new(url, config.redis_patience)).transpose()?;
         let video = Arc::new(Store::new(shared.clone()));
         let given = sessions::Given {
             store: Arc::clone(&video),

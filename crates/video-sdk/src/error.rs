@@ -33,6 +33,11 @@ impl SdkError {
             name: get("name").and_then(|name| name.as_string()).unwrap_or_default(),
         }
     }
+
+    /// Whether there is no device of what was asked for.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(&*self.name, "OverconstrainedError" | "NotFoundError")
+    }
 }
 
 impl From<JsValue> for SdkError {

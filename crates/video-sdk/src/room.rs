@@ -7,10 +7,10 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use crate::{
-    Kind, LocalTrack, RemoteTrack, SdkError,
+    error::SdkError,
     listener::Listener,
     object::object,
-    track::{RawTrack, track_of},
+    track::{Kind, LocalTrack, RawTrack, RemoteTrack, track_of},
 };
 
 #[wasm_bindgen]

@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{HtmlMediaElement, MediaStreamTrack};
 
-use crate::{SdkError, object::object};
+use crate::{error::SdkError, object::object};
 
 #[wasm_bindgen]
 extern "C" {
@@ -93,10 +93,12 @@ pub struct Constraints {
 }
 
 impl Constraints {
-    fn to_js(&self, name: Option<&str>) -> Object {
+    /// With the device, and `exact`: where it is only `ideal`, Chromium opens the system's microphone all the same. Or without it.
+    fn to_js(&self, name: Option<&str>, with_device: bool) -> Object {
         let ideal = |value: JsValue| JsValue::from(object([("ideal", value)]));
         let number = |value: Option<f64>| value.map_or(JsValue::UNDEFINED, |value| ideal(value.into()));
-        let device = self.device.as_deref().map_or(JsValue::UNDEFINED, |id| ideal(id.into()));
+        let device = self.device.as_deref().filter(|_| with_device);
+        let device = device.map_or(JsValue::UNDEFINED, |id| object([("exact", id.into())]).into());
         let facing = self.facing.map_or(JsValue::UNDEFINED, |facing| {
             ideal(match facing {
                 Facing::User => "user".into(),
@@ -124,12 +126,24 @@ pub async fn open(
     microphone: Option<(&str, &Constraints)>,
     camera: Option<(&str, &Constraints)>,
 ) -> Result<Vec<LocalTrack>, SdkError> {
-    let wanted = |one: Option<(&str, &Constraints)>| {
-        one.map_or(JsValue::FALSE, |(name, constraints)| constraints.to_js(Some(name)).into())
-    };
     if microphone.is_none() && camera.is_none() {
         return Ok(vec![]);
     }
+    let names_device = [microphone, camera].into_iter().flatten().any(|(_, one)| one.device.is_some());
+    match open_once(microphone, camera, true).await {
+        Err(error) if names_device && error.is_missing() => open_once(microphone, camera, false).await,
+        opened => opened,
+    }
+}
+
+async fn open_once(
+    microphone: Option<(&str, &Constraints)>,
+    camera: Option<(&str, &Constraints)>,
+    with_device: bool,
+) -> Result<Vec<LocalTrack>, SdkError> {
+    let wanted = |one: Option<(&str, &Constraints)>| {
+        one.map_or(JsValue::FALSE, |(name, constraints)| constraints.to_js(Some(name), with_device).into())
+    };
     let options = object([("audio", wanted(microphone)), ("video", wanted(camera))]);
     let tracks: Array = JsFuture::from(create_local_tracks(&options)?).await?.unchecked_into();
     Ok(tracks.iter().map(|track| LocalTrack(track.unchecked_into())).collect())
@@ -208,7 +222,16 @@ impl LocalTrack {
     /// # Errors
     /// The browser's, by name, as for [`open`].
     pub async fn restart(&self, constraints: &Constraints) -> Result<(), SdkError> {
-        JsFuture::from(self.0.restart(&constraints.to_js(None))?).await?;
+        match self.restart_once(constraints, true).await {
+            Err(error) if constraints.device.is_some() && error.is_missing() => {
+                self.restart_once(constraints, false).await
+            }
+            restarted => restarted,
+        }
+    }
+
+    async fn restart_once(&self, constraints: &Constraints, with_device: bool) -> Result<(), SdkError> {
+        JsFuture::from(self.0.restart(&constraints.to_js(None, with_device))?).await?;
         Ok(())
     }
 

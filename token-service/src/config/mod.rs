@@ -32,6 +32,7 @@ use forms::{KEY, ORIGIN, is_origin, plain_url};
 
 use crate::{
     history::HistoryConfig,
+    limits::shared::PATIENCE,
     mint::{DEFAULT_LIFE_SECONDS, MIN_LIFE_SECONDS, TokenPolicy},
     operator::{Call, Say},
     revocations::{Name, Order},
@@ -88,6 +89,8 @@ pub struct Config {
     pub extension_dir: Option<PathBuf>,
     /// Where replicas count together; holds a password as a rule.
     pub redis_url: Option<Secret>,
+    /// How long Redis may take; nobody sets it, but a test on a busy machine waits for longer.
+    pub redis_patience: Duration,
     /// By which the service knows its operator; without it, nobody can be shut out.
     pub operator_token: Option<Secret>,
     /// Refused Flex tokens a minute from one client address.
@@ -179,6 +182,7 @@ impl Config {
             server: ServerSettings::read(&whole, [8787, 8788], tls, exit_with_stdin),
             extension_dir: whole.text("extension_dir", "path of a directory", path),
             redis_url: whole.secret_of_environment(REDIS_URL, false),
+            redis_patience: PATIENCE,
             operator_token: operator_token(source, &whole, false),
             failures_per_minute: whole.count("failures_per_minute", 10),
             mints_per_minute: whole.count("mints_per_minute", 30),

@@ -268,7 +268,7 @@ mod tests {
         assert!(starts(&image, "twilio-video 2.") && starts(&image, "leptos "), "the page of a video call");
         for (bill, outside) in [
             (&extension, "tokio "),
-            (&extension, "syn "),
+            (&extension, "serde_derive "),
             (&extension, "clap "),
             (&extension, "plugin "),
             (&service, "wasm-bindgen "),

@@ -47,7 +47,8 @@
   parsed.then(() => ['start', 'again'].forEach(id => document.getElementById(id).addEventListener('click', load)));
 
   // Without a tap: in the extension, in the agent's tab, and after a reload of somebody who was in the room.
-  const code = location.pathname.split('/v/').pop();
+  // As the page keeps it, whatever a chat put behind the link, and in capitals too.
+  const code = location.pathname.split('/v/').pop().toLowerCase().slice(0, 20);
   let kept = '';
   try {
     kept = localStorage.getItem(`holdfast.video.${code}`) || '';

@@ -43,7 +43,7 @@ pub enum Facing {
     Environment,
 }
 
-/// What is asked of `getUserMedia` for one device. All of it is `ideal`, none `exact`: a device that is gone is no error.
+/// What is asked of `getUserMedia` for one device. None of it must be: where a device is gone, another is opened.
 /// For a camera 1280×720 at 24 pictures a second, on what is touched 640×480.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
