@@ -95,6 +95,8 @@ struct Call {
     data: LocalTrack,
     /// The pictures that we receive.
     pictures: Vec<RemoteTrack>,
+    /// What it was joined with and is not to be published any more, although the SDK cannot be told yet.
+    unwanted: Vec<LocalTrack>,
 }
 
 struct Page {
@@ -184,8 +186,12 @@ impl shell::Shell for Page {
                 }
             }
             Command::Unpublish(id) => {
-                if let Some((room, track)) = self.room().zip(self.captures.get(id)) {
-                    room.unpublish(&track);
+                let Some(track) = self.captures.get(id) else { return };
+                match self.room() {
+                    Some(room) => room.unpublish(&track),
+                    None => {
+                        self.call.borrow_mut().iter_mut().for_each(|call| call.unwanted.push(track.clone()))
+                    }
                 }
             }
             Command::SayBye => {
@@ -336,7 +342,7 @@ impl Page {
         };
         let mut tracks: Vec<LocalTrack> = tracks.iter().filter_map(|id| self.captures.get(*id)).collect();
         tracks.push(data.clone());
-        self.call.replace(Some(Call { attempt, room: None, data, pictures: vec![] }));
+        self.call.replace(Some(Call { attempt, room: None, data, pictures: vec![], unwanted: vec![] }));
         let page = Rc::clone(self);
         spawn_local(async move {
             let options = ConnectOptions {
@@ -365,6 +371,7 @@ impl Page {
         let others = room.others();
         let recording = room.is_recording();
         if let Some(call) = &mut *self.call.borrow_mut() {
+            call.unwanted.drain(..).for_each(|track| room.unpublish(&track));
             call.room = Some(room);
         }
         for track in others.iter().flat_map(|other| &other.tracks) {
