@@ -5,9 +5,8 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use leptos::{
     mount::{UnmountHandle, mount_to},
     prelude::{
-        LocalStorage, RwSignal, Set as _, StoredValue, WithUntracked as _, WithValue as _, set_timeout,
+        LocalStorage, Read, RwSignal, Set as _, StoredValue, WithUntracked as _, WithValue as _, set_timeout,
     },
-    reactive::traits::With as _,
     tachys::view::any_view::AnyViewState,
 };
 use web_sys::HtmlElement;
@@ -30,19 +29,14 @@ impl<V, A> Copy for Page<V, A> {}
 
 impl<V: Send + Sync, A> Page<V, A> {
     /// Reads the value. What is described by a closure that does so follows the value.
-    pub fn read<T: Default>(self, read: impl FnOnce(&V) -> T) -> T {
-        let (mut read, mut found) = (Some(read), T::default());
-        self.read_by(&mut |value| {
-            if let Some(read) = read.take() {
-                found = read(value);
-            }
-        });
-        found
+    pub fn read<T>(self, read: impl FnOnce(&V) -> T) -> T {
+        read(&self.followed())
     }
 
     /// Generic in the value alone, so that there is one of it in a page.
-    fn read_by(self, read: &mut dyn FnMut(&V)) {
-        self.value.with(read);
+    #[inline(never)]
+    fn followed(self) -> <RwSignal<V> as Read>::Value {
+        self.value.read()
     }
 
     /// Reads the value as it is now, without following it.

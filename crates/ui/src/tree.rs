@@ -164,7 +164,11 @@ pub fn when(
     is: impl Fn() -> bool + Send + 'static,
     piece: impl Fn() -> Piece + Send + Sync + 'static,
 ) -> Piece {
-    list(move || if is() { vec![0] } else { Vec::new() }, move |_| piece())
+    there_while(Box::new(is), Arc::new(move |_| piece()))
+}
+
+fn there_while(is: Box<dyn Fn() -> bool + Send>, piece: Make) -> Piece {
+    keyed(Box::new(move || if is() { vec![0] } else { Vec::new() }), piece)
 }
 
 /// A drawing of 24 by 24 in the colour of the text around it, as one path; nothing to a screen reader.

@@ -230,6 +230,7 @@ fn flex_tab() -> Sender {
         url: Some("https://flex.twilio.com/agent-desktop".into()),
         origin: Some("https://flex.twilio.com".into()),
         tab: Some(1),
+        window: Some(1),
         frame_id: Some(0),
         document: None,
     }
@@ -241,6 +242,7 @@ fn own(path: &str) -> Sender {
         url: Some(format!("chrome-extension://holdfastid/{path}")),
         origin: Some("chrome-extension://holdfastid".into()),
         tab: None,
+        window: None,
         frame_id: None,
         document: None,
     }
