@@ -5,7 +5,6 @@
 //! may be missing while Flex starts or runs degraded.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{Array, Function, JSON, Map, Object, Promise, Reflect};
@@ -213,7 +212,7 @@ impl Manager {
     }
 
     /// The plugin's texts that an administrator has replaced, by their keys.
-    pub fn own_texts(&self) -> BTreeMap<String, String> {
+    pub fn own_texts(&self) -> Vec<(String, String)> {
         let strings = at(self.as_ref(), &["strings"]);
         Text::all().filter_map(|one| Some((one.key().to_owned(), text(&strings, &[one.key()])?))).collect()
     }

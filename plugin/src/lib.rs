@@ -10,6 +10,7 @@
 //! (WASM only), which turns what happens in Flex into events and carries out commands: [`voice`], [`chat_history`], [`video`]. What more than one page needs
 //! to keep hold of the extension is the crate `lifeline`. `flex` binds Flex, `shell` starts it all.
 
+pub mod by_key;
 pub mod chat_history;
 pub mod service;
 pub mod video;

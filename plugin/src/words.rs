@@ -1,27 +1,31 @@
 //! The words that the plugin speaks to an agent in, for all its subjects. The texts themselves are the catalogue's.
 
-use std::collections::BTreeMap;
-
 pub use messages::{Language, flex::Text};
+
+use crate::by_key::ByKey;
 
 /// Who speaks: a language, and the administrator's own words.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
     language: Language,
-    own: BTreeMap<String, String>,
+    own: ByKey<String, String>,
 }
 
 impl Words {
     /// A speaker. `own`: texts that replace the built-in ones, by [`Text::key`].
     #[must_use]
-    pub const fn new(language: Language, own: BTreeMap<String, String>) -> Self {
-        Self { language, own }
+    pub fn new(language: Language, own: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut texts = ByKey::default();
+        for (key, text) in own {
+            texts.insert(key, text);
+        }
+        Self { language, own: texts }
     }
 
     /// The same language, and the built-in words alone.
     #[must_use]
-    pub const fn without_own(&self) -> Self {
-        Self { language: self.language, own: BTreeMap::new() }
+    pub fn without_own(&self) -> Self {
+        Self { language: self.language, own: ByKey::default() }
     }
 
     /// The agent reads English.

@@ -3,8 +3,6 @@
 //! Each task of the agent has a [`chat`]: what was read of the conversations before it, a request at a time. What tasks have to
 //! do with one another is decided here: which of them the agent sees, and which share a conversation.
 
-use std::collections::BTreeMap;
-
 use kernel::Monotonic;
 use sansio::Jitter;
 
@@ -15,6 +13,7 @@ use self::flex_view::{FlexView, Source, TaskStatus};
 use self::kept::Kept;
 pub use self::settings::{Config, Settings};
 use self::view::{Banner, Sharing};
+use crate::by_key::ByKey;
 use crate::words::Words;
 
 pub mod chat;
@@ -50,7 +49,7 @@ pub struct Machine {
     words: Words,
     jitter: Jitter,
     requests: u64,
-    chats: BTreeMap<String, Chat>,
+    chats: ByKey<String, Chat>,
     selected: Option<String>,
     tab_is_ours: bool,
     /// The tab of before the reload was opened again, or there was none.
@@ -74,7 +73,7 @@ impl Machine {
             words,
             jitter: Jitter::new(seed),
             requests: 0,
-            chats: BTreeMap::new(),
+            chats: ByKey::default(),
             selected: None,
             tab_is_ours: false,
             restored: false,
@@ -203,7 +202,7 @@ impl Machine {
             jitter: &mut self.jitter,
             out,
         };
-        for (sid, chat) in &mut self.chats {
+        for (sid, chat) in self.chats.iter_mut() {
             if task.is_none_or(|task| task == sid) && act(chat, &mut context) {
                 return;
             }

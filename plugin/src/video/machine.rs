@@ -3,8 +3,6 @@
 //! Each task of the agent has a [`call`]: what the service said of its session, and what the service is being asked. The machine
 //! knows which of them the agent sees, whether anybody sees the page, and what outlives a reload.
 
-use std::collections::BTreeMap;
-
 use kernel::Monotonic;
 use sansio::Jitter;
 
@@ -15,6 +13,7 @@ use self::flex_view::FlexView;
 use self::kept::Kept;
 pub use self::settings::{Config, Settings};
 use self::view::{ButtonView, CardView};
+use crate::by_key::ByKey;
 use crate::words::Words;
 
 pub mod call;
@@ -44,7 +43,7 @@ pub struct Machine {
     words: Words,
     jitter: Jitter,
     requests: u64,
-    calls: BTreeMap<String, Call>,
+    calls: ByKey<String, Call>,
     selected: Option<String>,
     call_live: bool,
     hidden_since: Option<Monotonic>,
@@ -66,7 +65,7 @@ impl Machine {
             words,
             jitter: Jitter::new(seed),
             requests: 0,
-            calls: BTreeMap::new(),
+            calls: ByKey::default(),
             selected: None,
             call_live: false,
             hidden_since: None,
@@ -98,12 +97,11 @@ impl Machine {
     fn look(&mut self, flex: &FlexView, now: Monotonic, out: &mut Vec<Command>) {
         (self.selected, self.call_live) = (flex.selected.clone(), flex.call_live);
         for view in &flex.tasks {
-            let remembered = &mut self.remembered;
-            self.calls.entry(view.task.clone()).or_insert_with(|| {
-                let kept = remembered.iter().position(|(task, _)| *task == view.task);
-                let kept = kept.map(|place| remembered.remove(place).1).unwrap_or_default();
-                Call::new(view.clone(), kept, now)
-            });
+            if !self.calls.contains_key(&view.task) {
+                let kept = self.remembered.iter().position(|(task, _)| *task == view.task);
+                let kept = kept.map(|place| self.remembered.remove(place).1).unwrap_or_default();
+                self.calls.insert(view.task.clone(), Call::new(view.clone(), kept, now));
+            }
         }
         self.each(now, out, |task, call, context| {
             match flex.tasks.iter().find(|view| view.task == task) {
@@ -133,7 +131,7 @@ impl Machine {
             jitter: &mut self.jitter,
             out,
         };
-        for (task, call) in &mut self.calls {
+        for (task, call) in self.calls.iter_mut() {
             if act(task, call, &mut context) {
                 return;
             }

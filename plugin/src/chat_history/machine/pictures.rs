@@ -1,8 +1,8 @@
 //! Links to files: fetched when they are needed, and thrown away when they are not, because each lives for minutes only.
 
-use std::collections::BTreeMap;
-
 use super::event::MediaRef;
+
+use crate::by_key::ByKey;
 
 /// How many links are asked for at once.
 const AT_ONCE: usize = 4;
@@ -35,7 +35,7 @@ pub enum Picture {
 /// The pictures that are to be seen, and the files that the agent wants.
 #[derive(Clone, Debug, Default)]
 pub struct Pictures {
-    shown: BTreeMap<MediaRef, Picture>,
+    shown: ByKey<MediaRef, Picture>,
     wanted: Vec<(MediaRef, Option<u64>)>,
 }
 
@@ -44,7 +44,9 @@ impl Pictures {
     pub fn see(&mut self, pictures: Vec<MediaRef>) {
         self.shown.retain(|known, _| pictures.contains(known));
         for picture in pictures {
-            self.shown.entry(picture).or_insert(Picture::Wanted);
+            if !self.shown.contains_key(&picture) {
+                self.shown.insert(picture, Picture::Wanted);
+            }
         }
     }
 
@@ -118,7 +120,7 @@ impl Pictures {
     }
 
     fn asked(&mut self, request: u64) -> Option<(&mut Picture, bool)> {
-        self.shown.values_mut().find_map(|picture| match picture {
+        self.shown.iter_mut().find_map(|(_, picture)| match picture {
             Picture::Asked { request: asked, again } if *asked == request => {
                 let again = *again;
                 Some((picture, again))

@@ -1,6 +1,6 @@
 //! The conversations of a task's customer as one time line: the newest at its foot, and above each the one before it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use protocol::history::{ConversationSummary, HistoryMessage, HistoryOverview, HistoryPage};
 
@@ -165,14 +165,20 @@ impl Timeline {
     pub fn take_overview(&mut self, overview: HistoryOverview, own: Option<&str>) {
         self.overview = Left::after(overview.cursor);
         self.retention_days = overview.retention_days.or(self.retention_days);
-        let mut known: BTreeSet<String> =
+        let mut known: Vec<String> =
             self.stretches.iter().map(|stretch| stretch.summary.sid.clone()).collect();
         self.stretches.extend(
             overview
                 .conversations
                 .into_iter()
                 // One that had a new message meanwhile may be listed a second time.
-                .filter(|summary| is_sid("CH", &summary.sid) && known.insert(summary.sid.clone()))
+                .filter(|summary| {
+                    let is_new = is_sid("CH", &summary.sid) && !known.contains(&summary.sid);
+                    if is_new {
+                        known.push(summary.sid.clone());
+                    }
+                    is_new
+                })
                 .filter(|summary| summary.source || own != Some(&*summary.sid))
                 .map(|summary| Stretch {
                     summary,

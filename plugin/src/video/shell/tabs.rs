@@ -1,18 +1,18 @@
 //! The agent's tabs of video, where the extension cannot hold a window.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use wasm_bindgen::JsValue;
 use web_sys::Window;
 
+use crate::by_key::ByKey;
 use crate::flex::{at, text};
 use crate::outcome::warn_on_error;
 use crate::video::machine::Tab;
 
 /// Tabs by the keys of their sessions.
 #[derive(Default)]
-pub struct Tabs(RefCell<BTreeMap<String, Window>>);
+pub struct Tabs(RefCell<ByKey<String, Window>>);
 
 impl Tabs {
     /// Opens the tab of this key, or brings it forward: from within a click, or the browser does not.

@@ -3,12 +3,12 @@
 //! Flex knows of a call before it comes: the agent accepted its reservation, dials out, or wants to listen to a colleague.
 //! The list says *all* of them each time.
 
-use std::collections::BTreeMap;
-
 use kernel::{ExpectationId, Monotonic};
 use protocol::page::{ExpectReason, ExpectedCall, MAX_EXPECTED_CALLS};
 
 use super::flex_view::VoiceReservation;
+
+use crate::by_key::ByKey;
 
 /// How long a call may take to come for which Flex shows no reservation of this agent yet, in milliseconds.
 pub const COMES_WITHIN_MS: u64 = 60_000;
@@ -49,7 +49,7 @@ struct Known {
 #[derive(Clone, Debug)]
 pub struct ExpectController {
     announced: Vec<Announced>,
-    known: BTreeMap<String, Known>,
+    known: ByKey<String, Known>,
     /// Makes names that no page has used before.
     number: u64,
     /// The number of the next call of a task that has had one.
@@ -64,7 +64,7 @@ impl ExpectController {
     pub const fn new(number: u64) -> Self {
         Self {
             announced: Vec::new(),
-            known: BTreeMap::new(),
+            known: ByKey::new(),
             number,
             attempt: number,
             first_look: true,

@@ -231,8 +231,14 @@ fn audio_panel(audio: &AudioState, words: &Words) -> AudioPanel {
                 .filter(|device| !["", "default", "communications"].contains(&device.id.as_str()))
                 .map(|device| (device.id.clone(), name(device, words))),
         );
-        let mut seen = std::collections::BTreeSet::new();
-        options.retain(|(id, _)| seen.insert(id.clone()));
+        let mut seen = Vec::new();
+        options.retain(|(id, _)| {
+            let is_new = !seen.contains(id);
+            if is_new {
+                seen.push(id.clone());
+            }
+            is_new
+        });
         let selected = wanted.as_ref().map(|device| device.id.clone()).unwrap_or_default();
         Choice { kind, label: words.plain(label), options, selected }
     };
