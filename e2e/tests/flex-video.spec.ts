@@ -123,30 +123,6 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
       await agent.press('toggle-microphone');
     });
 
-    test('a second browser with the same link waits, sees nothing, and gets in by the agent’s click alone', async () => {
-      const other = await desk.customers.open(link, { who: 'the other' });
-      await other.join();
-      await other.shows('waiting');
-      await other.picture('video-customer-waiting');
-      expect(desk.here(await desk.room(chat), 'customer')).toHaveLength(1);
-      await expect(desk.waiting.first()).toBeVisible({ timeout: 15_000 });
-      await desk.flex.picture('video-card-waiting');
-      await desk.refuse.first().click();
-      await other.shows('over');
-      await other.page.context().close();
-      const third = await desk.customers.open(link, { who: 'the third' });
-      await third.join();
-      await third.shows('waiting');
-      await agent.press('admit');
-      await third.shows('room');
-      await third.sees();
-      await until('the guest to be in the room', async () => desk.here(await desk.room(chat), 'guest').length === 1);
-      await third.press('leave');
-      await third.dark();
-      await third.page.context().close();
-      await customer.sees();
-    });
-
     test('after-call work completes the room: both pages say so, no camera goes on, and the chat is untouched', async () => {
       const room = must(await desk.room(chat), 'room');
       await desk.wrapUp(chat);
