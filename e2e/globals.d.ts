@@ -63,6 +63,7 @@ declare var Twilio: {
       getInstance(): {
         store: { getState(): { flex: FlexState }; subscribe(listener: () => void): void };
         localization?: { localeTag?: string };
+        updateConfig(config: { theme: { isLight: boolean } }): void;
       };
     };
   };
