@@ -137,6 +137,19 @@ test('the first view is HTML in the person’s language, which loads nothing bef
   expect(await loaded()).toEqual(expect.arrayContaining(['/v/pkg/join.js', '/v/vendor/twilio-video.min.js']));
 });
 
+test('Join is on the screen without scrolling, on a phone and in a small window', async ({ open }) => {
+  fs.mkdirSync(PICTURES, { recursive: true });
+  for (const look of [{ width: 800, height: 700, language: 'en', theme: 'light' }, { width: 800, height: 700, language: 'es', theme: 'dark' }, { width: 360, height: 640, language: 'es', theme: 'light' }] satisfies Look[]) {
+    const page = await open(look);
+    for (const state of (await page.evaluate(() => window.gallery.states())).filter(name => name.startsWith('check'))) {
+      await show(page, state, look.language === 'es');
+      await page.screenshot({ path: `${PICTURES}${state}-${look.width}-${look.theme}-${look.language}.png` });
+      await expect(page.locator('[data-action=join]'), `${state} at ${look.width} × ${look.height}`).toBeInViewport({ ratio: 1 });
+      expect(await faults(page)).toEqual([]);
+    }
+  }
+});
+
 test('a picture keeps its element while somebody is lost, speaks, shares or joins, and never moves in the page', async ({ open }) => {
   const page = await open(WIDE);
   await show(page, 'room-two');

@@ -96,7 +96,7 @@ fn show(project: &Project, tools: &Tools, stack: &Stack) -> Result<ExitCode> {
         .arg(format!("--disable-extensions-except={extension}"))
         .arg(format!("--load-extension={extension}"));
     if cfg!(target_os = "linux") && !Path::new("/dev/snd").exists() {
-        say!("demo: this machine has no sound card, so the agent's microphone is a beep");
+        say!("demo: this machine has no sound card, so microphones are a beep and cameras a test picture");
         chromium.arg("--use-fake-device-for-media-stream");
     }
     chromium.args(["--window-size=1440,900", FLEX_URL, stack.text("switchboard")]);
@@ -111,7 +111,9 @@ fn show(project: &Project, tools: &Tools, stack: &Stack) -> Result<ExitCode> {
          \n  3. Press F5 in Flex while you talk, or close the tab and open it again: the customer hears no gap.\
          \n  4. Mute, press keys and hang up, in Flex or in the extension's popup: both show the same call.\
          \n  5. On the switchboard, break something: drop the signalling, expire the token, lose media.\
-         \n  6. There, let a customer chat with the bot and then ask for a person: accept, and read in History what was said before.\n\
+         \n  6. There, let a customer chat with the bot and then ask for a person: accept, and read in History what was said before.\
+         \n  7. Press the camera at the top of a chat: a window opens for the agent, and the chat has a link for the customer.\
+         \n     Open it in another tab and join: there you are the customer. Press F5 on either side; end the chat, and the call ends.\n\
          \nSwitchboard: {}\nClose the window or press ctrl-c here to end everything.",
         stack.text("switchboard")
     );

@@ -38,6 +38,8 @@ impl Brush<'_> {
             ("alignItems", "center"),
             ("justifyContent", "center"),
             ("flex", "0 0 auto"),
+            // Flex's own buttons stand in the middle of the header; its row would leave this one at the top.
+            ("alignSelf", "center"),
             ("width", "32px"),
             ("height", "32px"),
             ("padding", "0"),
@@ -97,9 +99,6 @@ impl Brush<'_> {
     /// The card above the task.
     pub fn card(&self, view: &CardView) -> Result<JsValue, JsValue> {
         let mut parts = vec![self.head(view)?];
-        if !view.people.is_empty() {
-            parts.push(self.people(view)?);
-        }
         if !view.waiting.is_empty() {
             parts.push(self.waiting(&view.waiting)?);
         }
@@ -205,14 +204,26 @@ impl Brush<'_> {
             ],
             &[(&*view.line).into()],
         )?);
+        if !view.people.is_empty() {
+            parts.push(self.people(view)?);
+        }
+        let mut buttons = Vec::new();
         for (act, id, label, primary) in [
             ("open", "card-show", &view.show, true),
             ("new-link", "new-link", &view.new_link, false),
             ("end", "card-end", &view.end, false),
         ] {
             if let Some(label) = label {
-                parts.push(self.small(&Button { act, id, label, primary }, None)?);
+                buttons.push(self.small(&Button { act, id, label, primary }, None)?);
             }
+        }
+        if !buttons.is_empty() {
+            // Together, or a narrow card leaves one beside the text and the others below it.
+            parts.push(element(
+                "div",
+                &[("key", "buttons".into()), ("style", style(&self.row()))],
+                &buttons,
+            )?);
         }
         element("div", &[("key", "head".into()), ("style", style(&self.row()))], &parts)
     }
