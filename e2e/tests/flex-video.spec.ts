@@ -260,19 +260,24 @@ test.describe('a video call out of a chat in the newest Flex UI', () => {
     await desk.clear();
   });
 
-  test('a service that does not answer is said in Flex, with the chat as it was, and the next try goes through', async () => {
+  test('a service that does not answer is said in Flex and in the window, with the chat as it was, and the next try goes through in the same window', async () => {
     const chat = await desk.chat();
     await desk.switchboard.fault({ kind: 'http', target: 'token_service', status: 503 });
-    await desk.button.click();
+    const agent = await desk.escalate();
     await expect(desk.trouble.first()).toBeVisible({ timeout: 30_000 });
     await desk.flex.picture('video-trouble');
+    await agent.shows('trouble');
+    expect(await agent.live(), 'no light before there is a call').toBe(0);
+    await agent.picture('video-agent-trouble');
     expect(await desk.flex.invoke('SendMessage', { conversationSid: chat.conversation_sid, body: 'We can still write.' })).toBeNull();
     expect(await desk.links(chat)).toHaveLength(0);
     await desk.switchboard.clearFaults();
-    for (const window of desk.windows()) await window.close();
-    const agent = await desk.escalate(() => desk.retry.first().click());
+    await desk.retry.first().click();
+    await agent.shows('room');
     await agent.seesOwn();
+    expect(desk.windows(), 'the same window').toHaveLength(1);
     await desk.link(chat);
+    await expect(desk.trouble).toHaveCount(0);
     await desk.clear();
   });
 
@@ -390,10 +395,14 @@ test('from the agent’s click to their own picture, and from the customer’s t
       await Promise.all([agent.first(), customer.first()]);
       both.push(performance.now() - tapped);
       if (round === 9) {
-        await customer.watch();
-        await desk.flex.refresh();
-        await expect(desk.card).toBeVisible({ timeout: 30_000 });
-        bar('F5 of Flex during a video call', 'longest gap in the customer’s picture of the agent', await customer.longestGap(), 200);
+        const gaps: number[] = [];
+        for (let time = 0; time < 5; time++) {
+          await customer.watch();
+          await desk.flex.refresh();
+          await expect(desk.card).toBeVisible({ timeout: 30_000 });
+          gaps.push(await customer.longestGap());
+        }
+        bar('F5 of Flex during a video call', 'longest gap in the customer’s picture of the agent, median of 5', must(percentile(gaps, 0.5), 'median'), 200);
         const reloaded = performance.now();
         await customer.page.reload({ waitUntil: 'commit' });
         await customer.first();
