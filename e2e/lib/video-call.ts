@@ -69,7 +69,7 @@ export class CallPage {
 
   /** How many frames were painted, of others' pictures or of one's own. */
   painted = (own = false) => this.page.evaluate(own => [...document.querySelectorAll('video')]
-    .filter(video => Boolean(video.closest('#own, [data-screen="check"]')) === own)
+    .filter(video => Boolean(video.closest('#own, [data-screen="check"], [data-screen="waiting"]')) === own)
     .reduce((sum, video) => sum + video.getVideoPlaybackQuality().totalVideoFrames, 0), own);
 
   /** Waits until a picture of somebody else moves. */
@@ -134,9 +134,17 @@ interface Visit {
   before?: () => void;
 }
 
+/** Notes every address, referrer and console line of a browser: to be searched for what must not be there. */
+function listen(context: BrowserContext, said: string[]) {
+  context.on('request', request => said.push(request.url(), request.headers().referer ?? ''));
+  context.on('console', message => said.push(message.text()));
+}
+
 /** A Chromium without the extension, in which customers open links. */
 export class Customers {
   readonly browser: Chromium;
+  /** What `listen` noted of the customers' pages. */
+  readonly said: string[] = [];
   readonly #remove: () => void;
 
   private constructor(browser: Chromium, remove: () => void) {
@@ -158,6 +166,7 @@ export class Customers {
   async person({ permissions = ['camera', 'microphone'], locale = 'en-GB', viewport = { width: 800, height: 700 }, colorScheme, before }: Visit = {}): Promise<BrowserContext> {
     const context = await this.browser.newContext({ ignoreHTTPSErrors: true, permissions, locale, viewport, colorScheme });
     await context.addInitScript(keepTracks);
+    listen(context, this.said);
     if (before) await context.addInitScript(before);
     return context;
   }
@@ -199,8 +208,8 @@ export class VideoDesk {
   readonly browser: Browser;
   readonly customers: Customers;
   flex: FlexPage;
-  /** Every address, title and console line that Flex and the pages had: to be searched for what must not be there. */
-  readonly said: string[] = [];
+  /** What `listen` noted of Flex and of all pages of calls. */
+  readonly said: string[];
 
   private constructor(stack: Stack, switchboard: Switchboard, browser: Browser, customers: Customers, flex: FlexPage) {
     this.stack = stack;
@@ -210,7 +219,8 @@ export class VideoDesk {
     this.browser = browser;
     this.customers = customers;
     this.flex = flex;
-    this.#listen(browser.context);
+    this.said = customers.said;
+    listen(browser.context, this.said);
   }
 
   static async open(stack: Stack, { version = stack.flex_ui, extension, attributes, video }: DeskOptions = {}) {
@@ -236,11 +246,6 @@ export class VideoDesk {
     const desk = new VideoDesk(stack, switchboard, browser, customers, flex);
     await browser.context.addInitScript(keepTracks);
     return desk;
-  }
-
-  #listen(context: BrowserContext) {
-    context.on('request', request => this.said.push(request.url(), request.headers().referer ?? ''));
-    context.on('console', message => this.said.push(message.text()));
   }
 
   async close() {

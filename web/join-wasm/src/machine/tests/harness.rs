@@ -397,6 +397,11 @@ impl World {
         self.event(Event::Answered(request, Answer::Pulsed(pulsed)));
     }
 
+    pub fn admit_answered(&mut self, pulsed: Pulsed) {
+        let request = self.take_open(|ask| matches!(ask, Ask::Admit(_)));
+        self.event(Event::Answered(request, Answer::Pulsed(pulsed)));
+    }
+
     pub fn pulse_fails(&mut self, fault: Fault) {
         let request = self.take_open(|ask| matches!(ask, Ask::Pulse(_)));
         self.event(Event::Failed(request, fault));

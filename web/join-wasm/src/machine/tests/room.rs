@@ -253,6 +253,21 @@ fn the_agent_lets_in_who_waits_and_is_told_once_of_each() {
 }
 
 #[test]
+fn a_yes_that_comes_too_late_for_one_lets_nobody_else_in_and_shows_who_waits_now() {
+    let mut world = World::agent();
+    let waiting = |id: &str| Waiting { id: id.into(), why: WaitingWhy::SecondBrowser };
+    world.pulsed(Pulsed { others_waiting: vec![waiting("w1")], next: 5, ..Pulsed::default() });
+    // Meanwhile somebody refused them in Flex, and another one came.
+    world.act(world.room().waiting[0].admit.action.clone());
+    world.admit_answered(Pulsed { others_waiting: vec![waiting("w2")], next: 5, ..Pulsed::default() });
+    assert!(!world.is_asked(|ask| matches!(ask, Ask::Admit(_))));
+    let knocks = world.room().waiting;
+    assert!(knocks.len() == 1 && knocks[0].admit.enabled && !knocks[0].admit.busy);
+    world.act(knocks[0].admit.action.clone());
+    assert!(world.is_asked(|ask| matches!(ask, Ask::Admit(admit) if admit.waiting == "w2" && admit.admit)));
+}
+
+#[test]
 fn ending_for_all_is_asked_once_done_once_and_only_the_agents() {
     let mut world = World::joined();
     world.act(Action::AskEnd);
