@@ -8,6 +8,8 @@ test('the SDK is the build whose insides are known, and has what is reached for'
   const probe = await Probe.openBare(untouched, stack, switchboard);
   await probe.register();
   const offscreen = await untouched.attach(({ url }) => url.endsWith('/offscreen.html'));
+  // The document is there before its scripts have run.
+  await until('the SDK to be loaded', () => offscreen.evaluate(() => 'Twilio' in globalThis));
   expect(await offscreen.evaluate(() => {
     const { Call, Device } = globalThis.Twilio;
     return { version: Device.version, setup: typeof Device.prototype._setupStream, call: typeof Call };

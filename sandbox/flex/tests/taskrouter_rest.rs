@@ -157,7 +157,7 @@ async fn lists_come_in_pages_that_name_the_next() {
         post(&cloud, "Tasks", &[("Attributes", "{}"), ("TaskChannel", "default")]).await;
     }
     let mut seen = Vec::new();
-    let mut path = workspace("Tasks?PageSize=2&AssignmentStatus=reserved,pending");
+    let mut path = workspace("Tasks?PageSize=2&AssignmentStatus=reserved&AssignmentStatus=pending");
     for _ in 0..3 {
         let (_, list) = send(cloud.taskrouter_router(), "GET", &path, KEY, "").await;
         seen.extend(list["tasks"].as_array().unwrap().iter().map(|task| task["sid"].to_string()));

@@ -122,7 +122,6 @@ async fn task(State(cloud): State<FlexCloud>, Path((_, sid)): One) -> Response {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct TaskFilter {
-    assignment_status: Option<String>,
     evaluate_task_attributes: Option<String>,
     page: usize,
     page_size: Option<usize>,
@@ -131,8 +130,12 @@ struct TaskFilter {
 async fn tasks(State(cloud): State<FlexCloud>, uri: Uri, Query(filter): Query<TaskFilter>) -> Response {
     let now = millis(now());
     let mut all = cloud.workspace(|space| space.task_views(now));
-    if let Some(statuses) = &filter.assignment_status {
-        all.retain(|task| statuses.split(',').any(|status| status == task.assignment_status));
+    // Twilio's library names the parameter once for each status.
+    let query = Form::read(uri.query().unwrap_or_default().as_bytes());
+    let statuses: Vec<&str> =
+        query.all("AssignmentStatus").flat_map(|statuses| statuses.split(',')).collect();
+    if !statuses.is_empty() {
+        all.retain(|task| statuses.contains(&task.assignment_status));
     }
     match filter.evaluate_task_attributes.as_deref().map(Expression::read).transpose() {
         Ok(None) => {}
@@ -443,7 +446,11 @@ impl Form {
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.all(name).next()
+    }
+
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     /// `Attributes`, which must be a JSON object.
