@@ -274,8 +274,9 @@ export async function playVideo({ browser, stack, switchboard, report, promise, 
       await desk.card.waitFor({ timeout: 30_000 });
       say(`reload ${round}/${VIDEO_RELOADS} of Flex in the video call: its card is there again`);
     }
-    const frames_lost_in_reload = await customer.framesLost();
-    promise(frames_lost_in_reload === 0, `over ${VIDEO_RELOADS} reloads of Flex the customer missed ${frames_lost_in_reload} pictures of the agent`, true);
+    const [frames_lost_in_reload, gap] = [await customer.framesLost(), Math.round(await customer.longestGap())];
+    // Three times the bar of 200 ms, as everywhere: with ten pictures a second, two that a busy machine brings late are 200 ms apart.
+    promise(gap <= 600, `over ${VIDEO_RELOADS} reloads of Flex the customer missed ${frames_lost_in_reload} pictures of the agent, for ${gap} ms at most`, true);
     const reloaded = performance.now();
     await customer.page.reload({ waitUntil: 'commit' });
     await customer.sees();
