@@ -1,12 +1,48 @@
 //! Asks our own service, as the agent.
 
+use std::cell::RefCell;
+
 use js_sys::JSON;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, RequestInit, Response};
+use web_sys::{AbortController, AbortSignal, RequestInit, Response};
 
 use crate::flex::{at, object, set};
 use crate::service::Fault;
+
+/// The requests that are on their way, by their numbers: each can be forgotten.
+#[derive(Default)]
+pub struct Running(RefCell<Vec<(u64, AbortController)>>);
+
+impl Running {
+    /// Begins one. The signal is for [`ask`]; `None` where the browser makes none.
+    pub fn begin(&self, request: u64) -> Option<AbortSignal> {
+        let controller = AbortController::new().ok()?;
+        let signal = controller.signal();
+        self.0.borrow_mut().push((request, controller));
+        Some(signal)
+    }
+
+    /// One has ended. Whether somebody still wants to hear of it.
+    pub fn end(&self, request: u64) -> bool {
+        self.take(request).is_some()
+    }
+
+    /// Nobody wants to hear of it any more.
+    pub fn forget(&self, request: u64) {
+        // Not borrowed any more when the browser tells whoever listens.
+        let forgotten = self.take(request);
+        if let Some(controller) = forgotten {
+            controller.abort();
+        }
+    }
+
+    fn take(&self, request: u64) -> Option<AbortController> {
+        let mut running = self.0.borrow_mut();
+        let place = running.iter().position(|(known, _)| *known == request)?;
+        Some(running.swap_remove(place).1)
+    }
+}
 
 /// One request: `body` makes it a POST. The token goes to this URL and nowhere else. `to_code` reads an error's code.
 pub async fn ask<Code>(

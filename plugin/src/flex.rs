@@ -256,6 +256,11 @@ impl Manager {
         if stored.is_undefined() { at(self.as_ref(), &["workerClient", "attributes", name]) } else { stored }
     }
 
+    /// The words of the Flex token that the store holds now, for a request of this page.
+    pub fn token_text(&self) -> Option<String> {
+        text(&self.state(), &["session", "ssoTokenPayload", "token"])
+    }
+
     /// The Flex token that the store holds now.
     pub fn token(&self, account_sid: AccountSid) -> Option<FlexToken> {
         let payload = at(&self.state(), &["session", "ssoTokenPayload"]);

@@ -30,4 +30,6 @@ mod outcome;
 #[cfg(target_arch = "wasm32")]
 mod shell;
 #[cfg(target_arch = "wasm32")]
+mod tab_storage;
+#[cfg(target_arch = "wasm32")]
 mod windows;

@@ -11,6 +11,7 @@
 //! | [`mint`] | who may have which token, for how long: pure decisions, no I/O |
 //! | [`validation`] | asks Twilio, bounded in time and number |
 //! | [`upstream`] | when Twilio is left alone, and when clients should come back: pure decisions |
+//! | [`twilio_api`] | one of Twilio's APIs, asked within bounds: for chat history and video |
 //! | [`history`] | reads the conversations that came before a task |
 //! | [`video`] | sessions of video: links, seats, rooms |
 //! | [`page_files`] | the page of video, in memory |
@@ -41,6 +42,7 @@ pub mod problems;
 pub mod revocations;
 pub mod serve;
 pub mod service;
+pub mod twilio_api;
 pub mod upstream;
 pub mod validation;
 pub mod video;

@@ -10,11 +10,10 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::{FutureExt as _, future::Shared as SharedFuture};
 use kernel::{Secret, Timestamp};
 use service_kit::{
-    cache::{Key, TwoGenerationCache},
+    cache::{self, Key, TwoGenerationCache},
     env::Clock,
     log,
 };
@@ -143,9 +142,7 @@ pub enum Recalled {
 /// By what a token is known: no token is kept.
 #[must_use]
 pub fn key(token: &Secret) -> Key {
-    let mut key = Key::default();
-    key.copy_from_slice(digest(&SHA256, token.expose().as_bytes()).as_ref());
-    key
+    cache::key(&[token.expose()])
 }
 
 /// Why a question was not answered.

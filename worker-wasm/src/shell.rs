@@ -126,11 +126,6 @@ pub fn start() {
 }
 
 fn boot() -> Boot {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the shell's one source of randomness: the seed of the machine's jitter"
-    )]
-    let random = js_sys::Math::random();
     Boot {
         trust: Trust {
             own_id: runtime::id(),
@@ -139,7 +134,7 @@ fn boot() -> Boot {
         },
         version: runtime::version(),
         started_at: Timestamp::now(),
-        seed: random.to_bits(),
+        seed: ::shell::seed(),
     }
 }
 

@@ -6,8 +6,25 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use aws_lc_rs::digest::{Context, SHA256};
+
 /// SHA-256 of what must not be kept itself.
 pub type Key = [u8; 32];
+
+/// By what something is known that has these parts, none of which has a NUL in it.
+#[must_use]
+pub fn key(parts: &[&str]) -> Key {
+    let mut digest = Context::new(&SHA256);
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            digest.update(&[0]);
+        }
+        digest.update(part.as_bytes());
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(digest.finish().as_ref());
+    key
+}
 
 /// At most twice this many are remembered.
 pub const GENERATION: usize = 5_000;

@@ -10,8 +10,10 @@ mod alarm;
 mod clock;
 mod event_loop;
 mod inbox;
+mod seed;
 
 pub use self::{
     clock::Clock,
     event_loop::{EventLoop, Shell},
+    seed::seed,
 };

@@ -15,16 +15,17 @@ use js_sys::{Function, Promise};
 use kernel::Monotonic;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::AbortController;
 
 use self::formats::Formats;
 use self::tab::{Host, Tab};
+use crate::ask::Running;
 use crate::chat_history::machine::flex_view::FlexView;
 use crate::chat_history::machine::trouble::Fault;
 use crate::chat_history::machine::{Act, Command, Config, Event, Machine, What, transcript};
 use crate::draw::{Redraws, Theme, element, style};
 use crate::flex::{self, Flex, Manager, at, object, text};
 use crate::outcome::{settle, warn_on_error};
+use crate::tab_storage;
 use crate::words::{Language, Text, Words};
 
 /// Where the tab's own storage keeps what outlives a reload.
@@ -35,16 +36,11 @@ pub fn serve(flex: Flex, manager: Manager) {
     let Some(config) = Config::new(&store::settings(&manager)) else { return };
     let language = manager.language();
     let words = Words::new(Language::from_tag(language.as_deref().unwrap_or_default()), manager.own_texts());
-    let kept = storage().and_then(|storage| storage.get_item(KEPT_KEY).ok().flatten()).unwrap_or_default();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one source of randomness here: the seed of the machine's jitter"
-    )]
-    let seed = js_sys::Math::random().to_bits();
+    let kept = tab_storage::read(KEPT_KEY);
     let shell = Rc::new_cyclic(|this: &Weak<HistoryShell>| HistoryShell {
-        event_loop: EventLoop::new(Machine::new(config, words, &kept, seed, Monotonic::now())),
+        event_loop: EventLoop::new(Machine::new(config, words, &kept, ::shell::seed(), Monotonic::now())),
         view: RefCell::default(),
-        running: RefCell::default(),
+        running: Running::default(),
         tab: Tab::new(Weak::clone(this) as Weak<dyn Host>),
         banners: Redraws::default(),
         tabs: Redraws::default(),
@@ -66,7 +62,7 @@ struct HistoryShell {
     event_loop: EventLoop<Machine>,
     view: RefCell<FlexView>,
     /// What can still be forgotten.
-    running: RefCell<Vec<(u64, AbortController)>>,
+    running: Running,
     tab: Tab,
     /// React's ways to draw what is mounted again.
     banners: Redraws,
@@ -84,24 +80,14 @@ impl Shell for HistoryShell {
     fn carry_out(self: &Rc<Self>, command: Command) {
         match command {
             Command::Get { request, url, what } => self.get(request, url, what),
-            Command::Forget(request) => {
-                let forgotten = self.take_running(request);
-                if let Some(controller) = forgotten {
-                    controller.abort();
-                }
-            }
+            Command::Forget(request) => self.running.forget(request),
             Command::Draw(_) => self.redraw(),
             Command::SelectTab => {
                 let tab = object(&[("selectedTabName", JsValue::from_str(store::TAB))]);
                 let state = object(&[("name", "AgentTaskCanvasTabs".into()), ("state", tab.into())]);
                 settle(self.flex.actions().invoke_action("SetComponentState", &state), |_| {});
             }
-            Command::Keep(text) => {
-                // Without storage nothing is kept.
-                if let Some(storage) = storage() {
-                    warn_on_error(storage.set_item(KEPT_KEY, &text));
-                }
-            }
+            Command::Keep(text) => tab_storage::write(KEPT_KEY, &text),
             Command::Copy(task) => {
                 let (shell, text) = (Rc::clone(self), self.transcript(&task));
                 settle(copy(&text), move |ok| {
@@ -171,30 +157,21 @@ impl HistoryShell {
     }
 
     fn get(self: &Rc<Self>, request: u64, url: String, what: What) {
-        let token = text(&self.manager.state(), &["session", "ssoTokenPayload", "token"]);
-        let controller = AbortController::new().ok();
         let shell = Rc::clone(self);
-        let (Some(token), Some(controller)) = (token, controller) else {
+        let way = self.manager.token_text().and_then(|token| Some((token, self.running.begin(request)?)));
+        let Some((token, signal)) = way else {
             return spawn_local(async move { shell.report(Event::Failed(request, Fault::NoToken)) });
         };
-        let signal = controller.signal();
-        self.running.borrow_mut().push((request, controller));
         spawn_local(async move {
             let answer = service::get(url, token, what, signal).await;
             // One that was forgotten is heard of by nobody.
-            if shell.take_running(request).is_some() {
+            if shell.running.end(request) {
                 shell.report(match answer {
                     Ok(answer) => Event::Answered(request, answer),
                     Err(fault) => Event::Failed(request, fault),
                 });
             }
         });
-    }
-
-    fn take_running(&self, request: u64) -> Option<AbortController> {
-        let mut running = self.running.borrow_mut();
-        let place = running.iter().position(|(known, _)| *known == request)?;
-        Some(running.swap_remove(place).1)
     }
 
     fn listen_to_flex(self: &Rc<Self>) {
@@ -355,10 +332,6 @@ fn bar(ground: &str, ink: &str) -> JsValue {
         ("color", ink),
         ("backgroundColor", ground),
     ])
-}
-
-fn storage() -> Option<web_sys::Storage> {
-    web_sys::window()?.session_storage().ok().flatten()
 }
 
 fn copy(text: &str) -> Result<Promise, JsValue> {

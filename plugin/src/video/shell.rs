@@ -16,13 +16,14 @@ use protocol::video::Admit;
 use protocol::video_window::VideoKey;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::AbortController;
 
 use self::paint::Brush;
 use self::tabs::Tabs;
+use crate::ask::Running;
 use crate::draw::{Redraws, Theme};
 use crate::flex::{self, Flex, Manager, object, text};
 use crate::outcome::{settle, warn_on_error};
+use crate::tab_storage;
 use crate::video::machine::flex_view::FlexView;
 use crate::video::machine::trouble::Fault;
 use crate::video::machine::{Act, Ask, Command, Config, Event, Machine, WayIn};
@@ -37,12 +38,7 @@ pub fn serve(flex: Flex, manager: Manager, windows: Rc<dyn Windows>) {
     let Some(config) = Config::new(&store::settings(&manager)) else { return };
     let language = Language::from_tag(&manager.language().unwrap_or_default());
     let words = Words::new(language, manager.own_texts());
-    let kept = storage().and_then(|storage| storage.get_item(KEPT_KEY).ok().flatten()).unwrap_or_default();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one source of randomness here: the seed of the machine's jitter"
-    )]
-    let seed = js_sys::Math::random().to_bits();
+    let kept = tab_storage::read(KEPT_KEY);
     let shell = Rc::new_cyclic(|this: &std::rc::Weak<VideoShell>| {
         let this = std::rc::Weak::clone(this);
         let click = Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
@@ -51,9 +47,9 @@ pub fn serve(flex: Flex, manager: Manager, windows: Rc<dyn Windows>) {
             }
         });
         VideoShell {
-            event_loop: EventLoop::new(Machine::new(config, words, &kept, seed, Monotonic::now())),
+            event_loop: EventLoop::new(Machine::new(config, words, &kept, ::shell::seed(), Monotonic::now())),
             view: RefCell::default(),
-            running: RefCell::default(),
+            running: Running::default(),
             tabs: Tabs::default(),
             redraws: Redraws::default(),
             click: click.into_js_value().unchecked_into(),
@@ -76,7 +72,7 @@ struct VideoShell {
     event_loop: EventLoop<Machine>,
     view: RefCell<FlexView>,
     /// What can still be forgotten.
-    running: RefCell<Vec<(u64, AbortController)>>,
+    running: Running,
     tabs: Tabs,
     redraws: Redraws,
     click: Function,
@@ -92,12 +88,7 @@ impl Shell for VideoShell {
     fn carry_out(self: &Rc<Self>, command: Command) {
         match command {
             Command::Ask { request, url, ask } => self.ask(request, url, ask),
-            Command::Forget(request) => {
-                let forgotten = self.take_running(request);
-                if let Some(controller) = forgotten {
-                    controller.abort();
-                }
-            }
+            Command::Forget(request) => self.running.forget(request),
             Command::ShowWindow { key, way_in } => self.show_window(key, way_in),
             Command::OpenTab { task, key, waits } => {
                 let tab = self.tabs.open(&key, &waits);
@@ -111,12 +102,7 @@ impl Shell for VideoShell {
                 settle(written, move |ok| shell.report(Event::Recorded { task, ok }));
             }
             Command::Draw => self.redraws.draw(),
-            Command::Keep(text) => {
-                // Without storage nothing is kept.
-                if let Some(storage) = storage() {
-                    warn_on_error(storage.set_item(KEPT_KEY, &text));
-                }
-            }
+            Command::Keep(text) => tab_storage::write(KEPT_KEY, &text),
         }
     }
 
@@ -138,30 +124,21 @@ impl VideoShell {
     }
 
     fn ask(self: &Rc<Self>, request: u64, url: String, wanted: Ask) {
-        let token = text(&self.manager.state(), &["session", "ssoTokenPayload", "token"]);
-        let controller = AbortController::new().ok();
         let shell = Rc::clone(self);
-        let (Some(token), Some(controller)) = (token, controller) else {
+        let way = self.manager.token_text().and_then(|token| Some((token, self.running.begin(request)?)));
+        let Some((token, signal)) = way else {
             return spawn_local(async move { shell.report(Event::Failed(request, Fault::NoToken)) });
         };
-        let signal = controller.signal();
-        self.running.borrow_mut().push((request, controller));
         spawn_local(async move {
             let answer = service::request(url, wanted, token, signal).await;
             // One that was forgotten is heard of by nobody.
-            if shell.take_running(request).is_some() {
+            if shell.running.end(request) {
                 shell.report(match answer {
                     Ok(answer) => Event::Answered(request, answer),
                     Err(fault) => Event::Failed(request, fault),
                 });
             }
         });
-    }
-
-    fn take_running(&self, request: u64) -> Option<AbortController> {
-        let mut running = self.running.borrow_mut();
-        let place = running.iter().position(|(known, _)| *known == request)?;
-        Some(running.swap_remove(place).1)
     }
 
     fn show_window(self: &Rc<Self>, key: String, way_in: WayIn) {
@@ -256,8 +233,4 @@ impl VideoShell {
 
 fn key(name: &str) -> js_sys::Object {
     object(&[("key", name.into())])
-}
-
-fn storage() -> Option<web_sys::Storage> {
-    web_sys::window()?.session_storage().ok().flatten()
 }

@@ -6,18 +6,16 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`named`] | what a task names, and whose it is: pure |
+//! | [`named`] | what a task names, and whose it is: pure; video asks it too |
 //! | [`people`], [`marks`] | who wrote: pure |
 //! | [`view`], [`text`] | messages as agents see them: pure |
 //! | [`cursor`] | where lists go on |
-//! | [`upstream`] | asks Twilio within bounds |
 
 pub mod cursor;
 pub mod marks;
 pub mod named;
 pub mod people;
 pub mod text;
-pub mod upstream;
 pub mod view;
 
 use std::{
@@ -27,12 +25,11 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::{StreamExt as _, future::join_all, stream};
 use kernel::{AccountSid, Timestamp};
 use protocol::history::{ConversationSummary, HistoryOverview, HistoryPage, MAX_PAGE, MediaLink};
 use service_kit::{
-    cache::{Key, TwoGenerationCache},
+    cache::{TwoGenerationCache, key},
     env::Clock,
     limits::{Limiter, Rate, Standing, Wait},
 };
@@ -46,11 +43,13 @@ use twilio::{
     taskrouter::TaskRouter,
 };
 
-use crate::metrics::Metrics;
+use crate::{
+    metrics::Metrics,
+    twilio_api::{NoAnswer, Upstream},
+};
 use cursor::{InvalidCursor, MessagesPlace, Seal};
 use named::Named;
 use people::{Cast, Users};
-use upstream::{NoAnswer, Upstream};
 
 /// For how long it is remembered that a worker has a task, and what it names: so much longer may they read after they have lost it.
 pub const REMEMBERED: Duration = Duration::from_secs(30);
@@ -708,10 +707,4 @@ fn summary(
         closed: conversation.closed,
         agents,
     }
-}
-
-fn key(parts: &[&str]) -> Key {
-    let mut key = Key::default();
-    key.copy_from_slice(digest(&SHA256, parts.join("\0").as_bytes()).as_ref());
-    key
 }

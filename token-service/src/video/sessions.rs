@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use kernel::{AccountSid, Identity, Timestamp};
 use protocol::video::{
     Admission, EndReason, Invitation, Joined, Looked, PAGE_PATH, Pulsed, Recording, SeatRole, VideoOpened,
     VideoPhase, VideoStatus,
 };
 use service_kit::{
-    cache::{Key, TwoGenerationCache},
+    cache::{TwoGenerationCache, key},
     env::{Clock, NoRandomness, Random},
     limits::{Limiter, Rate, Standing as Allowed, Wait},
 };
@@ -33,12 +32,9 @@ use super::{
     store::{Store, StoreError, Stored},
 };
 use crate::{
-    history::{
-        named::Named,
-        text::cleaned,
-        upstream::{NoAnswer, Upstream},
-    },
+    history::{named::Named, text::cleaned},
     metrics::Metrics,
+    twilio_api::{NoAnswer, Upstream},
 };
 
 /// What the log calls it.
@@ -959,7 +955,7 @@ impl Sessions {
 
     /// What the worker's task allows, if they have it.
     async fn grant(&self, who: Worker<'_>, freshness: Freshness) -> Result<Arc<Grant>, VideoError> {
-        let (key, now) = (key(who), self.given.clock.elapsed());
+        let (key, now) = (key(&[who.sid.as_str(), who.task.as_str()]), self.given.clock.elapsed());
         if freshness == Freshness::Lately
             && let Some(grant) = self.grants().get(&key).filter(|grant| now < grant.until).cloned()
         {
@@ -1081,10 +1077,4 @@ fn number_of(contact: twilio::conversations::Contact) -> Option<String> {
         twilio::conversations::Contact::Address(address) if address.starts_with('+') => Some(address),
         _ => None,
     }
-}
-
-fn key(who: Worker<'_>) -> Key {
-    let mut key = Key::default();
-    key.copy_from_slice(digest(&SHA256, format!("{}\0{}", who.sid, who.task).as_bytes()).as_ref());
-    key
 }

@@ -10,8 +10,8 @@ use super::pictures::Pictures;
 use super::search::Search;
 use super::settings::Config;
 use super::timeline::{Anchor, Next, Timeline};
-use super::trouble::{Fault, RETRY, Trouble, Verdict};
-use crate::service::is_sid;
+use super::trouble::{Fault, Trouble, Verdict};
+use crate::service::{RETRY, is_sid};
 
 /// A request that takes longer than this is said to be slow.
 pub const SLOW_MS: u64 = 2_000;

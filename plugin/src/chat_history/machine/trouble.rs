@@ -1,16 +1,9 @@
 //! What went wrong, and what becomes of it.
 
 use protocol::history::HistoryErrorCode;
-use sansio::Backoff;
 
-use crate::service;
+use crate::service::{self, Told};
 use crate::words::{Text, Words};
-
-/// How long is waited between two tries.
-pub const RETRY: Backoff = Backoff::new(2_000, 60_000);
-
-/// A service that is closed to us is asked this much later.
-const CLOSED_PAUSE_MS: u64 = 30_000;
 
 /// How a request for chat history failed.
 pub type Fault = service::Fault<HistoryErrorCode>;
@@ -40,57 +33,30 @@ pub enum Trouble {
 }
 
 /// What follows from a fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Flex will have a new token in a moment.
-    WaitForToken,
-    /// It is tried again by itself after a pause: of the rule where none is said.
-    TryAgain(Trouble, Option<u64>),
-    /// It is tried again when the agent says so.
-    Stop(Trouble),
-}
+pub type Verdict = service::Verdict<Trouble>;
 
-impl Fault {
-    /// What follows from it.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        let Self::Refused { status, code, retry_after_s } = self else {
-            return match self {
-                Self::NoToken => Verdict::WaitForToken,
-                // It may have been a passing fault of the network, after all.
-                Self::Closed => Verdict::TryAgain(Trouble::Off, Some(CLOSED_PAUSE_MS)),
-                Self::Malformed => Verdict::Stop(Trouble::Broken("malformed")),
-                Self::Network | Self::Refused { .. } => Verdict::TryAgain(Trouble::Unavailable, None),
-            };
-        };
-        let pause_ms = retry_after_s.map(|seconds| u64::from(seconds.clamp(1, 600)) * 1_000);
+impl Told for Trouble {
+    type Code = HistoryErrorCode;
+    const OFF: Self = Self::Off;
+    const UNAVAILABLE: Self = Self::Unavailable;
+
+    fn broken(code: &'static str) -> Self {
+        Self::Broken(code)
+    }
+
+    fn verdict(code: HistoryErrorCode, pause_ms: Option<u64>) -> Verdict {
+        use HistoryErrorCode as Code;
         match code {
-            Some(HistoryErrorCode::MissingToken | HistoryErrorCode::InvalidFlexToken) => {
-                Verdict::WaitForToken
+            Code::MissingToken | Code::InvalidFlexToken => Verdict::WaitForToken,
+            Code::NotFound => Verdict::Stop(Self::NotFound),
+            Code::RateLimited => Verdict::busy(pause_ms, |seconds| Self::Busy { seconds }),
+            Code::UpstreamUnavailable => Verdict::TryAgain(Self::Unavailable, pause_ms),
+            code @ (Code::WrongAccount | Code::NotAllowed | Code::OriginNotAllowed) => {
+                Verdict::Stop(Self::NotAllowed(code.as_str()))
             }
-            Some(HistoryErrorCode::NotFound) => Verdict::Stop(Trouble::NotFound),
-            Some(HistoryErrorCode::RateLimited) => {
-                let pause_ms = pause_ms.unwrap_or(10_000);
-                Verdict::TryAgain(Trouble::Busy { seconds: pause_ms / 1_000 }, Some(pause_ms))
+            code @ (Code::MalformedRequest | Code::Internal | Code::Unknown) => {
+                Verdict::Stop(Self::Broken(code.as_str()))
             }
-            Some(HistoryErrorCode::UpstreamUnavailable) => Verdict::TryAgain(Trouble::Unavailable, pause_ms),
-            Some(
-                code @ (HistoryErrorCode::WrongAccount
-                | HistoryErrorCode::NotAllowed
-                | HistoryErrorCode::OriginNotAllowed),
-            ) => Verdict::Stop(Trouble::NotAllowed(code.as_str())),
-            Some(
-                code @ (HistoryErrorCode::MalformedRequest
-                | HistoryErrorCode::Internal
-                | HistoryErrorCode::Unknown),
-            ) => Verdict::Stop(Trouble::Broken(code.as_str())),
-            // Not the contract's words: another server, or what stands before ours.
-            None => match status {
-                401 => Verdict::WaitForToken,
-                404 | 405 => Verdict::Stop(Trouble::Off),
-                429 | 502..=504 => Verdict::TryAgain(Trouble::Unavailable, pause_ms),
-                _ => Verdict::Stop(Trouble::Broken("unexpected answer")),
-            },
         }
     }
 }

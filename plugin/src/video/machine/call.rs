@@ -10,7 +10,8 @@ use super::event::{Act, Answer, Ask, Command, Tab, WayIn};
 use super::flex_view::{TaskKind, TaskStatus, TaskView};
 use super::kept::Kept;
 use super::settings::Config;
-use super::trouble::{Fault, RETRY, Trouble, Verdict};
+use super::trouble::{Fault, Trouble, Verdict};
+use crate::service::RETRY;
 use crate::words::{Text, Words};
 
 /// A request that takes longer than this has failed.

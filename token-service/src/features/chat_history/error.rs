@@ -1,23 +1,19 @@
 //! What can go wrong at `/v1/history`.
 
-use std::time::Duration;
-
 use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use protocol::history::HistoryErrorCode;
 use service_kit::{Kind, Problem, limits::Wait};
-use twilio::{
-    flex_token::FlexTokenError,
-    rest::{RestError, Unavailable},
-};
+use twilio::{flex_token::FlexTokenError, rest::RestError};
 
 use crate::{
     bearer::NoBearer,
-    history::{ReadError, upstream::NoAnswer},
+    history::ReadError,
     limits::LimitedBy,
     service::{ExchangeError, NoAccount},
+    twilio_api::NoAnswer,
 };
 
 /// What can go wrong here.
@@ -93,18 +89,6 @@ impl RouteError {
                 _ => Code::UpstreamUnavailable,
             },
         }
-    }
-}
-
-/// For how long Twilio will surely not answer.
-pub(super) fn wait(why: &ReadError) -> Duration {
-    match why {
-        ReadError::NoAnswer(NoAnswer::NotAsked { wait, .. }) => *wait,
-        ReadError::NoAnswer(NoAnswer::Rest {
-            error: RestError::Unavailable(Unavailable::TooManyRequests { retry_after: Some(seconds) }),
-            ..
-        }) => Duration::from_secs((*seconds).min(60)),
-        _ => Duration::ZERO,
     }
 }
 

@@ -102,7 +102,7 @@ async fn read(
     };
     let response = response.map_err(|why| {
         let retry_after = match &why {
-            ReadError::NoAnswer(_) => service.retry_after(error::wait(&why)),
+            ReadError::NoAnswer(no) => service.retry_after(no.wait()),
             _ => 0,
         };
         RouteError::NotRead { why, retry_after }

@@ -12,16 +12,13 @@ use service_kit::{
     arriving::{AFTER_CROWD_SECONDS, NoBody},
     limits::Wait,
 };
-use twilio::{
-    flex_token::FlexTokenError,
-    rest::{RestError, Unavailable},
-};
+use twilio::{flex_token::FlexTokenError, rest::RestError};
 
 use crate::{
     bearer::NoBearer,
-    history::upstream::NoAnswer,
     limits::LimitedBy,
     service::{ExchangeError, NoAccount},
+    twilio_api::NoAnswer,
     video::{session::NotSeated, sessions::VideoError, store::StoreError},
 };
 
@@ -152,11 +149,7 @@ const fn code_of(why: &VideoError) -> VideoErrorCode {
 /// For how long Twilio will surely not answer.
 pub(super) fn wait(why: &VideoError) -> Duration {
     match why {
-        VideoError::NoAnswer(NoAnswer::NotAsked { wait, .. }) => *wait,
-        VideoError::NoAnswer(NoAnswer::Rest {
-            error: RestError::Unavailable(Unavailable::TooManyRequests { retry_after: Some(seconds) }),
-            ..
-        }) => Duration::from_secs((*seconds).min(60)),
+        VideoError::NoAnswer(no) => no.wait(),
         _ => Duration::ZERO,
     }
 }

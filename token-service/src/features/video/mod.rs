@@ -3,7 +3,6 @@
 mod asked;
 mod error;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Json,
     body::{Body, Bytes},
@@ -11,13 +10,14 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use kernel::Secret;
 use protocol::video::{
     ADMIT_PATH, Admit, AdmitBySeat, END_PATH, End, EndBySeat, Invitation, Invite, JOIN_PATH, Join, Joined,
     LEAVE_PATH, LOOK_PATH, Leave, Look, Looked, OpenVideo, PULSE_PATH, Pulse, Pulsed, VideoErrorCode,
     VideoOpened, VideoStatus, code_of,
 };
 use serde::de::DeserializeOwned;
-use service_kit::{Feature, Kind, arriving::NoBody, cache::Key, client::ClientAddress, problem::ProblemBody};
+use service_kit::{Feature, Kind, arriving::NoBody, cache::key, client::ClientAddress, problem::ProblemBody};
 use utoipa::OpenApi;
 
 use crate::{
@@ -137,23 +137,23 @@ async fn of_agent(
 ) -> Result<Response, RouteError> {
     let (head, body) = request.into_parts();
     // Nobody's body is read who brings no token.
-    bearer(&head.headers)?;
+    let flex_token = bearer(&head.headers)?;
     let body = arrived(state, ClientAddress(address), body).await?;
-    let done =
-        state.guarded(by_agent(&state.service, Client { address, door: Door::Video }, &head, &body)).await;
+    let client = Client { address, door: Door::Video };
+    let done = state.guarded(by_agent(&state.service, client, &flex_token, &head, &body)).await;
     done.unwrap_or_else(|busy| Ok(busy.into_response()))
 }
 
 async fn by_agent(
     service: &Service,
     client: Client,
+    flex_token: &Secret,
     head: &Parts,
     body: &[u8],
 ) -> Result<Response, RouteError> {
-    let flex_token = bearer(&head.headers)?;
     let named = asked::account(&head.uri)?;
     let (account, sessions) = service.video(origin::of(&head.headers), named.as_ref())?;
-    let user = service.user(account, client, &flex_token).await?;
+    let user = service.user(account, client, flex_token).await?;
     let worker = user.worker_sid.as_ref().ok_or(RouteError::NotAWorker)?;
     sessions.check(worker).map_err(|wait| {
         service.metrics.limited(LimitedBy::Worker.name());
@@ -243,7 +243,7 @@ impl<'s> Page<'s> {
     /// again, which a customer's does and one that was made up does not ([`crate::limits::site`]).
     async fn of_code(self, code: &str) -> Result<(&'s Sessions, Session), RouteError> {
         let limits = &self.service.limits;
-        let turn = limits.turn(self.client, &key(code), false).await.map_err(|wait| {
+        let turn = limits.turn(self.client, &key(&[code]), false).await.map_err(|wait| {
             self.service.metrics.limited(LimitedBy::Address.name());
             RouteError::TooOften { by: LimitedBy::Address, wait }
         })?;
@@ -263,7 +263,7 @@ impl<'s> Page<'s> {
             return Ok(found);
         }
         let limits = &self.service.limits;
-        let turn = limits.turn(self.client, &key(seat), true).await.map_err(|wait| {
+        let turn = limits.turn(self.client, &key(&[seat]), true).await.map_err(|wait| {
             self.service.metrics.limited(LimitedBy::Address.name());
             RouteError::TooOften { by: LimitedBy::Address, wait }
         })?;
@@ -274,12 +274,6 @@ impl<'s> Page<'s> {
 
 fn of_store(why: StoreError) -> RouteError {
     not_done(why.into())
-}
-
-fn key(secret: &str) -> Key {
-    let mut key = Key::default();
-    key.copy_from_slice(digest(&SHA256, secret.as_bytes()).as_ref());
-    key
 }
 
 /// Opens the session of a task's conversation, or finds the one that is there

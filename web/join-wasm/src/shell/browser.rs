@@ -16,7 +16,7 @@ pub(super) fn setup(window: &Window) -> Setup {
         language: Language::from_tag(&window.navigator().language().unwrap_or_default()),
         features: features(window),
         visible: is_visible(window),
-        seed: seed(),
+        seed: ::shell::seed(),
     }
 }
 
@@ -48,12 +48,6 @@ fn features(window: &Window) -> Features {
         speaker: has(&element, "setSinkId"),
         touch: coarse.is_some_and(|query| query.matches()),
     }
-}
-
-/// For pauses, so that not all browsers come back at the same time; nothing that must not be guessed.
-#[expect(clippy::disallowed_methods, reason = "the page's one place that draws a number")]
-fn seed() -> u64 {
-    js_sys::Math::random().to_bits()
 }
 
 /// Tells what the browser thinks of a device, now and at each change; nothing where it cannot be asked (Firefox knows no such names).

@@ -44,6 +44,21 @@ pub enum NoAnswer {
     },
 }
 
+impl NoAnswer {
+    /// For how long there will surely be none, where that is known.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        match self {
+            Self::NotAsked { wait, .. } => *wait,
+            Self::Rest {
+                error: RestError::Unavailable(Unavailable::TooManyRequests { retry_after: Some(seconds) }),
+                ..
+            } => Duration::from_secs((*seconds).min(60)),
+            Self::Rest { .. } => Duration::ZERO,
+        }
+    }
+}
+
 /// One API.
 pub struct Upstream {
     api: &'static str,
